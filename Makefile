@@ -1,0 +1,55 @@
+# Two commands for a newcomer: `make run` and `make test`. Both set up .venv first, from a bare Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := tuiface tests tools
+
+.PHONY: run test lint format types check bench constraints clean
+
+run: $(VENV)/.run  ## set up and start; without a terminal, render sample faces into out/
+	@if [ -t 0 ] && [ -t 1 ]; then \
+		$(BIN)/tuiface; \
+	else \
+		$(BIN)/tuiface render 0 --count 8 --out out --force; \
+	fi
+
+test: $(VENV)/.test  ## the whole suite, on a CPU, in a few minutes
+	$(BIN)/pytest
+
+lint: $(VENV)/.test  ## style and layering of the sources
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+types: $(VENV)/.test  ## mypy, strict
+	$(BIN)/mypy
+
+check: lint types test  ## everything that CI asks for
+
+format: $(VENV)/.test  ## write the formatter's and linter's fixes
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: $(VENV)/.run  ## the measurements of docs/performance.md
+	$(BIN)/tuiface bench start
+	$(BIN)/tuiface bench open
+	$(BIN)/tuiface bench synthesis
+
+constraints: $(VENV)/.test  ## pin what is installed now
+	( head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' ) > constraints.new
+	mv constraints.new constraints.txt
+
+clean:  ## remove everything that make made
+	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache
+
+$(BIN)/pip: tools/make_venv.py
+	$(PYTHON) tools/make_venv.py $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(BIN)/pip pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.test: $(BIN)/pip pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.run

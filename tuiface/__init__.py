@@ -1,0 +1,37 @@
+"""tuiface: make and edit faces for memory research.
+
+The headless studio, for notebooks and scripts:
+
+    import tuiface
+    with tuiface.open() as studio:
+        face = studio.face(seed=42, psi=0.7)
+        pixels = face.render(64).pixels      # uint8 [64, 64, 3]
+        face.save("out/")                    # PNG + provenance JSON
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+
+    from tuiface.studio import Studio
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "open"]
+
+
+def open(model: str | os.PathLike[str] | None = None, device: str | None = None) -> Studio:
+    """A studio with its engine in this process; use it as a context manager.
+
+    model: a checkpoint; None takes the one in the settings, else the embedded one. device: "auto", "cpu" or "cuda".
+    Raises ModelError or EngineError (`tuiface.errors`).
+    """
+    from tuiface.engine.local import LocalEngine
+    from tuiface.settings import load_settings
+    from tuiface.studio import Studio
+
+    settings = load_settings({"model": None if model is None else str(model), "device": device})
+    return Studio(LocalEngine.open(settings), settings)

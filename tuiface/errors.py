@@ -1,0 +1,83 @@
+"""The exception tree and the exit codes: every failure that a user can cause, as one line.
+
+A message says what failed, the offending value and what is accepted; the hint says the next step.
+Bugs of our own stay `AssertionError` and friends: they are never dressed up as user errors.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_DONE = 0
+EXIT_CHECK_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INPUT = 3
+EXIT_MODEL = 4
+EXIT_ENGINE = 5
+EXIT_INTERRUPTED = 130
+
+
+class TuifaceError(Exception):
+    """Base of all errors that end a command with one clear line.
+
+    `message` names what failed, the value and what is accepted; `hint` (may be empty) the next step.
+    """
+
+    exit_code: int = EXIT_USAGE
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = _one_line(message)
+        self.hint = _one_line(hint)
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class UsageError(TuifaceError):
+    """A wrong flag, value or combination; nothing was read or written yet."""
+
+    exit_code = EXIT_USAGE
+
+
+class InputFileError(TuifaceError):
+    """A recipe, provenance, picture or settings file that cannot be read or does not mean what it must."""
+
+    exit_code = EXIT_INPUT
+
+
+class OutputError(TuifaceError):
+    """A file or folder that cannot be written; nothing half-written is left behind."""
+
+    exit_code = EXIT_INPUT
+
+
+class ModelError(TuifaceError):
+    """A checkpoint that cannot be opened, or a recipe that belongs to another network."""
+
+    exit_code = EXIT_MODEL
+
+
+class EngineError(TuifaceError):
+    """The engine or its device failed: not started, died, out of memory."""
+
+    exit_code = EXIT_ENGINE
+
+
+def nearest(name: str, accepted: Iterable[str]) -> str:
+    """`did you mean 'smile'?` for the accepted name closest to `name`, or the empty string."""
+    matches = difflib.get_close_matches(name, list(accepted), n=1, cutoff=0.5)
+    return f"did you mean '{matches[0]}'?" if matches else ""
+
+
+def quoted(value: object, limit: int = 60) -> str:
+    """A user's value for an error line: escaped, in quotes, cut at `limit` characters."""
+    text = repr(str(value))
+    return text if len(text) <= limit else f"{text[: limit - 4]}...{text[-1]}"
+
+
+def _one_line(text: str) -> str:
+    """Messages may carry text from hostile files: keep one printable line, whatever it holds."""
+    joined = " ".join(text.split())
+    return "".join(c if c.isprintable() else "?" for c in joined)

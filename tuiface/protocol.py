@@ -1,0 +1,108 @@
+"""What crosses the engine boundary: values without tensors, the same in one process or over a socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from tuiface.recipe import ModelRef, Recipe
+
+Dtype = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What the engine holds and runs on."""
+
+    model: ModelRef
+    """Digest and name of the network."""
+    licence: str
+    """Licence of the weights as recorded, or "unknown"."""
+    path: str
+    """File that the network was opened from."""
+    embedded: bool
+    """True for the model that ships with tuiface."""
+    resolution: int
+    """Side of a full picture in pixels."""
+    num_ws: int
+    """Rows of W+."""
+    z_dim: int
+    w_dim: int
+    c_dim: int
+    """Number of classes; 0 for a network without labels."""
+    layers: dict[str, int]
+    """Style layers by the checkpoint's own names, with their channel counts."""
+    num_parameters: int
+    device: str
+    """`cpu` or `cuda:0`, with the device's name in `device_name`."""
+    device_name: str
+    dtype: Dtype
+    """Arithmetic of saved pictures."""
+    draft_dtype: Dtype
+    """Arithmetic of drafts: bfloat16 where a measurement at start found it faster."""
+    kernels: str
+    """Which operators run: `torch` or `cuda`."""
+    threads: int
+    software: dict[str, str]
+    """Versions that may change pixels: tuiface, torch, numpy, python."""
+    notices: tuple[str, ...] = ()
+    """What a user must know: a latent mean that was estimated, an untrained model, a slow path."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderJob:
+    """One picture to render."""
+
+    recipe: Recipe
+    resolution: int | None = None
+    """Block to stop at: 4, 8, ... the network's; None for the full picture."""
+    draft: bool = False
+    """A preview: may use the engine's quicker arithmetic (EngineInfo.draft_dtype). Saved pictures never do."""
+    sequence: int = 0
+    """Grows with each request of one client; a frame older than the newest request is stale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A rendered picture and what was measured of it."""
+
+    pixels: np.ndarray
+    """uint8 [H, W, 3], RGB."""
+    recipe: Recipe
+    sequence: int = 0
+    dtype: Dtype = "float32"
+    """Arithmetic that this picture was rendered in."""
+    elapsed_ms: float = 0.0
+    """Time in the engine, without transport."""
+    measures: dict[str, float] = field(default_factory=dict)
+    """By name; see docs/formats.md."""
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """State of long work."""
+
+    done: int
+    total: int
+    eta_s: float | None = None
+    message: str = ""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A generator behind either transport. Methods raise EngineError or ModelError."""
+
+    def info(self) -> EngineInfo:
+        """What is loaded and where it runs."""
+        ...
+
+    def render(self, job: RenderJob) -> Frame:
+        """Render `job` and wait for it; never dropped."""
+        ...
+
+    def close(self) -> None:
+        """Release the engine; the object cannot be used afterwards."""
+        ...

@@ -1,0 +1,247 @@
+"""The recipe of a face: a frozen value that holds everything that determines the picture.
+
+Order of application (fixed): source -> truncation -> mixes -> W+ directions (sum) -> affines -> channel edits (sum)
+-> locks -> synthesis. Rows are rows of W+, half-open `[start, stop)`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import rfc8785
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from tuiface.validation import Value, parse_json
+
+RECIPE_FORMAT = "tuiface.recipe/1"
+MAX_SEED = 2**32 - 1
+DEFAULT_PSI = 0.7
+
+Region = Literal[
+    "frame",
+    "hairline",
+    "hair",
+    "face",
+    "skin",
+    "brows",
+    "eyes",
+    "nose",
+    "mouth",
+    "ears",
+    "neck",
+    "clothing",
+    "background",
+]
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Rows = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
+
+
+class ModelRef(Value):
+    """The network that a recipe is for."""
+
+    sha256: Sha256
+    """Digest of the generator's configuration and tensors (not of a file): converting a checkpoint keeps it."""
+    name: str = Field(min_length=1, max_length=200)
+    """For people; only the digest decides."""
+
+
+class SeedSource(Value):
+    """A face drawn by number: z = numpy RandomState(seed).randn(1, z_dim), as everywhere in the field."""
+
+    kind: Literal["seed"] = "seed"
+    seed: Seed
+    label: Annotated[int, Field(ge=0)] | None = None
+    """Class index for a network with labels; left out of the JSON when there is none."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if not (k == "label" and v is None)}
+
+
+class LatentOrigin(Value):
+    """Where a latent came from: recorded, never needed to rebuild the face."""
+
+    photo_sha256: Sha256 | None = None
+    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    loss: float | None = None
+
+
+class LatentSource(Value):
+    """A face given by its numbers in W or W+, so that the JSON alone rebuilds it."""
+
+    kind: Literal["latent"] = "latent"
+    space: Literal["w", "w+"]
+    shape: tuple[int, ...] = Field(min_length=1, max_length=2)
+    """[w_dim] for "w", [num_ws, w_dim] for "w+"."""
+    data: str = Field(max_length=4 * 1024 * 1024)
+    """float32, little-endian, base64."""
+    origin: LatentOrigin | None = None
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> LatentSource:
+        if len(self.shape) != (1 if self.space == "w" else 2) or any(n < 1 or n > 65536 for n in self.shape):
+            raise ValueError(f"shape {list(self.shape)} does not fit space '{self.space}': [w_dim] or [num_ws, w_dim]")
+        try:
+            raw = base64.b64decode(self.data, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"data is not base64: {error}") from None
+        expected = 4 * int(np.prod(self.shape))
+        if len(raw) != expected:
+            raise ValueError(f"data holds {len(raw)} bytes, shape {list(self.shape)} needs {expected}")
+        if not np.isfinite(np.frombuffer(raw, "<f4")).all():
+            raise ValueError("data holds NaN or infinity; numbers must be finite")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if not (k == "origin" and v is None)}
+
+    @classmethod
+    def from_array(cls, w: np.ndarray, origin: LatentOrigin | None = None) -> LatentSource:
+        """From float array [w_dim] (space "w") or [num_ws, w_dim] (space "w+")."""
+        array = np.ascontiguousarray(w, dtype="<f4")
+        space: Literal["w", "w+"] = "w" if array.ndim == 1 else "w+"
+        data = base64.b64encode(array.tobytes()).decode("ascii")
+        return cls(space=space, shape=array.shape, data=data, origin=origin)
+
+    def array(self) -> np.ndarray:
+        """float32 [w_dim] or [num_ws, w_dim]."""
+        return np.frombuffer(base64.b64decode(self.data), "<f4").reshape(self.shape).astype(np.float32)
+
+
+Source = Annotated[
+    Annotated[SeedSource, Tag("tag:SeedSource")] | Annotated[LatentSource, Tag("tag:LatentSource")],
+    Discriminator(
+        lambda v: {"seed": "tag:SeedSource", "latent": "tag:LatentSource"}.get(_member(v, "kind")),
+        custom_error_type="source_kind",
+        custom_error_message="kind must be 'seed' or 'latent'",
+    ),
+]
+
+
+class Truncation(Value):
+    """Pulls w towards a centre: w' = center + psi * (w - center), on rows below `cutoff`."""
+
+    psi: float = Field(DEFAULT_PSI, ge=-3, le=3)
+    cutoff: Annotated[int, Field(ge=0)] | None = None
+    """Rows `[0, cutoff)` are truncated; null for all."""
+    center: str = Field("w_avg", min_length=1, max_length=200)
+    """`w_avg` or the name of a population."""
+
+
+class StyleMix(Value):
+    """Rows of W+ taken from another face, truncated as the first one is."""
+
+    source: Source
+    rows: Rows
+
+    @field_validator("rows")
+    @classmethod
+    def _rows_ordered(cls, rows: Rows) -> Rows:
+        return _ordered(rows)
+
+
+class DirectionEdit(Value):
+    """A step along a named direction, in standard deviations of its concept unless its file says otherwise."""
+
+    direction: str = Field(min_length=1, max_length=200)
+    sha256: Sha256
+    amount: float
+    rows: Rows | None = None
+    """Rows that move; null for the direction's own."""
+
+    @field_validator("rows")
+    @classmethod
+    def _rows_ordered(cls, rows: Rows | None) -> Rows | None:
+        return rows if rows is None else _ordered(rows)
+
+
+class ChannelEdit(Value):
+    """A step of one style channel, in standard deviations of that channel over the population (psi 1)."""
+
+    channel: tuple[Annotated[str, Field(pattern=r"^b\d+\.(conv0|conv1|torgb)$")], Annotated[int, Field(ge=0)]]
+    """Layer by the checkpoint's own name (`b16.conv1`) and channel index."""
+    amount: float
+
+
+Edit = Annotated[
+    Annotated[DirectionEdit, Tag("tag:DirectionEdit")] | Annotated[ChannelEdit, Tag("tag:ChannelEdit")],
+    Discriminator(lambda v: "tag:ChannelEdit" if _member(v, "channel") is not None else "tag:DirectionEdit"),
+]
+
+
+class RegionLock(Value):
+    """A region that an edit must not change."""
+
+    region: Region
+    strength: float = Field(1.0, ge=0, le=1)
+    guarantee: Literal["direction", "blend", "paste"] = "direction"
+
+
+class Noise(Value):
+    """The per-pixel noise inputs: stored maps, none, or drawn from a recorded seed."""
+
+    mode: Literal["const", "none", "random"] = "const"
+    seed: Seed | None = None
+
+    @model_validator(mode="after")
+    def _seed_when_random(self) -> Noise:
+        if (self.mode == "random") != (self.seed is not None):
+            raise ValueError("seed is needed for mode 'random' and only there: a picture must be rebuilt exactly")
+        return self
+
+
+class Recipe(Value):
+    """Everything that determines a picture; equal recipes give equal pictures."""
+
+    format: Literal["tuiface.recipe/1"] = "tuiface.recipe/1"
+    model: ModelRef
+    source: Source
+    truncation: Truncation = Truncation()
+    mixes: tuple[StyleMix, ...] = Field((), max_length=64)
+    edits: tuple[Edit, ...] = Field((), max_length=1024)
+    locks: tuple[RegionLock, ...] = Field((), max_length=64)
+    noise: Noise = Noise()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON without the model's name: the identity of a face.
+
+        A network keeps its digest when its file is renamed or converted, and so must the faces that it makes.
+        """
+        values = self.model_dump(mode="json")
+        del values["model"]["name"]
+        return hashlib.sha256(rfc8785.dumps(values)).hexdigest()
+
+    def derive(self, **changes: object) -> Recipe:
+        """A new, validated recipe with some fields replaced."""
+        return Recipe.model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str = "recipe") -> Recipe:
+        """Parse and validate; raises InputFileError with one line that begins with `where`."""
+        return parse_json(cls, text, where)
+
+
+def _ordered(rows: Rows) -> Rows:
+    if rows[0] >= rows[1]:
+        raise ValueError(f"rows {list(rows)} are empty: they are half-open [start, stop) with start < stop")
+    return rows
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)

@@ -1,0 +1,36 @@
+"""The StyleGAN2 engine. Importing it loads neither torch nor a model; names are resolved when first used.
+
+from tuiface.engine import load_checkpoint
+ckpt = load_checkpoint(path, device="cpu")
+ws = ckpt.generator.truncate(ckpt.generator.map(z), psi=0.7)
+img = ckpt.generator.synthesize(ws)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuiface.engine.discriminator import Discriminator
+    from tuiface.engine.generator import Generator
+    from tuiface.engine.loading import Checkpoint, CheckpointInfo, load_checkpoint
+    from tuiface.engine.local import LocalEngine
+
+__all__ = ["Checkpoint", "CheckpointInfo", "Discriminator", "Generator", "LocalEngine", "load_checkpoint"]
+
+_HOMES = {
+    "Checkpoint": "loading",
+    "CheckpointInfo": "loading",
+    "load_checkpoint": "loading",
+    "Generator": "generator",
+    "Discriminator": "discriminator",
+    "LocalEngine": "local",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tuiface.engine' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(f"tuiface.engine.{_HOMES[name]}"), name)

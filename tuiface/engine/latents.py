@@ -1,0 +1,87 @@
+"""From sources to rows of W+: seeds, labels, given latents, truncation and mixes, in the recipe's order.
+
+Shape legend: L = num_ws, w = w_dim.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tuiface.engine.generator import Generator
+from tuiface.errors import ModelError
+from tuiface.recipe import LatentSource, Recipe, SeedSource
+
+#: How a missing latent mean is estimated: 1000 rows of RandomState(123), as rosinality's tools do.
+W_AVG_SEED = 123
+W_AVG_DRAWS = 1000
+
+#: Draws behind population statistics such as a style channel's standard deviation.
+POPULATION_SEED = 0
+POPULATION_DRAWS = 10_000
+
+
+def z_from_seed(seed: int, z_dim: int) -> Tensor:
+    """float32 [1, z_dim]: numpy RandomState(seed).randn(1, z_dim), the whole field's convention; drawn on the CPU."""
+    return torch.from_numpy(np.random.RandomState(seed).randn(1, z_dim).astype(np.float32))
+
+
+def draw_w(generator: Generator, seed: int, count: int) -> Tensor:
+    """float32 [count, w_dim] at psi 1, from RandomState(seed).randn(count, z_dim); classes in turn if there are any."""
+    config = generator.config
+    z = torch.from_numpy(np.random.RandomState(seed).randn(count, config.z_dim).astype(np.float32))
+    c = torch.eye(config.c_dim)[torch.arange(count) % config.c_dim] if config.c_dim else None
+    device = generator.mapping.w_avg.device
+    with torch.no_grad():
+        return generator.mapping(z.to(device), None if c is None else c.to(device))  # type: ignore[no-any-return]
+
+
+def estimate_w_avg(generator: Generator) -> Tensor:
+    """float32 [w_dim]: the mean of w over `W_AVG_DRAWS` fixed draws, for checkpoints that hold none."""
+    return draw_w(generator, W_AVG_SEED, W_AVG_DRAWS).mean(dim=0)
+
+
+def recipe_ws(generator: Generator, recipe: Recipe) -> Tensor:
+    """float32 [1, L, w] after source, truncation and mixes. Raises ModelError for what does not fit the network."""
+    truncation = recipe.truncation
+    if truncation.center != "w_avg":
+        raise ModelError(f"truncation.center: no population '{truncation.center}' for this model; accepted: w_avg")
+    ws = _truncated(generator, recipe.source, recipe)
+    for i, mix in enumerate(recipe.mixes):
+        start, stop = mix.rows
+        if stop > generator.num_ws:
+            raise ModelError(f"mixes[{i}].rows: [{start}, {stop}) ends beyond the model's {generator.num_ws} rows")
+        ws = ws.clone()
+        ws[:, start:stop] = _truncated(generator, mix.source, recipe)[:, start:stop]
+    return ws
+
+
+def _truncated(generator: Generator, source: SeedSource | LatentSource, recipe: Recipe) -> Tensor:
+    ws = _source_ws(generator, source)
+    return generator.truncate(ws, recipe.truncation.psi, recipe.truncation.cutoff)
+
+
+def _source_ws(generator: Generator, source: SeedSource | LatentSource) -> Tensor:
+    device = generator.mapping.w_avg.device
+    config = generator.config
+    if isinstance(source, SeedSource):
+        c = _one_hot(source.label, config.c_dim)
+        z = z_from_seed(source.seed, config.z_dim).to(device)
+        return generator.map(z, None if c is None else c.to(device))
+    expected = (config.w_dim,) if source.space == "w" else (config.num_ws, config.w_dim)
+    if source.shape != expected:
+        raise ModelError(f"source.shape: {list(source.shape)} in {source.space}; this model takes {list(expected)}")
+    w = torch.from_numpy(source.array()).to(device)
+    return w.expand(1, config.num_ws, config.w_dim)
+
+
+def _one_hot(label: int | None, c_dim: int) -> Tensor | None:
+    if c_dim == 0:
+        if label is not None:
+            raise ModelError(f"source.label: {label}; this model has no classes", "leave the class out")
+        return None
+    if label is None or label >= c_dim:
+        given = "none given" if label is None else str(label)
+        raise ModelError(f"source.label: {given}; this model needs a class from 0 to {c_dim - 1}", "--class N")
+    return torch.eye(c_dim)[label : label + 1]

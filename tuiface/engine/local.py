@@ -1,0 +1,171 @@
+"""The engine in this process: what one-shot commands and the resident process use."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import tuiface
+from tuiface.assets import embedded_model_path
+from tuiface.engine.allocator import keep_freed_memory
+from tuiface.engine.loading import Checkpoint, load_checkpoint
+from tuiface.engine.renderer import Renderer
+from tuiface.errors import EngineError, ModelError
+from tuiface.protocol import Dtype, EngineInfo, Frame, RenderJob
+from tuiface.recipe import ModelRef
+from tuiface.settings import Settings
+
+
+class LocalEngine:
+    """Implements `tuiface.protocol.Engine`; safe to call from several threads, one picture at a time."""
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+        self._renderer = Renderer(checkpoint.generator)
+        self._lock = threading.Lock()
+        self._info = _describe(checkpoint, device, _draft_dtype(device))
+
+    @classmethod
+    def open(cls, settings: Settings) -> LocalEngine:
+        """Load the model that the settings name, or the embedded one, onto their device.
+
+        Raises ModelError for the checkpoint and EngineError for the device.
+        """
+        keep_freed_memory()
+        device = choose_device(settings.device)
+        torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
+        path = settings.model or embedded_model_path()
+        return cls(load_checkpoint(path, device=str(device), cache=settings.cache), device)
+
+    def info(self) -> EngineInfo:
+        """What is loaded and where it runs."""
+        return self._info
+
+    def render(self, job: RenderJob) -> Frame:
+        """Render `job`; raises ModelError if the recipe is for another network, EngineError if memory runs out."""
+        dtype: Dtype = self._info.draft_dtype if job.draft else self._info.dtype
+        with self._lock:
+            start = time.perf_counter()
+            pixels = self._render(job, dtype)
+            elapsed_ms = (time.perf_counter() - start) * 1000
+        return Frame(
+            pixels=pixels,
+            recipe=job.recipe,
+            sequence=job.sequence,
+            dtype=dtype,
+            elapsed_ms=elapsed_ms,
+            measures={"clipped_percent": clipped_percent(pixels)},
+        )
+
+    def close(self) -> None:
+        """Nothing outlives the object."""
+
+    def _render(self, job: RenderJob, dtype: Dtype) -> np.ndarray:
+        wanted = job.recipe.model
+        if wanted.sha256 != self._info.model.sha256:
+            opened = self._info.model
+            raise ModelError(
+                f"the recipe is for the model '{wanted.name}' ({wanted.sha256[:10]}), "
+                f"opened is '{opened.name}' ({opened.sha256[:10]})",
+                "open that one with --model",
+            )
+        try:
+            return self._renderer.render(job.recipe, job.resolution, dtype)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise EngineError(_memory_message(self._info), "close other programs, or use a smaller --size") from error
+        except RuntimeError as error:
+            if "can't allocate memory" in str(error):  # the CPU allocator raises a plain RuntimeError
+                raise EngineError(_memory_message(self._info), "close other programs, or use --size") from error
+            raise
+
+
+def choose_device(wanted: str) -> torch.device:
+    """`auto`: the first CUDA device if there is one; raises EngineError for `cuda` without one."""
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device is visible"
+        raise EngineError(f"device 'cuda': {reason}; accepted here: auto, cpu", "tuiface doctor shows more")
+    return torch.device("cuda:0" if available and wanted != "cpu" else "cpu")
+
+
+def clipped_percent(pixels: np.ndarray) -> float:
+    """Share of colour values at 0 or 255, in percent: an edit far beyond the population drives it up."""
+    return round(100.0 * float(np.mean((pixels == 0) | (pixels == 255))), 3)
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of what may change a pixel."""
+    return {
+        "tuiface": tuiface.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """The name that the maker gave the processor or GPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return " ".join(next(names, platform.machine()).split())
+
+
+def _describe(checkpoint: Checkpoint, device: torch.device, draft_dtype: Dtype) -> EngineInfo:
+    info, generator = checkpoint.info, checkpoint.generator
+    config = generator.config
+    return EngineInfo(
+        model=ModelRef(sha256=info.network_sha256, name=info.name),
+        licence=info.licence or "unknown",
+        path=str(info.path),
+        embedded=info.path == embedded_model_path(),
+        resolution=config.img_resolution,
+        num_ws=config.num_ws,
+        z_dim=config.z_dim,
+        w_dim=config.w_dim,
+        c_dim=config.c_dim,
+        layers={name: layer.affine.weight.shape[0] for name, layer, _ in generator.synthesis.style_layers()},
+        num_parameters=sum(p.numel() for p in generator.parameters()),
+        device=str(device),
+        device_name=device_name(device),
+        dtype="float32",
+        draft_dtype=draft_dtype,
+        kernels="torch",
+        threads=torch.get_num_threads(),
+        software=software_versions(),
+        notices=info.notices,
+    )
+
+
+def _draft_dtype(device: torch.device) -> Dtype:
+    """bfloat16 if this processor convolves clearly faster in it; many only emulate it, at half the speed."""
+    if device.type != "cpu":
+        return "float32"
+    seconds = {dtype: _convolution_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    return "bfloat16" if seconds[torch.bfloat16] < 0.7 * seconds[torch.float32] else "float32"
+
+
+def _convolution_seconds(dtype: torch.dtype) -> float:
+    x = torch.ones(1, 128, 32, 32, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    weight = torch.ones(128, 128, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    best = float("inf")
+    with torch.no_grad():
+        for _ in range(4):
+            start = time.perf_counter()
+            F.conv2d(x, weight, padding=1)
+            best = min(best, time.perf_counter() - start)
+    return best
+
+
+def _memory_message(info: EngineInfo) -> str:
+    return f"out of memory on {info.device} ({info.device_name}) while rendering {info.resolution} px"

@@ -1,0 +1,282 @@
+"""The headless studio: faces as values, a session with undo and redo, and saving with provenance.
+
+Both front ends, the command line and the interface, work through this module and hold no recipe of their own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from tuiface.errors import InputFileError, ModelError, UsageError, quoted
+from tuiface.files import make_folder, refuse_existing, write_file
+from tuiface.protocol import Engine, EngineInfo, Frame, RenderJob
+from tuiface.provenance import (
+    Device,
+    DirectionRecord,
+    ModelRecord,
+    Picture,
+    Provenance,
+    encode_png,
+    pixels_digest,
+    read_saved,
+)
+from tuiface.recipe import (
+    MAX_SEED,
+    ChannelEdit,
+    DirectionEdit,
+    LatentSource,
+    Noise,
+    Recipe,
+    Region,
+    RegionLock,
+    SeedSource,
+    StyleMix,
+    Truncation,
+)
+from tuiface.settings import Settings
+from tuiface.validation import read_bytes
+
+ID_LENGTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A recipe with its lineage; every change gives a new face. Rendering and saving go through its studio."""
+
+    studio: Studio
+    recipe: Recipe
+    parents: tuple[str, ...] = ()
+    """Recipe digests of the saved faces that this one was made from."""
+    saved: bool = False
+    """Whether this very recipe lies in a file: faces derived from it name it as their parent."""
+
+    @property
+    def id(self) -> str:
+        """The first characters of the recipe's digest: how the library names this face."""
+        return self.recipe.digest[:ID_LENGTH]
+
+    def derive(self, *others: Face, **changes: object) -> Face:
+        """A face with some fields of the recipe replaced, whose parents are this one (and `others`) where saved."""
+        parents = dict.fromkeys(p for face in (self, *others) for p in face._lineage())
+        return Face(self.studio, self.recipe.derive(**changes), tuple(parents))
+
+    def _lineage(self) -> tuple[str, ...]:
+        return (self.recipe.digest,) if self.saved else self.parents
+
+    def truncate(self, psi: float, cutoff: int | None = None) -> Face:
+        """The same draw at another psi (and on rows [0, cutoff) alone)."""
+        return self.derive(truncation=Truncation(psi=float(psi), cutoff=cutoff, center=self.recipe.truncation.center))
+
+    def edit(self, name: str, amount: float) -> Face:
+        """One more edit: a style channel such as `b16.conv1:501`, by standard deviations."""
+        layer, _, channel = name.partition(":")
+        if not channel.isdigit():
+            raise ModelError(
+                f"no direction {quoted(name)} for this model; it has 0", "or a channel such as b16.conv1:5"
+            )
+        edit = ChannelEdit(channel=(layer, int(channel)), amount=float(amount))
+        return self.derive(edits=(*self.recipe.edits, edit))
+
+    def mix(self, other: Face, rows: tuple[int, int]) -> Face:
+        """Take rows [start, stop) of W+ from `other`, truncated as this face is."""
+        mix = StyleMix(source=other.recipe.source, rows=rows)
+        return self.derive(other, mixes=(*self.recipe.mixes, mix))
+
+    def lock(self, region: Region, strength: float = 1.0) -> Face:
+        """Ask that edits leave `region` as it is."""
+        return self.derive(locks=(*self.recipe.locks, RegionLock(region=region, strength=strength)))
+
+    def noise(self, mode: str, seed: int | None = None) -> Face:
+        """Another noise input: "const", "none", or "random" with its seed."""
+        return self.derive(noise=Noise.model_validate({"mode": mode, "seed": seed}))
+
+    def render(self, resolution: int | None = None) -> Frame:
+        """The picture at block `resolution`; None for the full picture."""
+        return self.studio.engine.render(RenderJob(self.recipe, resolution))
+
+    def save(self, folder: str | Path, *, resolution: int | None = None, force: bool = False) -> Path:
+        """Render and write `NAME.png` and `NAME.json` into `folder` (made if absent); returns the picture's path.
+
+        Raises OutputError, with nothing written, if either file exists and `force` is not set.
+        """
+        png = Path(folder) / f"{self.file_stem(resolution)}.png"
+        make_folder(png.parent)
+        for path in (png, png.with_suffix(".json")):
+            refuse_existing(path, force=force)
+        return self.write(self.render(resolution), png, resolution=resolution, force=force)
+
+    def write(self, frame: Frame, png: Path, *, resolution: int | None = None, force: bool = False) -> Path:
+        """Write a rendered frame of this face: picture first, then the JSON; a failure leaves neither behind."""
+        provenance = self.provenance(frame, png.name, resolution)
+        text = provenance.to_text()
+        existed = png.exists()
+        write_file(png, encode_png(frame.pixels, text), force=force)
+        try:
+            write_file(png.with_suffix(".json"), text.encode(), force=force)
+        except BaseException:
+            if not existed:
+                png.unlink(missing_ok=True)
+            raise
+        return png
+
+    def file_stem(self, resolution: int | None = None) -> str:
+        """`seed42-1f0c9a7b3d`: where the face came from and its id, and the size if it is not the full picture."""
+        source = self.recipe.source
+        kind = f"seed{source.seed}" if isinstance(source, SeedSource) else "latent"
+        size = "" if resolution in (None, self.studio.info.resolution) else f"-{resolution}px"
+        return f"{kind}-{self.id}{size}"
+
+    def provenance(self, frame: Frame, file: str, resolution: int | None = None) -> Provenance:
+        """What the JSON beside the picture says."""
+        info = self.studio.info
+        height, width = frame.pixels.shape[:2]
+        edits = [e for e in self.recipe.edits if isinstance(e, DirectionEdit)]
+        return Provenance(
+            recipe=self.recipe,
+            recipe_sha256=self.recipe.digest,
+            parents=self.parents,
+            picture=Picture(
+                file=file,
+                width=width,
+                height=height,
+                resolution=None if resolution == info.resolution else resolution,
+                pixels_sha256=pixels_digest(frame.pixels),
+            ),
+            model=ModelRecord(sha256=info.model.sha256, name=info.model.name, licence=info.licence),
+            directions=tuple(DirectionRecord(name=e.direction, sha256=e.sha256, licence="unknown") for e in edits),
+            measures=frame.measures,
+            software=info.software,
+            device=Device(kind="cuda" if "cuda" in info.device else "cpu", name=info.device_name, threads=info.threads),
+            dtype=frame.dtype,
+            kernels=info.kernels,
+            operator=_operator(),
+            time=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
+            notices=(*info.notices, *frame.notices),
+        )
+
+
+class Studio:
+    """One user's session with one engine: the current face, its history, and new faces.
+
+    A context manager: leaving it closes the engine.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.info: EngineInfo = engine.info()
+        first = self.face(seed=0)
+        self._history: tuple[Face, ...] = (first,)
+        self._position = 0
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the engine."""
+        self.engine.close()
+
+    # --- new faces -----------------------------------------------------------------------------------------------
+
+    def face(self, seed: int, psi: float | None = None, cutoff: int | None = None, label: int | None = None) -> Face:
+        """The face of a seed number; psi defaults to the setting, `label` is the class for a network with labels."""
+        if not 0 <= seed <= MAX_SEED:
+            raise UsageError(f"seed {seed}; accepted: 0 to {MAX_SEED}")
+        if label is None and self.info.c_dim:
+            label = 0
+        recipe = Recipe(
+            model=self.info.model,
+            source=SeedSource(seed=seed, label=label),
+            truncation=Truncation(psi=float(self.settings.psi if psi is None else psi), cutoff=cutoff),
+        )
+        return Face(self, recipe)
+
+    def face_from_latent(self, w: np.ndarray, psi: float = 1.0) -> Face:
+        """The face of float numbers [w_dim] in W or [num_ws, w_dim] in W+."""
+        source = LatentSource.from_array(w)
+        return Face(self, Recipe(model=self.info.model, source=source, truncation=Truncation(psi=psi)))
+
+    def open_file(self, path: Path, *, foreign: bool = False) -> Face:
+        """The face of a saved PNG, its JSON, or a bare recipe JSON.
+
+        Raises InputFileError, and ModelError when it was made with another network, unless `foreign` is set.
+        """
+        recipe, saved = read_recipe(path)
+        if recipe.model.sha256 != self.info.model.sha256:
+            if not foreign:
+                raise ModelError(
+                    f"{path.name} was made with the model '{recipe.model.name}' ({recipe.model.sha256[:ID_LENGTH]}), "
+                    f"opened is '{self.info.model.name}' ({self.info.model.sha256[:ID_LENGTH]})",
+                    "open that one with --model, or use --foreign to apply the recipe to this one",
+                )
+            return Face(self, recipe.derive(model=self.info.model), (recipe.digest,) if saved else ())
+        return Face(self, recipe, saved=saved)
+
+    # --- the session ---------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> Face:
+        """The face on the screen."""
+        return self._history[self._position]
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether an earlier face is there to go back to."""
+        return self._position > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a face was undone and nothing else done since."""
+        return self._position + 1 < len(self._history)
+
+    def show(self, face: Face) -> Face:
+        """Make `face` the current one; what was undone before is forgotten. The same recipe again changes nothing."""
+        if face.recipe != self.current.recipe:
+            self._history = (*self._history[: self._position + 1], face)
+            self._position += 1
+        return self.current
+
+    def undo(self) -> Face:
+        """Go back one face, if there is one."""
+        self._position = max(0, self._position - 1)
+        return self.current
+
+    def redo(self) -> Face:
+        """Go forward again, if something was undone."""
+        self._position = min(len(self._history) - 1, self._position + 1)
+        return self.current
+
+    def mark_saved(self, recipe: Recipe) -> None:
+        """Note that `recipe` lies in a file now, so that what is derived from it names it as parent."""
+        self._history = tuple(replace(f, saved=True) if f.recipe == recipe else f for f in self._history)
+
+
+def _operator() -> str:
+    """The Unix user, or the number where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def read_recipe(path: Path) -> tuple[Recipe, bool]:
+    """The recipe in a saved PNG, its JSON or a bare recipe JSON, and whether it is of a saved picture."""
+    if path.suffix.lower() != ".png":
+        text = read_bytes(path, 16 * 1024 * 1024)
+        if b'"tuiface.recipe/1"' in text and b'"tuiface.provenance/1"' not in text:
+            return Recipe.from_json(text, path.name), False
+        if b'"tuiface.provenance/1"' not in text:
+            raise InputFileError(f"{quoted(path)} is neither a recipe nor a provenance file of tuiface")
+    return read_saved(path).provenance.recipe, True

@@ -1,0 +1,125 @@
+"""The command line: parse, run one command, turn every user error into one line and an exit code.
+
+This module and the parsers in `tuiface/commands/` import nothing heavy: `tuiface --help` must answer at once, and the
+interface must paint before torch is loaded. Commands import what they need when they run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from tuiface import __version__
+from tuiface.errors import EXIT_DONE, EXIT_INTERRUPTED, EngineError, TuifaceError, UsageError, nearest, quoted
+
+DESCRIPTION = """\
+Make and edit faces for memory research: StyleGAN2, offline, by keyboard in the terminal.
+Without a command, tuiface opens its interface.
+"""
+
+EXAMPLES = """\
+examples:
+  tuiface                                  open the interface
+  tuiface render 42 --psi 0.7 --out out/   a face by its seed number, with its provenance
+  tuiface verify out/*.png                 rebuild each picture and compare
+  tuiface doctor                           what works here, and what to do about the rest
+
+A face is a seed number, the id of a face in the library, or a PNG or JSON that tuiface wrote.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line and end as UsageError."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError; argparse would print the usage and exit."""
+        match = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if match:
+            accepted = [name.strip("' ") for name in match[2].split(",")]
+            what = message[: match.start()].removeprefix("argument ").strip(": ")
+            raise UsageError(f"{what} {quoted(match[1])}; accepted: {', '.join(accepted)}", nearest(match[1], accepted))
+        raise UsageError(message.removeprefix("argument "), f"{self.prog} --help")
+
+
+def build_parser() -> Parser:
+    """The parser of all commands, with light imports only."""
+    from tuiface.commands import bench, doctor, library, model, render, show, verify
+
+    parser = Parser(
+        prog="tuiface", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"tuiface {__version__}")
+    common = common_flags()
+    # With the defaults left out here, a flag in front of the command and one behind it fill the same places.
+    for action in common_flags()._actions:
+        parser._add_action(action)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
+    for module in (render, show, verify, model, library, doctor, bench):
+        module.add_parser(commands, common)
+    return parser
+
+
+def common_flags() -> argparse.ArgumentParser:
+    """Flags that every command takes, in front of its name or behind it."""
+    common = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument(
+        "--model", metavar="FILE", help="checkpoint to use instead of the settings' or the embedded one"
+    )
+    common.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where the engine runs (default: auto)")
+    common.add_argument("--threads", type=int, metavar="N", help="CPU threads of the engine (default: all)")
+    common.add_argument("--json", action="store_true", help="print one JSON object a line on stdout")
+    return common
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    as_json = "--json" in arguments
+    try:
+        return _run(arguments)
+    except TuifaceError as error:
+        return _fail(error, as_json=as_json)
+    except MemoryError:
+        return _fail(EngineError("out of memory", "close other programs"), as_json=as_json)
+    except KeyboardInterrupt:
+        print("tuiface: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+
+
+def _run(arguments: list[str]) -> int:
+    args = build_parser().parse_args(arguments)
+    if args.command is None:
+        return _open_interface(args)
+    code = args.run(args)
+    sys.stdout.flush()
+    assert isinstance(code, int)
+    return code
+
+
+def _open_interface(args: argparse.Namespace) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the interface needs a terminal", "without one, use a command: tuiface render --help")
+    from tuiface.app import run_app
+    from tuiface.commands.session import settings_from
+
+    return run_app(settings_from(args))
+
+
+def _fail(error: TuifaceError, *, as_json: bool) -> int:
+    if as_json:
+        import json
+
+        print(json.dumps({"error": error.message, "hint": error.hint, "exit_code": error.exit_code}))
+    print(f"tuiface: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

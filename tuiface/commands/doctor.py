@@ -1,0 +1,168 @@
+"""`tuiface doctor`: what works here, and what to do about the rest."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tuiface.commands.session import Commands, emit, settings_from
+from tuiface.errors import EXIT_CHECK_FAILED, EXIT_DONE, TuifaceError
+
+if TYPE_CHECKING:
+    from tuiface.settings import Settings
+
+Status = Literal["ok", "note", "problem"]
+
+LOW_SPACE_MB = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    topic: str
+    status: Status
+    text: str
+    remedy: str = ""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "doctor",
+        parents=[common],
+        help="check device, model, terminal and folders",
+        description="Check device, kernels, model, terminal, folders and versions; say what to do about each problem.",
+        epilog="example: tuiface doctor --model ffhq.pkl",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings; exit code 1 if any is a problem."""
+    settings = settings_from(args)
+    code = EXIT_DONE
+    for finding in examine(settings):
+        mark = {"ok": "ok", "note": "note", "problem": "PROBLEM"}[finding.status]
+        remedy = f"\n{'':<20}-> {finding.remedy}" if finding.remedy else ""
+        emit(
+            args,
+            f"{finding.topic:<10} {mark:<8} {finding.text}{remedy}",
+            topic=finding.topic,
+            status=finding.status,
+            text=finding.text,
+            remedy=finding.remedy,
+        )
+        if finding.status == "problem":
+            code = EXIT_CHECK_FAILED
+    return code
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """All findings, the quick ones first."""
+    yield _versions()
+    yield from _terminal(settings)
+    yield _folder("library", settings.library, "--library in `tuiface library`, or `library` in the settings")
+    yield _folder(
+        "cache", settings.cache, "`cache` in the settings; without one each start parses the checkpoint again"
+    )
+    yield _allocator()
+    yield from _engine(settings)
+
+
+def _versions() -> Finding:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = [f"python {platform.python_version()}"]
+    for package in ("tuiface", "torch", "textual", "rich", "numpy", "pillow", "term-image"):
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            return Finding("versions", "problem", f"package {package} is missing", f"pip install {package}")
+    return Finding("versions", "ok", ", ".join(found))
+
+
+def _terminal(settings: Settings) -> Iterator[Finding]:
+    if not sys.stdout.isatty():
+        yield Finding(
+            "terminal", "note", "the output is not a terminal, so it cannot be examined", "run it in a terminal"
+        )
+        return
+    size = shutil.get_terminal_size()
+    colours = "24-bit colour" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "256 colours"
+    term = os.environ.get("TERM", "not set")
+    text = f"TERM {term}, {size.columns}x{size.lines} cells, graphics {settings.graphics}"
+    if os.environ.get("NO_COLOR"):
+        yield Finding("terminal", "note", f"{text}; NO_COLOR is set, so faces are not drawn", "unset NO_COLOR")
+    elif term == "dumb":
+        yield Finding("terminal", "problem", f"{text}; this terminal cannot draw", "use another terminal, or set TERM")
+    elif colours == "256 colours":
+        yield Finding(
+            "terminal", "note", f"{text}, {colours}", "if it can do more: export COLORTERM=truecolor (SSH drops it)"
+        )
+    else:
+        yield Finding("terminal", "ok", f"{text}, {colours}")
+    if (size.columns, size.lines) < (80, 24):
+        yield Finding("terminal", "note", "smaller than 80x24 cells", "enlarge the window, or use a smaller font")
+    if sys.stdout.encoding.lower().replace("-", "") != "utf8":
+        yield Finding("terminal", "problem", f"encoding {sys.stdout.encoding}; UTF-8 is needed", "export LANG=C.UTF-8")
+
+
+def _folder(topic: str, folder: Path, setting: str) -> Finding:
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        return Finding(topic, "problem", f"{folder} cannot be written", f"choose another: {setting}")
+    free_mb = shutil.disk_usage(existing).free // 2**20
+    if free_mb < LOW_SPACE_MB:
+        return Finding(topic, "problem", f"{folder}: {free_mb} MB left", "free some space")
+    made = "" if folder.exists() else ", made when first needed"
+    return Finding(topic, "ok", f"{folder}{made}; {free_mb // 1024} GB left")
+
+
+def _allocator() -> Finding:
+    if platform.libc_ver()[0] == "glibc":
+        return Finding("memory", "ok", "glibc's allocator can be told to keep freed memory (twice the speed on a CPU)")
+    return Finding("memory", "note", "not glibc: large pictures take about twice as long", "run on a glibc system")
+
+
+def _engine(settings: Settings) -> Iterator[Finding]:
+    """Device, kernels and model: loads torch and the network."""
+    import torch
+
+    from tuiface.engine.local import LocalEngine, choose_device, device_name
+    from tuiface.protocol import RenderJob
+    from tuiface.studio import Studio
+
+    try:
+        device = choose_device(settings.device)
+    except TuifaceError as error:
+        yield Finding("device", "problem", error.message, error.hint or "use --device auto")
+        return
+    if device.type == "cuda" or settings.device == "cpu":
+        yield Finding("device", "ok", f"{device} ({device_name(device)})")
+    elif torch.version.cuda is None:
+        remedy = "for a GPU, install a CUDA build of PyTorch"
+        yield Finding("device", "note", f"cpu ({device_name(device)}); this PyTorch has no CUDA", remedy)
+    else:
+        yield Finding(
+            "device", "note", f"cpu ({device_name(device)}); no CUDA device is visible", "nvidia-smi shows why"
+        )
+    yield Finding("kernels", "ok", "PyTorch's own operators")
+    try:
+        engine = LocalEngine.open(settings)
+        info = engine.info()
+        frame = engine.render(RenderJob(Studio(engine, settings).current.recipe))
+    except TuifaceError as error:
+        yield Finding("model", "problem", error.message, error.hint or "tuiface model inspect FILE says more")
+        return
+    text = f"{info.model.name}, {info.resolution} px, network {info.model.sha256[:10]}, licence {info.licence}"
+    yield Finding("model", "ok", f"{text}; a face in {frame.elapsed_ms:.0f} ms")
+    for notice in info.notices:
+        yield Finding("model", "note", notice)

@@ -1,0 +1,130 @@
+"""`tuiface library`: list, tag, remove and re-index saved faces."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from tuiface.commands.session import Commands, emit, note, open_library
+from tuiface.errors import EXIT_DONE, EXIT_INPUT, UsageError
+
+if TYPE_CHECKING:
+    from tuiface.library import LibraryFace
+
+EXAMPLE = """\
+examples:
+  tuiface library list --tag suspect
+  tuiface library tag 1f0c9a7b3d suspect round-2      add tags
+  tuiface library tag 1f0c9a7b3d --remove round-2
+  tuiface library remove 1f0c9a7b3d                   into the library's .trash, after a question
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the command and its actions."""
+    parser = commands.add_parser(
+        "library",
+        parents=[common],
+        help="list, tag and remove saved faces",
+        description="The library is a folder of PNG + JSON; its index is rebuilt from them whenever needed.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument("--library", metavar="DIR", help="folder; default: the settings'")
+
+    def action(name: str, text: str, example: str) -> argparse.ArgumentParser:
+        return actions.add_parser(
+            name, parents=[common, folder], help=text, epilog=f"example: tuiface library {example}"
+        )
+
+    listing = action("list", "list faces, oldest first", "list suspect")
+    listing.add_argument("text", nargs="?", default="", metavar="TEXT", help="part of an id, file name, tag or series")
+    listing.add_argument("--tag", metavar="TAG", help="faces with this tag alone")
+    listing.add_argument("--series", metavar="NAME", help="faces of this series alone")
+    listing.set_defaults(run=run_list)
+    tag = action("tag", "add or remove tags", "tag 1f0c9a7b3d suspect")
+    tag.add_argument("face", metavar="FACE", help="id (or its beginning) or file name")
+    tag.add_argument("tags", metavar="TAG", nargs="+")
+    tag.add_argument("--remove", action="store_true", help="remove these tags instead")
+    tag.set_defaults(run=run_tag)
+    remove = action("remove", "move faces into the library's .trash", "remove 1f0c9a7b3d")
+    remove.add_argument("faces", metavar="FACE", nargs="+", help="id (or its beginning) or file name")
+    remove.add_argument("--yes", action="store_true", help="do not ask")
+    remove.set_defaults(run=run_remove)
+    reindex = action("reindex", "build the index anew from the folder", "reindex")
+    reindex.set_defaults(run=run_reindex)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """One line a face."""
+    for face in open_library(args).faces(args.text, tag=args.tag, series=args.series):
+        emit(args, _line(face), **_values(face))
+    return EXIT_DONE
+
+
+def run_tag(args: argparse.Namespace) -> int:
+    """Add tags, or remove them with --remove."""
+    library = open_library(args)
+    face = library.find(args.face)
+    change = tuple(args.tags)
+    tags = library.set_tags(face, remove=change) if args.remove else library.set_tags(face, add=change)
+    emit(args, f"{face.id}  {' '.join(tags) or '(no tags)'}", id=face.id, tags=tags)
+    return EXIT_DONE
+
+
+def run_remove(args: argparse.Namespace) -> int:
+    """Move faces to the trash after a question."""
+    library = open_library(args)
+    faces = [library.find(name) for name in args.faces]
+    if not args.yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"removing {len(faces)} face(s) needs a yes", "add --yes")
+        for face in faces:
+            note(_line(face))
+        if input(f"Move {len(faces)} face(s) to {library.folder / '.trash'}? [y/N] ").strip().lower() not in (
+            "y",
+            "yes",
+        ):
+            note("nothing removed")
+            return EXIT_DONE
+    for face in faces:
+        moved = library.remove(face)
+        emit(args, f"{face.id}  now {moved}", id=face.id, moved_to=str(moved))
+    return EXIT_DONE
+
+
+def run_reindex(args: argparse.Namespace) -> int:
+    """Build the index anew; files that cannot be read are named, exit code 3."""
+    library = open_library(args)
+    problems = library.reindex()
+    for problem in problems:
+        note(f"skipped: {problem}")
+    count = len(library.faces())
+    emit(args, f"{count} faces in {library.folder}", faces=count, skipped=[str(p) for p in problems])
+    return EXIT_INPUT if problems else EXIT_DONE
+
+
+def _line(face: LibraryFace) -> str:
+    seed = "latent" if face.seed is None else f"seed {face.seed}"
+    return (
+        f"{face.id}  {seed:<16} psi {face.psi:<5g} {face.width:>4} px  {face.path.name}  {' '.join(face.tags)}".rstrip()
+    )
+
+
+def _values(face: LibraryFace) -> dict[str, object]:
+    return {
+        "id": face.id,
+        "file": str(face.path),
+        "seed": face.seed,
+        "psi": face.psi,
+        "width": face.width,
+        "model": face.model,
+        "operator": face.operator,
+        "time": face.time,
+        "tags": face.tags,
+        "series": face.series,
+        "parents": face.parents,
+    }

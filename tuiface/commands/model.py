@@ -1,0 +1,128 @@
+"""`tuiface model`: list, inspect and convert checkpoints. Nothing in a checkpoint is ever executed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiface.commands.session import Commands, emit, note, settings_from
+from tuiface.errors import EXIT_DONE, EXIT_MODEL, UsageError, quoted
+
+if TYPE_CHECKING:
+    from tuiface.engine.checkpoints import CheckpointReport
+
+EXAMPLE = """\
+examples:
+  tuiface model list
+  tuiface model inspect ffhq.pkl                       what is in it, without building or running anything
+  tuiface model convert ffhq.pkl ffhq.safetensors --licence "NVIDIA Source Code License-NC"
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the command and its actions."""
+    parser = commands.add_parser(
+        "model",
+        parents=[common],
+        help="list, inspect and convert checkpoints",
+        description="List, inspect and convert checkpoints. Nothing in a file is ever executed.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser(
+        "list", parents=[common], help="the models at hand", epilog="example: tuiface model list"
+    )
+    listing.set_defaults(run=run_list)
+    inspect = actions.add_parser(
+        "inspect",
+        parents=[common],
+        help="say what a file holds, without building it",
+        epilog="example: tuiface model inspect ffhq.pkl",
+    )
+    inspect.add_argument("file", metavar="FILE")
+    inspect.set_defaults(run=run_inspect)
+    convert = actions.add_parser(
+        "convert",
+        parents=[common],
+        help="write a checkpoint as safetensors",
+        epilog="example: tuiface model convert ffhq.pkl ffhq.safetensors",
+    )
+    convert.add_argument("file", metavar="FILE")
+    convert.add_argument("out", metavar="OUT.safetensors")
+    convert.add_argument("--licence", metavar="TEXT", help="licence of the weights, recorded in the file")
+    convert.add_argument("--force", action="store_true", help="overwrite OUT")
+    convert.set_defaults(run=run_convert)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """The embedded model and every network that was opened before and is still there."""
+    from tuiface.assets import embedded_model_path
+    from tuiface.engine.checkpoints import open_native_header
+    from tuiface.engine.model_store import ModelStore
+
+    settings = settings_from(args)
+    embedded = embedded_model_path()
+    rows = {}
+    if embedded.exists():
+        rows[open_native_header(embedded).network_sha256] = embedded
+    rows |= {sha: path for sha, path in ModelStore(settings.cache).networks().items() if sha not in rows}
+    for sha256, path in rows.items():
+        kind = "embedded" if path == embedded else "settings" if path == settings.model else ""
+        emit(args, f"{sha256[:10]}  {path}  {kind}".rstrip(), network_sha256=sha256, path=str(path), kind=kind or None)
+    return EXIT_DONE
+
+
+def run_inspect(args: argparse.Namespace) -> int:
+    """Describe a file; exit code 4 if it is refused."""
+    import json
+
+    from tuiface.engine.checkpoints import inspect_checkpoint
+
+    report = inspect_checkpoint(Path(args.file))
+    if getattr(args, "json", False):
+        print(json.dumps(report.to_json()))
+    else:
+        _print_report(report)
+    if report.refused:
+        note(f"tuiface: {report.file}: refused: {report.refused}")
+        return EXIT_MODEL
+    return EXIT_DONE
+
+
+def _print_report(report: CheckpointReport) -> None:
+    for key, value in report.to_json().items():
+        if key == "refused" or value in (None, [], ""):
+            continue
+        name = key.replace("_", " ")
+        if isinstance(value, list) and all(isinstance(v, int) for v in value):
+            print(f"{name:>24}  {' '.join(map(str, value))}")
+        elif isinstance(value, list):
+            for i, line in enumerate(value):
+                print(f"{name if i == 0 else '':>24}  {line}")
+        else:
+            print(f"{name:>24}  {value}")
+
+
+def run_convert(args: argparse.Namespace) -> int:
+    """Read any supported checkpoint and write it as our own safetensors."""
+    from tuiface.engine.checkpoints import read_checkpoint, write_native
+    from tuiface.files import refuse_existing
+
+    source, out = Path(args.file), Path(args.out)
+    if out.suffix.lower() != ".safetensors":
+        raise UsageError(f"{quoted(out)}: the output must end in .safetensors")
+    refuse_existing(out, force=args.force)
+    contents = read_checkpoint(source)
+    for text in contents.notices:
+        note(f"note: {text}")
+    write_native(contents, out, licence=args.licence, name=contents.name or source.stem)
+    emit(
+        args,
+        f"{out}  (network {contents.network_sha256[:10]})",
+        file=str(out),
+        network_sha256=contents.network_sha256,
+        origin_sha256=contents.origin_sha256,
+    )
+    return EXIT_DONE

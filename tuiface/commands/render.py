@@ -1,0 +1,181 @@
+"""`tuiface render`: pictures and provenance of faces."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiface.commands.session import Commands, emit, note, open_studio, parse_rows, resolve_face, settings_from
+from tuiface.errors import EXIT_DONE, UsageError, quoted
+
+if TYPE_CHECKING:
+    from tuiface.studio import Face, Studio
+
+EXAMPLE = """\
+examples:
+  tuiface render 42                             seed 42 at the settings' psi, into the library
+  tuiface render 0 --count 20 --psi 0.5 --out faces/
+  tuiface render 42 --mix 7@6-18 --show         seed 42 with the colours and texture of seed 7
+  tuiface render out/seed42-1f0c9a7b3d.png --psi 1 --noise none
+  tuiface render 42 --edit b16.conv1:501=2      one style channel, by standard deviations
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "render",
+        parents=[common],
+        help="render faces to PNG with provenance JSON",
+        description="Render faces: for each one a PNG and a JSON that rebuilds it exactly.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("faces", metavar="FACE", nargs="+", help="seed number, library id, PNG or JSON")
+    parser.add_argument("--psi", type=_number, help="truncation, 0 (mean face) to 1 (none); default: the settings'")
+    parser.add_argument("--cutoff", type=_count, metavar="N", help="truncate rows 0 to N-1 alone")
+    parser.add_argument("--class", dest="label", type=_count, metavar="N", help="class, for a network with labels")
+    parser.add_argument(
+        "--edit",
+        action="append",
+        default=[],
+        metavar="LAYER:CHANNEL=AMOUNT",
+        help="move a style channel by AMOUNT sigmas",
+    )
+    parser.add_argument("--mix", action="append", default=[], metavar="FACE@A-B", help="take rows A to B-1 from FACE")
+    parser.add_argument("--noise", metavar="MODE", help="const (stored maps), none, or random:SEED")
+    parser.add_argument("--size", type=_count, metavar="PX", help="stop at the block of PX pixels; default: full size")
+    parser.add_argument("--count", type=_count, default=1, metavar="N", help="N consecutive seeds from each given one")
+    parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the library")
+    parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
+    parser.add_argument("--foreign", action="store_true", help="apply recipes of another model to this one")
+    parser.add_argument("--show", action="store_true", help="show each face in the terminal")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Render all faces; every name is checked before the first picture is computed."""
+    from tuiface.files import make_folder, refuse_existing
+
+    names = _expand(args.faces, args.count)
+    settings = settings_from(args)
+    with open_studio(settings) as studio:
+        faces = _unique(
+            [_changed(studio, resolve_face(studio, n, label=args.label, foreign=args.foreign), args) for n in names]
+        )
+        folder = Path(args.out) if args.out else settings.library
+        _check_size(studio, args.size)
+        targets = [folder / f"{face.file_stem(args.size)}.png" for face in faces]
+        make_folder(folder)
+        for target in targets:
+            refuse_existing(target, force=args.force)
+            refuse_existing(target.with_suffix(".json"), force=args.force)
+        for text in studio.info.notices:
+            note(f"note: {text}")
+        for number, (face, target) in enumerate(zip(faces, targets, strict=True), start=1):
+            _render_one(args, face, target)
+            _progress(args, number, len(faces))
+    return EXIT_DONE
+
+
+def _render_one(args: argparse.Namespace, face: Face, target: Path) -> None:
+    from tuiface.provenance import pixels_digest
+
+    frame = face.render(args.size)
+    face.write(frame, target, resolution=args.size, force=args.force)
+    if args.show:
+        from tuiface.terminal.shell import show_pixels
+
+        show_pixels(frame.pixels)
+    emit(
+        args,
+        str(target),
+        file=str(target),
+        id=face.id,
+        recipe_sha256=face.recipe.digest,
+        pixels_sha256=pixels_digest(frame.pixels),
+        width=frame.pixels.shape[1],
+        height=frame.pixels.shape[0],
+        elapsed_ms=round(frame.elapsed_ms, 1),
+    )
+
+
+def _expand(names: list[str], count: int) -> list[str]:
+    if count == 1:
+        return names
+    if count < 1:
+        raise UsageError(f"--count {count}; accepted: 1 and more")
+    wrong = next((name for name in names if not name.isdecimal()), None)
+    if wrong is not None:
+        raise UsageError(f"--count goes on from seed numbers; {quoted(wrong)} is none")
+    return [str(int(name) + i) for name in names for i in range(count)]
+
+
+def _changed(studio: Studio, face: Face, args: argparse.Namespace) -> Face:
+    """The face with the command's flags applied."""
+    truncation = face.recipe.truncation
+    if args.psi is not None or args.cutoff is not None:
+        psi = truncation.psi if args.psi is None else args.psi
+        face = face.truncate(psi, truncation.cutoff if args.cutoff is None else args.cutoff)
+    for text in args.mix:
+        name, at, rows = text.rpartition("@")
+        if not at:
+            raise UsageError(f"--mix {quoted(text)}; accepted: FACE@A-B, as in 7@6-12")
+        other = resolve_face(studio, name, label=args.label, foreign=args.foreign)
+        face = face.mix(other, parse_rows(rows))
+    for text in args.edit:
+        name, equals, amount = text.rpartition("=")
+        if not equals:
+            raise UsageError(f"--edit {quoted(text)}; accepted: LAYER:CHANNEL=AMOUNT, as in b16.conv1:501=2")
+        face = face.edit(name, _parse_amount(amount))
+    if args.noise is not None:
+        mode, _, seed = args.noise.partition(":")
+        if (
+            mode not in ("const", "none", "random")
+            or (mode == "random") != seed.isdecimal()
+            or (mode != "random" and seed)
+        ):
+            raise UsageError(f"--noise {quoted(args.noise)}; accepted: const, none, random:SEED")
+        face = face.noise(mode, int(seed) if seed else None)
+    return face
+
+
+def _unique(faces: list[Face]) -> list[Face]:
+    """Each recipe once: the same face asked for twice is one picture."""
+    return list({face.recipe.digest: face for face in faces}.values())
+
+
+def _check_size(studio: Studio, size: int | None) -> None:
+    accepted = [2**i for i in range(2, studio.info.resolution.bit_length())]
+    if size is not None and size not in accepted:
+        raise UsageError(f"--size {size}; accepted for this model: {', '.join(map(str, accepted))}")
+
+
+def _progress(args: argparse.Namespace, done: int, total: int) -> None:
+    if total > 1 and sys.stderr.isatty() and not args.show and not sys.stdout.isatty():
+        print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
+def _parse_amount(text: str) -> float:
+    try:
+        return _number(text)
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"--edit amount: {error}") from None
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a number, such as 0.7") from None
+    if value != value or value in (float("inf"), float("-inf")):
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a finite number")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a whole number from 0 up")
+    return int(text)

@@ -1,0 +1,45 @@
+"""`tuiface show`: pictures in the shell."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tuiface.commands.session import Commands, note
+from tuiface.errors import EXIT_DONE, InputFileError
+
+EXAMPLE = """\
+example:
+  tuiface show out/*.png
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "show",
+        parents=[common],
+        help="show saved faces in the terminal",
+        description="Show saved faces in the terminal: as kitty or iTerm2 pictures, else as coloured cells.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a PNG, or a JSON with its PNG beside it")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show each file with its name."""
+    from tuiface.provenance import read_png, read_saved
+    from tuiface.terminal.shell import show_pixels
+
+    for name in args.files:
+        path = Path(name)
+        pixels = read_saved(path).pixels if path.suffix.lower() == ".json" else read_png(path)[0]
+        if pixels is None:
+            raise InputFileError(
+                f"the picture of {path.name} is not beside it", f"tuiface render {path} makes it again"
+            )
+        note(str(path))
+        show_pixels(pixels)
+    return EXIT_DONE

@@ -137,9 +137,10 @@ def read_saved(path: Path) -> SavedFace:
     if path.suffix.lower() == ".json":
         text = read_bytes(path, MAX_JSON_BYTES).decode("utf-8", errors="replace")
         provenance = parse_json(Provenance, text, path.name)
-        picture = path.with_name(provenance.picture.file)
-        if picture.parent != path.parent:
-            raise InputFileError(f"{path.name}: picture.file: {quoted(provenance.picture.file)} is not a file name")
+        name = provenance.picture.file
+        if Path(name).name != name:
+            raise InputFileError(f"{path.name}: picture.file: {quoted(name)} is not a file name")
+        picture = path.with_name(name)
         if not picture.is_file():
             return SavedFace(provenance, text, None)
         pixels, inside = read_png(picture)

@@ -278,5 +278,5 @@ def read_recipe(path: Path) -> tuple[Recipe, bool]:
         if b'"tuiface.recipe/1"' in text and b'"tuiface.provenance/1"' not in text:
             return Recipe.from_json(text, path.name), False
         if b'"tuiface.provenance/1"' not in text:
-            raise InputFileError(f"{quoted(path)} is neither a recipe nor a provenance file of tuiface")
+            raise InputFileError(f"{path.name}: neither a recipe nor a provenance file of tuiface")
     return read_saved(path).provenance.recipe, True

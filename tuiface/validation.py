@@ -38,14 +38,14 @@ def parse_json(model: type[Model], text: str | bytes, where: str) -> Model:
     try:
         json.loads(text, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
         return model.model_validate_json(text)
-    except _JsonRefusedError as error:
-        raise InputFileError(f"{where}: {error}") from None
-    except RecursionError:
-        raise InputFileError(f"{where}: JSON nested too deeply") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputFileError(f"{where}: not JSON: {error}") from None
     except ValidationError as error:
         raise InputFileError(*describe(error, model, where)) from None
+    except RecursionError:
+        raise InputFileError(f"{where}: JSON nested too deeply") from None
+    except _JsonRefusedError as error:
+        raise InputFileError(f"{where}: {error}") from None
+    except ValueError as error:  # not JSON, not UTF-8, or a number of thousands of digits
+        raise InputFileError(f"{where}: not JSON: {error}") from None
 
 
 def read_json(model: type[Model], path: Path) -> Model:

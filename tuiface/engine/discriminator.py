@@ -44,16 +44,22 @@ class Conv2dLayer(nn.Module):
 
     def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
         """[N, I, r, r] -> [N, O, r, r] or [N, O, r/2, r/2]."""
-        weight = (self.weight * self.weight_gain).to(x.dtype)
+        total = gain * ops.ACT_GAIN if self.activate else gain  # a leaky ReLU's gain may move in front of it
+        weight = (self.weight * (self.weight_gain * total)).to(x.dtype)
+        bias = None if self.bias is None else (self.bias * total).to(x.dtype)
         kernel = weight.shape[-1]
         if not self.down:
-            x = F.conv2d(x, weight, padding=kernel // 2)
+            x = F.conv2d(x, weight, bias, padding=kernel // 2)
         elif kernel == 1:
             # Blurred at full size, then every second pixel: a depthwise stride-2 backward pass is slow on the CPU.
-            x = F.conv2d(ops.filter_depthwise(x, ops.resample_filter(x.device), padding=1)[:, :, ::2, ::2], weight)
+            blurred = ops.filter_depthwise(x, ops.resample_filter(x.device), padding=1)
+            x = F.conv2d(blurred[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last), weight, bias)
         else:
-            x = F.conv2d(ops.filter_depthwise(x, ops.resample_filter(x.device), padding=2), weight, stride=2)
-        return ops.bias_act(x, self.bias, activate=self.activate, clamp=self.clamp, gain=gain)
+            x = F.conv2d(ops.filter_depthwise(x, ops.resample_filter(x.device), padding=2), weight, bias, stride=2)
+        clamp = None if self.clamp is None else self.clamp * gain
+        if self.activate:
+            return ops.leaky_relu(x, clamp)
+        return x if clamp is None else x.clamp(-clamp, clamp)
 
 
 class DiscriminatorBlock(nn.Module):
@@ -95,9 +101,10 @@ class DiscriminatorEpilogue(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C(4), 4, 4] -> [N, cmap_dim or 1]."""
+        x = x.float()
         if self.num_channels:
             x = ops.minibatch_std(x, self.group_size, self.num_channels)
-        x = self.conv(x).float().flatten(1)  # channel, row, column order
+        x = self.conv(x).flatten(1)  # channel, row, column order
         return self.out(self.fc(x))  # type: ignore[no-any-return]
 
 
@@ -133,9 +140,10 @@ class Discriminator(nn.Module):
         if config.c_dim:
             self.mapping = LabelMapping(config)
 
-    def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
-        """img [N, 3, R, R] in [-1, 1] (and labels c [N, c_dim]) -> logits [N, 1].
+    def forward(self, img: Tensor, c: Tensor | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
+        """img [N, 3, R, R] in [-1, 1] (and labels c [N, c_dim]) -> float32 logits [N, 1].
 
+        `dtype` is that of the activations; parameters, minibatch statistics and everything after them stay float32.
         Raises ValueError for a wrong shape, or labels missing or given to a network without them.
         """
         config = self.config

@@ -41,8 +41,9 @@ class FullyConnectedLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, num_in] -> [N, num_out]."""
-        x = torch.addmm(self.bias * self.bias_gain, x, (self.weight * self.weight_gain).t())
-        return ops.bias_act(x, None, activate=self.activate, clamp=None)
+        gain = ops.ACT_GAIN if self.activate else 1.0
+        x = torch.addmm(self.bias * (self.bias_gain * gain), x, (self.weight * (self.weight_gain * gain)).t())
+        return ops.leaky_relu(x) if self.activate else x
 
 
 class MappingNetwork(nn.Module):
@@ -91,10 +92,11 @@ class SynthesisLayer(nn.Module):
 
     def forward(self, x: Tensor, styles: Tensor, noise: Tensor | None) -> Tensor:
         """x [N, I, h, h], styles [N, I], noise broadcastable to [N, 1, r, r] or None -> [N, O, r, r]."""
-        x = ops.modulated_conv2d(x, self.weight, styles, up=self.up)
+        x = ops.modulated_conv2d(x, self.weight, styles, up=self.up, gain=ops.ACT_GAIN)
         if noise is not None:
-            x = x + (noise * self.noise_strength).to(x.dtype)
-        return ops.bias_act(x, self.bias, activate=True, clamp=self.clamp)
+            x = x + (noise * (self.noise_strength * ops.ACT_GAIN)).to(x.dtype)
+        x = x + (self.bias * ops.ACT_GAIN).to(x.dtype).view(1, -1, 1, 1)
+        return ops.leaky_relu(x, self.clamp)
 
 
 class ToRGBLayer(nn.Module):
@@ -109,9 +111,10 @@ class ToRGBLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_out))
 
     def forward(self, x: Tensor, styles: Tensor) -> Tensor:
-        """x [N, I, r, r], styles [N, I] (before the gain) -> [N, 3, r, r]."""
-        x = ops.modulated_conv2d(x, self.weight, styles * self.weight_gain, demodulate=False)
-        return ops.bias_act(x, self.bias, activate=False, clamp=self.clamp)
+        """x [N, I, r, r], styles [N, I] (before the gain) -> float32 [N, 3, r, r]."""
+        x = ops.modulated_conv2d(x, self.weight, styles, demodulate=False, gain=self.weight_gain)
+        x = x.float() + self.bias.view(1, -1, 1, 1)
+        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
 class SynthesisBlock(nn.Module):
@@ -166,19 +169,28 @@ class SynthesisNetwork(nn.Module):
         """ws [N, L, w_dim] -> the style of each layer, [N, I], before toRGB's gain."""
         return {name: layer.affine(ws[:, row]) for name, layer, row in self.style_layers(until)}
 
-    def forward(self, styles: Mapping[str, Tensor], noise: Mapping[str, Tensor | None], until: int) -> Tensor:
-        """Differentiable synthesis: styles and noise by layer name -> RGB sum [N, 3, until, until], not clamped."""
+    def forward(
+        self,
+        styles: Mapping[str, Tensor],
+        noise: Mapping[str, Tensor | None],
+        until: int,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Differentiable synthesis: styles and noise by layer name -> float32 RGB sum [N, 3, until, until], not clamped.
+
+        `dtype` is that of the activations; parameters, styles, demodulation and the RGB sum stay float32.
+        """
         x: Tensor | None = None
         img: Tensor | None = None
         for block in self.blocks(until):
             prefix = f"b{block.resolution}"
             if x is None:
                 num = styles[f"{prefix}.conv1"].shape[0]
-                x = block.const.expand(num, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+                x = block.const.to(dtype).expand(num, -1, -1, -1).contiguous(memory_format=torch.channels_last)
             else:
                 x = block.conv0(x, styles[f"{prefix}.conv0"], noise[f"{prefix}.conv0"])
             x = block.conv1(x, styles[f"{prefix}.conv1"], noise[f"{prefix}.conv1"])
-            rgb = block.torgb(x, styles[f"{prefix}.torgb"]).float()
+            rgb = block.torgb(x, styles[f"{prefix}.torgb"])
             img = rgb if img is None else ops.upsample_rgb(img) + rgb
         assert img is not None
         return img

@@ -108,7 +108,7 @@ class ToRGBPlan:
         kernels = self.weight * styles.to(x.dtype)[:, None, :]  # [N, 3, I]
         pixels = x.permute(0, 2, 3, 1).flatten(1, 2)  # [N, r*r, I], a view of channels-last memory
         rgb = torch.bmm(pixels, kernels.transpose(1, 2)).float().add_(self.bias)
-        rgb = rgb.view(x.shape[0], x.shape[2], x.shape[3], -1).permute(0, 3, 1, 2)
+        rgb = rgb.view(x.shape[0], x.shape[2], x.shape[3], self.weight.shape[0]).permute(0, 3, 1, 2)
         return rgb if self.clamp is None else rgb.clamp_(-self.clamp, self.clamp)
 
 

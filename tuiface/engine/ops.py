@@ -60,13 +60,17 @@ def demodulation(styles: Tensor, weight_square_sums: Tensor) -> Tensor:
     return torch.rsqrt(styles.square() @ weight_square_sums.t() + DEMOD_EPS)
 
 
-def modulated_conv2d(x: Tensor, weight: Tensor, styles: Tensor, *, demodulate: bool = True, up: bool = False) -> Tensor:
-    """Convolution whose weights are scaled per sample and input channel (eq. 1-3).
+def modulated_conv2d(
+    x: Tensor, weight: Tensor, styles: Tensor, *, demodulate: bool = True, up: bool = False, gain: float = 1.0
+) -> Tensor:
+    """Convolution whose weights are scaled per sample and input channel (eq. 1-3), times `gain`.
 
     x [N, I, H, W]; weight [O, I, K, K]; styles [N, I] -> [N, O, H, W], or [N, O, 2H, 2W] with `up`.
     Scaling activations by the styles before, and by the demodulation after, equals scaling the weights and needs no
-    grouped convolution.
+    grouped convolution. The gain rides on whichever of the two is last, so that it costs no pass of its own.
     """
+    if not demodulate:
+        styles = styles * gain
     x = x * styles.to(x.dtype)[:, :, None, None]
     kernel = weight.to(x.dtype)
     if up:
@@ -75,7 +79,7 @@ def modulated_conv2d(x: Tensor, weight: Tensor, styles: Tensor, *, demodulate: b
     else:
         x = F.conv2d(x, kernel, padding=weight.shape[-1] // 2)
     if demodulate:
-        factors = demodulation(styles, weight.square().sum(dim=(2, 3)))
+        factors = demodulation(styles, weight.square().sum(dim=(2, 3))) * gain
         x = x * factors.to(x.dtype)[:, :, None, None]
     return x
 
@@ -89,6 +93,15 @@ def bias_act(x: Tensor, bias: Tensor | None, *, activate: bool, clamp: float | N
     if gain != 1.0:
         x = x * gain
     return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
+
+
+def leaky_relu(x: Tensor, clamp: float | None = None) -> Tensor:
+    """Leaky ReLU without its gain, then clamp; overwrites `x`, which must be nobody else's.
+
+    A leaky ReLU is positively homogeneous: its gain sqrt 2 belongs to whatever linear step comes before it.
+    """
+    x = F.leaky_relu_(x, LEAKY_SLOPE)
+    return x if clamp is None else x.clamp(-clamp, clamp)
 
 
 def minibatch_std(x: Tensor, group_size: int | None, num_channels: int) -> Tensor:

@@ -1,0 +1,46 @@
+"""What all tests share: an isolated home, the fixture checkpoints, small studios."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tuiface.settings import Settings
+
+DATA = Path(__file__).parent / "data" / "checkpoints"
+
+CHECKPOINTS = {path.parent.name: path for path in sorted(DATA.glob("[a-e]*_*/*")) if path.suffix in (".pkl", ".pt")}
+"""The golden checkpoints by case name."""
+
+MODEL = CHECKPOINTS["a_ada_uncond32"]
+"""A small unconditional network for tests that need any."""
+
+
+@pytest.fixture(autouse=True)
+def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads the user's settings or writes outside its own folder."""
+    for name in list(os.environ):
+        if name.startswith("TUIFACE_"):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(home / name.lower()))
+    return home
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings whose folders all lie in the test's own."""
+    return Settings(
+        model=MODEL, device="cpu", library=tmp_path / "library", cache=tmp_path / "cache", state=tmp_path / "state"
+    )
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of converted checkpoints for tests that do not look into it."""
+    yield tmp_path_factory.mktemp("cache")

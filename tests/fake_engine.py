@@ -1,0 +1,53 @@
+"""An engine without a network, for everything above the engine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tuiface.protocol import EngineInfo, Frame, RenderJob
+from tuiface.recipe import ModelRef, SeedSource
+
+
+class FakeEngine:
+    """Implements `Engine`; a picture is a gradient in a colour that depends on the whole recipe."""
+
+    def __init__(self, resolution: int = 32, c_dim: int = 0, sha256: str = "e" * 64) -> None:
+        self._info = EngineInfo(
+            model=ModelRef(sha256=sha256, name="fake"),
+            licence="CC0-1.0",
+            path="fake.pkl",
+            embedded=False,
+            resolution=resolution,
+            num_ws=8,
+            z_dim=4,
+            w_dim=4,
+            c_dim=c_dim,
+            layers={"b4.conv1": 8},
+            num_parameters=100,
+            device="cpu",
+            device_name="a fake",
+            dtype="float32",
+            draft_dtype="float32",
+            kernels="none",
+            threads=1,
+            software={"tuiface": "0"},
+        )
+        self.jobs: list[RenderJob] = []
+        self.closed = False
+
+    def info(self) -> EngineInfo:
+        return self._info
+
+    def render(self, job: RenderJob) -> Frame:
+        self.jobs.append(job)
+        side = job.resolution or self._info.resolution
+        shade = int(job.recipe.digest[:2], 16)
+        pixels = np.zeros((side, side, 3), np.uint8)
+        pixels[..., 0] = np.arange(side)
+        pixels[..., 1] = shade
+        if isinstance(job.recipe.source, SeedSource):
+            pixels[..., 2] = job.recipe.source.seed % 256
+        return Frame(pixels, job.recipe, job.sequence)
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,128 @@
+"""The library: the folder is the truth, the index can always be made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fake_engine import FakeEngine
+from tuiface.errors import OutputError, UsageError
+from tuiface.library import Library, read_tags, write_tags
+from tuiface.settings import Settings
+from tuiface.studio import Studio
+
+
+@pytest.fixture
+def studio(settings: Settings) -> Studio:
+    return Studio(FakeEngine(), settings)
+
+
+@pytest.fixture
+def library(studio: Studio, settings: Settings) -> Library:
+    for seed in range(3):
+        studio.face(seed=seed).save(settings.library)
+    return Library(settings.library, settings.cache)
+
+
+def seeds(library: Library, text: str = "", **filters: str) -> list[int | None]:
+    return [face.seed for face in library.faces(text, **filters)]
+
+
+def test_lists_what_lies_in_the_folder(library: Library, studio: Studio) -> None:
+    assert seeds(library) == [0, 1, 2]
+    studio.face(seed=7).save(library.folder)
+    assert seeds(library) == [0, 1, 2, 7]
+    next(library.folder.glob("seed1-*.png")).unlink()
+    assert seeds(library) == [0, 2, 7]
+
+
+def test_folder_that_is_missing_is_empty(settings: Settings) -> None:
+    assert Library(settings.library / "none", settings.cache).faces() == []
+
+
+def test_reindex_gives_the_same_list(library: Library, settings: Settings) -> None:
+    library.set_tags(library.faces()[0], add=("suspect",))
+    before = library.faces()
+    assert library.reindex() == []
+    assert library.faces() == before
+    for file in (settings.cache / "library").iterdir():
+        file.write_bytes(b"not a database" * 100)
+    assert library.faces() == before
+
+
+def test_index_that_cannot_be_written_lives_in_memory(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert Library(library.folder, tmp_path / "file").faces() == library.faces()
+
+
+def test_broken_file_is_named_and_the_others_stay(library: Library) -> None:
+    (library.folder / "broken.png").write_bytes(b"nonsense")
+    next(library.folder.glob("seed2-*.json")).write_text("{}")
+    problems = library.reindex()
+    assert len(problems) == 2
+    assert "broken.png" in str(problems[0])
+    assert seeds(library) == [0, 1]
+
+
+def test_picture_without_sidecar_is_read_from_inside(library: Library) -> None:
+    next(library.folder.glob("seed1-*.json")).unlink()
+    assert seeds(library) == [0, 1, 2]
+
+
+def test_tags_are_kept_beside_the_picture(library: Library) -> None:
+    face = library.faces()[1]
+    provenance = face.path.with_suffix(".json").read_bytes()
+    assert library.set_tags(face, add=("suspect", "b")) == ("b", "suspect")
+    assert seeds(library, tag="suspect") == [1]
+    assert seeds(library, "susp") == [1]
+    assert library.set_tags(face, remove=("b",)) == ("suspect",)
+    assert face.path.with_suffix(".json").read_bytes() == provenance
+    assert read_tags(face.path).tags == ("suspect",)
+
+
+def test_series_can_be_asked_for(library: Library) -> None:
+    face = library.faces()[2]
+    write_tags(face.path, (), "morph-1")
+    assert seeds(library, series="morph-1") == [2]
+
+
+@pytest.mark.parametrize("tag", ["", "two words", "a,b", "x" * 65, "line\nbreak"])
+def test_bad_tag_is_refused(library: Library, tag: str) -> None:
+    with pytest.raises(UsageError, match="without spaces or commas"):
+        library.set_tags(library.faces()[0], add=(tag,))
+
+
+def test_find_by_id_by_its_beginning_and_by_name(library: Library) -> None:
+    face = library.faces()[1]
+    for name in (face.id, face.id[:5], face.path.name, face.path.stem):
+        assert library.find(name) == face
+    with pytest.raises(UsageError, match="no face 'seed1-xx'.*did you mean"):
+        library.find("seed1-xx")
+
+
+def test_remove_moves_to_the_trash(library: Library) -> None:
+    face = library.faces()[1]
+    library.set_tags(face, add=("t",))
+    moved = library.remove(face)
+    assert seeds(library) == [0, 2]
+    assert {p.name for p in moved.parent.iterdir()} == {
+        face.path.name,
+        f"{face.path.stem}.json",
+        f"{face.path.stem}.tags.json",
+    }
+
+
+def test_trash_is_not_overwritten(library: Library, studio: Studio) -> None:
+    library.remove(library.faces()[1])
+    studio.face(seed=1).save(library.folder)
+    again = next(f for f in library.faces() if f.seed == 1)
+    with pytest.raises(OutputError, match="in the trash already"):
+        library.remove(again)
+    assert again.path.exists()
+
+
+def test_parents_are_in_the_index(library: Library, studio: Studio) -> None:
+    parent = studio.open_file(library.faces()[0].path)
+    parent.truncate(0.1).save(library.folder)
+    assert [f.parents for f in library.faces() if f.psi == 0.1] == [(parent.recipe.digest,)]

@@ -1,0 +1,121 @@
+"""Atomic writes: nothing half-written, nothing overwritten, nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tuiface import files
+from tuiface.errors import OutputError
+from tuiface.files import write_file
+
+
+@pytest.fixture(params=["unnamed", "hidden"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to write: with O_TMPFILE, and where the file system has none."""
+    if request.param == "hidden":
+        monkeypatch.setattr(files, "_write_unnamed", lambda *args, **kwargs: False)
+    return str(request.param)
+
+
+def test_writes_the_bytes(way: str, tmp_path: Path) -> None:
+    write_file(tmp_path / "a", b"x" * 3_000_000)
+    assert (tmp_path / "a").read_bytes() == b"x" * 3_000_000
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_existing_file_is_kept_unless_forced(way: str, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    with pytest.raises(OutputError, match="exists already.*--force"):
+        write_file(path, b"new")
+    assert path.read_bytes() == b"old"
+    write_file(path, b"new", force=True)
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_dangling_link_is_not_written_through(way: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with pytest.raises(OutputError, match="exists already"):
+        write_file(tmp_path / "link", b"new")
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+def test_failing_disk_leaves_nothing(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def fail(descriptor: int, data: bytes) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(OutputError, match=os.strerror(code)) as caught:
+        write_file(path, b"new", force=True)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_full_disk_for_real(tmp_path: Path) -> None:
+    """A file-size limit of 100 kB stands for a full disk."""
+    code = (
+        "import sys, resource, signal; from pathlib import Path; from tuiface.files import write_file\n"
+        "from tuiface.errors import OutputError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: write_file(Path(sys.argv[1]), bytes(1_000_000))\n"
+        "except OutputError as error: print(error)"
+    )
+    argv = [sys.executable, "-c", code, str(tmp_path / "a")]
+    out = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert "File too large" in out
+    assert os.listdir(tmp_path) == []
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 100_000
+
+
+def test_killed_while_writing_leaves_nothing(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from tuiface.files import write_file\n"
+        "real = os.write\n"
+        "def slow(descriptor, data):\n"
+        "    real(descriptor, data[:1000]); real(1, b'half'); import time; time.sleep(60)\n"
+        "os.write = slow\n"
+        "write_file(Path(sys.argv[1]), bytes(1_000_000))"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a")], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.read(4) == b"half"
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    if not hasattr(os, "O_TMPFILE"):
+        pytest.skip("this system has no files without a name")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", ["missing/a", "file/a"])
+def test_folder_that_is_not_there_is_one_line(path: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write") as caught:
+        write_file(tmp_path / path, b"x")
+    assert "\n" not in str(caught.value)
+
+
+def test_new_files_may_be_read_by_the_group(way: str, tmp_path: Path) -> None:
+    start = time.time()
+    old = os.umask(0o022)
+    try:
+        write_file(tmp_path / "a", b"x")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "a").stat().st_mtime >= start - 2

@@ -60,6 +60,9 @@ class RenderJob:
     """Block to stop at: 4, 8, ... the network's; None for the full picture."""
     draft: bool = False
     """A preview: may use the engine's quicker arithmetic (EngineInfo.draft_dtype). Saved pictures never do."""
+    threads: int | None = None
+    """CPU threads to compute with; None for the engine's own number. The last bit of a sum depends on how many threads
+    share it, so an exact rebuild takes the recorded number, whatever the machine has."""
     sequence: int = 0
     """Grows with each request of one client; a frame older than the newest request is stale."""
 

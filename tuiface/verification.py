@@ -39,7 +39,8 @@ def verify(saved: SavedFace, engine: Engine) -> Verdict:
     context = _context(provenance, info)
     if provenance.recipe.model.sha256 != info.model.sha256:
         return Verdict("differs", tuple(differences), context, None)
-    frame = engine.render(RenderJob(provenance.recipe, provenance.picture.resolution))
+    job = RenderJob(provenance.recipe, provenance.picture.resolution, threads=provenance.device.threads)
+    frame = engine.render(job)
     exact = pixels_digest(frame.pixels) == provenance.picture.pixels_sha256
     distance = _distance(frame.pixels, saved.pixels)
     close = distance is not None and distance <= TOLERANCE_LEVELS

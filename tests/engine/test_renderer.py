@@ -75,6 +75,20 @@ def test_same_recipe_same_bytes_in_another_process(engine: LocalEngine, recipe: 
     assert other == hashlib.sha256(pixels(engine, recipe).tobytes()).hexdigest()
 
 
+def test_threads_of_a_job_are_its_own(engine: LocalEngine, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rebuild computes with the recorded number of threads, whatever the machine has."""
+    import torch
+
+    used = []
+    render = engine._renderer.render
+    monkeypatch.setattr(engine._renderer, "render", lambda *a: (used.append(torch.get_num_threads()), render(*a))[1])
+    before = torch.get_num_threads()
+    engine.render(RenderJob(recipe, threads=3))
+    engine.render(RenderJob(recipe))
+    assert used == [3, engine.info().threads]
+    assert torch.get_num_threads() == before
+
+
 def test_psi_zero_is_the_mean_face_for_every_seed(engine: LocalEngine, recipe: Recipe) -> None:
     mean = recipe.derive(truncation=Truncation(psi=0.0))
     assert np.array_equal(pixels(engine, mean), pixels(engine, mean.derive(source=SeedSource(seed=99))))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +52,7 @@ class LocalEngine:
     def render(self, job: RenderJob) -> Frame:
         """Render `job`; raises ModelError if the recipe is for another network, EngineError if memory runs out."""
         dtype: Dtype = self._info.draft_dtype if job.draft else self._info.dtype
-        with self._lock:
+        with self._lock, _threads(job.threads or self._info.threads):
             start = time.perf_counter()
             pixels = self._render(job, dtype)
             elapsed_ms = (time.perf_counter() - start) * 1000
@@ -83,6 +85,19 @@ class LocalEngine:
             if "can't allocate memory" in str(error):  # the CPU allocator raises a plain RuntimeError
                 raise EngineError(_memory_message(self._info), "close other programs, or use --size") from error
             raise
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Compute with `count` CPU threads inside the block."""
+    before = torch.get_num_threads()
+    if count != before:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if count != before:
+            torch.set_num_threads(before)
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -7,6 +7,7 @@ the same bytes whoever asks for it beside which others.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ class Renderer:
         """
         until = self._checked_resolution(resolution)
         self._refuse_unknown_parts(recipe)
-        with torch.no_grad():
+        with torch.no_grad(), exact_convolutions():
             ws = recipe_ws(self.generator, recipe)
             styles = self.generator.synthesis.styles(ws, until)
             self._edit_channels(styles, recipe)
@@ -97,6 +98,11 @@ class Renderer:
                 raise ModelError(f"edits[{i}].direction: no direction '{edit.direction}' for this model; it has 0")
         if recipe.locks:
             raise ModelError(f"locks[0].region: '{recipe.locks[0].region}': this model has no region map, so no locks")
+
+
+def exact_convolutions() -> AbstractContextManager[None]:
+    """On CUDA: float32 as such, not TensorFloat32, and algorithms that give the same bits each time."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def to_pixels(image: Tensor) -> np.ndarray:

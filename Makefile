@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := tuiface tests tools
 
-.PHONY: run test lint format types check bench schemas constraints clean
+.PHONY: run test lint format types check bench schemas docs constraints clean
 
 run: $(VENV)/.run  ## set up and start; without a terminal, render sample faces into out/
 	@if [ -t 0 ] && [ -t 1 ]; then \
@@ -37,6 +37,9 @@ bench: $(VENV)/.run  ## the measurements of docs/performance.md
 
 schemas: $(VENV)/.test  ## write the JSON Schemas of the file formats
 	$(BIN)/python -m tools.write_schemas
+
+docs: $(VENV)/.test  ## write docs/commands.md and the key table in README.md
+	$(BIN)/python -m tools.write_docs
 
 constraints: $(VENV)/.test  ## pin what is installed now
 	( head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' ) > constraints.new

@@ -36,7 +36,8 @@ class ConvPlan:
     """[O], times sqrt 2."""
     noise_gain: float
     """noise_strength times sqrt 2."""
-    up: bool
+    low_pass: Tensor | None
+    """[4, 4] times 4, for an up-sampling layer."""
     clamp: float | None
 
     @classmethod
@@ -49,7 +50,7 @@ class ConvPlan:
             square_sums=weight.square().sum(dim=(2, 3)),
             bias=(layer.bias.detach() * ops.ACT_GAIN).to(dtype),
             noise_gain=float(layer.noise_strength) * ops.ACT_GAIN,
-            up=layer.up,
+            low_pass=(ops.resample_filter(weight.device) * 4).to(dtype) if layer.up else None,
             clamp=layer.clamp,
         )
 
@@ -58,7 +59,10 @@ class ConvPlan:
         factors = ops.demodulation(styles, self.square_sums) * ops.ACT_GAIN  # [N, O]
         # With one sample the styles may scale either operand: take the smaller one.
         fold = x.shape[0] == 1 and x.shape[2] * x.shape[3] > self.weight[0, 0].numel() * factors.shape[1]
-        x = self._upsampling(x, styles, factors, fold=fold) if self.up else self._plain(x, styles, factors, fold=fold)
+        if self.low_pass is None:
+            x = self._plain(x, styles, factors, fold=fold)
+        else:
+            x = self._upsampling(x, styles, factors, self.low_pass, fold=fold)
         if noise is not None and self.noise_gain:
             x.add_((noise * self.noise_gain).to(x.dtype))
         F.leaky_relu_(x, ops.LEAKY_SLOPE)
@@ -72,18 +76,17 @@ class ConvPlan:
         x = F.conv2d(x * styles.to(dtype)[:, :, None, None], self.weight, padding=1)
         return x.mul_(factors.to(dtype)[:, :, None, None]).add_(self.bias.view(1, -1, 1, 1))
 
-    def _upsampling(self, x: Tensor, styles: Tensor, factors: Tensor, *, fold: bool) -> Tensor:
+    def _upsampling(self, x: Tensor, styles: Tensor, factors: Tensor, low_pass: Tensor, *, fold: bool) -> Tensor:
         dtype = x.dtype
         if fold:
             x = F.conv_transpose2d(x, self.weight * styles.to(dtype).view(-1, 1, 1, 1), stride=2)
         else:
             x = F.conv_transpose2d(x * styles.to(dtype)[:, :, None, None], self.weight, stride=2)
-        kernel = (ops.resample_filter(x.device) * 4).to(dtype)  # [4, 4]
         channels = x.shape[1]
         if x.shape[0] == 1:  # demodulation and bias ride on the low-pass filter
-            kernel = kernel * factors.to(dtype).view(-1, 1, 1, 1)  # [O, 1, 4, 4]
+            kernel = low_pass * factors.to(dtype).view(-1, 1, 1, 1)  # [O, 1, 4, 4]
             return F.conv2d(x, kernel, self.bias, padding=1, groups=channels)
-        x = F.conv2d(x, kernel.expand(channels, 1, 4, 4), padding=1, groups=channels)
+        x = F.conv2d(x, low_pass.expand(channels, 1, 4, 4), padding=1, groups=channels)
         return x.mul_(factors.to(dtype)[:, :, None, None]).add_(self.bias.view(1, -1, 1, 1))
 
 

@@ -1,0 +1,96 @@
+"""Write what documents can take from the code (`make docs`): docs/commands.md, and the key table in README.md."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from tuiface.actions import ACTIONS, NoCommand
+from tuiface.cli import build_parser, common_flags
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = ROOT / "docs" / "commands.md"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- keys: written by `make docs` -->", "<!-- end of keys -->"
+
+INTRODUCTION = """\
+# Commands
+
+Written by `make docs` from the parsers. A face is a seed number, the id of a face in the library, or a PNG or JSON that
+tuiface wrote. Rows `A-B` are rows A up to and without B. Exit codes: 0 done, 1 the check failed, 2 wrong use, 3 a file
+that cannot be read or written, 4 the model, 5 the engine or its device, 130 interrupted. With `--json` every command
+prints one JSON object a line on stdout; progress and remarks go to stderr.
+"""
+
+
+def commands_text() -> str:
+    """docs/commands.md."""
+    common = common_flags()
+    shared = {option for action in common._actions for option in action.option_strings}
+    parts = [INTRODUCTION, "## Flags of every command\n", _table(common._actions, set())]
+    for parser in _commands(build_parser()):
+        parts += [f"## {parser.prog}\n", f"{_sentence(parser)}\n", _table(parser._actions, {*shared, "-h"})]
+    return "\n".join(part for part in parts if part)
+
+
+def keys_text() -> str:
+    """The key table of the README."""
+    rows = ["| key | action | the same without the interface |", "|---|---|---|"]
+    for action in ACTIONS:
+        command = action.command.reason if isinstance(action.command, NoCommand) else f"`{action.command}`"
+        keys = " ".join(f"`{key}`" for key in action.shown_keys)
+        rows.append(f"| {keys} | **{action.label}.** {action.help} | {command} |")
+    return "\n".join(rows)
+
+
+def with_keys(readme: str) -> str:
+    """The README with its key table brought up to date."""
+    before, rest = readme.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}\n{keys_text()}\n{END}{after}"
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Every parser below `parser`, in order."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                yield child
+                yield from _commands(child)
+
+
+def _sentence(parser: argparse.ArgumentParser) -> str:
+    example = next((line.strip() for line in _lines(parser.epilog) if line.strip().startswith("tuiface")), "")
+    about = parser.description or ""
+    return f"{about}\n\n    {example}" if about else f"    {example}"
+
+
+def _lines(epilog: str | None) -> list[str]:
+    return (epilog or "").removeprefix("example: ").splitlines()
+
+
+def _table(actions: list[argparse.Action], leave_out: set[str]) -> str:
+    rows = []
+    for action in actions:
+        if isinstance(action, argparse._SubParsersAction) or leave_out & set(action.option_strings):
+            continue
+        choices = "|".join(map(str, action.choices)) if action.choices else ""
+        value = "" if action.nargs == 0 else str(choices or action.metavar or action.dest.upper())
+        name = " ".join(filter(None, (", ".join(action.option_strings), value)))
+        rows.append(f"| `{_cell(name)}` | {_cell(action.help or '')} |")
+    return "\n".join(["| | |", "|---|---|", *rows, ""]) if rows else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def main() -> None:
+    """Write both."""
+    COMMANDS.write_text(commands_text(), "utf-8")
+    README.write_text(with_keys(README.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "tuiface"
 
 TORCH, TEXTUAL = "torch", "textual"
-VALUES = ("errors", "validation", "recipe", "provenance", "protocol", "files", "assets")
+VALUES = ("errors", "validation", "recipe", "provenance", "protocol", "files", "assets", "limits")
 HEADLESS = ("studio", "library", "settings", "actions", "verification", "stimuli")
 INTERFACE = ("app", "screens", "terminal")
 

@@ -133,6 +133,17 @@ def test_sizes_of_one_face_lie_beside_each_other(studio: Studio, tmp_path: Path)
     assert names == {f"seed1-{face.id}.png", f"seed1-{face.id}-16px.png", f"seed1-{face.id}-8px.png"}
 
 
+@pytest.mark.parametrize(("size", "side"), [(None, 32), (4, 4), (9, 8), (31, 16), (32, 32), (256, 32)])
+def test_render_takes_the_largest_block_within_the_size(studio: Studio, size: int | None, side: int) -> None:
+    assert studio.face(seed=1).render(size).pixels.shape == (side, side, 3)
+
+
+@pytest.mark.parametrize("size", [3, 0, -5])
+def test_size_below_the_smallest_block(studio: Studio, size: int) -> None:
+    with pytest.raises(UsageError, match=f"size {size}; accepted: 4 px and more"):
+        studio.face(seed=1).render(size)
+
+
 def test_lineage_names_saved_ancestors(studio: Studio, tmp_path: Path) -> None:
     first = studio.open_file(studio.face(seed=1).save(tmp_path))
     other = studio.open_file(studio.face(seed=2).save(tmp_path))

@@ -23,11 +23,10 @@ from pydantic import (
     model_validator,
 )
 
+from tuiface.limits import DEFAULT_PSI, MAX_SEED, PSI_RANGE
 from tuiface.validation import Value, parse_json
 
 RECIPE_FORMAT = "tuiface.recipe/1"
-MAX_SEED = 2**32 - 1
-DEFAULT_PSI = 0.7
 
 Region = Literal[
     "frame",
@@ -136,7 +135,7 @@ Source = Annotated[
 class Truncation(Value):
     """Pulls w towards a centre: w' = center + psi * (w - center), on rows below `cutoff`."""
 
-    psi: float = Field(DEFAULT_PSI, ge=-3, le=3)
+    psi: float = Field(DEFAULT_PSI, ge=PSI_RANGE[0], le=PSI_RANGE[1])
     cutoff: Annotated[int, Field(ge=0)] | None = None
     """Rows `[0, cutoff)` are truncated; null for all."""
     center: str = Field("w_avg", min_length=1, max_length=200)

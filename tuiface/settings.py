@@ -16,7 +16,7 @@ import platformdirs
 from pydantic import BeforeValidator, Field, ValidationError
 
 from tuiface.errors import InputFileError, UsageError, nearest
-from tuiface.recipe import DEFAULT_PSI
+from tuiface.limits import DEFAULT_PSI, PSI_RANGE
 from tuiface.validation import Value, describe
 
 APP = "tuiface"
@@ -43,7 +43,7 @@ class Settings(Value):
     """Where the engine runs; auto takes a CUDA device when there is one."""
     threads: int = Field(0, ge=0, le=1024)
     """CPU threads of the engine; 0 takes all cores that the process may use."""
-    psi: float = Field(DEFAULT_PSI, ge=-3, le=3)
+    psi: float = Field(DEFAULT_PSI, ge=PSI_RANGE[0], le=PSI_RANGE[1])
     """Truncation of new faces: 0 is the mean face, 1 no truncation."""
     graphics: Literal["auto", "block", "none"] = "auto"
     """How the terminal shows pictures; auto asks the environment."""

@@ -44,6 +44,7 @@ from tuiface.settings import Settings
 from tuiface.validation import read_bytes
 
 ID_LENGTH = 10
+MIN_RESOLUTION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,12 @@ class Face:
         """Another noise input: "const", "none", or "random" with its seed."""
         return self.derive(noise=Noise.model_validate({"mode": mode, "seed": seed}))
 
-    def render(self, resolution: int | None = None) -> Frame:
-        """The picture at block `resolution`; None for the full picture."""
-        return self.studio.engine.render(RenderJob(self.recipe, resolution))
+    def render(self, size: int | None = None) -> Frame:
+        """The picture at the largest block of at most `size` px; None for the full picture.
+
+        Raises UsageError for a size below 4.
+        """
+        return self.studio.engine.render(RenderJob(self.recipe, self.studio.block_within(size)))
 
     def save(self, folder: str | Path, *, resolution: int | None = None, force: bool = False) -> Path:
         """Render and write `NAME.png` and `NAME.json` into `folder` (made if absent); returns the picture's path.
@@ -110,7 +114,8 @@ class Face:
         make_folder(png.parent)
         for path in (png, png.with_suffix(".json")):
             refuse_existing(path, force=force)
-        return self.write(self.render(resolution), png, resolution=resolution, force=force)
+        frame = self.studio.engine.render(RenderJob(self.recipe, resolution))
+        return self.write(frame, png, resolution=resolution, force=force)
 
     def write(self, frame: Frame, png: Path, *, resolution: int | None = None, force: bool = False) -> Path:
         """Write a rendered frame of this face: picture first, then the JSON; a failure leaves neither behind."""
@@ -187,6 +192,14 @@ class Studio:
     def close(self) -> None:
         """Release the engine."""
         self.engine.close()
+
+    def block_within(self, size: int | None) -> int | None:
+        """The largest resolution of the network's blocks that is at most `size`; None, the full picture, for None."""
+        if size is None or size >= self.info.resolution:
+            return None
+        if size < MIN_RESOLUTION:
+            raise UsageError(f"size {size}; accepted: {MIN_RESOLUTION} px and more")
+        return 1 << (size.bit_length() - 1)
 
     # --- new faces -----------------------------------------------------------------------------------------------
 

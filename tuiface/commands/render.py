@@ -81,9 +81,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _render_one(args: argparse.Namespace, face: Face, target: Path) -> None:
+    from tuiface.protocol import RenderJob
     from tuiface.provenance import pixels_digest
 
-    frame = face.render(args.size)
+    frame = face.studio.engine.render(RenderJob(face.recipe, args.size))
     face.write(frame, target, resolution=args.size, force=args.force)
     if args.show:
         from tuiface.terminal.shell import show_pixels

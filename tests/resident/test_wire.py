@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from tests.resident.fake_child import INFO, MODEL, frame, recipe
+from tuiface.errors import EngineError, InputFileError, ModelError, TuifaceError
+from tuiface.protocol import Frame, RenderJob
+from tuiface.recipe import ChannelEdit, LatentSource, Recipe
+from tuiface.resident import wire
+
+FRAME = wire.encode_frame(frame(RenderJob(recipe(1), resolution=4, sequence=3)))
+
+
+def test_info_comes_out_as_it_went_in() -> None:
+    assert wire.decode_info(wire.encode(wire.InfoMessage(info=INFO))) == INFO
+
+
+@given(
+    w=npst.arrays(np.float32, (2, 8), elements=st.floats(-(2.0**100), 2.0**100, width=32)),
+    amount=st.floats(allow_nan=False, allow_infinity=False),
+    sequence=st.integers(0, 2**63),
+    resolution=st.sampled_from([None, 4, 1024]),
+    draft=st.booleans(),
+)
+def test_a_job_keeps_its_recipe_digest(
+    w: np.ndarray, amount: float, sequence: int, resolution: int | None, draft: bool
+) -> None:
+    edit = ChannelEdit(channel=("b16.conv1", 5), amount=amount)
+    job = RenderJob(Recipe(model=MODEL, source=LatentSource.from_array(w), edits=(edit,)), resolution, draft, sequence)
+    received = wire.decode_job(wire.encode(wire.JobMessage(job=job)))
+    assert received == job
+    assert received.recipe.digest == job.recipe.digest
+
+
+@given(npst.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))))
+def test_a_frame_keeps_every_pixel_and_measure(pixels: np.ndarray) -> None:
+    sent = dataclasses.replace(frame(RenderJob(recipe(1), sequence=7)), pixels=pixels)
+    received = wire.decode_frame(wire.encode_frame(sent))
+    assert np.array_equal(received.pixels, pixels)
+    for field in dataclasses.fields(Frame):
+        assert field.name == "pixels" or getattr(received, field.name) == getattr(sent, field.name)
+
+
+def test_pixels_that_do_not_lie_in_one_piece_cross_too() -> None:
+    pixels = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)[::2, ::-1]
+    received = wire.decode_frame(wire.encode_frame(Frame(pixels, recipe(1))))
+    assert np.array_equal(received.pixels, pixels)
+
+
+def test_a_frame_header_holds_all_of_a_frame_but_the_pixels() -> None:
+    in_frame = {field.name for field in dataclasses.fields(Frame)} - {"pixels"}
+    assert set(wire.FrameHeader.model_fields) == in_frame | {"height", "width"}
+
+
+@pytest.mark.parametrize("kind", [TuifaceError, *TuifaceError.__subclasses__()])
+def test_an_error_keeps_class_message_and_hint(kind: type[TuifaceError]) -> None:
+    error = kind("seed 'ä': accepted are numbers", "try 42")
+    received = wire.decode_error(wire.encode(wire.error_message(error, 9)))
+    assert type(received) is kind
+    assert (received.message, received.hint) == (error.message, error.hint)
+
+
+def test_an_error_of_an_unknown_subclass_crosses_as_its_base() -> None:
+    class ShapeError(ModelError):
+        pass
+
+    assert type(wire.decode_error(wire.encode(wire.error_message(ShapeError("x"))))) is ModelError
+
+
+def test_an_endless_error_message_is_cut() -> None:
+    assert len(wire.decode_error(wire.encode(wire.error_message(TuifaceError("x" * 10**6)))).message) == 4000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sequence": "1"},
+        {"sequence": 1.5},
+        {"draft": 1},
+        {"resolution": "256"},
+        {"unknown": 1},
+        {"recipe": None},
+    ],
+)
+def test_a_job_that_does_not_fit_exactly_is_refused(change: dict[str, object]) -> None:
+    message = json.loads(wire.encode(wire.JobMessage(job=RenderJob(recipe(1)))))
+    message["job"] |= change
+    with pytest.raises(InputFileError, match=r"^render job: job\."):
+        wire.decode_job(json.dumps(message))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{}", "[" * 100_000, '{"job": NaN}', "\ud800", b"\xff"])
+def test_text_that_is_no_job_is_refused_in_one_line(text: str | bytes) -> None:
+    with pytest.raises(InputFileError, match=r"^render job: ") as refusal:
+        wire.decode_job(text)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_job_of_more_than_the_limit_is_refused() -> None:
+    with pytest.raises(InputFileError, match="accepted are at most"):
+        wire.decode_job(" " * (wire.MAX_JOB_BYTES + 1))
+
+
+@given(st.integers(0, len(FRAME) - 1))
+def test_a_frame_that_was_cut_is_refused(length: int) -> None:
+    with pytest.raises(EngineError):
+        wire.decode_frame(FRAME[:length])
+
+
+@given(st.integers(0, len(FRAME) - 1), st.integers(1, 255))
+def test_a_damaged_frame_is_refused_or_has_its_own_size(position: int, change: int) -> None:
+    damaged = bytearray(FRAME)
+    damaged[position] ^= change
+    with contextlib.suppress(EngineError):
+        assert wire.decode_frame(bytes(damaged)).pixels.shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize("side", [0, -4, wire.MAX_SIDE_PX + 1, 10**30])
+def test_a_frame_of_an_absurd_size_is_refused_before_any_pixel_is_touched(side: int) -> None:
+    length = struct.unpack_from(">I", FRAME)[0]
+    header = json.loads(FRAME[4 : 4 + length]) | {"width": side}
+    text = json.dumps(header).encode()
+    with pytest.raises(EngineError, match="width"):
+        wire.decode_frame(struct.pack(">I", len(text)) + text + bytes(48))
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"Internal Server Error", b"{}", b'{"error": "exec()", "message": "", "hint": ""}']
+)
+def test_an_answer_that_is_no_error_message_is_an_engine_error(text: bytes) -> None:
+    assert "not understood" in wire.decode_error(text).message
+
+
+def test_an_error_class_that_does_not_exist_here_is_an_engine_error() -> None:
+    error = wire.decode_error(b'{"error": "SystemExit", "message": "m", "hint": "h"}')
+    assert (type(error), error.message) == (EngineError, "m")

@@ -1,0 +1,164 @@
+"""What runs in the engine's process: watch the parent, open the engine, report, serve.
+
+    python -m tuiface.resident --socket PATH [--lifeline FD] [--ready FD] < settings.json
+
+The order matters. The watch on the parent comes first, so imports stand inside functions here: opening the engine may
+take a minute, and until then nothing but the watch would notice that nobody waits for it any more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import faulthandler
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from tuiface.errors import EXIT_DONE, EngineError, TuifaceError, quoted
+from tuiface.resident import lifeline
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from tuiface.protocol import Engine
+    from tuiface.resident.wire import Report
+    from tuiface.settings import Settings
+
+    EngineFactory = Callable[[Settings], Engine]
+
+GRACE_S = 1
+"""How long a stopping server waits for answers that are under way."""
+
+log = logging.getLogger(__name__)
+
+
+def open_local_engine(settings: Settings) -> Engine:
+    """The engine of this process: imports torch."""
+    from tuiface.engine.local import LocalEngine
+
+    return LocalEngine.open(settings)
+
+
+def main(arguments: Sequence[str] | None = None, *, engine_factory: EngineFactory = open_local_engine) -> int:
+    """Serve the engine that `engine_factory` opens until a signal or the lifeline ends it; returns the exit code.
+
+    A failure before the socket listens goes through the ready pipe as the error that it is, with its exit code.
+    """
+    options = _parse(arguments)
+    if options.lifeline is not None:
+        lifeline.watch(options.lifeline, options.socket)
+    if options.ready is not None:
+        os.set_inheritable(options.ready, False)  # noqa: FBT003
+    _die_cleanly(options.socket, private=options.lifeline is not None)
+    faulthandler.enable()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        server = _server(engine_factory(_read_settings()))
+        listener = _listen(options.socket)
+    except Exception as error:
+        log.exception("the engine did not start")
+        return _report_failure(options.ready, error)
+    log.info("listening on %s", options.socket)
+    _report_ready(options.ready)
+    server.run(sockets=[listener])
+    return EXIT_DONE
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tuiface.resident", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--socket", type=Path, required=True, help="path to listen on; its folder must exist")
+    parser.add_argument("--lifeline", type=int, metavar="FD", help="pipe that ends when the parent ends")
+    parser.add_argument("--ready", type=int, metavar="FD", help="pipe for one report: listening, or why not")
+    return parser.parse_args(arguments)
+
+
+def _die_cleanly(path: Path, *, private: bool) -> None:
+    """Remove the socket before a signal ends the process, and end as by that signal, so that the exit status tells it.
+
+    While serving, uvicorn's own handler stops the server first and then raises the signal again, for this one.
+    """
+
+    def terminate(number: int, _: FrameType | None) -> None:
+        lifeline.remove_socket(path, private=private)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, terminate)
+
+
+def _read_settings() -> Settings:
+    from tuiface.settings import Settings
+
+    return Settings.model_validate(json.load(sys.stdin))
+
+
+def _server(engine: Engine) -> uvicorn.Server:
+    """A server without keep-alive pings: a client stopped with Ctrl+Z must find its stream again hours later."""
+    import uvicorn
+
+    from tuiface.resident import wire
+    from tuiface.resident.server import create_app
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(engine),
+            loop="asyncio",
+            http="h11",
+            lifespan="on",
+            log_config=None,
+            log_level=logging.WARNING,
+            access_log=False,
+            ws_max_size=wire.MAX_JOB_BYTES,
+            ws_ping_interval=None,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+
+
+def _listen(path: Path) -> socket.socket:
+    """A listening socket that is never, not even for a moment, open to other users."""
+    listener = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(os.fspath(path))
+    except OSError as error:
+        listener.close()
+        raise EngineError(f"cannot listen on {quoted(path, 120)}: {error.strerror or error}") from None
+    finally:
+        os.umask(mask)
+    listener.listen()
+    return listener
+
+
+def _report_failure(descriptor: int | None, error: Exception) -> int:
+    from tuiface.resident import wire
+
+    if not isinstance(error, TuifaceError):
+        error = EngineError(f"the engine did not start: {type(error).__name__}: {error}")
+    _report(descriptor, wire.Report(error=wire.error_message(error)))
+    return error.exit_code
+
+
+def _report_ready(descriptor: int | None) -> None:
+    from tuiface.resident import wire
+
+    _report(descriptor, wire.Report())
+
+
+def _report(descriptor: int | None, report: Report) -> None:
+    """Write the one report and close the pipe; a parent that is gone is the lifeline's affair."""
+    from tuiface.resident import wire
+
+    if descriptor is not None:
+        with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as pipe:
+            pipe.write(wire.encode(report))

@@ -1,0 +1,183 @@
+"""The engine in another process, as an Engine: what the interface holds.
+
+Cheap to import: the screen paints before any HTTP library is needed, and torch is never loaded on this side.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from tuiface.errors import EngineError, TuifaceError
+from tuiface.protocol import EngineInfo, Frame, RenderJob
+from tuiface.resident import wire
+from tuiface.resident.preview import PreviewStream
+from tuiface.resident.process import COMMAND, EngineProcess
+from tuiface.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["PreviewStream", "ResidentEngine"]
+
+START_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 10.0
+"""For connections, and for what the server answers without rendering."""
+
+
+class ResidentEngine:
+    """A private engine process: started by this object, gone with it, whatever ends this process.
+
+    All methods may be called from any thread. `close` ends a `start` that is still waiting.
+    """
+
+    def __init__(self, settings: Settings, *, command: Sequence[str] = COMMAND) -> None:
+        """Nothing runs before `start`; `command` is what the child's own arguments are appended to."""
+        self._settings = settings
+        self._command = tuple(command)
+        self._changing = threading.Lock()
+        """Held while the fields below change, never while waiting for the child."""
+        self._process: EngineProcess | None = None
+        self._info: EngineInfo | None = None
+        self._streams: list[PreviewStream] = []
+        self._closed = False
+
+    @classmethod
+    def start_private(
+        cls, settings: Settings, *, timeout_s: float = START_TIMEOUT_S, command: Sequence[str] = COMMAND
+    ) -> Self:
+        """A new engine process that answers.
+
+        Raises the error that opening the network ended with (ModelError, ...), or EngineError where the process died
+        or did not answer within `timeout_s`.
+        """
+        engine = cls(settings, command=command)
+        engine.start(timeout_s=timeout_s)
+        return engine
+
+    def start(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Start the process and wait until it answers; raises as `start_private` does, with nothing left behind."""
+        with self._changing:
+            if self._closed:
+                raise _closed()
+            assert self._process is None, "started already; restart replaces a process"
+            self._process = process = EngineProcess(self._settings, self._command)
+        try:
+            import httpx  # noqa: F401 - it takes a third of a second, and the child is busy importing too
+
+            process.wait_ready(timeout_s)
+            self._info = wire.decode_info(self._request(process, "GET", wire.INFO_PATH, timeout_s=ANSWER_TIMEOUT_S))
+        except BaseException as error:
+            process.stop()
+            with self._changing:
+                if self._process is process:
+                    self._process = None
+                if self._closed and isinstance(error, TuifaceError):
+                    raise _closed() from None
+            raise
+
+    def restart(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Replace the process by a new one with the same settings; its streams are closed and must be opened again."""
+        self._stop()
+        self.start(timeout_s=timeout_s)
+
+    def close(self) -> None:
+        """End the process and remove what it left; returns when it is gone. Calling it again changes nothing."""
+        with self._changing:
+            self._closed = True
+        self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        process = self._process
+        return process is not None and process.is_running
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the engine; None where there is none."""
+        process = self._process
+        return None if process is None else process.pid
+
+    def info(self) -> EngineInfo:
+        """What the engine answered when it started: costs nothing, and holds for as long as the process does."""
+        info = self._info
+        if info is None:
+            raise self._not_running()
+        return info
+
+    def render(self, job: RenderJob) -> Frame:
+        """Render `job` behind the saves that came before, however long that takes; never dropped.
+
+        Raises the engine's own error, or EngineError where the process died.
+        """
+        body = wire.encode(wire.JobMessage(job=job))
+        return wire.decode_frame(self._request(self._running(), "POST", wire.RENDER_PATH, body))
+
+    def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> PreviewStream:
+        """Open a stream of previews; the callbacks run on its thread and should only post messages."""
+        process = self._running()
+        stream = PreviewStream(process.socket, on_frame, on_error, lambda: self._ended(process))
+        with self._changing:
+            self._streams = [*(s for s in self._streams if s.is_open), stream]
+        return stream
+
+    def _stop(self) -> None:
+        with self._changing:
+            process, self._process = self._process, None
+            streams, self._streams = self._streams, []
+        for stream in streams:
+            stream.close()
+        if process is not None:
+            process.stop()
+
+    def _running(self) -> EngineProcess:
+        process = self._process
+        if process is None:
+            raise self._not_running()
+        return process
+
+    def _not_running(self) -> EngineError:
+        return _closed() if self._closed else EngineError("the engine is not running", "start it first")
+
+    def _ended(self, process: EngineProcess) -> EngineError:
+        """Why `process` does not answer any more."""
+        return process.stopped_error() if self._process is process else _closed()
+
+    def _request(
+        self, process: EngineProcess, method: str, path: str, body: bytes = b"", *, timeout_s: float | None = None
+    ) -> bytes:
+        import httpx
+
+        try:
+            with _connection(process.socket) as client:
+                response = client.request(method, path, content=body, timeout=timeout_s)
+        except httpx.HTTPError:
+            raise self._ended(process) from None
+        if response.status_code != httpx.codes.OK:
+            raise wire.decode_error(response.content)
+        return response.content
+
+
+def _connection(socket: Path) -> httpx.Client:
+    """A client for one request: a connection kept open might be closed by the server just as a save is sent on it."""
+    import httpx
+
+    # No TLS on a Unix socket: `verify` only saves the 20 ms that loading the certificates takes.
+    transport = httpx.HTTPTransport(uds=str(socket), verify=False)
+    return httpx.Client(transport=transport, base_url="http://engine", trust_env=False)
+
+
+def _closed() -> EngineError:
+    return EngineError("the engine is closed")

@@ -1,0 +1,124 @@
+"""The engine behind HTTP and WebSocket, for clients on this machine.
+
+    GET  /health     {"status": "ok"}
+    GET  /info       InfoMessage
+    POST /render     JobMessage in, a frame out; jobs are rendered in the order of arrival, none is dropped
+    WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time
+
+Rendering happens in the one thread of RenderQueue; the event loop only moves bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI, Request, Response, WebSocket
+
+from tuiface.errors import EngineError, InputFileError, TuifaceError
+from tuiface.protocol import Engine, RenderJob
+from tuiface.resident import wire
+from tuiface.resident.render_queue import Mailbox, RenderQueue
+
+log = logging.getLogger(__name__)
+
+WS_POLICY_VIOLATION = 1008
+
+
+def create_app(engine: Engine) -> FastAPI:
+    """The application that serves `engine`, which stays the caller's to close."""
+    queue = RenderQueue(engine)
+    info = wire.encode(wire.InfoMessage(info=engine.info()))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with queue:
+            yield
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.add_exception_handler(TuifaceError, _error_response)
+    app.add_exception_handler(Exception, _error_response)
+
+    @app.get(wire.HEALTH_PATH)
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get(wire.INFO_PATH)
+    async def get_info() -> Response:
+        return Response(info, media_type="application/json")
+
+    @app.post(wire.RENDER_PATH)
+    async def render(request: Request) -> Response:
+        job = wire.decode_job(await _body(request))
+        frame = await asyncio.wrap_future(queue.save(job))
+        return Response(wire.encode_frame(frame), media_type=wire.FRAME_TYPE)
+
+    @app.websocket(wire.PREVIEW_PATH)
+    async def preview(socket: WebSocket) -> None:
+        await socket.accept()
+        mailbox = Mailbox()
+        answers = asyncio.create_task(_answer_previews(socket, mailbox, queue))
+        try:
+            await _collect_jobs(socket, mailbox)
+        finally:
+            answers.cancel()
+            await asyncio.gather(answers, return_exceptions=True)
+
+    return app
+
+
+async def _collect_jobs(socket: WebSocket, mailbox: Mailbox) -> None:
+    """Fill the mailbox until the client leaves, or is sent away for a message that is no job."""
+    while (message := await socket.receive())["type"] == "websocket.receive":
+        try:
+            mailbox.put(_job(message.get("text")))
+        except InputFileError as error:
+            await socket.send_text(wire.encode(wire.error_message(error)).decode())
+            await socket.close(WS_POLICY_VIOLATION)
+            return
+
+
+def _job(text: str | None) -> RenderJob:
+    if text is None:
+        raise InputFileError("render job: a binary message; accepted is JSON text")
+    return wire.decode_job(text)
+
+
+async def _answer_previews(socket: WebSocket, mailbox: Mailbox, queue: RenderQueue) -> None:
+    """Render what the mailbox holds, over and over. A client that reads slowly delays its own next frame alone."""
+    while True:
+        await mailbox.filled()
+        try:
+            frame = await asyncio.wrap_future(queue.preview(mailbox))
+            answer = wire.encode_frame(frame)
+        except Exception as error:
+            if not isinstance(error, TuifaceError):
+                log.exception("preview %d failed", mailbox.sequence)
+            await socket.send_text(wire.encode(wire.error_message(_explained(error), mailbox.sequence)).decode())
+        else:
+            await socket.send_bytes(answer)
+
+
+async def _body(request: Request) -> bytes:
+    """The request's body; raises InputFileError as soon as it is longer than a job can be."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > wire.MAX_JOB_BYTES:
+            raise InputFileError(f"render job: more than {wire.MAX_JOB_BYTES} bytes, the most that is accepted")
+    return bytes(body)
+
+
+async def _error_response(_: Request, error: Exception) -> Response:
+    explained = _explained(error)
+    status = 500 if isinstance(explained, EngineError) else 400
+    return Response(wire.encode(wire.error_message(explained)), status, media_type="application/json")
+
+
+def _explained(error: Exception) -> TuifaceError:
+    """What a client is told; of a failure that nobody foresaw the traceback is in the log."""
+    if isinstance(error, TuifaceError):
+        return error
+    return EngineError(f"the engine failed: {type(error).__name__}: {error}", "the engine's log has the details")

@@ -1,0 +1,50 @@
+"""What must hold for any file whatever: one clear ModelError, or contents that keep every promise of the reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tuiface.engine.checkpoints import inspect_checkpoint, network_digest, open_native_header, read_checkpoint
+from tuiface.engine.checkpoints.architecture import (
+    check_discriminator_config,
+    check_generator_config,
+    discriminator_shapes,
+    generator_shapes,
+)
+from tuiface.errors import ModelError
+
+
+def check_any_file(path: Path) -> bool:
+    """Read the file in every way. Returns whether it opened; raises AssertionError for a broken promise."""
+    if path.suffix == ".safetensors":
+        try:
+            open_native_header(path)
+        except ModelError as error:
+            _check_message(error)
+    try:
+        contents = read_checkpoint(path)
+    except ModelError as error:
+        _check_message(error)
+        return False
+    check_generator_config(contents.generator.config)
+    expected = generator_shapes(contents.generator.config)
+    if contents.has_w_avg:
+        expected["mapping.w_avg"] = (contents.generator.config.w_dim,)
+    networks = [(contents.generator.tensors, expected)]
+    if contents.discriminator is not None:
+        check_discriminator_config(contents.discriminator.config)
+        networks.append((contents.discriminator.tensors, discriminator_shapes(contents.discriminator.config)))
+    for tensors, shapes in networks:
+        assert {name: tensor.shape for name, tensor in tensors.items()} == shapes
+        assert all(tensor.dtype == np.float32 and np.isfinite(tensor).all() for tensor in tensors.values())
+    assert contents.network_sha256 == network_digest(contents.generator.config, contents.generator.tensors)
+    assert inspect_checkpoint(path).refused is None
+    return True
+
+
+def _check_message(error: ModelError) -> None:
+    assert str(error).isprintable()
+    assert "\n" not in str(error)
+    assert len(str(error)) < 600

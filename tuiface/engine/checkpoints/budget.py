@@ -1,0 +1,82 @@
+"""What one checkpoint may cost: hard limits, and the meter that every reader of the file shares.
+
+Honest files stay far below: FFHQ at 1024 px is 380 MB, some 60,000 opcodes and 100 kB of text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from tuiface.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Upper bounds for one file, nested streams included."""
+
+    file_bytes: int = 4 << 30
+    """Size of the file."""
+    opcodes: int = 500_000
+    """Pickle operations; also bounds how many objects can exist, at most some 150 bytes each."""
+    memo_entries: int = 200_000
+    """Objects that a stream may remember."""
+    stack_values: int = 20_000
+    """Values that may wait between two marks."""
+    marks: int = 1_000
+    """Open marks, that is containers being filled at once."""
+    integer_bytes: int = 16
+    """Width of one integer; torch's own magic number needs 10."""
+    name_characters: int = 256
+    """Module and name of one global."""
+    text_bytes: int = 4 << 20
+    """One string; the longest honest one is a module's source text."""
+    total_text_bytes: int = 16 << 20
+    """All strings: they are decoded, and a single wide character quadruples one."""
+    zip_members: int = 50_000
+    """Members of a torch zip container; a training file holds a few thousand."""
+    widening: int = 2
+    """Tensors may take this many times the file's size in memory: half precision doubles as float32."""
+
+
+LIMITS: Final = Limits()
+
+
+@dataclass(slots=True)
+class Meter:
+    """What the file has used of its `Limits` so far."""
+
+    limits: Limits = LIMITS
+    file_bytes: int = 0
+    opcodes: int = field(default=0, init=False)
+    text_bytes: int = field(default=0, init=False)
+    tensor_bytes: int = field(default=0, init=False)
+
+    def use_opcode(self) -> None:
+        """Count one pickle operation."""
+        self.opcodes += 1
+        if self.opcodes > self.limits.opcodes:
+            raise over_budget("pickle operations", self.limits.opcodes)
+
+    def use_text(self, num_bytes: int) -> None:
+        """Count a string before it is decoded."""
+        if num_bytes > self.limits.text_bytes:
+            raise over_budget(f"bytes in one string ({num_bytes} claimed)", self.limits.text_bytes)
+        self.text_bytes += num_bytes
+        if self.text_bytes > self.limits.total_text_bytes:
+            raise over_budget("bytes of text", self.limits.total_text_bytes)
+
+    def use_tensors(self, num_bytes: int) -> None:
+        """Count float32 tensors before they are allocated; views of one storage add up."""
+        self.tensor_bytes += num_bytes
+        allowed = self.limits.widening * self.file_bytes
+        if self.tensor_bytes > allowed:
+            raise ModelError(
+                f"its tensors would take {self.tensor_bytes} bytes, more than a file of {self.file_bytes} can hold",
+                "several tensors share one storage; no stock StyleGAN2 checkpoint does",
+            )
+
+
+def over_budget(what: str, limit: int) -> ModelError:
+    """The refusal of a file that asks for more than any honest checkpoint."""
+    return ModelError(f"more than {limit} {what}, which no StyleGAN2 checkpoint needs; refused unread")

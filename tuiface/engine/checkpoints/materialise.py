@@ -1,0 +1,146 @@
+"""From views of the file to the float32 tensors of a network: presence, exact shape and finiteness, tensor by tensor.
+
+Everything is checked against the shapes that the configuration means before the first tensor is allocated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tuiface.engine.checkpoints.architecture import Shape, Shapes
+from tuiface.engine.checkpoints.budget import Meter
+from tuiface.engine.checkpoints.census import printable
+from tuiface.engine.checkpoints.stand_ins import NumpyArray
+from tuiface.engine.checkpoints.storages import TorchTensor
+from tuiface.engine.config import RESAMPLE_TAPS
+from tuiface.errors import ModelError
+
+View = npt.NDArray[np.generic]
+
+FILTER_SUFFIX: Final = "resample_filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """How a format stores a tensor, as the step from its axes to ours: transposes, flips and dropped axes only."""
+
+    num_axes: int
+    """Axes of the stored tensor."""
+    apply: Callable[[View], View]
+    """View to view: copies nothing."""
+    unit_axes: int = 0
+    """So many leading axes must have size 1; `apply` drops them."""
+
+    def fits(self, shape: Shape) -> bool:
+        """Whether `apply` is meant for a tensor of this shape."""
+        return len(shape) == self.num_axes and shape[: self.unit_axes] == (1,) * self.unit_axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorSource:
+    """Where a tensor of ours lies in the file, and how."""
+
+    tensor: TorchTensor | NumpyArray | float
+    stored_name: str
+    arrangement: Arrangement | None = None
+    """None where the file stores it as we do."""
+    plus: float = 0.0
+    """Added to every value."""
+    filter_sum: float = 1.0
+    """Sum of a stored low-pass filter; 4 where a format folds the gain of up-sampling into it."""
+
+    def view(self) -> View:
+        """The values, arranged as ours, still in the file's element type."""
+        stored = np.asarray(self.tensor) if isinstance(self.tensor, float) else self.tensor.array()
+        if self.arrangement is None:
+            return stored
+        if not self.arrangement.fits(stored.shape):
+            units = f", the first {self.arrangement.unit_axes} of size 1" if self.arrangement.unit_axes else ""
+            raise ModelError(
+                f"tensor {printable(self.stored_name)} has shape {list(stored.shape)}; "
+                f"expected are {self.arrangement.num_axes} axes{units}"
+            )
+        return self.arrangement.apply(stored)
+
+    def float32(self) -> npt.NDArray[np.float32]:
+        """A fresh C-contiguous copy as float32."""
+        view = self.view()
+        if isinstance(self.tensor, TorchTensor) and self.tensor.bfloat16:
+            # bfloat16 is the upper half of a float32.
+            view = (view.astype(np.uint32) << 16).view(np.float32)
+        elif view.dtype.kind != "f":
+            raise ModelError(
+                f"tensor {printable(self.stored_name)} holds {view.dtype}; accepted are floating point types"
+            )
+        values = np.array(view, np.float32, order="C")
+        if self.plus:
+            values += np.float32(self.plus)
+        return values
+
+
+Sources = Mapping[str, TensorSource]
+
+
+def shapes_of(sources: Sources) -> dict[str, Shape]:
+    """The shapes of all sources, under our names."""
+    return {name: source.view().shape for name, source in sources.items()}
+
+
+def materialise(network: str, expected: Shapes, sources: Sources, meter: Meter) -> dict[str, npt.NDArray[np.float32]]:
+    """The tensors that `expected` names, in its order, as fresh float32 arrays.
+
+    `network` is the file's name for it, for errors. Stored low-pass filters are checked and dropped. Raises ModelError
+    for a tensor that is missing, surplus, mis-shaped or not finite, and for a filter other than the stock one.
+    """
+    for name, source in sources.items():
+        if name.endswith(FILTER_SUFFIX):
+            _check_filter(network, source)
+        elif name not in expected:
+            raise not_stock(f"{network} has the additional tensor '{printable(source.stored_name)}'")
+    for name, shape in expected.items():
+        _check_shape(network, name, shape, sources)
+    meter.use_tensors(sum(4 * math.prod(shape) for shape in expected.values()))
+    return {name: _finite(network, name, sources[name]) for name in expected}
+
+
+def not_stock(reason: str) -> ModelError:
+    """The refusal of a network whose arithmetic differs from the published one."""
+    return ModelError(
+        f"not a stock StyleGAN2 architecture: {reason}", "tuiface model inspect FILE shows what the file holds"
+    )
+
+
+def _check_shape(network: str, name: str, shape: Shape, sources: Sources) -> None:
+    source = sources.get(name)
+    if source is None:
+        raise ModelError(
+            f"{network}: tensor {name} {list(shape)} is missing", "the file is incomplete or of another kind"
+        )
+    held = source.view().shape
+    if held != shape:
+        stored = "" if source.stored_name == name else f" (stored as '{printable(source.stored_name)}')"
+        raise ModelError(f"{network}: tensor {name}{stored} has shape {list(held)}; expected is {list(shape)}")
+
+
+def _finite(network: str, name: str, source: TensorSource) -> npt.NDArray[np.float32]:
+    # A float64 beyond float32's range becomes infinite, and is then refused by name.
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = source.float32()
+    if not np.isfinite(values).all():
+        raise ModelError(f"{network}: tensor {name} holds values that are not finite", "the training run has diverged")
+    return values
+
+
+def _check_filter(network: str, source: TensorSource) -> None:
+    """The filter must be the product of [1, 3, 3, 1] with itself, scaled to the sum of its format."""
+    taps = np.outer(RESAMPLE_TAPS, RESAMPLE_TAPS)
+    held = source.view().shape
+    if held != taps.shape or not np.allclose(source.float32(), taps / taps.sum() * source.filter_sum, rtol=1e-5):
+        name = printable(source.stored_name)
+        raise not_stock(f"{network}: filter {name} {list(held)} is not the product of [1, 3, 3, 1] with itself")

@@ -1,0 +1,159 @@
+"""rosinality's stylegan2-pytorch: a dict with the state dict `g_ema` and, perhaps, `d` and `latent_avg`.
+
+| rosinality                                                   | ours                                           |
+|--------------------------------------------------------------|------------------------------------------------|
+| style.{i+1}                                                  | mapping.fc{i}                                  |
+| input.input [1, C, 4, 4]                                     | synthesis.b4.const                             |
+| conv1; convs.{2i-2}, convs.{2i-1} (i = 1 for 8x8)            | b4.conv1; conv0, conv1                         |
+| X.conv.weight [1, out, in, 3, 3], X.conv.modulation          | weight, affine                                 |
+| X.noise.weight [1], X.activate.bias                          | noise_strength [], bias                        |
+| to_rgb1, to_rgbs.{i-1}: conv, bias [1, 3, 1, 1]              | torgb                                          |
+| noises.noise_{k} [1, 1, r, r]                                | noise_const                                    |
+| d: convs.0; convs.{j}: conv1, conv2, skip                    | fromrgb; conv0, conv1, skip                    |
+| d: final_conv, final_linear.0, final_linear.1                | b4.conv, b4.fc, b4.out                         |
+
+z and w have one size; there are no labels, no clamp and no half precision, and the mapping's multiplier is 0.01.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from tuiface.engine.checkpoints.architecture import (
+    RESOLUTIONS,
+    W_AVG,
+    discriminator_config_from_shapes,
+    generator_config_from_shapes,
+)
+from tuiface.engine.checkpoints.census import printable
+from tuiface.engine.checkpoints.found import Found, FoundNetwork
+from tuiface.engine.checkpoints.materialise import FILTER_SUFFIX, Arrangement, TensorSource, not_stock, shapes_of
+from tuiface.engine.checkpoints.state_dicts import tensor_sources
+from tuiface.engine.checkpoints.storages import TorchTensor
+from tuiface.engine.config import DiscriminatorConfig, GeneratorConfig
+
+ONLY_ELEMENT: Final = Arrangement(1, lambda a: a[0, ...], unit_axes=1)
+ONLY_SAMPLE: Final = Arrangement(4, lambda a: a[0], unit_axes=1)
+ONLY_CHANNEL: Final = Arrangement(4, lambda a: a[0, 0], unit_axes=2)
+WITHOUT_BATCH: Final = Arrangement(5, lambda a: a[0], unit_axes=1)
+CHANNEL_VECTOR: Final = Arrangement(4, lambda a: a[0, :, 0, 0], unit_axes=1)
+
+#: Rows of W+ at 1024 px.
+MAX_ROWS: Final = 18
+
+#: Renaming of one tensor: rosinality's name, ours, arrangement.
+Rule = tuple[str, str, Arrangement | None]
+
+
+def is_generator(entries: Mapping[object, object], prefix: str = "") -> bool:
+    """Whether a dict is the state dict of a generator under rosinality's names."""
+    return isinstance(entries.get(f"{prefix}input.input"), TorchTensor)
+
+
+def find_networks(
+    generator: Mapping[object, object], *, prefix: str = "", latent_avg: object = None, discriminator: object = None
+) -> Found:
+    """The averaged generator, the mean of w where it is recorded, and the discriminator where it is held."""
+    found = _describe_generator(generator, prefix, latent_avg)
+    return Found(
+        format="rosinality pt",
+        generator_source="g_ema",
+        generator=found,
+        discriminator=(lambda: _describe_discriminator(discriminator)) if isinstance(discriminator, dict) else None,
+        notices=(f"only the tensors under '{prefix}' were read",) if prefix else (),
+    )
+
+
+def _describe_generator(
+    entries: Mapping[object, object], prefix: str, latent_avg: object
+) -> FoundNetwork[GeneratorConfig]:
+    sources = _renamed(tensor_sources("g_ema", entries, prefix), _generator_rules(), filter_sum=4.0)
+    if isinstance(latent_avg, TorchTensor):
+        sources[W_AVG] = TensorSource(latent_avg, "latent_avg", _mean_arrangement(latent_avg))
+    return FoundNetwork("g_ema", generator_config_from_shapes(shapes_of(sources)), sources)
+
+
+def _mean_arrangement(latent_avg: TorchTensor) -> Arrangement | None:
+    """Encoders repeat the mean for every row of W+: [rows, w] whose rows are all the same."""
+    if len(latent_avg.shape) != 2:
+        return None
+    rows = latent_avg.array()[:MAX_ROWS]
+    if len(rows) == latent_avg.shape[0] and rows.size and bool(np.all(rows == rows[:1])):
+        return Arrangement(2, lambda a: a[0])
+    raise not_stock(f"latent_avg {list(latent_avg.shape)} has rows that differ; accepted is one mean of w")
+
+
+def _describe_discriminator(entries: Mapping[object, object]) -> FoundNetwork[DiscriminatorConfig]:
+    stored = tensor_sources("d", entries)
+    num_blocks = sum(f"convs.{index}.conv1.0.weight" in stored for index in range(1, len(RESOLUTIONS)))
+    sources = _renamed(stored, _discriminator_rules(4 * 2**num_blocks), filter_sum=1.0)
+    return FoundNetwork("d", discriminator_config_from_shapes(shapes_of(sources)), sources)
+
+
+def _generator_rules() -> Iterator[Rule]:
+    for index in range(64):
+        yield f"style.{index + 1}.weight", f"mapping.fc{index}.weight", None
+        yield f"style.{index + 1}.bias", f"mapping.fc{index}.bias", None
+    yield "input.input", "synthesis.b4.const", ONLY_SAMPLE
+    yield from _layer_rules("conv1", "synthesis.b4.conv1", noise=0)
+    yield from _torgb_rules("to_rgb1", "synthesis.b4.torgb")
+    for index, resolution in enumerate(RESOLUTIONS[1:]):
+        block = f"synthesis.b{resolution}"
+        yield from _layer_rules(f"convs.{2 * index}", f"{block}.conv0", noise=2 * index + 1)
+        yield from _layer_rules(f"convs.{2 * index + 1}", f"{block}.conv1", noise=2 * index + 2)
+        yield from _torgb_rules(f"to_rgbs.{index}", f"{block}.torgb")
+        yield f"convs.{2 * index}.conv.blur.kernel", f"{block}.conv0.{FILTER_SUFFIX}", None
+        yield f"to_rgbs.{index}.upsample.kernel", f"{block}.{FILTER_SUFFIX}", None
+
+
+def _layer_rules(stored: str, name: str, *, noise: int) -> Iterator[Rule]:
+    yield f"{stored}.conv.weight", f"{name}.weight", WITHOUT_BATCH
+    yield f"{stored}.conv.modulation.weight", f"{name}.affine.weight", None
+    yield f"{stored}.conv.modulation.bias", f"{name}.affine.bias", None
+    yield f"{stored}.noise.weight", f"{name}.noise_strength", ONLY_ELEMENT
+    yield f"{stored}.activate.bias", f"{name}.bias", None
+    yield f"noises.noise_{noise}", f"{name}.noise_const", ONLY_CHANNEL
+
+
+def _torgb_rules(stored: str, name: str) -> Iterator[Rule]:
+    yield f"{stored}.conv.weight", f"{name}.weight", WITHOUT_BATCH
+    yield f"{stored}.conv.modulation.weight", f"{name}.affine.weight", None
+    yield f"{stored}.conv.modulation.bias", f"{name}.affine.bias", None
+    yield f"{stored}.bias", f"{name}.bias", CHANNEL_VECTOR
+
+
+def _discriminator_rules(img_resolution: int) -> Iterator[Rule]:
+    yield "convs.0.0.weight", f"b{img_resolution}.fromrgb.weight", None
+    yield "convs.0.1.bias", f"b{img_resolution}.fromrgb.bias", None
+    for index in range(1, int(math.log2(img_resolution)) - 1):
+        stored, block = f"convs.{index}", f"b{img_resolution >> (index - 1)}"
+        yield f"{stored}.conv1.0.weight", f"{block}.conv0.weight", None
+        yield f"{stored}.conv1.1.bias", f"{block}.conv0.bias", None
+        yield f"{stored}.conv2.0.kernel", f"{block}.conv1.{FILTER_SUFFIX}", None
+        yield f"{stored}.conv2.1.weight", f"{block}.conv1.weight", None
+        yield f"{stored}.conv2.2.bias", f"{block}.conv1.bias", None
+        yield f"{stored}.skip.0.kernel", f"{block}.skip.{FILTER_SUFFIX}", None
+        yield f"{stored}.skip.1.weight", f"{block}.skip.weight", None
+    yield "final_conv.0.weight", "b4.conv.weight", None
+    yield "final_conv.1.bias", "b4.conv.bias", None
+    for index, name in enumerate(("b4.fc", "b4.out")):
+        yield f"final_linear.{index}.weight", f"{name}.weight", None
+        yield f"final_linear.{index}.bias", f"{name}.bias", None
+
+
+def _renamed(
+    stored: Mapping[str, TensorSource], rules: Iterator[Rule], *, filter_sum: float
+) -> dict[str, TensorSource]:
+    """All tensors under our names; one without a rule keeps its own, and is refused later."""
+    left = dict(stored)
+    sources = {
+        name: replace(left.pop(stored_name), arrangement=arrangement, filter_sum=filter_sum)
+        for stored_name, name, arrangement in rules
+        if stored_name in left
+    }
+    return sources | {f"({printable(name)})": source for name, source in left.items()}

@@ -1,0 +1,132 @@
+"""Reading a checkpoint file: what its first bytes say it is, then its bytes, once and never more than the limit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from tuiface.engine.checkpoints.budget import LIMITS
+from tuiface.engine.checkpoints.census import printable
+from tuiface.errors import ModelError
+
+Container = Literal["pickle", "zip", "safetensors"]
+
+HEAD_BYTES: Final = 512
+DOWNLOAD_AGAIN: Final = "download or copy the file again"
+#: First opcode of every pickle since protocol 2.
+PROTO: Final = 0x80
+
+#: How files of other kinds begin, and what to tell their owner.
+FOREIGN_HEADS: Final[Mapping[bytes, str]] = {
+    b"version https://git-lfs": "a Git LFS pointer, not the checkpoint itself: fetch it with git lfs pull",
+    b"\x1f\x8b": "gzip-compressed: unpack it first",
+    b"BZh": "bzip2-compressed: unpack it first",
+    b"\xfd7zXZ\x00": "xz-compressed: unpack it first",
+    b"\x28\xb5\x2f\xfd": "zstd-compressed: unpack it first",
+    b"Rar!": "a RAR archive: unpack it first",
+    b"7z\xbc\xaf": "a 7z archive: unpack it first",
+    b"\x89HDF": "an HDF5 file, not a StyleGAN2 checkpoint",
+    b"\x93NUMPY": "a numpy array, not a StyleGAN2 checkpoint",
+    b"\x89PNG": "a PNG picture, not a StyleGAN2 checkpoint",
+    b"\xff\xd8\xff": "a JPEG picture, not a StyleGAN2 checkpoint",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceFile:
+    """The bytes of a file and their digest."""
+
+    name: str
+    """Name of the file, fit for a terminal."""
+    container: Container
+    data: bytes
+    """A copy in memory, because a mapped file that someone truncates would end the process."""
+    sha256: str
+
+
+class ForeignFileError(ModelError):
+    """A readable file whose first bytes belong to another kind of file."""
+
+
+def read_source(path: Path) -> SourceFile:
+    """Read a regular file of at most `LIMITS.file_bytes`; files of other kinds are refused by their first bytes."""
+    handle = open_regular(path)
+    with os.fdopen(handle, "rb") as file:
+        try:
+            container = _container(os.pread(handle, HEAD_BYTES, 0), path)
+            # With a size, a file that grows meanwhile is read up to its first size only.
+            data = file.read(os.fstat(handle).st_size)
+        except OSError as error:
+            raise ModelError(f"cannot be read: {error.strerror}") from error
+        except MemoryError:
+            raise ModelError("does not fit in this machine's memory") from None
+    return SourceFile(printable(path.name), container, data, hashlib.sha256(data).hexdigest())
+
+
+def stream_digest(path: Path) -> tuple[int, str]:
+    """Size and SHA-256 of a file that is not kept in memory."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        try:
+            return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelError(f"cannot be read: {error.strerror}") from error
+
+
+def _container(head: bytes, path: Path) -> Container:
+    """How the file is packed, from its first bytes; ForeignFileError for anything that cannot be a checkpoint."""
+    # A header length below 2^32 and a JSON object: no pickle begins like that.
+    if head[4:9] == b"\0\0\0\0{":
+        return "safetensors"
+    if path.suffix == ".safetensors":
+        length = int.from_bytes(head[:8], "little")
+        raise ForeignFileError(
+            f"not a sound safetensors file: a header of {length} bytes is claimed, and no JSON object begins at byte 8",
+            DOWNLOAD_AGAIN,
+        )
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip"
+    if len(head) >= 2 and head[0] == PROTO:
+        return "pickle"
+    for start, reason in FOREIGN_HEADS.items():
+        if head.startswith(start):
+            raise ForeignFileError(reason)
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        raise ForeignFileError("this is a web page, not a checkpoint: the download failed", DOWNLOAD_AGAIN)
+    if head[257:262] == b"ustar":
+        raise ForeignFileError("a tar archive: unpack it first")
+    shown = " ".join(f"{byte:02x}" for byte in head[:8])
+    raise ForeignFileError(
+        f"not a checkpoint: starts with the bytes {shown}; accepted are NVIDIA and TensorFlow pickles, "
+        "torch .pt files and tuiface .safetensors"
+    )
+
+
+def open_regular(path: Path) -> int:
+    """A descriptor of a regular, non-empty file within the size limit; ModelError otherwise."""
+    try:
+        # Opening a pipe would wait for a writer without O_NONBLOCK.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise ModelError("no such file", "check the path, or set one with --model") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+    state = os.fstat(handle)
+    problem = None
+    if stat.S_ISDIR(state.st_mode):
+        problem = ModelError("is a folder; accepted is a checkpoint file", "name the .pkl, .pt or .safetensors inside")
+    elif not stat.S_ISREG(state.st_mode):
+        problem = ModelError("is not a regular file")
+    elif state.st_size == 0:
+        problem = ModelError("is empty (0 bytes)", "download or copy the file again")
+    elif state.st_size > LIMITS.file_bytes:
+        problem = ModelError(f"has {state.st_size} bytes; accepted are up to {LIMITS.file_bytes}")
+    if problem is not None:
+        os.close(handle)
+        raise problem
+    return handle

@@ -1,0 +1,244 @@
+"""TensorFlow pickles: (G, D, Gs) of dnnlib's Network, StyleGAN2 (state version 4) and StyleGAN2-ADA (version 5).
+
+Variables are named by scope and layer (`8x8/Conv0_up/weight`) and stored with channels last:
+
+| TensorFlow                                  | shape         | ours                                            |
+|---------------------------------------------|---------------|-------------------------------------------------|
+| Dense{i}, LabelEmbed: weight                | [in, out]     | transposed                                      |
+| 4x4/Const/const                             | [1, C, 4, 4]  | element 0                                       |
+| convolutions: weight                        | [k, k, i, o]  | axes (3, 2, 0, 1); Conv0_up flipped before      |
+| mod_weight, mod_bias                        | [w, in], [in] | transposed; 1 is added to the bias              |
+| noise{k}                                    | [1, 1, r, r]  | element 0, 0; k = 2 log2(r) - 5, - 4 for Conv1  |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from tuiface.engine.checkpoints.architecture import (
+    RESOLUTIONS,
+    discriminator_config_from_shapes,
+    generator_config_from_shapes,
+)
+from tuiface.engine.checkpoints.census import Census, describe
+from tuiface.engine.checkpoints.found import Found, FoundNetwork
+from tuiface.engine.checkpoints.materialise import Arrangement, TensorSource, not_stock, shapes_of
+from tuiface.engine.checkpoints.stand_ins import Instance, NumpyArray
+from tuiface.engine.config import RESAMPLE_TAPS, DiscriminatorConfig, GeneratorConfig
+from tuiface.errors import ModelError
+
+STYLEGAN2_VERSION: Final = 4
+ADA_VERSION: Final = 5
+MAX_COMPONENTS: Final = 16
+
+TRANSPOSED: Final = Arrangement(2, lambda a: a.transpose(1, 0))
+ONLY_SAMPLE: Final = Arrangement(4, lambda a: a[0], unit_axes=1)
+ONLY_CHANNEL: Final = Arrangement(4, lambda a: a[0, 0], unit_axes=2)
+CHANNELS_FIRST: Final = Arrangement(4, lambda a: a.transpose(3, 2, 0, 1))
+#: TensorFlow's up-sampling convolution is a correlation, torch's transposed one a convolution.
+FLIPPED_CHANNELS_FIRST: Final = Arrangement(4, lambda a: a[::-1, ::-1].transpose(3, 2, 0, 1))
+
+#: Renaming of one variable: TensorFlow's name, ours, arrangement, addend.
+Rule = tuple[str, str, Arrangement | None, float]
+Settings = Mapping[str, object]
+
+
+def is_network_triple(value: object) -> bool:
+    """Whether a pickle's value is the (G, D, Gs) of a TensorFlow checkpoint."""
+    return isinstance(value, tuple) and len(value) == 3 and all(_is_network(item) for item in value)
+
+
+def find_networks(triple: tuple[object, ...], census: Census) -> Found:
+    """The averaged generator Gs and the discriminator."""
+    _, discriminator, generator = triple
+    assert isinstance(generator, Instance)
+    assert isinstance(discriminator, Instance)
+    version = generator.state.get("version")
+    if not isinstance(version, int) or version not in (STYLEGAN2_VERSION, ADA_VERSION):
+        kind = "StyleGAN1 network" if isinstance(version, int) and version < STYLEGAN2_VERSION else "network"
+        raise ModelError(f"a TensorFlow {kind} of version {describe(version)}: accepted are 4 and 5 (StyleGAN2)")
+    for network in (generator, discriminator):
+        _note_sources(network, census)
+    ada = version == ADA_VERSION
+    return Found(
+        format="tensorflow stylegan2-ada pickle" if ada else "tensorflow stylegan2 pickle",
+        generator_source="Gs",
+        generator=_describe_generator(generator),
+        discriminator=lambda: _describe_discriminator(discriminator, default_group_size=None if ada else 4),
+    )
+
+
+def _describe_generator(network: Instance) -> FoundNetwork[GeneratorConfig]:
+    components = network.state.get("components")
+    synthesis = components.get("synthesis") if isinstance(components, dict) else None
+    mapping = components.get("mapping") if isinstance(components, dict) else None
+    if not isinstance(synthesis, Instance) or not isinstance(mapping, Instance):
+        raise not_stock("Gs has no synthesis and mapping components")
+    variables = _variables("Gs", network, mapping, synthesis)
+    if any("ToRGB_lod" in name for name in variables):
+        raise not_stock("Gs is a progressive network (ToRGB_lod, configurations A to D); accepted are E and F")
+    if "LabelConcat/weight" in variables:
+        raise not_stock("Gs concatenates labels (LabelConcat) as no published network does")
+    settings = {**_settings(network), **_settings(synthesis), **_settings(mapping)}
+    _check_settings("Gs", settings, {"architecture": "skip", "resample_kernel": list(RESAMPLE_TAPS), "num_channels": 3})
+    _check_settings("Gs", settings, {"normalize_latents": True, "use_noise": True, "nonlinearity": "lrelu"})
+    sources = dict(_renamed(variables, _generator_rules()))
+    config = generator_config_from_shapes(shapes_of(sources))
+    config = replace(
+        config,
+        mapping_lr_multiplier=_multiplier(settings),
+        conv_clamp=_clamp(settings),
+        fp16_resolutions=_fp16_resolutions(config, settings),
+    )
+    notices = ("conditional generator: pictures need a class label",) if config.c_dim else ()
+    return FoundNetwork("Gs", config, sources, notices)
+
+
+def _describe_discriminator(network: Instance, *, default_group_size: int | None) -> FoundNetwork[DiscriminatorConfig]:
+    settings = _settings(network)
+    if settings.get("label_size", 0) != 0:
+        raise not_stock("D has labels, whose layout differs between releases")
+    variables = _variables("D", network)
+    _check_settings("D", settings, {"resample_kernel": list(RESAMPLE_TAPS), "num_channels": 3, "nonlinearity": "lrelu"})
+    sources = dict(_renamed(variables, _discriminator_rules()))
+    config = discriminator_config_from_shapes(shapes_of(sources))
+    _check_settings("D", {"architecture": "resnet", **settings}, {"architecture": config.architecture})
+    group_size = settings.get("mbstd_group_size", default_group_size)
+    if group_size is not None and (not isinstance(group_size, int) or group_size < 1):
+        raise not_stock(f"D has the mbstd_group_size {describe(group_size)}")
+    config = replace(config, mbstd_group_size=group_size, conv_clamp=_clamp(settings))
+    return FoundNetwork("D", config, sources)
+
+
+def _generator_rules() -> Iterator[Rule]:
+    yield "dlatent_avg", "mapping.w_avg", None, 0.0
+    yield "LabelEmbed/weight", "mapping.embed.weight", TRANSPOSED, 0.0
+    yield "LabelEmbed/bias", "mapping.embed.bias", None, 0.0
+    for index in range(64):
+        yield f"Dense{index}/weight", f"mapping.fc{index}.weight", TRANSPOSED, 0.0
+        yield f"Dense{index}/bias", f"mapping.fc{index}.bias", None, 0.0
+    yield "4x4/Const/const", "synthesis.b4.const", ONLY_SAMPLE, 0.0
+    yield from _layer_rules("4x4/Conv", "synthesis.b4.conv1", CHANNELS_FIRST, noise=0)
+    yield from _torgb_rules(4)
+    for resolution in RESOLUTIONS[1:]:
+        block, noise = f"synthesis.b{resolution}", 2 * int(math.log2(resolution)) - 5
+        scope = f"{resolution}x{resolution}"
+        yield from _layer_rules(f"{scope}/Conv0_up", f"{block}.conv0", FLIPPED_CHANNELS_FIRST, noise=noise)
+        yield from _layer_rules(f"{scope}/Conv1", f"{block}.conv1", CHANNELS_FIRST, noise=noise + 1)
+        yield from _torgb_rules(resolution)
+
+
+def _layer_rules(stored: str, name: str, arrangement: Arrangement, *, noise: int) -> Iterator[Rule]:
+    yield from _modulated_rules(stored, name, arrangement)
+    yield f"{stored}/noise_strength", f"{name}.noise_strength", None, 0.0
+    yield f"noise{noise}", f"{name}.noise_const", ONLY_CHANNEL, 0.0
+
+
+def _torgb_rules(resolution: int) -> Iterator[Rule]:
+    return _modulated_rules(f"{resolution}x{resolution}/ToRGB", f"synthesis.b{resolution}.torgb", CHANNELS_FIRST)
+
+
+def _modulated_rules(stored: str, name: str, arrangement: Arrangement) -> Iterator[Rule]:
+    yield f"{stored}/weight", f"{name}.weight", arrangement, 0.0
+    yield f"{stored}/bias", f"{name}.bias", None, 0.0
+    yield f"{stored}/mod_weight", f"{name}.affine.weight", TRANSPOSED, 0.0
+    yield f"{stored}/mod_bias", f"{name}.affine.bias", None, 1.0
+
+
+def _discriminator_rules() -> Iterator[Rule]:
+    layers = [("4x4/Conv", "b4.conv")]
+    for resolution in RESOLUTIONS[1:]:
+        scope, block = f"{resolution}x{resolution}", f"b{resolution}"
+        layers += [(f"{scope}/FromRGB", f"{block}.fromrgb"), (f"{scope}/Conv0", f"{block}.conv0")]
+        layers += [(f"{scope}/Conv1_down", f"{block}.conv1"), (f"{scope}/Skip", f"{block}.skip")]
+    for stored, name in layers:
+        yield f"{stored}/weight", f"{name}.weight", CHANNELS_FIRST, 0.0
+        yield f"{stored}/bias", f"{name}.bias", None, 0.0
+    for stored, name in (("4x4/Dense0", "b4.fc"), ("Output", "b4.out")):
+        yield f"{stored}/weight", f"{name}.weight", TRANSPOSED, 0.0
+        yield f"{stored}/bias", f"{name}.bias", None, 0.0
+
+
+def _renamed(variables: Mapping[str, NumpyArray | float], rules: Iterator[Rule]) -> Iterator[tuple[str, TensorSource]]:
+    """All variables as sources under our names; a variable without a rule keeps its name, and is refused later."""
+    left = dict(variables)
+    for stored, name, arrangement, plus in rules:
+        if stored in left:
+            yield name, TensorSource(left.pop(stored), stored, arrangement, plus)
+    for stored, value in left.items():
+        if stored != "lod":
+            yield stored, TensorSource(value, stored)
+
+
+def _variables(label: str, *networks: Instance) -> dict[str, NumpyArray | float]:
+    """The variables of a network and its components, whose names do not collide."""
+    variables: dict[str, NumpyArray | float] = {}
+    for network in networks:
+        pairs = network.state.get("variables")
+        if not isinstance(pairs, list):
+            raise not_stock(f"{label} has no list of variables")
+        for pair in pairs:
+            match pair:
+                case (str() as name, NumpyArray() | float() as value) if name not in variables:
+                    variables[name] = value
+                case _:
+                    raise not_stock(f"{label} has a variable that is {describe(pair)}, not a new name with an array")
+    return variables
+
+
+def _settings(network: Instance) -> dict[str, object]:
+    settings = network.state.get("static_kwargs")
+    if not isinstance(settings, dict):
+        return {}
+    return {key: value for key, value in settings.items() if isinstance(key, str)}
+
+
+def _check_settings(label: str, settings: Settings, fixed: Mapping[str, object]) -> None:
+    for name, expected in fixed.items():
+        held = settings.get(name, expected)
+        if isinstance(expected, list):
+            same = isinstance(held, list) and len(held) == len(expected) and all(map(_same_number, held, expected))
+        else:
+            same = type(held) is type(expected) and held == expected
+        if not same:
+            raise not_stock(f"{label} has the setting {name} = {describe(held)}; accepted is {expected}")
+
+
+def _same_number(held: object, expected: object) -> bool:
+    return isinstance(held, int | float) and held == expected
+
+
+def _multiplier(settings: Settings) -> float:
+    value = settings.get("mapping_lrmul", 0.01)
+    if isinstance(value, int | float) and 0 < value <= 1:
+        return float(value)
+    raise not_stock(f"Gs has the setting mapping_lrmul = {describe(value)}; accepted are numbers above 0 up to 1")
+
+
+def _clamp(settings: Settings) -> float | None:
+    value = settings.get("conv_clamp")
+    if value is None or (isinstance(value, int | float) and 0 < value < math.inf):
+        return None if value is None else float(value)
+    raise not_stock(f"the setting conv_clamp is {describe(value)}; accepted are None and positive numbers")
+
+
+def _fp16_resolutions(config: GeneratorConfig, settings: Settings) -> tuple[int, ...]:
+    count = settings.get("num_fp16_res", 0)
+    return config.block_resolutions[-count:] if isinstance(count, int) and count > 0 else ()
+
+
+def _note_sources(network: Instance, census: Census) -> None:
+    """Record the source texts of a network and its components, which are never run."""
+    components = network.state.get("components")
+    members = list(components.values())[:MAX_COMPONENTS] if isinstance(components, dict) else []
+    for member in (network, *members):
+        source = member.state.get("build_module_src") if isinstance(member, Instance) else None
+        if isinstance(source, str):
+            census.note_source(source)
+
+
+def _is_network(value: object) -> bool:
+    return isinstance(value, Instance) and value.class_name == "Network"

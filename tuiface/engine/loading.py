@@ -42,7 +42,7 @@ class CheckpointInfo:
     """SHA-256 of the file that the network first came from."""
     licence: str | None
     notices: tuple[str, ...]
-    """What a user should know: an estimated latent mean, ignored parts."""
+    """What pictures depend on and the file left open: an estimated latent mean, assumed gains."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +82,7 @@ def _open_foreign(source: Path, store: ModelStore, device: str) -> Checkpoint:
         except ModelError:  # a damaged conversion is made again from the original
             converted.unlink(missing_ok=True)
     contents = read_checkpoint(source)
-    notices = contents.notices
+    notices = contents.assumptions
     if store.keep(contents, source.stem) is None:
         notices = (*notices, f"the cache {converted.parent} cannot be written: this checkpoint is parsed at each start")
     tensors = {f"G.{name}": torch.from_numpy(array) for name, array in contents.generator.tensors.items()}
@@ -119,7 +119,7 @@ def _open_native(path: Path, source: Path, device: str) -> Checkpoint:
         network_sha256=header.network_sha256,
         origin_sha256=header.origin_sha256,
         licence=header.licence,
-        notices=header.notices,
+        notices=header.assumptions,
     )
     return _build(header.generator_config, header.discriminator_config, tensors, info, device)
 

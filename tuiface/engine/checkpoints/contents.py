@@ -69,5 +69,7 @@ class CheckpointContents:
     """Format of that file."""
     network_sha256: str
     """`network_digest` of the generator: what recipes refer to."""
+    assumptions: tuple[str, ...] = ()
+    """Those of the notices that pictures depend on: shown with each picture, and written to its provenance."""
     name: str | None = None
     """As recorded in a converted file."""

@@ -32,3 +32,5 @@ class Found:
     discriminator: Callable[[], FoundNetwork[DiscriminatorConfig]] | None
     """Called by `opening`, so that a discriminator of another kind costs a notice and not the file."""
     notices: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    """What the file leaves open and the picture depends on."""

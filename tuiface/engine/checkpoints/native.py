@@ -70,6 +70,7 @@ def read_native(source: SourceFile) -> CheckpointContents:
         generator_source=header.generator_source,
         has_w_avg=header.has_w_avg,
         notices=header.notices,
+        assumptions=header.assumptions,
         licence=header.licence,
         origin_sha256=header.origin_sha256,
         network_sha256=header.network_sha256,
@@ -171,6 +172,7 @@ def _metadata(
         "origin_format": contents.origin_format,
         "generator_source": contents.generator_source,
         "notices": json.dumps(contents.notices),
+        "assumptions": json.dumps(contents.assumptions),
     }
     if contents.discriminator is not None:
         metadata["discriminator_config"] = json.dumps(config_to_json(contents.discriminator.config))

@@ -5,7 +5,7 @@ A tuiface model is a safetensors file with this metadata, all values text:
     format            "tuiface.model/1"
     config            GeneratorConfig as JSON;  discriminator_config  DiscriminatorConfig as JSON, absent without one
     network_sha256    network_digest of the generator;  discriminator_sha256  of the discriminator
-    origin_sha256, origin_format, generator_source, notices (JSON list); licence and name where known
+    origin_sha256, origin_format, generator_source, notices and assumptions (JSON lists); licence and name where known
 
 and tensors named "G." and "D." before the canonical names, in float32, float16 or bfloat16.
 """
@@ -62,6 +62,7 @@ class NativeHeader:
     """Format of the file that the network was converted from."""
     generator_source: GeneratorSource
     notices: tuple[str, ...]
+    assumptions: tuple[str, ...]
     licence: str | None
     name: str | None
     dtypes: frozenset[str]
@@ -120,7 +121,8 @@ def _header(metadata: Mapping[str, str], entries: Mapping[str, Any], file_bytes:
         origin_sha256=_digest(metadata, "origin_sha256"),
         origin_format=_choice(metadata, "origin_format", get_args(CheckpointFormat)),
         generator_source=_choice(metadata, "generator_source", get_args(GeneratorSource)),
-        notices=_notices(metadata),
+        notices=_lines(metadata, "notices"),
+        assumptions=_lines(metadata, "assumptions"),
         licence=_line(metadata, "licence"),
         name=_line(metadata, "name"),
         dtypes=frozenset(entry["dtype"] for entry in entries.values() if isinstance(entry, dict) and "dtype" in entry),
@@ -256,9 +258,8 @@ def _line(metadata: Mapping[str, str], key: str) -> str | None:
     return printable(metadata[key], MAX_LINE) if key in metadata else None
 
 
-def _notices(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    wrapped = '{"notices": ' + metadata.get("notices", "[]") + "}"
-    notices = _json_object(wrapped, "metadata 'notices'")["notices"]
-    if not isinstance(notices, list) or not all(isinstance(notice, str) for notice in notices):
-        raise ModelError("metadata 'notices' is not a JSON list of text")
-    return tuple(printable(notice, MAX_LINE) for notice in notices[:32])
+def _lines(metadata: Mapping[str, str], key: str) -> tuple[str, ...]:
+    lines = _json_object('{"lines": ' + metadata.get(key, "[]") + "}", f"metadata '{key}'").get("lines")
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise ModelError(f"metadata '{key}' is not a JSON list of text")
+    return tuple(printable(line, MAX_LINE) for line in lines[:32])

@@ -106,7 +106,7 @@ def _check(found: Found, source: SourceFile, meter: Meter, census: Census) -> Ch
     if has_w_avg:
         expected[W_AVG] = (config.w_dim,)
     tensors = materialise(found.generator.network, expected, found.generator.sources, meter)
-    notices = [*census.notices, *found.notices, *found.generator.notices]
+    notices = [*census.notices, *found.assumptions, *found.notices, *found.generator.notices]
     if not has_w_avg:
         notices.append("no mean of w in the file: the engine estimates it")
     return CheckpointContents(
@@ -116,6 +116,7 @@ def _check(found: Found, source: SourceFile, meter: Meter, census: Census) -> Ch
         generator_source=found.generator_source,
         has_w_avg=has_w_avg,
         notices=tuple(notices),
+        assumptions=found.assumptions,
         licence=None,
         origin_sha256=source.sha256,
         origin_format=found.format,

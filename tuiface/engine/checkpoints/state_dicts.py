@@ -42,7 +42,7 @@ def find_networks(generator: Mapping[object, object], discriminator: object) -> 
         generator_source="G_ema",
         generator=_describe_generator(generator),
         discriminator=(lambda: _describe_discriminator(discriminator)) if isinstance(discriminator, dict) else None,
-        notices=("a state dict records no clamp and no multiplier: no clamp and 0.01 are assumed",),
+        assumptions=("a state dict records no clamp and no multiplier: no clamp and 0.01 are assumed",),
     )
 
 

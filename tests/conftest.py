@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +40,6 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of converted checkpoints for tests that do not look into it."""
-    yield tmp_path_factory.mktemp("cache")
+    return tmp_path_factory.mktemp("cache")

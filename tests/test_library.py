@@ -97,7 +97,7 @@ def test_find_by_id_by_its_beginning_and_by_name(library: Library) -> None:
     face = library.faces()[1]
     for name in (face.id, face.id[:5], face.path.name, face.path.stem):
         assert library.find(name) == face
-    with pytest.raises(UsageError, match="no face 'seed1-xx'.*did you mean"):
+    with pytest.raises(UsageError, match=r"no face 'seed1-xx'.*did you mean"):
         library.find("seed1-xx")
 
 

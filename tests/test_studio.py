@@ -92,7 +92,7 @@ def test_save_writes_a_picture_and_its_provenance(studio: Studio, tmp_path: Path
 def test_picture_tools_see_that_it_is_synthetic(studio: Studio, tmp_path: Path) -> None:
     with Image.open(studio.face(seed=1).save(tmp_path)) as image:
         image.load()
-        assert DIGITAL_SOURCE_TYPE in image.text["XML:com.adobe.xmp"]  # type: ignore[attr-defined]
+        assert DIGITAL_SOURCE_TYPE in image.info["XML:com.adobe.xmp"]
 
 
 def test_saving_again_refuses_before_rendering(studio: Studio, tmp_path: Path) -> None:
@@ -112,16 +112,14 @@ def test_saving_again_refuses_before_rendering(studio: Studio, tmp_path: Path) -
 def test_failing_sidecar_takes_the_picture_back(
     studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tuiface import studio as module
-
-    real = module.write_file
+    from tuiface.files import write_file as real
 
     def fail_for_json(path: Path, data: bytes, *, force: bool = False) -> None:
         if path.suffix == ".json":
             raise OutputError("disk full")
         real(path, data, force=force)
 
-    monkeypatch.setattr(module, "write_file", fail_for_json)
+    monkeypatch.setattr("tuiface.studio.write_file", fail_for_json)
     with pytest.raises(OutputError, match="disk full"):
         studio.face(seed=1).save(tmp_path)
     assert os.listdir(tmp_path) == []
@@ -166,7 +164,7 @@ def test_open_what_was_saved(studio: Studio, tmp_path: Path) -> None:
 def test_face_of_another_network_needs_to_be_asked_for(studio: Studio, settings: Settings, tmp_path: Path) -> None:
     png = studio.face(seed=6).save(tmp_path)
     other = Studio(FakeEngine(sha256="d" * 64), settings)
-    with pytest.raises(ModelError, match="'fake'.*--foreign"):
+    with pytest.raises(ModelError, match=r"'fake'.*--foreign"):
         other.open_file(png)
     face = other.open_file(png, foreign=True)
     assert face.recipe.model.sha256 == "d" * 64

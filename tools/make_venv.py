@@ -25,7 +25,7 @@ def main(folder: Path) -> int:
     except ImportError:
         venv.create(folder, clear=True, symlinks=True, with_pip=False)
         wheel = next(Path(__file__).parent.glob("pip-*.whl"))
-        install = [python, wheel / "pip", "install", "--no-index", "--quiet", wheel]
+        install = [str(python), str(wheel / "pip"), "install", "--no-index", "--quiet", str(wheel)]
         return subprocess.run(install).returncode
     venv.create(folder, clear=True, symlinks=True, with_pip=True)
     return 0

@@ -16,6 +16,7 @@ import numpy as np
 
 from tuiface.errors import InputFileError, ModelError, UsageError, quoted
 from tuiface.files import make_folder, refuse_existing, write_file
+from tuiface.limits import MAX_SEED
 from tuiface.protocol import Engine, EngineInfo, Frame, RenderJob
 from tuiface.provenance import (
     Device,
@@ -28,7 +29,6 @@ from tuiface.provenance import (
     read_saved,
 )
 from tuiface.recipe import (
-    MAX_SEED,
     ChannelEdit,
     DirectionEdit,
     LatentSource,

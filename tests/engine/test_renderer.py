@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,8 +30,8 @@ from tuiface.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def engine(shared_cache: Path) -> Iterator[LocalEngine]:
-    yield LocalEngine.open(Settings(model=MODEL, device="cpu", cache=shared_cache))
+def engine(shared_cache: Path) -> LocalEngine:
+    return LocalEngine.open(Settings(model=MODEL, device="cpu", cache=shared_cache))
 
 
 @pytest.fixture
@@ -81,7 +81,12 @@ def test_threads_of_a_job_are_its_own(engine: LocalEngine, recipe: Recipe, monke
 
     used = []
     render = engine._renderer.render
-    monkeypatch.setattr(engine._renderer, "render", lambda *a: (used.append(torch.get_num_threads()), render(*a))[1])
+
+    def watch(*arguments: Any) -> np.ndarray:
+        used.append(torch.get_num_threads())
+        return render(*arguments)
+
+    monkeypatch.setattr(engine._renderer, "render", watch)
     before = torch.get_num_threads()
     engine.render(RenderJob(recipe, threads=3))
     engine.render(RenderJob(recipe))
@@ -128,7 +133,7 @@ def test_channel_edit_moves_one_channel_by_its_own_sigma(engine: LocalEngine, re
     from tuiface.engine.latents import draw_w
 
     layer = generator.synthesis.get_submodule("b16.conv1")
-    population = layer.affine(draw_w(generator, seed=5, count=4000))[:, 3]  # type: ignore[operator, union-attr]
+    population = layer.affine(draw_w(generator, seed=5, count=4000))[:, 3]  # type: ignore[operator]
     styles = generator.synthesis.styles(generator.map(generator.mapping.w_avg.new_ones(1, 64)))
     moved = {name: style.clone() for name, style in styles.items()}
     edit = ChannelEdit(channel=("b16.conv1", 3), amount=2.0)

@@ -35,7 +35,7 @@ def test_writes_the_bytes(way: str, tmp_path: Path) -> None:
 def test_existing_file_is_kept_unless_forced(way: str, tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    with pytest.raises(OutputError, match="exists already.*--force"):
+    with pytest.raises(OutputError, match=r"exists already.*--force"):
         write_file(path, b"new")
     assert path.read_bytes() == b"old"
     write_file(path, b"new", force=True)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuiface.errors import InputFileError
+from tuiface.limits import MAX_SEED
 from tuiface.recipe import (
-    MAX_SEED,
     ChannelEdit,
     DirectionEdit,
     LatentSource,
@@ -118,7 +118,7 @@ def full() -> dict[str, Any]:
         (lambda v: v.update(trunction={}), "r.json: trunction: unknown key (did you mean 'truncation'?)"),
         (lambda v: v["edits"][0].update(amout=1), "r.json: edits[0].amout: unknown key (did you mean 'amount'?)"),
         (lambda v: v["edits"][1].update(rows=None), "r.json: edits[1].rows: unknown key (accepted: amount, channel)"),
-        (lambda v: v["edits"][0].update(amount="1,5"), "r.json: edits[0].amount: '1,5': input should be a valid number"),
+        (lambda v: v["edits"][0].update(amount="1,5"), "r.json: edits[0].amount: '1,5': input should be a valid num"),
         (lambda v: v["edits"][1].update(channel=["b16.conv7", 3]), "r.json: edits[1].channel[0]: 'b16.conv7'"),
         (lambda v: v["truncation"].update(psi=float("nan")), "r.json: NaN is not accepted; numbers must be finite"),
         (lambda v: v["truncation"].update(psi=float("inf")), "r.json: Infinity is not accepted"),

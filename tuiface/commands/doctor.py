@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Status = Literal["ok", "note", "problem"]
 
 LOW_SPACE_MB = 500
+_MORE_PICTURES = 'use a terminal with colours, or set graphics = "block"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +91,31 @@ def _versions() -> Finding:
 
 
 def _terminal(settings: Settings) -> Iterator[Finding]:
+    from tuiface.terminal.capabilities import detect
+
     if not sys.stdout.isatty():
         yield Finding(
             "terminal", "note", "the output is not a terminal, so it cannot be examined", "run it in a terminal"
         )
         return
+    found = detect(os.environ, settings.graphics)
     size = shutil.get_terminal_size()
-    colours = "24-bit colour" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "256 colours"
-    term = os.environ.get("TERM", "not set")
-    text = f"TERM {term}, {size.columns}x{size.lines} cells, graphics {settings.graphics}"
-    if os.environ.get("NO_COLOR"):
-        yield Finding("terminal", "note", f"{text}; NO_COLOR is set, so faces are not drawn", "unset NO_COLOR")
-    elif term == "dumb":
-        yield Finding("terminal", "problem", f"{text}; this terminal cannot draw", "use another terminal, or set TERM")
-    elif colours == "256 colours":
-        yield Finding(
-            "terminal", "note", f"{text}, {colours}", "if it can do more: export COLORTERM=truecolor (SSH drops it)"
-        )
+    colours = "24-bit colour" if found.colours == "truecolor" else f"{found.colours} colours"
+    text = f"TERM {os.environ.get('TERM', 'not set')}, {size.columns}x{size.lines} cells, {colours}"
+    if not found.pictures:
+        yield Finding("terminal", "note", f"{text}; faces are not drawn (graphics {settings.graphics})", _MORE_PICTURES)
+    elif os.environ.get("NO_COLOR"):
+        yield Finding("terminal", "note", f"{text}; NO_COLOR is set, so faces are grey", "unset NO_COLOR")
+    elif found.colours != "truecolor":
+        remedy = "if it can do more: export COLORTERM=truecolor (SSH drops it)"
+        yield Finding("terminal", "note", text, remedy)
     else:
-        yield Finding("terminal", "ok", f"{text}, {colours}")
+        yield Finding("terminal", "ok", text)
     if (size.columns, size.lines) < (80, 24):
         yield Finding("terminal", "note", "smaller than 80x24 cells", "enlarge the window, or use a smaller font")
-    if sys.stdout.encoding.lower().replace("-", "") != "utf8":
-        yield Finding("terminal", "problem", f"encoding {sys.stdout.encoding}; UTF-8 is needed", "export LANG=C.UTF-8")
+    if not found.unicode:
+        remedy = "export LANG=C.UTF-8, if the terminal can show UTF-8"
+        yield Finding("terminal", "note", "the locale is not UTF-8: faces are drawn at half the detail", remedy)
 
 
 def _folder(topic: str, folder: Path, setting: str) -> Finding:

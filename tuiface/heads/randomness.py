@@ -1,0 +1,77 @@
+"""Counter-based random numbers: every value is a pure function of (seed, stream, counter).
+
+A stateful generator ties a sample to the batch that it was drawn in. Hashing a counter does not: sample i of a seed
+is the same alone, in any batch, and on any device. The hash is Wellons' lowbias32 (bias 0.17, "prospecting for hash
+functions", 2018), evaluated in int64 because torch has no unsigned 32-bit arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_MASK = 0xFFFFFFFF
+NOISE_TILE = 512
+"""Side of the shared noise tiles, in texels."""
+
+
+def _hash(x: Tensor) -> Tensor:
+    x = x ^ (x >> 16)
+    x = (x * 0x7FEB352D) & _MASK
+    x = x ^ (x >> 15)
+    x = (x * 0x846CA68B) & _MASK
+    return x ^ (x >> 16)
+
+
+def sample_seeds(seed: int, start: int, count: int) -> Tensor:
+    """Seeds int64 [count] of samples `start` .. `start + count - 1` of the population `seed`."""
+    index = torch.arange(start, start + count, dtype=torch.int64)
+    low = _hash((index + 0x9E3779B9) & _MASK)
+    folded = (seed ^ (seed >> 32)) & _MASK
+    key = int(_hash(torch.tensor(folded, dtype=torch.int64) ^ 0x5BD1E995))
+    return _hash(low ^ key)
+
+
+def uniforms(seeds: Tensor, stream: str, count: int) -> Tensor:
+    """Uniform float32 [N, count] in the open interval (0, 1), keyed by `seeds` int64 [N] and the name of the use."""
+    key = _hash(seeds ^ zlib.crc32(stream.encode()))
+    counters = torch.arange(count, device=seeds.device, dtype=torch.int64) * 0x9E3779B1 & _MASK
+    bits = _hash(key[:, None] ^ counters)
+    return ((bits >> 8).float() + 0.5) * (1 / (1 << 24))
+
+
+def normals(seeds: Tensor, stream: str, count: int, limit: float = 2.5) -> Tensor:
+    """Standard normal float32 [N, count], clamped to +-`limit` so that no draw leaves the plausible."""
+    return (torch.erfinv(uniforms(seeds, stream, count) * 2 - 1) * math.sqrt(2)).clamp(-limit, limit)
+
+
+@lru_cache(maxsize=16)
+def noise_tile(kind: str, device: torch.device) -> Tensor:
+    """Seamless unit-variance noise float32 [NOISE_TILE, NOISE_TILE]; `kind`: "mottle" (broad) or "grain" (fine)."""
+    octaves = {"mottle": ((5, 1.0), (11, 0.7), (23, 0.45), (47, 0.3)), "grain": ((90, 1.0), (170, 0.9))}[kind]
+    tile = torch.zeros(NOISE_TILE, NOISE_TILE)
+    for cells, weight in octaves:
+        lattice = normals(torch.tensor([cells]), kind, cells * cells).view(1, 1, cells, cells)
+        margin = 2
+        padded = F.pad(lattice, (margin,) * 4, mode="circular")
+        fine = round(NOISE_TILE * (cells + 2 * margin) / cells)
+        upsampled = F.interpolate(padded, size=(fine, fine), mode="bicubic", align_corners=False)
+        offset = (fine - NOISE_TILE) // 2
+        tile += weight * upsampled[0, 0, offset : offset + NOISE_TILE, offset : offset + NOISE_TILE]
+    return (tile / tile.std()).to(device)
+
+
+def noise_patch(seeds: Tensor, stream: str, kind: str, height: int, width: int, zoom: float = 1.0) -> Tensor:
+    """Noise float32 [N, height, width]: each sample's own shift of the shared tile, `zoom` texels a pixel."""
+    tile = noise_tile(kind, seeds.device)
+    shift = (uniforms(seeds, stream, 2) * NOISE_TILE).long()
+    rows = (torch.arange(height, device=seeds.device) * zoom).long()
+    columns = (torch.arange(width, device=seeds.device) * zoom).long()
+    rows = (rows[None] + shift[:, :1]) % NOISE_TILE
+    columns = (columns[None] + shift[:, 1:]) % NOISE_TILE
+    return tile[rows[:, :, None], columns[:, None, :]]

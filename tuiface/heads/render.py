@@ -1,0 +1,163 @@
+"""`render_heads`: from parameters to pixels and region map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tuiface.errors import UsageError
+from tuiface.heads.background import paint_background
+from tuiface.heads.beard import grow_beard
+from tuiface.heads.body import build_body, build_ears
+from tuiface.heads.camera import Camera, aim_camera, develop, rotate, rotate_about_neck
+from tuiface.heads.chart import Chart, build_chart, scalp_weights
+from tuiface.heads.curves import over
+from tuiface.heads.glasses import build_glasses, cover_lenses
+from tuiface.heads.head import Head, build_head
+from tuiface.heads.light import Lights, place_lights, shade_strands, shade_surfaces
+from tuiface.heads.look import Look, resolve
+from tuiface.heads.parameters import HeadParameters
+from tuiface.heads.raster import Pixels, Polylines, StrandLayer, blend_strands, build_atlas, rasterise
+from tuiface.heads.regions import Region
+from tuiface.heads.shadow import ShadowMaps, cast_shadows
+from tuiface.heads.strands import Strands, grow_hair
+from tuiface.heads.surface import Part
+
+RESOLUTIONS = (32, 64, 128, 256, 512)
+_SUPERSAMPLING = 2
+_CHUNK_PIXELS = {"cpu": 4 * 128**2, "cuda": 32 * 128**2}
+"""Pixels rendered together: more overflow the CPU's caches, fewer pay for each operator's start."""
+_HAIR_WIDTH_PX = 0.75
+"""Width of a strand in supersampled pixels: thicker than life, as there are fewer."""
+_LEAST_CHART = 96
+"""Resolution of the chart of smaller pictures: with fewer texels lids and lips blur away."""
+_VIEW_DM = 2.56
+"""Side of the crop on a typical head, dm; sizes of screen-space effects follow from it."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeadBatch:
+    """Rendered heads with their ground truth."""
+
+    pixels: Tensor
+    """uint8 [N, R, R, 3], sRGB."""
+    regions: Tensor
+    """uint8 [N, R, R], ids of `Region`."""
+    parameters: HeadParameters
+
+
+def render_heads(parameters: HeadParameters, resolution: int) -> HeadBatch:
+    """Render heads, FFHQ-aligned, on the device of `parameters`; raises UsageError for another resolution."""
+    if resolution not in RESOLUTIONS:
+        raise UsageError(f"resolution {resolution}: heads are rendered at one of {', '.join(map(str, RESOLUTIONS))} px")
+    pixels = torch.empty(len(parameters), resolution, resolution, 3, dtype=torch.uint8, device=parameters.device)
+    regions = torch.empty(pixels.shape[:3], dtype=torch.uint8, device=parameters.device)
+    with torch.no_grad():
+        samples = max(1, _CHUNK_PIXELS.get(parameters.device.type, 1) // resolution**2)
+        for start in range(0, len(parameters), samples):
+            chunk = slice(start, start + samples)
+            pixels[chunk], regions[chunk] = _render(parameters.select(chunk), resolution)
+    return HeadBatch(pixels, regions, parameters)
+
+
+def _render(parameters: HeadParameters, resolution: int) -> tuple[Tensor, Tensor]:
+    """Pixels uint8 [N, R, R, 3] and regions uint8 [N, R, R] of one chunk."""
+    look = resolve(parameters)
+    chart = build_chart(max(resolution, _LEAST_CHART), look.device)
+    head = build_head(look, chart)
+    camera = aim_camera(look, head.landmarks)
+    atlas = build_atlas(_world_parts(look, chart, head, camera))
+    size = resolution * _SUPERSAMPLING
+    surfaces = rasterise(atlas, camera.project(atlas.fields[:, :3]), camera.distance, size)
+    strands = _grow(look, chart, head, camera, resolution)
+    lights = place_lights(look)
+    points = atlas.fields[:, :3].flatten(2)
+    maps = cast_shadows(lights.direction, lights.softness, points, strands[0], 96 if resolution <= 128 else 160)
+    radiance = shade_surfaces(surfaces, lights, maps, camera.distance, _VIEW_DM / size)
+    hair = _draw_strands(strands[0], surfaces, lights, maps, camera, _HAIR_WIDTH_PX)
+    beard = _draw_strands(strands[1], surfaces, lights, maps, camera, _HAIR_WIDTH_PX)
+    image = torch.where(surfaces.covered[:, None], radiance, paint_background(look, size))
+    film = cover_lenses(look, camera, surfaces.depth)
+    image = image * (1 - film.absorption)[:, None] + film.reflection[:, None]
+    image = over(over(image, beard.colour, beard.opacity), hair.colour, hair.opacity)
+    gain = _exposure(image, surfaces, hair.opacity + beard.opacity, look)
+    return develop(image, look, gain, _SUPERSAMPLING), _regions(surfaces, film.absorption, hair.opacity, beard.opacity)
+
+
+def _world_parts(look: Look, chart: Chart, head: Head, camera: Camera) -> list[Part]:
+    """All surfaces turned into the world."""
+    ears, glasses = build_ears(look, chart, head.ear_width), build_glasses(look, chart, head.ear_width)
+    body = _turned(build_body(look, chart), camera.body_rotation)
+    head_part, ears, glasses = (_turned(part, camera.head_rotation) for part in (head.part, ears, glasses))
+    return [head_part, ears, body, glasses]
+
+
+def _turned(part: Part, rotation: Tensor) -> Part:
+    position = rotate_about_neck(rotation, part.position)
+    return replace(part, position=position, normal=rotate(rotation, part.normal))
+
+
+def _grow(look: Look, chart: Chart, head: Head, camera: Camera, resolution: int) -> tuple[Strands, Strands]:
+    """Hair and beard in the world; finer pictures get more and finer strands."""
+    detail = min(resolution, 256) / 128
+    position = head.part.position
+    hair = grow_hair(look, chart, position, head.hairline, _scalp(chart), round(3000 * detail**0.8), 36)
+    beard = grow_beard(look, chart, position, head.beard, round(3200 * detail**1.2), 4)
+
+    def turned(strands: Strands) -> Strands:
+        rotation = camera.head_rotation[strands.owner]
+        position = rotate_about_neck(rotation, strands.position)
+        return replace(strands, position=position, tangent=rotate(rotation, strands.tangent))
+
+    return turned(hair), turned(beard)
+
+
+@lru_cache(maxsize=4)
+def _scalp(chart: Chart) -> Tensor:
+    return scalp_weights(chart)
+
+
+def _draw_strands(
+    strands: Strands, surfaces: Pixels, lights: Lights, maps: ShadowMaps, camera: Camera, width_px: float
+) -> StrandLayer:
+    """Shade strands and blend those that are in front of the surfaces."""
+    screen = camera.of(strands.owner).project(strands.position) * surfaces.depth.shape[-1]
+    radiance = shade_strands(strands, lights, maps, camera.distance)
+    width = strands.width * width_px
+    return blend_strands(Polylines(strands.owner, screen, strands.position[:, 2], radiance, width), surfaces.depth)
+
+
+def _exposure(image: Tensor, surfaces: Pixels, opacity: Tensor, look: Look) -> Tensor:
+    """Camera gain [N] that meets the face half-way, as a photographer would; darker skin is left darker.
+
+    The mean is taken in integers: a float sum's rounding may depend on the batch.
+    """
+    skin = (surfaces.region == Region.SKIN) & (opacity < 0.5)
+    luminance = (0.25 * image[:, 0] + 0.65 * image[:, 1] + 0.10 * image[:, 2]).clamp(0, 4) * 65536
+    total = torch.where(skin, luminance.long(), 0).sum((1, 2)).float() / 65536
+    mean = total / (skin.sum((1, 2)).float() + 1)
+    wanted = 0.34 * torch.exp(-1.35 * look.column("melanin"))
+    return ((wanted / mean.clamp(min=0.01)) ** 0.65).clamp(0.5, 1.9)
+
+
+def _regions(surfaces: Pixels, lenses: Tensor, hair: Tensor, beard: Tensor) -> Tensor:
+    """Region ids uint8 [N, R, R]: the most frequent surface of each pixel's samples, unless strands cover half.
+
+    Lenses count as glasses where they hide more than they show.
+    """
+    n, size = surfaces.region.shape[:2]
+    samples = (
+        torch.where(lenses > 0.5, int(Region.GLASSES), surfaces.region)
+        .view(n, size // 2, 2, size // 2, 2)
+        .permute(0, 1, 3, 2, 4)
+        .flatten(3)
+    )
+    chosen = samples.mode(dim=3).values
+    hair, beard = F.avg_pool2d(torch.stack([hair, beard], dim=1), 2).unbind(1)
+    chosen = torch.where(beard > 0.5, int(Region.BEARD), chosen)
+    chosen = torch.where((hair > 0.5) & (hair >= beard), int(Region.HAIR), chosen)
+    return chosen.to(torch.uint8)

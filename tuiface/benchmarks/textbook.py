@@ -50,14 +50,14 @@ def _convolution(x: Tensor, layer: SynthesisLayer, styles: Tensor, noise: Tensor
         x = F.conv2d(grouped, weight.reshape(-1, weight.shape[2], 3, 3), padding=1, groups=n).reshape(n, out, h, h)
     if noise is not None:
         x = x + noise * layer.noise_strength
-    return ops.bias_act(x, layer.bias, activate=True, clamp=layer.clamp)
+    return _bias_act(x, layer.bias, layer.clamp, activate=True)
 
 
 def _to_rgb(x: Tensor, img: Tensor | None, layer: ToRGBLayer, styles: Tensor) -> Tensor:
     n, _, h, w = x.shape
     weight = layer.weight[None] * (styles * layer.weight_gain)[:, None, :, None, None]
     rgb = F.conv2d(x.reshape(1, -1, h, w), weight.reshape(-1, weight.shape[2], 1, 1), groups=n).reshape(n, -1, h, w)
-    rgb = ops.bias_act(rgb, layer.bias, activate=False, clamp=layer.clamp)
+    rgb = _bias_act(rgb, layer.bias, layer.clamp, activate=False)
     if img is None:
         return rgb
     zeros = img.new_zeros(n, img.shape[1], h // 2, 2, w // 2, 2)
@@ -65,3 +65,11 @@ def _to_rgb(x: Tensor, img: Tensor | None, layer: ToRGBLayer, styles: Tensor) ->
     fir = (ops.resample_filter() * 4).expand(img.shape[1], 1, 4, 4)
     up = F.conv2d(F.pad(zeros.reshape(n, -1, h, w), (2, 1, 2, 1)), fir, groups=img.shape[1])
     return up + rgb
+
+
+def _bias_act(x: Tensor, bias: Tensor, clamp: float | None, *, activate: bool) -> Tensor:
+    """Bias, leaky ReLU times sqrt 2, clamp; in this order."""
+    x = x + bias.view(1, -1, 1, 1)
+    if activate:
+        x = F.leaky_relu(x, ops.LEAKY_SLOPE) * ops.ACT_GAIN
+    return x if clamp is None else x.clamp(-clamp, clamp)

@@ -84,17 +84,6 @@ def modulated_conv2d(
     return x
 
 
-def bias_act(x: Tensor, bias: Tensor | None, *, activate: bool, clamp: float | None, gain: float = 1.0) -> Tensor:
-    """Bias [C], leaky ReLU times sqrt 2 (if `activate`), gain, clamp; in this order, channels in axis 1."""
-    if bias is not None:
-        x = x + bias.to(x.dtype).view(1, -1, *([1] * (x.ndim - 2)))
-    if activate:
-        x = F.leaky_relu(x, LEAKY_SLOPE) * ACT_GAIN
-    if gain != 1.0:
-        x = x * gain
-    return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
-
-
 def leaky_relu(x: Tensor, clamp: float | None = None) -> Tensor:
     """Leaky ReLU without its gain, then clamp; overwrites `x`, which must be nobody else's.
 

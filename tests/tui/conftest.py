@@ -1,0 +1,137 @@
+"""What the interface's tests share: an app with a fake engine, and waiting for what threads do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Label, Static
+from textual.widgets._toast import Toast
+
+from tests.tui.fake_engine import FakeEngine
+from tuiface.app import TuifaceApp
+from tuiface.recipe import Recipe
+from tuiface.screens.face import FaceScreen
+from tuiface.screens.widgets.face_panel import FacePanel
+from tuiface.screens.widgets.face_view import FaceView
+from tuiface.settings import Settings
+from tuiface.terminal.capabilities import Capabilities
+
+Adjust = Callable[[FakeEngine], object]
+DEADLINE_S = 10.0
+
+
+@dataclass
+class Running:
+    """An app under test and its engine."""
+
+    app: TuifaceApp
+    pilot: Pilot[None]
+    engines: list[FakeEngine] = field(default_factory=list)
+
+    @property
+    def engine(self) -> FakeEngine:
+        return self.engines[0]
+
+    @property
+    def recipe(self) -> Recipe:
+        studio = self.app.session.studio
+        assert studio is not None
+        return studio.current.recipe
+
+    @property
+    def seed(self) -> int:
+        assert self.recipe.source.kind == "seed"
+        return self.recipe.source.seed
+
+    @property
+    def psi(self) -> float:
+        return self.recipe.truncation.psi
+
+    @property
+    def screen(self) -> FaceScreen:
+        return next(screen for screen in self.app.screen_stack if isinstance(screen, FaceScreen))
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for what a thread brings about."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():
+                await self.pilot.pause(0.01)
+        await self.pilot.pause()
+
+    async def settled(self) -> None:
+        """The picture on the screen is the current face's."""
+        session = self.app.session
+        await self.until(lambda: session.phase == "ready" and not session.is_behind)
+
+    def toasts(self) -> str:
+        """All that toasts say."""
+        return "\n".join(f"{n.title}: {n.message}" for n in self.app._notifications)
+
+    def shown_toasts(self) -> int:
+        return len(self.app.screen.query(Toast))
+
+    def panel(self) -> str:
+        return str(self.screen.query_one(FacePanel).render())
+
+    def command(self) -> str:
+        return str(self.screen.query_one("#command", Static).content)
+
+    def status(self) -> str:
+        return str(self.screen.query_one("#status", Label).content)
+
+    def view(self) -> FaceView:
+        return self.screen.query_one(FaceView)
+
+    def text(self) -> str:
+        """The screen's characters, row by row."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+Open = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+def tui_settings(tmp_path: Path) -> Settings:
+    return Settings(library=tmp_path / "library", cache=tmp_path / "cache", state=tmp_path / "state")
+
+
+@pytest.fixture
+def open_app(tui_settings: Settings) -> Open:
+    """An app that waits for its first picture unless `ready` is False; `adjust` sets the engine up before it starts."""
+
+    @asynccontextmanager
+    async def opened(
+        adjust: Adjust = lambda engine: None,
+        *,
+        size: tuple[int, int] = (80, 24),
+        capabilities: Capabilities | None = None,
+        settings: Settings = tui_settings,
+        ready: bool = True,
+    ) -> AsyncIterator[Running]:
+        engines: list[FakeEngine] = []
+
+        def factory(given: Settings) -> FakeEngine:
+            engine = FakeEngine(given)
+            adjust(engine)
+            engines.append(engine)
+            return engine
+
+        app = TuifaceApp(settings, capabilities or Capabilities(), factory)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            running = Running(app, pilot, engines)
+            await running.until(lambda: engines)
+            if ready:
+                await running.settled()
+            yield running
+
+    return opened

@@ -1,0 +1,157 @@
+"""An engine without a network: faces of smooth colour, deaths and errors on demand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tuiface.errors import EngineError, TuifaceError
+from tuiface.protocol import EngineInfo, Frame, RenderJob
+from tuiface.recipe import ModelRef, Recipe, SeedSource
+from tuiface.settings import Settings
+
+INFO = EngineInfo(
+    model=ModelRef(sha256="ab" * 32, name="fake-256"),
+    licence="CC0-1.0",
+    path="/models/fake-256.safetensors",
+    embedded=False,
+    resolution=256,
+    num_ws=14,
+    z_dim=512,
+    w_dim=512,
+    c_dim=0,
+    layers={"b4.conv1": 512},
+    num_parameters=24_767_458,
+    device="cpu",
+    device_name="Fake Processor",
+    dtype="float32",
+    draft_dtype="float32",
+    kernels="torch",
+    threads=2,
+    software={"tuiface": "0", "torch": "0", "numpy": "0", "python": "3"},
+)
+
+
+def paint(recipe: Recipe, size: int) -> np.ndarray:
+    """uint8 [size, size, 3]: an oval on a background, whose colours tell seed and psi."""
+    seed = recipe.source.seed if isinstance(recipe.source, SeedSource) else 0
+    rng = np.random.RandomState(seed)
+    skin, back = rng.uniform(90, 230, 3), rng.uniform(20, 120, 3)
+    y, x = np.mgrid[0:size, 0:size] / size - 0.5
+    inside = ((x / 0.3) ** 2 + (y / 0.4) ** 2 < 1)[..., None]
+    picture = np.where(inside, skin * (0.6 + 0.4 * recipe.truncation.psi), back)
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+@dataclass
+class FakeStream:
+    """Answers on a thread of its own, as the real one; `hold` keeps answers back until `release`."""
+
+    engine: FakeEngine
+    on_frame: Callable[[Frame], None]
+    on_error: Callable[[TuifaceError], None]
+    is_open: bool = True
+
+    def submit(self, job: RenderJob) -> None:
+        self.engine.jobs.append(job)
+        if self.engine.holds:
+            self.engine.held.append((self, job))
+        else:
+            self.answer(job)
+
+    def answer(self, job: RenderJob) -> None:
+        threading.Thread(target=self._answer, args=(job,)).start()
+
+    def _answer(self, job: RenderJob) -> None:
+        error = self.engine.preview_error
+        if error is not None:
+            self.on_error(error)
+        elif self.is_open and self.engine.is_alive:
+            self.on_frame(self.engine.frame(job))
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+@dataclass
+class FakeEngine:
+    """Counts starts and keeps what was asked of it."""
+
+    settings: Settings
+    engine_info: EngineInfo = INFO
+    start_error: TuifaceError | None = None
+    preview_error: TuifaceError | None = None
+    save_error: TuifaceError | None = None
+    may_start: threading.Event = field(default_factory=threading.Event)
+    may_save: threading.Event = field(default_factory=threading.Event)
+    dies_on_start: bool = False
+    holds: bool = False
+    is_alive: bool = False
+    num_starts: int = 0
+    is_closed: bool = False
+    jobs: list[RenderJob] = field(default_factory=list)
+    held: list[tuple[FakeStream, RenderJob]] = field(default_factory=list)
+    streams: list[FakeStream] = field(default_factory=list)
+    picture: Callable[[Recipe, int], np.ndarray] = paint
+
+    def __post_init__(self) -> None:
+        self.may_start.set()
+        self.may_save.set()
+
+    def start(self) -> None:
+        self.may_start.wait(10)
+        self.num_starts += 1
+        if self.start_error is not None:
+            raise self.start_error
+        self.is_alive = True
+
+    def restart(self) -> None:
+        self.is_alive = False
+        self.start()
+
+    def close(self) -> None:
+        self.is_closed = True
+        self.is_alive = False
+        self.may_start.set()
+        self.may_save.set()
+        for stream in self.streams:
+            stream.close()
+
+    def info(self) -> EngineInfo:
+        return self.engine_info
+
+    def render(self, job: RenderJob) -> Frame:
+        self.may_save.wait(10)
+        if self.save_error is not None:
+            raise self.save_error
+        if not self.is_alive:
+            raise EngineError("the engine stopped (signal 9)")
+        return self.frame(job)
+
+    def frame(self, job: RenderJob) -> Frame:
+        size = job.resolution or self.engine_info.resolution
+        return Frame(self.picture(job.recipe, size), job.recipe, job.sequence, elapsed_ms=12.0)
+
+    def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> FakeStream:
+        stream = FakeStream(self, on_frame, on_error)
+        self.streams.append(stream)
+        return stream
+
+    def die(self) -> None:
+        """End as a killed process does: the stream tells, then is over."""
+        self.is_alive = False
+        stream = self.streams[-1]
+        stream.is_open = False
+        threading.Thread(target=stream.on_error, args=(EngineError("the engine stopped (signal 9)"),)).start()
+
+    def release(self, index: int = 0) -> None:
+        """Answer one of the jobs that are held."""
+        stream, job = self.held.pop(index)
+        stream.answer(job)
+
+
+def with_notices(*notices: str) -> EngineInfo:
+    return replace(INFO, embedded=True, notices=notices)

@@ -1,0 +1,101 @@
+"""Every action can be found, understood, pressed, and done without the interface."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tuiface.actions import ACTIONS, Action, NoCommand, ascii_key, command_line, shown_key
+from tuiface.app import TuifaceApp
+from tuiface.cli import build_parser
+from tuiface.recipe import LatentSource, ModelRef, Noise, Recipe, SeedSource, Truncation
+from tuiface.screens.bindings import bindings_at
+from tuiface.screens.face import FaceScreen
+from tuiface.screens.face_steps import STEPS
+from tuiface.settings import Settings
+
+each_action = pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
+MODEL = ModelRef(sha256="ab" * 32, name="m")
+
+
+@each_action
+def test_an_action_says_what_it_does(action: Action) -> None:
+    assert action.label
+    assert len(action.label.split()) <= 3
+    assert action.help.endswith(".")
+    assert action.keys
+    if isinstance(action.command, NoCommand):
+        assert action.command.reason
+    else:
+        assert action.command.startswith("tuiface ")
+
+
+@each_action
+def test_an_action_has_a_handler(action: Action) -> None:
+    owner = TuifaceApp if action.place == "everywhere" else FaceScreen
+    assert action.id in STEPS or callable(getattr(owner, f"action_{action.id}", None))
+
+
+@each_action
+def test_an_equivalent_command_exists(action: Action) -> None:
+    if isinstance(action.command, str):
+        words = action.command.replace("SEED", "42").replace("PSI", "0.5").replace("MODE", "none").split()[1:]
+        if "--help" not in words:
+            build_parser().parse_args(words)
+
+
+def test_every_step_is_an_action() -> None:
+    assert set(STEPS) <= {action.id for action in ACTIONS}
+
+
+def test_no_key_means_two_things() -> None:
+    keys = Counter(key for action in ACTIONS for key in action.keys)
+    assert [key for key, count in keys.items() if count > 1] == []
+
+
+def test_every_key_is_bound() -> None:
+    bound = {binding.key for binding in (*bindings_at("everywhere"), *bindings_at("face"))}
+    assert bound == {key for action in ACTIONS for key in action.keys}
+
+
+@pytest.mark.parametrize(
+    ("key", "shown", "plain"),
+    [
+        ("left", "←", "left"),
+        ("shift+up", "⇧↑", "shift+up"),
+        ("ctrl+r", "^r", "^r"),
+        ("+", "+", "+"),
+        ("f1", "F1", "f1"),
+    ],
+)
+def test_keys_are_shown_as_people_write_them(key: str, shown: str, plain: str) -> None:
+    assert shown_key(key) == shown
+    assert ascii_key(key) == plain
+
+
+def recipe(**changes: object) -> Recipe:
+    return Recipe(model=MODEL, source=SeedSource(seed=42), truncation=Truncation(psi=0.7)).derive(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, "tuiface render 42 --psi 0.7"),
+        ({"truncation": Truncation(psi=1.0)}, "tuiface render 42 --psi 1"),
+        ({"truncation": Truncation(psi=-0.25, cutoff=8)}, "tuiface render 42 --psi -0.25 --cutoff 8"),
+        ({"truncation": Truncation(psi=0.12345678901)}, "tuiface render 42 --psi 0.12345678901"),
+        ({"noise": Noise(mode="none")}, "tuiface render 42 --psi 0.7 --noise none"),
+        ({"noise": Noise(mode="random", seed=3)}, "tuiface render 42 --psi 0.7 --noise random:3"),
+        ({"source": SeedSource(seed=42, label=2)}, "tuiface render 42 --psi 0.7 --class 2"),
+        ({"source": LatentSource(space="w", shape=(1,), data="AAAAAA==")}, "tuiface render FACE.json"),
+    ],
+)
+def test_the_command_line_says_the_whole_recipe(changes: dict[str, object], line: str) -> None:
+    assert command_line(recipe(**changes), Settings()) == line
+    build_parser().parse_args(line.split()[1:])
+
+
+def test_the_command_line_names_the_model_as_a_shell_takes_it() -> None:
+    line = command_line(recipe(), Settings.model_validate({"model": "/models/my net.pkl"}))
+    assert line == "tuiface render 42 --psi 0.7 --model '/models/my net.pkl'"

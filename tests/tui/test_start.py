@@ -1,0 +1,124 @@
+"""Starting: nothing heavy before the first paint, and the real program from the shell to the shell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MODEL
+from tuiface.errors import EXIT_MODEL, UsageError
+from tuiface.settings import Settings
+
+HEAVY = (
+    "torch",
+    "numpy",
+    "PIL",
+    "httpx",
+    "websockets",
+    "fastapi",
+    "tuiface.engine",
+    "tuiface.studio",
+    "tuiface.recipe",
+)
+
+
+def test_importing_the_app_imports_nothing_that_the_first_paint_does_not_need() -> None:
+    code = f"import sys, tuiface.settings, tuiface.app; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert done.stderr == ""
+
+
+def test_a_theme_that_does_not_exist_is_refused_with_the_nearest(tui_settings: Settings) -> None:
+    from tuiface.app import run_app
+
+    with pytest.raises(UsageError, match=r"no theme 'textual-drak'.*did you mean 'textual-dark'"):
+        run_app(tui_settings.model_copy(update={"theme": "textual-drak"}))
+
+
+class Terminal:
+    """A tmux session of its own that runs one command."""
+
+    def __init__(self, folder: Path, size: tuple[int, int], command: str, environment: dict[str, str]) -> None:
+        self._socket = str(folder / "tmux.sock")
+        given = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", **environment}
+        options = ["-f", "/dev/null", "new-session", "-d", "-x", str(size[0]), "-y", str(size[1])]
+        self._tmux(*options, f"{command}; echo EXIT=$?; sleep 600", env=given)
+
+    def _tmux(self, *arguments: str, env: dict[str, str] | None = None) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", self._socket, *arguments], capture_output=True, text=True, env=env, check=True
+        )
+        return done.stdout
+
+    def press(self, *keys: str) -> None:
+        self._tmux("send-keys", *keys)
+
+    def text(self) -> str:
+        return self._tmux("capture-pane", "-p")
+
+    def until(self, condition: Callable[[str], bool], deadline_s: float = 60) -> str:
+        end = time.monotonic() + deadline_s
+        while time.monotonic() < end:
+            text = self.text()
+            if condition(text):
+                return text
+            time.sleep(0.1)
+        raise AssertionError(f"not within {deadline_s} s:\n{self.text()}")
+
+    def close(self) -> None:
+        self._tmux("kill-server")
+
+
+@pytest.fixture
+def environment(tui_settings: Settings) -> dict[str, str]:
+    names = ("library", "cache", "state")
+    return {f"TUIFACE_{name.upper()}": str(getattr(tui_settings, name)) for name in names}
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed")
+    opened: list[Terminal] = []
+
+    def begin(arguments: str, size: tuple[int, int] = (80, 24), **extra: str) -> Terminal:
+        command = f"{sys.executable} -m tuiface.cli --device cpu {arguments}"
+        opened.append(Terminal(tmp_path, size, command, {**environment, **extra}))
+        return opened[-1]
+
+    yield begin
+    for terminal in opened:
+        terminal.close()
+
+
+@pytest.mark.slow
+def test_start_look_change_save_and_quit(start: Callable[..., Terminal], tui_settings: Settings) -> None:
+    terminal = start(f"--model {MODEL}")
+    terminal.until(lambda text: "? help" in text)
+    terminal.press("l", "l")
+    terminal.until(lambda text: "$ tuiface render 2 --psi 0.7" in text and "▀▀▀▀" in text)
+    terminal.press("k", "s")
+    terminal.until(lambda text: "1 saved in this session" in text)
+    [png] = tui_settings.library.glob("seed2-*.png")
+    assert png.with_suffix(".json").exists()
+    terminal.press("q")
+    terminal.until(lambda text: "EXIT=0" in text)
+    assert "Traceback" not in terminal.text()
+
+
+@pytest.mark.slow
+def test_a_bad_model_ends_with_its_exit_code(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    bad = tmp_path / "bad.pkl"
+    bad.write_text("<html>not found</html>")
+    terminal = start(f"--model {bad}")
+    terminal.until(lambda text: "R tries again, q quits" in text)
+    terminal.press("q")
+    terminal.until(lambda text: f"EXIT={EXIT_MODEL}" in text)

@@ -1,0 +1,197 @@
+"""The app's end of the engine: it is started, streamed from, asked to save and ended here, all in threads.
+
+start     thread: opens the engine (seconds: torch), then EngineReady or EngineFailed
+stream    thread of the engine's client: FrameArrived, PreviewFailed
+saves     thread: one face after the other, none dropped: FaceSaved or SaveFailed
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Protocol
+
+from tuiface.errors import EngineError, TuifaceError
+from tuiface.screens.messages import (
+    EngineFailed,
+    EngineReady,
+    FaceSaved,
+    FrameArrived,
+    PreviewFailed,
+    SaveFailed,
+    ThreadCrashed,
+)
+
+if TYPE_CHECKING:
+    from textual.message import Message
+
+    from tuiface.protocol import EngineInfo, Frame, RenderJob
+    from tuiface.settings import Settings
+    from tuiface.studio import Face, Studio
+
+
+class Previews(Protocol):
+    """A stream of previews: the newest job is rendered next."""
+
+    def submit(self, job: RenderJob) -> None:
+        """Render `job` next, in place of any that waits; returns at once."""
+
+    def close(self) -> None:
+        """End the stream."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames may still come."""
+
+
+class InteractiveEngine(Protocol):
+    """An Engine (tuiface.protocol) that may be started, watched and started again: tuiface.resident's client."""
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+
+    def restart(self) -> None:
+        """End what runs, if anything does, and start it again; streams must be opened anew."""
+
+    def close(self) -> None:
+        """End it, even while it starts."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+
+    def info(self) -> EngineInfo:
+        """What is loaded and where it runs."""
+
+    def render(self, job: RenderJob) -> Frame:
+        """Render `job` and wait for it."""
+
+    def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> Previews:
+        """Open a stream of previews, whose callbacks run on its own thread."""
+
+
+EngineFactory = Callable[["Settings"], InteractiveEngine]
+
+
+def private_engine(settings: Settings) -> InteractiveEngine:
+    """An engine process of this app alone. Imported late: its client's imports would come before the first paint."""
+    from tuiface.resident.client import ResidentEngine
+
+    return ResidentEngine(settings)
+
+
+class EngineLink:
+    """One engine, started as often as it takes, and everything that waits for it.
+
+    Methods are called on the app's thread and return at once; answers are messages through `post`.
+    """
+
+    def __init__(self, settings: Settings, factory: EngineFactory, post: Callable[[Message], object]) -> None:
+        self._settings = settings
+        self._factory = factory
+        self._post = post
+        self._changing = threading.Lock()
+        self._closed = False
+        self._engine: InteractiveEngine | None = None
+        self._previews: Previews | None = None
+        self._saves: SimpleQueue[Face | None] = SimpleQueue()
+        self._saver: threading.Thread | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the engine runs and its stream is open."""
+        engine, previews = self._engine, self._previews
+        return engine is not None and engine.is_alive and previews is not None and previews.is_open
+
+    def start(self, studio: Studio | None = None) -> None:
+        """Start the engine, again if it ran before; `studio` is the one to go on with, None makes a new one."""
+        self._in_thread("engine-start", lambda: self._open(studio))
+
+    def submit(self, job: RenderJob) -> None:
+        """Ask for a preview; FrameArrived follows for this job or a newer one, or PreviewFailed."""
+        assert self._previews is not None, "no engine has been ready yet"
+        if self._previews.is_open:
+            self._previews.submit(job)
+        else:
+            self._on_error(EngineError("the engine does not answer"))
+
+    def save(self, face: Face) -> None:
+        """Save `face` into the library after those that wait already."""
+        self._saves.put(face)
+        if self._saver is None:
+            self._saver = self._in_thread("saves", self._save_all)
+
+    def close(self) -> None:
+        """End the engine and every thread that waits for it. Calling it again changes nothing."""
+        with self._changing:
+            self._closed = True
+            engine = self._engine
+        if engine is not None:
+            engine.close()
+        self._saves.put(None)
+
+    def _open(self, studio: Studio | None) -> None:
+        try:
+            engine = self._started_engine()
+            if engine is None:
+                return
+            if studio is None:
+                from tuiface.studio import Studio
+
+                studio = Studio(engine, self._settings)
+            previews = engine.stream(self._on_frame, self._on_error)
+        except TuifaceError as error:
+            self._post_unless_closed(EngineFailed(error))
+            return
+        self._previews = previews
+        self._post_unless_closed(EngineReady(studio))
+
+    def _started_engine(self) -> InteractiveEngine | None:
+        """The running engine; None where `close` came first."""
+        engine = self._engine
+        if engine is not None:
+            engine.restart()
+            return engine
+        engine = self._factory(self._settings)
+        with self._changing:
+            if self._closed:
+                return None
+            self._engine = engine
+        engine.start()
+        return engine
+
+    def _on_frame(self, frame: Frame) -> None:
+        self._post(FrameArrived(frame))
+
+    def _on_error(self, error: TuifaceError) -> None:
+        self._post_unless_closed(PreviewFailed(error))
+
+    def _save_all(self) -> None:
+        while (face := self._saves.get()) is not None:
+            self._post(self._save(face))
+
+    def _save(self, face: Face) -> Message:
+        path = self._settings.library / f"{face.file_stem()}.png"
+        if path.exists():
+            return FaceSaved(face, path, existed=True)
+        try:
+            return FaceSaved(face, face.save(self._settings.library), existed=False)
+        except TuifaceError as error:
+            return SaveFailed(face, error)
+
+    def _post_unless_closed(self, message: Message) -> None:
+        if not self._closed:
+            self._post(message)
+
+    def _in_thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        # Daemons: leaving must not wait for torch to be imported, or for a device that hangs.
+        thread = threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - a bug in a thread ends the app as one in its own thread does
+            self._post_unless_closed(ThreadCrashed(error))

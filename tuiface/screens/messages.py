@@ -1,0 +1,72 @@
+"""What threads tell the app. A thread posts one of these and touches nothing else of the interface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from tuiface.errors import TuifaceError
+    from tuiface.protocol import Frame
+    from tuiface.studio import Face, Studio
+
+
+@dataclass
+class EngineReady(Message):
+    """The engine answers, for the first time or again."""
+
+    studio: Studio
+
+
+@dataclass
+class EngineFailed(Message):
+    """The engine could not be started."""
+
+    error: TuifaceError
+
+
+@dataclass
+class FrameArrived(Message):
+    """A preview was rendered."""
+
+    frame: Frame
+
+    def can_replace(self, message: Message) -> bool:
+        """A frame that is still unread when the next one comes is never drawn."""
+        return isinstance(message, FrameArrived)
+
+
+@dataclass
+class PreviewFailed(Message):
+    """The engine refused a preview, or is gone."""
+
+    error: TuifaceError
+
+
+@dataclass
+class FaceSaved(Message):
+    """A face lies in the library."""
+
+    face: Face
+    path: Path
+    """The PNG."""
+    existed: bool
+    """It lay there before: the name holds the recipe's digest, so it is this very face."""
+
+
+@dataclass
+class SaveFailed(Message):
+    """A face could not be rendered or written."""
+
+    face: Face
+    error: TuifaceError
+
+
+@dataclass
+class ThreadCrashed(Message):
+    """A bug of ours in a thread: raised again where Textual ends the app with its traceback."""
+
+    error: BaseException

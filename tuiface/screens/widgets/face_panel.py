@@ -1,0 +1,72 @@
+"""The side panel: sections of labelled values, aligned; one line where there is no room."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widget import Widget
+
+from tuiface.screens.summary import one_line, summarize
+
+if TYPE_CHECKING:
+    from tuiface.screens.session import Session
+    from tuiface.screens.summary import Row, Section
+
+_LABEL_WIDTH = 9
+_HEADING = "bold $text-primary"
+_LABEL = "$foreground 55%"
+_KEY = "bold $foreground"
+_VALUE = "$foreground 85%"
+_NOTICE = "$text-warning"
+_MAX_GAUGE = 21
+
+
+class FacePanel(Widget):
+    """Draws the session's summary in the width that it gets."""
+
+    def __init__(self, session: Session, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._session = session
+
+    def render(self) -> Content:
+        """The session as it is now."""
+        width, height = self.content_size
+        if self.screen.has_class("-narrow"):
+            return Content(one_line(self._session))
+        sections = [self._section_lines(section, width) for section in summarize(self._session)]
+        has_room = sum(map(len, sections)) + len(sections) - 1 <= height
+        return _join([_join(lines, "\n") for lines in sections], "\n\n" if has_room else "\n")
+
+    def _section_lines(self, section: Section, width: int) -> list[Content]:
+        lines = [Content.styled(section.title, _HEADING)]
+        for row in section.rows:
+            lines.extend(_row_lines(row, width))
+            if row.gauge is not None:
+                gauge = _gauge(row.gauge, width - _LABEL_WIDTH, unicode=self._session.capabilities.unicode)
+                lines.append(Content.assemble(" " * _LABEL_WIDTH, gauge))
+        return lines
+
+
+def _row_lines(row: Row, width: int) -> list[Content]:
+    indent = _LABEL_WIDTH if row.label else 0
+    style = _NOTICE if row.is_notice else _KEY if row.is_key else _VALUE
+    parts = textwrap.wrap(row.value, max(8, width - indent)) or [""]
+    label = Content.styled(row.label.ljust(indent), _LABEL)
+    blank = Content(" " * indent)
+    return [Content.assemble(blank if i else label, Content.styled(part, style)) for i, part in enumerate(parts)]
+
+
+def _gauge(psi: float, width: int, *, unicode: bool) -> Content:
+    """A line from -1 to 1 with a tick at 0 and a mark at psi, which is held at the ends."""
+    line, tick, sign = "─┼●" if unicode else "-+o"
+    half = (min(width, _MAX_GAUGE) - 1) // 2
+    track = [line] * half + [tick] + [line] * half
+    mark = half + round(half * min(max(psi, -1.0), 1.0))
+    before, after = "".join(track[:mark]), "".join(track[mark + 1 :])
+    return Content.assemble((before, _LABEL), (sign, _HEADING), (after, _LABEL))
+
+
+def _join(parts: list[Content], between: str) -> Content:
+    return Content(between).join(parts)

@@ -1,0 +1,59 @@
+"""The line of keys at the bottom: as many as fit, the help and the way out always; each can be clicked.
+
+One widget in place of Textual's Footer, which mounts one for every key and doubled the time to the first paint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from textual.content import Content
+from textual.style import Style
+from textual.widget import Widget
+
+from tuiface.actions import Action, ascii_key, shown_key
+from tuiface.screens.bindings import handler
+
+_KEY = "bold $text-primary"
+_WORD = "$foreground 70%"
+_GAP = "  "
+
+
+class KeyLine(Widget):
+    """Shows the actions that have a word for the footer; neighbours with the same word share it."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, actions: Sequence[Action], *, unicode: bool, id: str | None = None) -> None:
+        super().__init__(id=id)
+        shown = [action for action in actions if action.footer]
+        self._groups = [tuple(group) for _, group in groupby(shown, key=lambda action: action.footer)]
+        self._unicode = unicode
+
+    def render(self) -> Content:
+        """What fits."""
+        return self.line(self.content_size.width)
+
+    def line(self, width: int) -> Content:
+        """At most `width` columns: what works everywhere first, then the others in their order."""
+        entries = [(group, self._entry(group)) for group in self._groups]
+        chosen: list[Content] = []
+        for wanted in ("everywhere", "face"):
+            for group, entry in entries:
+                used = sum(part.cell_length + len(_GAP) for part in chosen)
+                if group[0].place == wanted and used + entry.cell_length <= width:
+                    chosen.append(entry)
+        return Content(_GAP).join([entry for _, entry in entries if entry in chosen])
+
+    def _entry(self, group: tuple[Action, ...]) -> Content:
+        keys = [Content.styled(self._key(action), Style.from_meta({"@click": _click(action)})) for action in group]
+        key_text = Content("" if self._unicode else "/").join(keys).stylize(_KEY)
+        return Content.assemble(key_text, " ", (group[0].footer, _WORD))
+
+    def _key(self, action: Action) -> str:
+        return shown_key(action.keys[0]) if self._unicode else min(map(ascii_key, action.keys), key=len)
+
+
+def _click(action: Action) -> str:
+    return f"{'app' if action.place == 'everywhere' else 'screen'}.{handler(action)}"

@@ -32,7 +32,10 @@ def write_file(path: Path, data: bytes, *, force: bool = False) -> None:
 def make_folder(path: Path) -> None:
     """Create `path` and its parents; raises OutputError in one line."""
     with explained(path):
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise OutputError(f"{quoted(path)} cannot be a folder: a file is in the way", "name another one") from None
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:

@@ -64,7 +64,7 @@ class RenderJob:
     """CPU threads to compute with; None for the engine's own number. The last bit of a sum depends on how many threads
     share it, so an exact rebuild takes the recorded number, whatever the machine has."""
     sequence: int = 0
-    """Grows with each request of one client; a frame older than the newest request is stale."""
+    """Grows with each request of one client; a frame older than the newest one that arrived is stale."""
 
 
 @dataclass(frozen=True, slots=True)

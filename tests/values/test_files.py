@@ -15,7 +15,7 @@ import pytest
 
 from tuiface import files
 from tuiface.errors import OutputError
-from tuiface.files import write_file
+from tuiface.files import make_folder, write_file
 
 
 @pytest.fixture(params=["unnamed", "hidden"])
@@ -108,6 +108,13 @@ def test_folder_that_is_not_there_is_one_line(path: str, tmp_path: Path) -> None
     with pytest.raises(OutputError, match="cannot write") as caught:
         write_file(tmp_path / path, b"x")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["file", "file/below"])
+def test_file_in_the_way_of_a_folder_is_said(path: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="a file is in the way"):
+        make_folder(tmp_path / path)
 
 
 def test_new_files_may_be_read_by_the_group(way: str, tmp_path: Path) -> None:

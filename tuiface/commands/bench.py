@@ -14,6 +14,7 @@ examples:
   tuiface bench synthesis --resolution 256
   tuiface bench open                         opening a full-size network
   tuiface bench start                        --help, first paint, first face
+  tuiface bench train                        pictures a second of training, float32 beside bfloat16
 """
 
 
@@ -42,16 +43,20 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         "start", parents=[common], help="time to first paint and first face", epilog="example: tuiface bench start"
     )
     start.set_defaults(run=run_start)
+    train = kinds.add_parser(
+        "train", parents=[common], help="pictures a second of training", epilog="example: tuiface bench train"
+    )
+    train.add_argument("--resolution", type=int, default=128, metavar="PX", help="default: 128")
+    train.add_argument("--batch", type=int, default=16, metavar="N", help="default: 16")
+    train.set_defaults(run=run_train)
 
 
 def run_synthesis(args: argparse.Namespace) -> int:
     """The engine's variants beside each other."""
     from tuiface.benchmarks.synthesis import VARIANTS, measure
 
-    accepted = (8, 16, 32, 64, 128, 256, 512, 1024)
-    if args.resolution not in accepted:
-        raise UsageError(f"--resolution {args.resolution}; accepted: {', '.join(map(str, accepted))}")
-    threads = getattr(args, "threads", None) or len(os.sched_getaffinity(0))
+    _check_resolution(args.resolution)
+    threads = _threads(args)
     result = measure(args.resolution, threads, rounds=max(1, args.rounds))
     engine = result["engine"]["median_ms"]
     for variant in VARIANTS:
@@ -88,3 +93,24 @@ def run_start(args: argparse.Namespace) -> int:
     result = measure()
     emit(args, "  ".join(f"{key} {value:.0f}" for key, value in result.items()), **result)
     return EXIT_DONE
+
+
+def run_train(args: argparse.Namespace) -> int:
+    """Pictures a second of the adversarial and the regression stage, in both precisions."""
+    from tuiface.benchmarks.training import measure
+
+    _check_resolution(args.resolution)
+    for precision, row in measure(args.resolution, _threads(args), batch=args.batch).items():
+        text = "  ".join(f"{key} {value:.1f}" for key, value in row.items())
+        emit(args, f"{precision:<10} {text}", precision=precision, resolution=args.resolution, **row)
+    return EXIT_DONE
+
+
+def _check_resolution(resolution: int) -> None:
+    accepted = (8, 16, 32, 64, 128, 256, 512, 1024)
+    if resolution not in accepted:
+        raise UsageError(f"--resolution {resolution}; accepted: {', '.join(map(str, accepted))}")
+
+
+def _threads(args: argparse.Namespace) -> int:
+    return getattr(args, "threads", None) or len(os.sched_getaffinity(0))

@@ -1,0 +1,61 @@
+"""Tiny data and tiny networks: everything that trains here takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tuiface.engine.training import RunLimits, TrainingSettings
+from tuiface.engine.training.settings import AdversarialSettings, AugmentSettings, NetworkSettings
+
+RESOLUTION = 8
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Bit-equal runs need one number of threads; tiny tensors are fastest on one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def write_pictures(folder: Path, count: int = 24, side: int = RESOLUTION) -> Path:
+    """`count` PNGs: a bright disc at a random place on a dark ground."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(0)
+    ys, xs = np.mgrid[:side, :side]
+    for i in range(count):
+        y, x = random.uniform(side * 0.3, side * 0.7, 2)
+        disc = np.hypot(ys - y, xs - x) < side * 0.3
+        pixels = np.where(disc[..., None], [220, 180, 150], [30, 40, 60]).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:03}.png")
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    return write_pictures(tmp_path / "pictures")
+
+
+def tiny_settings(data: Path, **changes: object) -> TrainingSettings:
+    """A network of a few thousand parameters at 8 px, every regulariser on."""
+    values: dict[str, object] = {
+        "data": str(data),
+        "resolution": RESOLUTION,
+        "batch": 8,
+        "network": NetworkSettings(channel_base=64, channel_max=8, z_dim=8, w_dim=8, mapping_layers=2, mapping_width=8),
+        "adversarial": AdversarialSettings(r1_interval=3, path_length_interval=2, gamma=0.1, ema_kimg=0.1),
+        "augment": AugmentSettings(ramp_kimg=0.5, interval=2),
+    }
+    return TrainingSettings.model_validate({**values, **changes})
+
+
+def tiny_limits(out: Path, **changes: object) -> RunLimits:
+    values: dict[str, object] = {"out": out, "kimg": 0.2, "tick_kimg": 0.008, "sample_kimg": 0.1, "threads": 1}
+    return RunLimits.model_validate({**values, **changes})

@@ -1,0 +1,29 @@
+"""A tiny run as a process of its own, to be killed: `python -m tests.training.run_tiny DATA OUT [SLEEP]`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from tests.training.conftest import tiny_limits, tiny_settings
+from tuiface.engine.training import FILE_NAME, train
+from tuiface.engine.training.adversarial import AdversarialStage
+
+
+def main(data: Path, out: Path, pause: float) -> None:
+    """Begin or resume; a snapshot after every step, which takes `pause` seconds longer."""
+    step = AdversarialStage.step
+
+    def slow_step(self: AdversarialStage) -> object:
+        time.sleep(pause)
+        return step(self)
+
+    AdversarialStage.step = slow_step  # type: ignore[assignment,method-assign]
+    snapshot = out / FILE_NAME
+    limits = tiny_limits(out, snapshot_minutes=1e-6, tick_kimg=0.024)
+    train(tiny_settings(data), limits, resume=snapshot if snapshot.exists() else None)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 0.0)

@@ -1,0 +1,102 @@
+"""ADA: the identity at p = 0, differentiable at p = 1, and a controller that pushes the right way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from tuiface.engine.training.augment import (
+    adjust_probability,
+    augment,
+    blit,
+    colour_matrices,
+    geometry_matrices,
+    recolour,
+    warp,
+)
+from tuiface.engine.training.chance import Chance
+
+Transformation = Callable[[Tensor, float, Chance], Tensor]
+
+TRANSFORMATIONS: dict[str, Transformation] = {
+    "blit": blit,
+    "geometry": lambda x, p, chance: warp(x, geometry_matrices(len(x), p, chance)),
+    "colour": lambda x, p, chance: recolour(x, colour_matrices(len(x), p, chance)),
+    "all": augment,
+}
+names = pytest.mark.parametrize("name", TRANSFORMATIONS)
+
+
+def pictures(count: int = 6, side: int = 12) -> Tensor:
+    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+@names
+def test_nothing_changes_at_p_zero(name: str) -> None:
+    x = pictures()
+    assert torch.allclose(TRANSFORMATIONS[name](x, 0.0, Chance(0)), x, atol=1e-6)
+
+
+@names
+def test_most_pictures_change_at_p_one(name: str) -> None:
+    x = pictures(32)
+    changed = (TRANSFORMATIONS[name](x, 1.0, Chance(0)) - x).abs().flatten(1).amax(1) > 1e-3
+    assert changed.float().mean() > 0.9
+
+
+@names
+def test_p_is_the_share_of_pictures_that_change(name: str) -> None:
+    """A half-way p leaves some pictures exactly alone: transformations are drawn per picture."""
+    x = pictures(64)
+    changed = (TRANSFORMATIONS[name](x, 0.1, Chance(0)) - x).abs().flatten(1).amax(1) > 1e-6
+    assert 0.05 < changed.float().mean() < 0.8
+
+
+@names
+def test_gradients_match_finite_differences(name: str) -> None:
+    x = pictures(3, 8).double().requires_grad_()
+
+    def run(images: Tensor) -> Tensor:
+        return TRANSFORMATIONS[name](images.float(), 1.0, Chance(4)).double()
+
+    direction = torch.randn(x.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    y = run(x)
+    weights = torch.randn(y.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    (gradient,) = torch.autograd.grad((y * weights).sum(), x)
+    step = 0.1  # every transformation is linear or affine in its pictures, so a wide step is exact
+    with torch.no_grad():
+        difference = ((run(x + step * direction) - run(x - step * direction)) * weights).sum() / (2 * step)
+    assert (gradient * direction).sum().item() == pytest.approx(difference.item(), rel=1e-3, abs=1e-3)
+
+
+def test_quarter_turns_and_shifts_move_pixels_without_inventing_any() -> None:
+    x = torch.arange(16.0).view(1, 1, 4, 4).expand(40, 3, 4, 4)
+    assert set(blit(x, 1.0, Chance(0)).flatten().tolist()) <= set(range(16))
+
+
+def test_an_identity_matrix_leaves_a_picture_bit_equal() -> None:
+    x = pictures()
+    matrices = geometry_matrices(6, 1.0, Chance(0))
+    matrices[2] = torch.eye(3)
+    assert torch.equal(warp(x, matrices)[2], x[2])
+
+
+def test_colour_rotations_keep_grey_grey() -> None:
+    """Hue, saturation and luma act about the grey axis: a grey picture stays grey under all of them."""
+    grey = torch.full((50, 3, 2, 2), 0.3)
+    recoloured = recolour(grey, colour_matrices(50, 1.0, Chance(0)))
+    assert (recoloured - recoloured.mean(dim=1, keepdim=True)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(("sign_mean", "direction"), [(0.9, 1), (0.1, -1)])
+def test_p_rises_while_the_discriminator_is_too_sure_and_falls_else(sign_mean: float, direction: int) -> None:
+    p = adjust_probability(0.5, sign_mean, 0.6, num_images=1000, ramp_images=500_000)
+    assert p == pytest.approx(0.5 + direction * 0.002)
+
+
+def test_p_stays_between_zero_and_one() -> None:
+    assert adjust_probability(0.0, -1.0, 0.6, 1000, 10_000) == 0.0
+    assert adjust_probability(0.99, 1.0, 0.6, 1000, 10_000) == 1.0

@@ -1,0 +1,81 @@
+"""A grown network begins as the one that it grew from."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tuiface.engine import ops
+from tuiface.engine.config import DiscriminatorConfig, GeneratorConfig
+from tuiface.engine.discriminator import Discriminator
+from tuiface.engine.generator import Generator
+from tuiface.engine.training.growing import FadingDiscriminator, transfer_discriminator, transfer_generator
+from tuiface.errors import ModelError
+
+CHANNELS = (8, 8, 6, 4)
+
+
+def generator(resolution: int, channels: tuple[int, ...] = CHANNELS) -> Generator:
+    depth = resolution.bit_length() - 3 + 1
+    return Generator(GeneratorConfig(8, 0, 8, resolution, 3, channels[:depth], (8, 8)))
+
+
+def discriminator(resolution: int) -> Discriminator:
+    depth = resolution.bit_length() - 3 + 1
+    return Discriminator(DiscriminatorConfig(0, resolution, 3, CHANNELS[:depth]))
+
+
+def test_a_grown_generator_draws_the_old_picture_enlarged() -> None:
+    torch.manual_seed(0)
+    small, large = generator(16), generator(32)
+    transfer_generator(small, large)
+    z = torch.randn(2, 8)
+    with torch.no_grad():
+        expected = ops.upsample_rgb(small.synthesize(small.map(z), noise="none"))
+        drawn = large.synthesize(large.map(z), noise="none")
+    assert torch.allclose(drawn, expected, atol=1e-5)
+
+
+def test_the_new_torgb_learns_although_it_begins_at_zero() -> None:
+    small, large = generator(16), generator(32)
+    transfer_generator(small, large)
+    large.synthesize(large.map(torch.randn(2, 8))).square().sum().backward()  # type: ignore[no-untyped-call]
+    gradient = large.get_parameter("synthesis.b32.torgb.weight").grad
+    assert gradient is not None
+    assert gradient.abs().max() > 0
+
+
+def test_a_grown_discriminator_begins_as_the_old_one_on_the_shrunken_picture() -> None:
+    torch.manual_seed(0)
+    small, large = discriminator(16), FadingDiscriminator(discriminator(32))
+    transfer_discriminator(small, large)
+    x = torch.randn(4, 3, 32, 32)
+    assert torch.allclose(large(x), small(F.avg_pool2d(x, 2)), atol=1e-5)
+    large.alpha = 1.0
+    assert torch.allclose(large(x), large.network(x))
+    assert not torch.allclose(large(x), small(F.avg_pool2d(x, 2)), atol=1e-3)
+
+
+def test_the_fade_is_continuous() -> None:
+    torch.manual_seed(0)
+    large = FadingDiscriminator(discriminator(32))
+    x = torch.randn(4, 3, 32, 32)
+    large.alpha = 1 - 1e-6
+    nearly = large(x)
+    large.alpha = 1.0
+    assert torch.allclose(nearly, large(x), atol=1e-4)
+
+
+def test_the_same_size_is_copied_whole() -> None:
+    source, target = generator(16), generator(16)
+    transfer_generator(source, target)
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(target.state_dict()[name], tensor)
+
+
+def test_sizes_and_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ModelError, match="32 or 16 px; this one has 8"):
+        transfer_generator(generator(8), generator(32))
+    with pytest.raises(ModelError, match=r"synthesis\.b4\.\S+ has shape"):
+        transfer_generator(generator(16, (8, 8, 6)), generator(16, (4, 8, 6)))

@@ -1,0 +1,208 @@
+"""The paired start: latents that determine the head, a regression that learns, a distillation that follows it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.training.conftest import RESOLUTION, tiny_limits, tiny_settings
+from tests.training.test_resume import assert_same_run, read_log
+from tuiface.engine.training import FILE_NAME, TrainingSettings, read_header, train
+from tuiface.engine.training.head_latents import draw_streams, head_latents
+from tuiface.engine.training.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
+from tuiface.engine.training.paired import Anchors, region_weights, regression_loss, resolution_at, style_metric
+from tuiface.engine.training.settings import HEADS, AdversarialSettings, NetworkSettings, PairedSettings, RunLimits
+from tuiface.engine.training.state import TrainingState
+from tuiface.engine.training.trainer import Trainer
+from tuiface.errors import EngineError, InputFileError, UsageError
+from tuiface.heads import HeadBatch, Region, sample_parameters, sampling
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three shards of stand-ins for heads: flat pictures, as dark as their skin."""
+    folder = tmp_path_factory.mktemp("heads")
+    for index in range(3):
+        parameters = sample_parameters(SHARD_HEADS, seed=0, start=index * SHARD_HEADS)
+        shade = ((1 - parameters["melanin"]) * 200).to(torch.uint8)
+        pixels = shade[:, None, None, None].expand(-1, RESOLUTION, RESOLUTION, 3).contiguous()
+        regions = torch.full(pixels.shape[:3], int(Region.SKIN), dtype=torch.uint8)
+        write_shard(folder / ShardKey(RESOLUTION, 0, index).file_name, HeadBatch(pixels, regions, parameters))
+    return folder
+
+
+def settings_for_heads(**paired: float) -> TrainingSettings:
+    return tiny_settings(
+        Path(HEADS),
+        num_heads=3 * SHARD_HEADS,
+        paired=PairedSettings(**{"regression_lr": 0.01, **paired}),  # type: ignore[arg-type]
+        adversarial=AdversarialSettings(warmup_kimg=0.04, anchor_share=0.5, anchor_weight=1.0, r1_interval=3),
+    )
+
+
+def limits(out: Path, cache: Path, **changes: object) -> RunLimits:
+    return tiny_limits(out, cache=cache, workers=0, kimg=0.04, **changes)
+
+
+def test_latents_are_standard_normal() -> None:
+    z = head_latents(sample_parameters(4000, seed=1), 128)
+    assert z.mean(dim=0).abs().max() < 0.08
+    assert (z.std(dim=0) - 1).abs().max() < 0.08
+    correlations = torch.corrcoef(z.t()) - torch.eye(128)
+    assert correlations.abs().max() < 0.1
+
+
+def test_latents_know_every_draw_of_the_sampler() -> None:
+    """Spearman's correlation of a parameter with the latent of its own stream is one."""
+    parameters = sample_parameters(500, seed=2)
+    z = head_latents(parameters, 128)
+    for name in ("face_width", "yaw", "hairline_height", "light_key"):
+        latent = z[:, draw_streams().index(name)]
+        order = latent.argsort()
+        assert (parameters[name][order].diff() >= 0).all()
+    assert torch.equal(z, head_latents(parameters, 128))
+
+
+def test_latents_cover_all_streams_that_the_sampler_draws_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    for function in ("uniforms", "normals"):
+        original = getattr(sampling, function)
+
+        def listen(seeds: Tensor, stream: str, *rest: object, original: Callable[..., Tensor] = original) -> Tensor:
+            drawn.append(stream)
+            return original(seeds, stream, *rest)
+
+        monkeypatch.setattr(sampling, function, listen)
+    sample_parameters(2, seed=0)
+    assert set(draw_streams()) == set(drawn)
+
+
+def test_latents_depend_on_the_head_alone() -> None:
+    together = head_latents(sample_parameters(10, seed=5), 128)
+    assert torch.equal(together[7:8], head_latents(sample_parameters(1, seed=5, start=7), 128))
+
+
+def test_the_regression_goes_from_coarse_to_fine() -> None:
+    assert [resolution_at(done, 64) for done in (0.0, 0.14, 0.16, 0.29, 0.31, 1.0)] == [16, 16, 32, 32, 64, 64]
+    assert resolution_at(0.0, 8) == 8
+
+
+def test_features_weigh_more_than_background() -> None:
+    regions = torch.zeros(1, 9, 9, dtype=torch.uint8)
+    regions[0, 4, 4] = int(Region.EYES)
+    weights = region_weights(regions)
+    assert weights[0, 0, 4, 4] > 5 * weights[0, 0, 0, 0]
+
+
+def test_the_regression_loss_is_zero_for_the_same_picture_alone() -> None:
+    x = torch.rand(2, 3, 16, 16)
+    weights = torch.ones(2, 1, 16, 16)
+    assert regression_loss(x, x, weights) == 0
+    assert regression_loss(x, x.flip(3), weights) > 0
+
+
+def test_the_style_metric_measures_the_change_of_all_styles() -> None:
+    state = TrainingState(settings_for_heads())
+    ws, offset = torch.randn(2, 1, 8).expand(-1, state.generator.num_ws, -1), torch.randn(8)
+    one, other = state.generator.synthesis.styles(ws), state.generator.synthesis.styles(ws + offset)
+    change = torch.cat([other[name] - one[name] for name in one], dim=1)[0]
+    expected = offset @ style_metric(state.generator) @ offset
+    assert change.square().mean().item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_anchors_hold_coarse_colours_and_features_but_leave_texture_alone() -> None:
+    heads = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    features = torch.zeros(2, 1, 64, 64)
+    features[:, :, 20:24, 20:30] = 1
+    anchors = Anchors(torch.zeros(2, 8), heads, features)
+    assert anchors.loss(heads) == 0
+    checks = torch.ones(64, 64)
+    checks[::2, 1::2] = checks[1::2, ::2] = -1
+    assert anchors.loss(heads + 0.3 * checks) < 1e-5, "the finest scale belongs to the discriminator"
+    moved_feature, moved_background = heads.clone(), heads.clone()
+    moved_feature[:, :, 20:24, 20:30] += 0.3
+    moved_background[:, :, 50:54, 20:30] += 0.3
+    assert anchors.loss(moved_feature) > 10 * anchors.loss(moved_background)
+
+
+def test_the_paired_start_learns_and_hands_over(cache: Path, tmp_path: Path) -> None:
+    """After it, the mapping network draws from z what the encoder drew from the parameters."""
+    out = tmp_path / "run"
+    network = NetworkSettings(channel_base=64, channel_max=8, z_dim=128, w_dim=8, mapping_layers=2, mapping_width=64)
+    settings = settings_for_heads(regression_kimg=1.0, distillation_kimg=30.0, distillation_batch=256)
+    settings = settings.model_copy(update={"network": network})
+    outcome = train(settings, limits(out, cache, stage="paired", tick_kimg=0.2))
+    assert not outcome.finished
+    records = read_log(out)
+    regression = [float(r["regression"]) for r in records if "regression" in r]  # type: ignore[arg-type]
+    unexplained = [float(r["distillation_unexplained"]) for r in records if "distillation" in r]  # type: ignore[arg-type]
+    assert regression[-1] < 0.6 * regression[0]
+    assert unexplained[-1] < 0.7 * unexplained[0]
+
+
+def test_a_run_on_heads_resumes_exactly_in_every_stage(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped after every third step, it passes through all stages as the uninterrupted one."""
+    settings = settings_for_heads(regression_kimg=0.04, distillation_kimg=2.5)
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    assert train(settings, limits(whole, cache)).finished
+    moments = itertools.count(1)
+    monkeypatch.setattr(Trainer, "_must_stop", lambda self: next(moments) % 4 == 0)
+    stages: set[str] = set()
+    resume, finished = None, False
+    while not finished:
+        finished = train(settings, limits(pieces, cache), resume=resume).finished
+        resume = pieces / FILE_NAME
+        stages.add(read_header(resume)[1].stage)
+    assert stages == {"regression", "distillation", "warmup", "adversarial"}
+    assert_same_run(whole, pieces)
+
+
+def test_missing_heads_are_named_when_nobody_renders_them(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="only 0 shards of heads of 8 px"):
+        train(settings_for_heads(), limits(tmp_path / "run", tmp_path / "empty"))
+
+
+def test_a_resumed_run_asks_for_the_heads_that_its_epoch_needs(cache: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for path in sorted(cache.iterdir())[:2]:
+        (few / path.name).symlink_to(path)
+    settings = settings_for_heads()
+    train(settings, limits(tmp_path / "run", cache))
+    with pytest.raises(EngineError, match=r"only 2 shards of heads of 8 px .* needed are 3"):
+        train(settings, limits(tmp_path / "run", few), resume=tmp_path / "run" / FILE_NAME)
+
+
+def test_a_shared_cache_is_found_again_without_naming_it(cache: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    train(settings_for_heads(), limits(out, cache))
+    again = tiny_limits(out, workers=0, kimg=0.08)
+    assert train(settings_for_heads(), again, resume=out / FILE_NAME).finished
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path, cache: Path) -> None:
+    path = next(cache.iterdir())
+    damaged = tmp_path / path.name
+    damaged.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(InputFileError, match="not a sound shard"):
+        open_shard(damaged)
+
+
+def test_heads_in_a_shard_are_those_of_their_parameters(cache: Path) -> None:
+    shard = open_shard(cache / ShardKey(RESOLUTION, 0, 1).file_name)
+    assert torch.equal(shard.parameters.values, sample_parameters(SHARD_HEADS, seed=0, start=SHARD_HEADS).values)
+    assert shard.pixels.shape == (SHARD_HEADS, RESOLUTION, RESOLUTION, 3)
+
+
+def test_pictures_have_no_paired_start(pictures: Path) -> None:
+    from tuiface.engine.training import recommended_settings
+
+    with pytest.raises(UsageError, match="paired start needs data whose parameters are known"):
+        recommended_settings(str(pictures), 8, paired=True, start=None, changes={"paired.regression_kimg": 1.0})

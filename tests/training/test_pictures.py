@@ -1,0 +1,162 @@
+"""Every wrong picture is named, with the remedy, before training begins."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.training.conftest import RESOLUTION, write_pictures
+from tuiface.engine.training.pictures import PictureData
+from tuiface.errors import InputFileError, TuifaceError
+
+
+def open_data(source: Path) -> PictureData:
+    return PictureData.open(source, RESOLUTION, source.parent / "scratch")
+
+
+def save(mode: str, side: int = RESOLUTION) -> Callable[[Path], None]:
+    return lambda path: Image.new(mode, (side, side)).save(path)
+
+
+def write(data: bytes) -> Callable[[Path], None]:
+    def write_to(path: Path) -> None:
+        path.write_bytes(data)
+
+    return write_to
+
+
+def save_sixteen_bit_rgb(path: Path) -> None:
+    """A 16-bit RGB PNG, written by hand: Pillow cannot."""
+    rows = b"".join(b"\0" + os.urandom(RESOLUTION * 6) for _ in range(RESOLUTION))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    size = RESOLUTION.to_bytes(4, "big")
+    header = size + size + bytes([16, 2, 0, 0, 0])
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.write_bytes(png)
+
+
+def save_animation(path: Path) -> None:
+    frames = [Image.new("RGB", (RESOLUTION, RESOLUTION), (i, 0, 0)) for i in (0, 99, 200)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+
+
+def save_cut_off(path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (RESOLUTION, RESOLUTION, 3), np.uint8)).save(
+        buffer, "PNG"
+    )
+    path.write_bytes(buffer.getvalue()[:-60])
+
+
+WRONG: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "greyscale": ("bad.png", save("L"), "greyscale"),
+    "grey and alpha": ("bad.png", save("LA"), "greyscale with transparency"),
+    "alpha": ("bad.png", save("RGBA"), "RGB with transparency"),
+    "palette": ("bad.png", save("P"), "indexed colours"),
+    "cmyk": ("bad.jpg", save("CMYK"), "CMYK"),
+    "16-bit grey": ("bad.png", save("I;16"), "16 bits"),
+    "16-bit rgb": ("bad.png", save_sixteen_bit_rgb, "16 bits"),
+    "float": ("bad.tiff", save("F"), "floating-point"),
+    "animated webp": ("bad.webp", save_animation, "animated (3 frames)"),
+    "animated gif": ("bad.gif", save_animation, "animated (3 frames)"),
+    "cut off": ("bad.png", save_cut_off, "damaged"),
+    "no picture": ("bad.png", write(b"hello"), "damaged: no picture"),
+    "empty file": ("bad.png", write(b""), "damaged"),
+    "other size": ("bad.png", save("RGB", 2 * RESOLUTION), "16 px"),
+    "not square": ("bad.png", lambda p: Image.new("RGB", (8, 9)).save(p), "8x9"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_picture_is_named_with_reason_and_remedy(kind: str, pictures: Path) -> None:
+    name, make, reason = WRONG[kind]
+    make(pictures / name)
+    with pytest.raises(InputFileError) as caught:
+        open_data(pictures)
+    assert name in caught.value.message
+    assert reason in caught.value.message
+    assert caught.value.hint
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_too_few_pictures_are_refused(count: int, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "few", count)
+    with pytest.raises(InputFileError, match=("no picture" if not count else f"{count} picture")):
+        open_data(tmp_path / "few")
+
+
+def test_an_unreadable_file_is_named(pictures: Path) -> None:
+    (pictures / "bad.png").symlink_to(pictures / "nowhere.png")
+    with pytest.raises(InputFileError, match=r"cannot read .*bad\.png"):
+        open_data(pictures)
+
+
+def test_a_missing_folder_and_a_damaged_zip_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="no folder or zip"):
+        open_data(tmp_path / "nowhere")
+    (tmp_path / "bad.zip").write_bytes(b"PK\3\4 not really")
+    with pytest.raises(InputFileError, match="neither a folder nor a sound zip"):
+        open_data(tmp_path / "bad.zip")
+
+
+def test_pictures_smaller_than_the_resolution_are_refused(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "small", side=4)
+    with pytest.raises(InputFileError, match="4 px"):
+        open_data(tmp_path / "small")
+
+
+def test_a_wrong_member_of_a_zip_is_named(pictures: Path, tmp_path: Path) -> None:
+    save("L")(pictures / "bad.png")
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for path in pictures.iterdir():
+            archive.write(path, path.name)
+    with pytest.raises(InputFileError, match=r"data\.zip: bad\.png.* greyscale"):
+        open_data(tmp_path / "data.zip")
+
+
+def test_folder_and_zip_give_the_same_pictures(pictures: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for path in pictures.iterdir():
+            archive.write(path, path.name)
+    folder, zipped = open_data(pictures), open_data(tmp_path / "data.zip")
+    everything = torch.arange(folder.available())
+    assert torch.equal(folder.pixels(everything), zipped.pixels(everything))
+
+
+def test_held_out_pictures_are_never_trained_on(pictures: Path) -> None:
+    data = open_data(pictures)
+    trained = {bytes(p.numpy().tobytes()) for p in data.pixels(torch.arange(data.available()))}
+    held_out = {bytes(p.numpy().tobytes()) for p in data.held_out()}
+    assert held_out
+    assert not trained & held_out
+    assert data.available() + len(data.held_out()) == 24
+
+
+def test_larger_pictures_are_averaged_down(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "large", side=2 * RESOLUTION)
+    data = open_data(folder)
+    assert data.pixels(torch.tensor([0])).shape == (1, RESOLUTION, RESOLUTION, 3)
+
+
+def test_a_full_disk_is_one_clear_line(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tempfile
+
+    def full(*_: object, **__: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(TuifaceError, match="No space left"):
+        open_data(pictures)

@@ -1,0 +1,126 @@
+"""How fast training goes here: pictures a second of each part of a step, in float32 and bfloat16.
+
+The network is that of the figures in docs/performance.md: channel_base 2048, at most 128 channels. Run as a module it
+measures one precision: `python -m tuiface.benchmarks.training PRECISION RESOLUTION THREADS BATCH`.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tuiface.engine.training.settings import TrainingSettings
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def measure(
+    resolution: int = 128, threads: int = 2, *, batch: int = 16, rounds: int = 3
+) -> dict[str, dict[str, float]]:
+    """By precision: images_per_s of the adversarial stage (regularisers included, at their intervals) and of the
+    regression stage, and the milliseconds of each part of a step; medians over `rounds` processes taken in turn."""
+    reports: dict[str, list[dict[str, float]]] = {precision: [] for precision in PRECISIONS}
+    for _ in range(rounds):
+        for precision in PRECISIONS:
+            command = [sys.executable, "-m", __name__, precision, str(resolution), str(threads), str(batch)]
+            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            reports[precision].append(json.loads(out))
+    return {
+        precision: {key: statistics.median(report[key] for report in runs) for key in runs[0]}
+        for precision, runs in reports.items()
+    }
+
+
+def time_parts(settings: TrainingSettings) -> dict[str, float]:
+    """Median seconds of each part of a step on random pictures."""
+    import torch
+
+    from tuiface.engine.training.adversarial import AdversarialStage
+    from tuiface.engine.training.paired import region_weights, regression_loss, synthesize_w
+    from tuiface.engine.training.state import TrainingState
+
+    state = TrainingState(settings)
+    data = _RandomPictures(settings.resolution)
+    stage = AdversarialStage(state, data, length=1)
+    num, side, w_dim = settings.batch, settings.resolution, settings.network.w_dim
+    pictures = torch.rand(num, 3, side, side).contiguous(memory_format=torch.channels_last) * 2 - 1
+    weights = region_weights(torch.zeros(num, side, side, dtype=torch.uint8))
+
+    def regress() -> None:
+        drawn = synthesize_w(state.generator, torch.randn(num, w_dim), side, state.dtype)
+        regression_loss(drawn, pictures, weights).backward()  # type: ignore[no-untyped-call]
+
+    return {
+        "generator": _median(lambda: stage.update_generator(state.chance.normal(num, w_dim), None, {})),
+        "discriminator": _median(lambda: stage.update_discriminator(pictures, pictures, {})),
+        "path_length": _median(lambda: stage.regularise_path_length({})),
+        "r1": _median(lambda: stage.regularise_gradient(pictures, {})),
+        "regression": _median(regress),
+    }
+
+
+class _RandomPictures:
+    """Data that cost nothing."""
+
+    fingerprint = "random"
+
+    def __init__(self, resolution: int) -> None:
+        import torch
+
+        self._pixels = torch.randint(0, 256, (64, resolution, resolution, 3), dtype=torch.uint8)
+
+    def available(self) -> int:
+        return 64
+
+    def pixels(self, indices: Tensor) -> Tensor:
+        return self._pixels[indices]
+
+    def held_out(self) -> Tensor:
+        return self._pixels[:8]
+
+    def close(self) -> None:
+        pass
+
+
+def _median(part: Callable[[], object], rounds: int = 5) -> float:
+    part()
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        part()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def _main(precision: Literal["float32", "bfloat16"], resolution: int, threads: int, batch: int) -> None:
+    from tuiface.engine.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    import torch
+
+    from tuiface.engine.training.settings import TrainingSettings
+
+    torch.set_num_threads(threads)
+    values = {"data": "benchmark", "resolution": resolution, "batch": batch, "precision": precision}
+    settings = TrainingSettings.model_validate(values)
+    seconds = time_parts(settings)
+    adversarial = settings.adversarial
+    step = seconds["generator"] + seconds["discriminator"]
+    step += seconds["path_length"] / adversarial.path_length_interval + seconds["r1"] / adversarial.r1_interval
+    report = {f"{name}_ms": value * 1000 for name, value in seconds.items()}
+    report["adversarial_images_per_s"] = batch / step
+    report["unregularised_images_per_s"] = batch / (seconds["generator"] + seconds["discriminator"])
+    report["regression_images_per_s"] = batch / seconds["regression"]
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    _main("bfloat16" if sys.argv[1] == "bfloat16" else "float32", *map(int, sys.argv[2:5]))

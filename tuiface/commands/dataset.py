@@ -1,0 +1,70 @@
+"""`tuiface dataset`: training sets; so far rendered heads with their labels."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tuiface.commands.session import Commands, emit, settings_from
+from tuiface.errors import EXIT_DONE, UsageError
+
+EXAMPLE = """\
+example:
+  tuiface dataset heads --count 1000 --size 128 --out heads/ --sheet
+"""
+SHEET_COLUMNS = 8
+SHEET_ROWS = 6
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the command and its actions."""
+    parser = commands.add_parser(
+        "dataset",
+        parents=[common],
+        help="make training sets of rendered heads",
+        description="Make training sets. Rendered heads show nobody: no photo of a person goes into them.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    heads = actions.add_parser(
+        "heads",
+        parents=[common],
+        help="render labelled head portraits",
+        epilog="example: tuiface dataset heads --count 1000 --out heads/",
+    )
+    heads.add_argument("--count", type=int, required=True, metavar="N", help="how many heads")
+    heads.add_argument("--out", required=True, metavar="DIR", help="new folder: pictures, region maps, labels")
+    heads.add_argument("--size", type=int, default=128, metavar="PX", help="side of a picture; default: 128")
+    heads.add_argument("--seed", type=int, default=0, metavar="N", help="number of the population; default: 0")
+    heads.add_argument("--sheet", action="store_true", help="also write sheet.png and sheet-regions.png into DIR")
+    heads.set_defaults(run=run_heads)
+
+
+def run_heads(args: argparse.Namespace) -> int:
+    """Render a folder of heads; it appears when it is complete."""
+    import torch
+
+    from tuiface.engine.allocator import keep_freed_memory
+    from tuiface.engine.local import choose_device
+    from tuiface.heads import RESOLUTIONS, write_dataset, write_sheet
+
+    if args.size not in RESOLUTIONS:
+        raise UsageError(f"--size {args.size}; accepted: {', '.join(map(str, RESOLUTIONS))}")
+    keep_freed_memory()
+    settings = settings_from(args)
+    device = choose_device(settings.device)
+    torch.set_num_threads(settings.threads or 1)  # the operators are many and small: a second thread mostly waits
+    out = Path(args.out)
+    write_dataset(out, args.count, args.size, args.seed, device=device, progress=_progress)
+    if args.sheet:
+        for name, regions in (("sheet.png", False), ("sheet-regions.png", True)):
+            write_sheet(out / name, SHEET_COLUMNS, SHEET_ROWS, args.size, args.seed, regions=regions, device=device)
+    emit(args, f"{args.count} heads in {out}", out=str(out), count=args.count, size=args.size, seed=args.seed)
+    return EXIT_DONE
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done} of {total} heads", end="\n" if done == total else "", file=sys.stderr, flush=True)

@@ -1,0 +1,147 @@
+"""`tuiface train`: train a StyleGAN2 network on procedural heads or on pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiface.commands.session import Commands, emit, note
+from tuiface.errors import EXIT_DONE, EXIT_INTERRUPTED, OutputError, UsageError, quoted
+
+if TYPE_CHECKING:
+    from tuiface.engine.training import RunLimits, Start, TrainingSettings
+
+EXAMPLE = """\
+examples:
+  tuiface train --data heads --res 64 --out runs/heads64 --minutes 60
+  tuiface train --resume runs/heads64                               exactly where it stopped
+  tuiface train --data heads --res 128 --from runs/heads64 --out runs/heads128
+  tuiface train --data photos.zip --res 128 --mirror --out runs/photos --licence "all rights reserved"
+
+Ctrl-C saves a snapshot and stops. RUN/best.safetensors is the best network so far, RUN/samples/ its pictures.
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "train",
+        parents=[common],
+        help="train a network on procedural heads or on pictures",
+        description="Train a StyleGAN2 network; resumable at any moment.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", metavar="heads|DIR|ZIP", help="procedural heads, or pictures of equal square size")
+    parser.add_argument("--res", type=int, metavar="PX", help="side of the network's pictures, 8 to 1024")
+    parser.add_argument("--out", metavar="RUN", help="folder of the run")
+    parser.add_argument("--resume", metavar="RUN", help="go on with a run, exactly")
+    parser.add_argument("--from", dest="start", metavar="FILE", help="begin from a run, or a network of PX or PX/2")
+    limits = parser.add_argument_group("how long, and where")
+    limits.add_argument("--kimg", type=float, metavar="N", help="thousands of pictures; default: 1000")
+    limits.add_argument("--minutes", type=float, metavar="M", help="stop, resumably, after M minutes")
+    limits.add_argument("--stage", choices=("paired", "all"), help="stop before the adversarial stage; default: all")
+    limits.add_argument("--workers", type=int, metavar="N", help="processes that render heads; default: 1")
+    limits.add_argument("--cache", metavar="DIR", help="rendered heads, shared by runs; default: RUN/heads")
+    limits.add_argument("--half", action="store_true", help="write the model in half precision")
+    model = parser.add_argument_group("the network; recorded with the run")
+    model.add_argument("--batch", type=int, metavar="N", help="default: 32")
+    model.add_argument("--gamma", type=float, metavar="X", help="weight of R1; default: 0.0002 PX^2 / batch")
+    model.add_argument("--channel-base", type=int, metavar="N", help="channels at r px: N / r; default: 2048")
+    model.add_argument("--channel-max", type=int, metavar="N", help="and at most N; default: 128")
+    model.add_argument("--seed", type=int, metavar="N", help="of the weights and of every draw; default: 0")
+    model.add_argument("--heads", type=int, metavar="N", help="heads to render in all; default: 50176")
+    model.add_argument("--mirror", action="store_true", default=None, help="show half of the pictures mirrored")
+    model.add_argument("--no-paired", action="store_true", help="heads: leave out the paired start")
+    model.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: auto, the faster here")
+    model.add_argument("--name", metavar="TEXT", help="name recorded in the model; default: the run folder's")
+    model.add_argument("--licence", metavar="TEXT", help="licence recorded in the model")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train until done, out of time or interrupted; exit code 130 for the last."""
+    from tuiface.engine.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    from tuiface.engine.training import FILE_NAME, open_start, train
+
+    limits = _limits(args)
+    resume = limits.out / FILE_NAME if args.resume else None
+    start = open_start(Path(args.start)) if args.start else None
+    settings = _resumed(args, resume) if resume is not None else _new(args, limits, start)
+    outcome = train(settings, limits, resume=resume, start=start)
+    if not outcome.finished:
+        note(f"not finished; go on with: tuiface train --resume {limits.out}")
+    best = limits.out / "best.safetensors"
+    text = f"{best}" if best.exists() else f"{limits.out}"
+    emit(args, text, run=str(limits.out), best=str(best) if best.exists() else None, **outcome.to_json())
+    return EXIT_INTERRUPTED if outcome.interrupted else EXIT_DONE
+
+
+def _limits(args: argparse.Namespace) -> RunLimits:
+    from tuiface.engine.local import choose_device
+    from tuiface.engine.training import run_limits
+
+    if args.resume and (args.out or args.start):
+        raise UsageError("--resume goes on in its own folder, with its own networks", "leave out --out and --from")
+    out = args.resume or args.out
+    if not out:
+        raise UsageError("--out is missing: the folder of the run", "tuiface train --help shows examples")
+    given = {
+        "out": Path(out),
+        "kimg": args.kimg,
+        "minutes": args.minutes,
+        "stage": args.stage,
+        "threads": getattr(args, "threads", None),
+        "workers": args.workers,
+        "cache": Path(args.cache) if args.cache else None,
+        "model_precision": "float16" if args.half else None,
+        "device": str(choose_device(getattr(args, "device", "auto"))),
+    }
+    return run_limits({name: value for name, value in given.items() if value is not None})
+
+
+def _new(args: argparse.Namespace, limits: RunLimits, start: Start | None) -> TrainingSettings:
+    from tuiface.engine.training import FILE_NAME, choose_precision, recommended_settings
+
+    if (limits.out / FILE_NAME).exists():
+        raise OutputError(
+            f"there is a run in {quoted(limits.out)} already", f"tuiface train --resume {limits.out}, or another --out"
+        )
+    if not args.data or not args.res:
+        raise UsageError("--data and --res are needed for a new run", "tuiface train --help shows examples")
+    changes = {"name": limits.out.name, **_changes(args)}
+    settings = recommended_settings(args.data, args.res, paired=not args.no_paired, start=start, changes=changes)
+    if args.precision in (None, "auto"):
+        settings = settings.model_copy(update={"precision": choose_precision(settings, limits.device)})
+        note(f"precision {settings.precision}: the faster one here")
+    return settings
+
+
+def _resumed(args: argparse.Namespace, snapshot: Path) -> TrainingSettings:
+    """The run's own settings with the flags of this call on top: where they differ, the snapshot is refused."""
+    from tuiface.engine.training import changed_settings, read_header
+
+    settings, _ = read_header(snapshot)
+    return changed_settings(settings, _changes(args))
+
+
+def _changes(args: argparse.Namespace) -> dict[str, object]:
+    """Settings that flags name, by their path."""
+    given = {
+        "data": args.data if args.data in (None, "heads") else str(Path(args.data).resolve()),
+        "resolution": args.res,
+        "batch": args.batch,
+        "adversarial.gamma": args.gamma,
+        "network.channel_base": args.channel_base,
+        "network.channel_max": args.channel_max,
+        "seed": args.seed,
+        "num_heads": args.heads,
+        "mirror": args.mirror,
+        "name": args.name,
+        "licence": args.licence,
+        "precision": None if args.precision == "auto" else args.precision,
+    }
+    return {path: value for path, value in given.items() if value is not None}

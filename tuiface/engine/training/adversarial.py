@@ -1,0 +1,204 @@
+"""The adversarial stage, step by step as the papers write it.
+
+    repeat
+        x, z      <- the next pictures; latents, a share of them the pictures' own (anchors)
+        theta_G   <- Adam:  softplus(-D(T(G(z))))  (+ anchors)        T: augmentation with strength p
+        theta_G   <- Adam:  path length, every 4th step
+        G_ema     <- G_ema moved towards G
+        theta_D   <- Adam:  softplus(-D(T(x))) + softplus(D(T(G(z))))
+        theta_D   <- Adam:  R1 at T(x), every 16th step
+        p         <- up while E[sign D(T(x))] > 0.6, else down, every 4th step
+
+Sources: Karras et al. 2020 (arXiv 1912.04958), appendix B; 2020b (2006.06676), section 3. One departure: the
+pictures of the generator's step serve the discriminator's too, which saves a forward pass and changes no expectation.
+
+Shape legend: N = batch, R = resolution, L = num_ws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from tuiface.engine.training.augment import adjust_probability, augment
+from tuiface.engine.training.data import TrainingData, normalise
+from tuiface.engine.training.head_data import HeadData
+from tuiface.engine.training.losses import (
+    discriminator_loss,
+    generator_loss,
+    path_length_penalty,
+    path_lengths,
+    r1_penalty,
+)
+from tuiface.engine.training.paired import Anchors
+from tuiface.engine.training.state import TrainingState
+
+Losses = dict[str, Tensor]
+
+
+class AdversarialStage:
+    """Generator against discriminator; with `warmup`, the discriminator against a generator that stands still."""
+
+    cost = 1.0
+
+    def __init__(self, state: TrainingState, data: TrainingData, length: int, *, warmup: bool = False) -> None:
+        self._state, self._data, self.length, self._warmup = state, data, length, warmup
+        settings = state.settings.adversarial
+        self._discriminator_optimizer = lazy_adam(
+            state.discriminator.parameters(), settings.discriminator_lr, settings.r1_interval
+        )
+        self.optimizers = {"discriminator": self._discriminator_optimizer}
+        if not warmup:
+            interval = settings.path_length_interval if settings.path_length_weight else None
+            self._generator_optimizer = lazy_adam(state.generator.parameters(), settings.generator_lr, interval)
+            self.optimizers["generator"] = self._generator_optimizer
+
+    def step(self) -> Mapping[str, Tensor]:
+        """One step of both networks; returns its losses and mean logits."""
+        state, settings = self._state, self._state.settings.adversarial
+        num, steps = state.settings.batch, state.progress.steps
+        state.discriminator.alpha = fade_alpha(state)
+        indices = state.take_indices(num, self._data.available())
+        pictures = normalise(self._data.pixels(indices), state.device)
+        z, anchors = self._draw_latents(indices)
+        losses: Losses = {}
+        if self._warmup:
+            with torch.no_grad():
+                fakes = self._synthesize(self._mix(z, anchors))
+        else:
+            fakes = self.update_generator(z, anchors, losses)
+            if settings.path_length_weight and steps % settings.path_length_interval == 0:
+                self.regularise_path_length(losses)
+        reals = self._mirror(pictures) if state.settings.mirror else pictures
+        self.update_discriminator(reals, fakes, losses)
+        if steps % settings.r1_interval == 0:
+            self.regularise_gradient(reals, losses)
+        state.count_step(num)
+        if not self._warmup:
+            state.update_average(num)
+        self._adapt_augmentation()
+        return losses
+
+    def _draw_latents(self, indices: Tensor) -> tuple[Tensor, Anchors | None]:
+        """z [N, z_dim], and the anchors: as many of the batch's own heads as the settings say, whose z come first."""
+        state = self._state
+        z = state.chance.normal(len(indices), state.settings.network.z_dim)
+        num_anchors = round(state.settings.adversarial.anchor_share * len(indices))
+        if not num_anchors:
+            return z, None
+        assert isinstance(self._data, HeadData)
+        anchors = Anchors.of(self._data, indices[:num_anchors], state)
+        z[:num_anchors] = anchors.latents
+        return z, anchors
+
+    def _mix(self, z: Tensor, anchors: Anchors | None = None) -> Tensor:
+        """ws [N, L, w_dim]: rows from a cut upwards come from a second latent (style mixing), anchors' never."""
+        state, num = self._state, len(z)
+        w = state.generator.mapping(z)
+        state.track_w_avg(w)
+        num_ws, share = state.generator.num_ws, state.settings.adversarial.style_mixing
+        mixed = state.chance.happens(num, share)
+        if anchors is not None:
+            mixed[: len(anchors)] = False
+        cuts = torch.where(mixed, state.chance.integers(1, num_ws, num), num_ws)
+        other = state.generator.mapping(state.chance.normal(num, z.shape[1]))
+        from_first = torch.arange(num_ws, device=w.device)[None] < cuts[:, None]  # [N, L]
+        return torch.where(from_first[:, :, None], w[:, None], other[:, None])
+
+    def _synthesize(self, ws: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """ws [N, L, w_dim] -> pictures [N, 3, R, R], with fresh noise."""
+        state = self._state
+        synthesis, resolution = state.generator.synthesis, state.settings.resolution
+        noise = state.noise_maps(len(ws))
+        return synthesis(synthesis.styles(ws), noise, resolution, dtype or state.dtype)  # type: ignore[no-any-return]
+
+    def _discriminate(self, images: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Logits [N, 1] of pictures that were augmented already."""
+        return self._state.discriminator(images, dtype or self._state.dtype)  # type: ignore[no-any-return]
+
+    def _augment(self, images: Tensor) -> Tensor:
+        return augment(images, self._state.progress.augment_p, self._state.chance)
+
+    def update_generator(self, z: Tensor, anchors: Anchors | None, losses: Losses) -> Tensor:
+        """One Adam step on the generator; returns its pictures, detached."""
+        self._state.discriminator.requires_grad_(requires_grad=False)  # its weights' gradients are a third of the work
+        fakes = self._synthesize(self._mix(z, anchors))
+        loss = losses["generator"] = generator_loss(self._discriminate(self._augment(fakes)))
+        if anchors is not None:
+            losses["anchor"] = anchors.loss(fakes[: len(anchors)])
+            loss = loss + self._state.settings.adversarial.anchor_weight * losses["anchor"]
+        _descend(loss, self._generator_optimizer)
+        self._state.discriminator.requires_grad_(requires_grad=True)
+        return fakes.detach()
+
+    def regularise_path_length(self, losses: Losses) -> None:
+        """One Adam step on the generator's path length penalty, in float32."""
+        state, settings = self._state, self._state.settings.adversarial
+        num = max(state.settings.batch // settings.path_length_shrink, 1)
+        ws = self._mix(state.chance.normal(num, state.settings.network.z_dim))
+        side = state.settings.resolution
+        directions = state.chance.normal(num, 3, side, side)
+        lengths = path_lengths(lambda rows: self._synthesize(rows, torch.float32), ws, directions)
+        penalty, state.path_length_mean = path_length_penalty(
+            lengths, state.path_length_mean, settings.path_length_decay
+        )
+        losses["path_length"], losses["path_length_penalty"] = lengths.mean(), penalty
+        _descend(penalty * (settings.path_length_weight * settings.path_length_interval), self._generator_optimizer)
+
+    def update_discriminator(self, reals: Tensor, fakes: Tensor, losses: Losses) -> None:
+        """One Adam step on the discriminator."""
+        fake_logits = self._discriminate(self._augment(fakes))
+        real_logits = self._discriminate(self._augment(reals))
+        losses["discriminator"] = discriminator_loss(real_logits, fake_logits)
+        losses["real_logit"], losses["fake_logit"] = real_logits.mean(), fake_logits.mean()
+        _descend(losses["discriminator"], self._discriminator_optimizer)
+        done = self._state.progress
+        signs = float(real_logits.detach().sign().sum())
+        self._state.advance(sign_sum=done.sign_sum + signs, sign_count=done.sign_count + len(reals))
+
+    def regularise_gradient(self, reals: Tensor, losses: Losses) -> None:
+        """One Adam step on the discriminator's R1 penalty, in float32."""
+        settings = self._state.settings
+        losses["r1"] = r1_penalty(lambda x: self._discriminate(x, torch.float32), self._augment(reals))
+        weight = settings.gamma / 2 * settings.adversarial.r1_interval
+        _descend(losses["r1"] * weight, self._discriminator_optimizer)
+
+    def _adapt_augmentation(self) -> None:
+        """Move p towards its target, by what the discriminator said of real pictures since the last time."""
+        settings, done = self._state.settings.augment, self._state.progress
+        if self._warmup or not settings.target or done.steps % settings.interval:
+            return
+        p = adjust_probability(
+            done.augment_p, done.sign_sum / done.sign_count, settings.target, done.sign_count, settings.ramp_kimg * 1000
+        )
+        self._state.advance(augment_p=p, sign_sum=0.0, sign_count=0)
+
+    def _mirror(self, images: Tensor) -> Tensor:
+        """Half of the pictures mirrored."""
+        mirrored = self._state.chance.happens(len(images), 0.5)
+        return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+
+
+def lazy_adam(parameters: Iterable[nn.Parameter], lr: float, interval: int | None) -> torch.optim.Adam:
+    """Adam for a loss whose regulariser takes every `interval`-th extra step (Karras et al. 2020, appendix B).
+
+    With c = k / (k + 1), lr * c and beta ** c make k + 1 steps change as much as k would.
+    """
+    c = 1.0 if interval is None else interval / (interval + 1)
+    return torch.optim.Adam(parameters, lr=lr * c, betas=(0.0, 0.99**c), eps=1e-8, fused=True)
+
+
+def fade_alpha(state: TrainingState) -> float:
+    """Weight of a grown discriminator's new block; one without growth."""
+    fade = state.settings.adversarial.fade_kimg * 1000
+    if not fade:
+        return 1.0
+    return 0.0 if state.progress.stage != "adversarial" else min(state.progress.images / fade, 1.0)
+
+
+def _descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()

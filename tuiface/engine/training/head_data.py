@@ -1,0 +1,135 @@
+"""Procedural heads as training data: shards, which worker processes may still be rendering."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tuiface.engine.training.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, renderer_digest
+from tuiface.engine.training.head_workers import HeadWorkers
+from tuiface.engine.training.settings import RunLimits, TrainingSettings
+from tuiface.errors import EngineError
+from tuiface.files import explained, make_folder
+from tuiface.heads import HeadParameters, concatenate
+
+_SHARDS_TO_BEGIN = 2
+
+
+class HeadData:
+    """Procedural heads. Shard 0 of the population is held out; epochs grow as further shards arrive."""
+
+    def __init__(self, folder: Path, settings: TrainingSettings, workers: HeadWorkers | None) -> None:
+        self._folder, self._resolution, self._population = folder, settings.resolution, settings.population
+        self._num_shards = num_shards(settings)
+        self._workers = workers
+        self._shards: list[HeadShard] = []
+        self.fingerprint = f"heads of {settings.resolution} px, population {settings.population}"
+
+    @classmethod
+    def open(
+        cls, settings: TrainingSettings, limits: RunLimits, at_least: int, note: Callable[[str], None]
+    ) -> HeadData:
+        """Start the workers and wait until there are `at_least` training heads, and enough to begin with.
+
+        Raises EngineError where nobody renders them, or rendering fails.
+        """
+        folder = _cache_folder(limits)
+        workers = None
+        if limits.workers:
+            key = (settings.resolution, settings.population, num_shards(settings))
+            workers = HeadWorkers(folder, *key, limits.workers)
+        data = cls(folder, settings, workers)
+        try:
+            data._wait_for(max(_SHARDS_TO_BEGIN, 1 + -(-at_least // SHARD_HEADS)), note)
+        except BaseException:
+            data.close()
+            raise
+        return data
+
+    def available(self) -> int:
+        """Training heads in the shards that are there, without gaps."""
+        while len(self._shards) < self._num_shards and self._open_next():
+            pass
+        return (len(self._shards) - 1) * SHARD_HEADS
+
+    def pixels(self, indices: Tensor) -> Tensor:
+        """uint8 [N, R, R, 3]."""
+        return torch.from_numpy(np.stack([shard.pixels[place] for shard, place in self._places(indices)]))
+
+    def regions(self, indices: Tensor) -> Tensor:
+        """uint8 [N, R, R], ids of `tuiface.heads.Region`."""
+        return torch.from_numpy(np.stack([shard.regions[place] for shard, place in self._places(indices)]))
+
+    def parameters(self, indices: Tensor) -> HeadParameters:
+        """The parameters of the heads `indices`."""
+        return concatenate([shard.parameters.select(slice(p, p + 1)) for shard, p in self._places(indices)])
+
+    def held_out(self) -> Tensor:
+        """uint8 [512, R, R, 3]: shard 0."""
+        return torch.from_numpy(np.array(self._shards[0].pixels))
+
+    def held_out_parameters(self) -> HeadParameters:
+        """The parameters of `held_out`."""
+        return self._shards[0].parameters
+
+    def close(self) -> None:
+        """End the rendering processes."""
+        if self._workers is not None:
+            self._workers.close()
+
+    def _places(self, indices: Tensor) -> list[tuple[HeadShard, int]]:
+        """(shard, index within it) of each training head; training begins at shard 1."""
+        return [(self._shards[1 + i // SHARD_HEADS], i % SHARD_HEADS) for i in indices.tolist()]
+
+    def _open_next(self) -> bool:
+        """Open the next shard if it is complete."""
+        if self._workers is not None:
+            self._workers.check()
+        path = self._folder / ShardKey(self._resolution, self._population, len(self._shards)).file_name
+        if not path.exists():
+            return False
+        self._shards.append(open_shard(path))
+        return True
+
+    def _wait_for(self, count: int, note: Callable[[str], None]) -> None:
+        """Wait for the first `count` shards; says so, and where some come from another renderer."""
+        waiting = False
+        while len(self._shards) < count:
+            if self._open_next():
+                continue
+            if self._workers is None:
+                raise EngineError(
+                    f"only {len(self._shards)} shards of heads of {self._resolution} px in {self._folder}, "
+                    f"needed are {count}",
+                    "let this run render them: --workers 1",
+                )
+            if not waiting:
+                note(f"rendering heads {len(self._shards) * SHARD_HEADS} to {count * SHARD_HEADS - 1} before training")
+                waiting = True
+            time.sleep(0.2)
+        if any(shard.renderer != renderer_digest() for shard in self._shards):
+            note(f"note: heads in {self._folder} come from another version of the renderer; delete them to renew them")
+
+
+def _cache_folder(limits: RunLimits) -> Path:
+    """The folder of shards: RUN/heads, which is a link where the run was begun with a shared cache."""
+    own = limits.out / "heads"
+    if limits.cache is None:
+        make_folder(own)
+        return own
+    make_folder(limits.cache)
+    if not own.exists():
+        with explained(own):
+            own.unlink(missing_ok=True)  # a link whose folder is gone
+            own.symlink_to(limits.cache.resolve(), target_is_directory=True)
+    return limits.cache
+
+
+def num_shards(settings: TrainingSettings) -> int:
+    """Shards of all heads that a run is to have."""
+    return -(-settings.num_heads // SHARD_HEADS)

@@ -1,0 +1,67 @@
+"""The standard normal draws behind each head: what makes its parameters a function of z ~ N(0, I).
+
+`sample_parameters` draws every number from a named uniform stream keyed by the head's seed. Read as normal quantiles,
+these streams are a z whose distribution is exactly the generator's, with the head as its known picture.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor
+
+from tuiface.heads import SPECIFICATION, HeadParameters, sampling
+from tuiface.heads.randomness import normals, sample_seeds
+from tuiface.heads.specification import Normal, Uniform
+
+_UNCLAMPED = 6.0
+
+
+def head_latents(parameters: HeadParameters, z_dim: int) -> Tensor:
+    """z float32 [N, z_dim] of sampled heads: their draws, then draws of no consequence up to `z_dim`.
+
+    A z_dim below the number of draws leaves out the last ones: their effect is noise to the network.
+    """
+    seeds = parameters.seeds
+    columns = [normals(seeds, stream, 1, _UNCLAMPED) for stream in draw_streams()[:z_dim]]
+    spare = z_dim - len(columns)
+    return torch.cat([*columns, normals(seeds, "spare latent", spare, _UNCLAMPED)] if spare else columns, dim=1)
+
+
+@functools.cache
+def draw_streams() -> tuple[str, ...]:
+    """Names of all streams that `sample_parameters` draws from, in order."""
+    seeds = sample_seeds(0, 0, 1)
+    chance = _Listener(seeds)
+    columns = {}
+    for spec in SPECIFICATION:
+        if isinstance(spec.prior, Normal | Uniform):
+            chance.heard.append(spec.name)
+            columns[spec.name] = torch.zeros(1)
+    for draw_group in (
+        sampling._draw_traits,
+        sampling._draw_features,
+        sampling._draw_hair,
+        sampling._draw_beard,
+        sampling._draw_expression,
+        sampling._draw_things,
+    ):
+        draw_group(columns, chance)
+    return tuple(dict.fromkeys(chance.heard))
+
+
+class _Listener(sampling._Chance):
+    """Chance that notes the names of its streams."""
+
+    def __init__(self, seeds: Tensor) -> None:
+        super().__init__(seeds)
+        self.heard: list[str] = []
+
+    def __call__(self, name: str, low: float = 0.0, high: float = 1.0) -> Tensor:
+        self.heard.append(f"prior:{name}")
+        return super().__call__(name, low, high)
+
+    def normal(self, name: str) -> Tensor:
+        self.heard.append(f"prior:{name}")
+        return super().normal(name)

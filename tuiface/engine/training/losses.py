@@ -1,0 +1,53 @@
+"""The adversarial losses and their two regularisers, as the papers write them.
+
+Shape legend: N = batch, R = resolution, L = num_ws.
+Sources: non-saturating logistic loss, Goodfellow et al. 2014 (arXiv 1406.2661); R1, Mescheder et al. 2018 (1801.04406);
+path length regularisation, Karras et al. 2020 (1912.04958), section 3.2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def generator_loss(fake_logits: Tensor) -> Tensor:
+    """Mean of -log sigmoid(D(G(z))); logits [N, 1]."""
+    return F.softplus(-fake_logits).mean()
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Mean of -log sigmoid(D(x)) - log(1 - sigmoid(D(G(z)))); logits [N, 1]."""
+    return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+
+def r1_penalty(discriminate: Callable[[Tensor], Tensor], reals: Tensor) -> Tensor:
+    """Mean squared gradient norm of the discriminator at real pictures [N, 3, R, R], differentiable once more.
+
+    Taken at what the discriminator sees, that is after augmentation. The loss is gamma / 2 times this.
+    """
+    reals = reals.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminate(reals).sum(), reals, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3)).mean()
+
+
+def path_lengths(synthesize: Callable[[Tensor], Tensor], ws: Tensor, directions: Tensor) -> Tensor:
+    """|J_w^T y| for each sample, [N], differentiable once more.
+
+    ws [N, L, w_dim], requiring gradients; directions: standard normal pictures [N, 3, R, R], divided here by the side
+    so that lengths do not depend on the resolution. The square is summed over w and averaged over rows.
+    """
+    images = synthesize(ws)
+    projected = (images * directions).sum() / math.sqrt(images.shape[2] * images.shape[3])
+    (gradient,) = torch.autograd.grad(projected, ws, create_graph=True)
+    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
+
+
+def path_length_penalty(lengths: Tensor, mean: Tensor, decay: float) -> tuple[Tensor, Tensor]:
+    """Mean squared deviation of lengths [N] from their moving average, and the average moved on (no gradient)."""
+    moved = torch.lerp(mean, lengths.detach().mean(), decay)
+    return (lengths - moved).square().mean(), moved

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tuiface.engine import ops
 from tuiface.engine.config import DiscriminatorConfig
-from tuiface.engine.generator import FullyConnectedLayer
+from tuiface.engine.generator import FullyConnectedLayer, drawn, filled
 
 
 class Conv2dLayer(nn.Module):
@@ -36,10 +36,8 @@ class Conv2dLayer(nn.Module):
         self.activate = activate
         self.down = down
         self.clamp = clamp
-        self.weight = nn.Parameter(
-            torch.randn(num_out, num_in, kernel, kernel).contiguous(memory_format=torch.channels_last)
-        )
-        self.bias = nn.Parameter(torch.zeros(num_out)) if bias else None
+        self.weight = nn.Parameter(drawn(num_out, num_in, kernel, kernel))
+        self.bias = nn.Parameter(filled(0.0, num_out)) if bias else None
         self.weight_gain = 1 / math.sqrt(num_in * kernel**2)
 
     def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:

@@ -26,6 +26,23 @@ from tuiface.engine.inference import SynthesisPlan
 NoiseInput = Literal["const", "none"] | Sequence[Tensor]
 
 
+def drawn(*shape: int, std: float = 1.0) -> Tensor:
+    """An initial tensor of N(0, std^2); convolution weights are channels-last.
+
+    On the meta device, where a checkpoint is about to bring the values, nothing is computed: there each operation would
+    be traced in Python, whose imports alone take a second.
+    """
+    layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format
+    values = torch.empty(shape, memory_format=layout)
+    return values if values.is_meta else values.normal_(std=std)
+
+
+def filled(value: float, *shape: int) -> Tensor:
+    """An initial tensor of one value; empty on the meta device, as in `drawn`."""
+    values = torch.empty(shape)
+    return values if values.is_meta else values.fill_(value)
+
+
 class FullyConnectedLayer(nn.Module):
     """Linear layer with a runtime weight scale ("equalised learning rate", Karras et al. 2018)."""
 
@@ -34,8 +51,8 @@ class FullyConnectedLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.activate = activate
-        self.weight = nn.Parameter(torch.randn(num_out, num_in) / lr_multiplier)
-        self.bias = nn.Parameter(torch.full((num_out,), bias_init / lr_multiplier))
+        self.weight = nn.Parameter(drawn(num_out, num_in, std=1 / lr_multiplier))
+        self.bias = nn.Parameter(filled(bias_init / lr_multiplier, num_out))
         self.weight_gain = lr_multiplier / math.sqrt(num_in)
         self.bias_gain = lr_multiplier
 
@@ -59,7 +76,7 @@ class MappingNetwork(nn.Module):
         widths = [config.z_dim + config.embed_features, *config.mapping_features]
         for i, (num_in, num_out) in enumerate(pairwise(widths)):
             self.add_module(f"fc{i}", FullyConnectedLayer(num_in, num_out, lr_multiplier=lr, activate=True))
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        self.register_buffer("w_avg", filled(0.0, config.w_dim))
         self.w_avg: Tensor
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
@@ -84,10 +101,10 @@ class SynthesisLayer(nn.Module):
         self.up = up
         self.clamp = clamp
         self.affine = FullyConnectedLayer(w_dim, num_in, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(num_out, num_in, 3, 3).contiguous(memory_format=torch.channels_last))
-        self.bias = nn.Parameter(torch.zeros(num_out))
-        self.noise_strength = nn.Parameter(torch.zeros([]))
-        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.weight = nn.Parameter(drawn(num_out, num_in, 3, 3))
+        self.bias = nn.Parameter(filled(0.0, num_out))
+        self.noise_strength = nn.Parameter(filled(0.0))
+        self.register_buffer("noise_const", drawn(resolution, resolution))
         self.noise_const: Tensor
 
     def forward(self, x: Tensor, styles: Tensor, noise: Tensor | None) -> Tensor:
@@ -107,8 +124,8 @@ class ToRGBLayer(nn.Module):
         self.clamp = clamp
         self.weight_gain = 1 / math.sqrt(num_in)
         self.affine = FullyConnectedLayer(w_dim, num_in, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(num_out, num_in, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(num_out))
+        self.weight = nn.Parameter(drawn(num_out, num_in, 1, 1))
+        self.bias = nn.Parameter(filled(0.0, num_out))
 
     def forward(self, x: Tensor, styles: Tensor) -> Tensor:
         """x [N, I, r, r], styles [N, I] (before the gain) -> float32 [N, 3, r, r]."""
@@ -125,7 +142,7 @@ class SynthesisBlock(nn.Module):
         self.resolution = resolution
         num_out, clamp = config.channels_at(resolution), config.conv_clamp
         if resolution == 4:
-            self.const = nn.Parameter(torch.randn(num_out, 4, 4))
+            self.const = nn.Parameter(drawn(num_out, 4, 4))
         else:
             num_in = config.channels_at(resolution // 2)
             self.conv0 = SynthesisLayer(num_in, num_out, config.w_dim, resolution, up=True, clamp=clamp)
@@ -176,7 +193,7 @@ class SynthesisNetwork(nn.Module):
         until: int,
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        """Differentiable synthesis: styles and noise by layer name -> float32 RGB sum [N, 3, until, until], not clamped.
+        """Differentiable synthesis: styles and noise by layer name -> float32 RGB sum [N, 3, until, until].
 
         `dtype` is that of the activations; parameters, styles, demodulation and the RGB sum stay float32.
         """

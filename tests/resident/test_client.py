@@ -353,7 +353,7 @@ def test_a_program_that_does_not_exist_is_an_engine_error(settings: Settings, tm
 
 def test_a_state_folder_that_cannot_be_written_is_an_output_error(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"^cannot write"):
+    with pytest.raises(OutputError, match=r"a file is in the way"):
         ResidentEngine.start_private(Settings(state=tmp_path / "file/state"), command=command("FakeEngine"))
     assert list(tmp_path.glob("tuiface-*")) == []
 

@@ -32,7 +32,13 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 }
 
 #: Numpy alone: hostile files are refused before torch is loaded.
-NO_TORCH = ("engine/checkpoints", "engine/config.py", "engine/__init__.py", "engine/model_store.py")
+NO_TORCH = (
+    "engine/checkpoints",
+    "engine/config.py",
+    "engine/__init__.py",
+    "engine/model_store.py",
+    "engine/loading.py",
+)
 
 
 def sources() -> list[Path]:
@@ -87,6 +93,7 @@ def test_every_part_has_a_layer() -> None:
         ("tuiface", ("torch", "textual", "numpy")),
         ("tuiface.app", ("torch", "httpx", "term_image")),
         ("tuiface.engine", ("torch", "textual")),
+        ("tuiface.engine.loading", ("torch", "textual")),
         ("tuiface.engine.local", ("textual",)),
         ("tuiface.engine.checkpoints", ("torch", "textual")),
         ("tuiface.resident.client", ("torch", "textual")),

@@ -29,9 +29,9 @@ def open(model: str | os.PathLike[str] | None = None, device: str | None = None)
     model: a checkpoint; None takes the one in the settings, else the embedded one. device: "auto", "cpu" or "cuda".
     Raises ModelError or EngineError (`tuiface.errors`).
     """
-    from tuiface.engine.local import LocalEngine
+    from tuiface.engine.loading import open_engine
     from tuiface.settings import load_settings
     from tuiface.studio import Studio
 
     settings = load_settings({"model": None if model is None else str(model), "device": device})
-    return Studio(LocalEngine.open(settings), settings)
+    return Studio(open_engine(settings), settings)

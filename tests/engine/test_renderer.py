@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import CHECKPOINTS, MODEL
+from tuiface.engine.loading import open_engine
 from tuiface.engine.local import LocalEngine
 from tuiface.errors import EngineError, ModelError, TuifaceError, UsageError
 from tuiface.protocol import Engine, RenderJob
@@ -31,7 +32,7 @@ from tuiface.settings import Settings
 
 @pytest.fixture(scope="module")
 def engine(shared_cache: Path) -> LocalEngine:
-    return LocalEngine.open(Settings(model=MODEL, device="cpu", cache=shared_cache))
+    return open_engine(Settings(model=MODEL, device="cpu", cache=shared_cache))
 
 
 @pytest.fixture
@@ -64,9 +65,9 @@ def test_same_recipe_same_bytes_also_after_others(engine: LocalEngine, recipe: R
 def test_same_recipe_same_bytes_in_another_process(engine: LocalEngine, recipe: Recipe, shared_cache: Path) -> None:
     code = (
         "import sys, hashlib; from pathlib import Path\n"
-        "from tuiface.engine.local import LocalEngine; from tuiface.settings import Settings\n"
+        "from tuiface.engine.loading import open_engine; from tuiface.settings import Settings\n"
         "from tuiface.recipe import Recipe; from tuiface.protocol import RenderJob\n"
-        "e = LocalEngine.open(Settings(model=Path(sys.argv[1]), device='cpu', cache=Path(sys.argv[2])))\n"
+        "e = open_engine(Settings(model=Path(sys.argv[1]), device='cpu', cache=Path(sys.argv[2])))\n"
         "frame = e.render(RenderJob(Recipe.from_json(sys.argv[3])))\n"
         "print(hashlib.sha256(frame.pixels.tobytes()).hexdigest())"
     )
@@ -183,7 +184,7 @@ def test_size_without_a_block_is_refused(engine: LocalEngine, recipe: Recipe) ->
 
 
 def test_network_with_labels_needs_a_class(shared_cache: Path) -> None:
-    engine = LocalEngine.open(Settings(model=CHECKPOINTS["b_ada_cond64"], device="cpu", cache=shared_cache))
+    engine = open_engine(Settings(model=CHECKPOINTS["b_ada_cond64"], device="cpu", cache=shared_cache))
     recipe = Recipe(model=engine.info().model, source=SeedSource(seed=1))
     with pytest.raises(ModelError, match="needs a class from 0 to 2"):
         engine.render(RenderJob(recipe))
@@ -199,7 +200,7 @@ def test_missing_device_is_an_engine_error() -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(EngineError, match="accepted here: auto, cpu"):
-        LocalEngine.open(Settings(model=MODEL, device="cuda"))
+        open_engine(Settings(model=MODEL, device="cuda"))
 
 
 def test_running_out_of_memory_is_one_line(

@@ -139,7 +139,8 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     """Device, kernels and model: loads torch and the network."""
     import torch
 
-    from tuiface.engine.local import LocalEngine, choose_device, device_name
+    from tuiface.engine.loading import open_engine
+    from tuiface.engine.local import choose_device, device_name
     from tuiface.protocol import RenderJob
     from tuiface.studio import Studio
 
@@ -159,7 +160,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
         )
     yield Finding("kernels", "ok", "PyTorch's own operators")
     try:
-        engine = LocalEngine.open(settings)
+        engine = open_engine(settings)
         info = engine.info()
         frame = engine.render(RenderJob(Studio(engine, settings).current.recipe))
     except TuifaceError as error:

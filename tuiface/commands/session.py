@@ -28,10 +28,10 @@ def settings_from(args: argparse.Namespace) -> Settings:
 
 def open_studio(settings: Settings) -> Studio:
     """A studio whose engine runs in this process."""
-    from tuiface.engine.local import LocalEngine
+    from tuiface.engine.loading import open_engine
     from tuiface.studio import Studio
 
-    return Studio(LocalEngine.open(settings), settings)
+    return Studio(open_engine(settings), settings)
 
 
 def open_library(args: argparse.Namespace) -> Library:

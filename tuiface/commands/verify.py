@@ -75,7 +75,7 @@ class Engines:
 
     def for_face(self, saved: SavedFace) -> LocalEngine:
         """The engine for the face's network. Raises ModelError if that network is not at hand."""
-        from tuiface.engine.local import LocalEngine
+        from tuiface.engine.loading import open_engine
 
         wanted = saved.provenance.recipe.model
         key = "" if self._explicit else wanted.sha256
@@ -83,7 +83,7 @@ class Engines:
             settings = self._settings
             if not self._explicit:
                 settings = settings.model_copy(update={"model": self._find(wanted.sha256, wanted.name)})
-            self._opened[key] = LocalEngine.open(settings)
+            self._opened[key] = open_engine(settings)
         return self._opened[key]
 
     def _find(self, sha256: str, name: str) -> Path:

@@ -13,15 +13,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tuiface.engine.discriminator import Discriminator
     from tuiface.engine.generator import Generator
-    from tuiface.engine.loading import Checkpoint, CheckpointInfo, load_checkpoint
+    from tuiface.engine.loading import Checkpoint, CheckpointInfo, load_checkpoint, open_engine
     from tuiface.engine.local import LocalEngine
 
-__all__ = ["Checkpoint", "CheckpointInfo", "Discriminator", "Generator", "LocalEngine", "load_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointInfo",
+    "Discriminator",
+    "Generator",
+    "LocalEngine",
+    "load_checkpoint",
+    "open_engine",
+]
 
 _HOMES = {
     "Checkpoint": "loading",
     "CheckpointInfo": "loading",
     "load_checkpoint": "loading",
+    "open_engine": "loading",
     "Generator": "generator",
     "Discriminator": "discriminator",
     "LocalEngine": "local",

@@ -1,29 +1,29 @@
-"""Opening a checkpoint of any format as networks ready to run.
+"""Opening a checkpoint of any format as networks ready to run, in two steps.
 
-A foreign file is parsed once, without executing anything in it, and kept as safetensors under the cache folder by its
-SHA-256; the next start maps that file into memory.
+`prepare_checkpoint` reads it, executing nothing in it, and keeps its conversion to safetensors under the cache folder
+by the file's SHA-256; a bad file ends here, before torch is loaded. `building` makes networks of what was prepared.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
-import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
 
-from tuiface.engine.checkpoints import network_digest, open_native_header, read_checkpoint
+from tuiface.assets import embedded_model_path
+from tuiface.engine.checkpoints import CheckpointContents, open_native_header, read_checkpoint
 from tuiface.engine.config import DiscriminatorConfig, GeneratorConfig
-from tuiface.engine.discriminator import Discriminator
-from tuiface.engine.generator import Generator
-from tuiface.engine.latents import W_AVG_DRAWS, estimate_w_avg
 from tuiface.engine.model_store import NATIVE_SUFFIX, ModelStore, file_sha256
 from tuiface.errors import ModelError, quoted
-from tuiface.settings import APP
+from tuiface.settings import APP, Settings
+
+if TYPE_CHECKING:
+    from tuiface.engine.discriminator import Discriminator
+    from tuiface.engine.generator import Generator
+    from tuiface.engine.local import LocalEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,41 +55,59 @@ class Checkpoint:
     info: CheckpointInfo
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedCheckpoint:
+    """A checkpoint that was read and found sound; its tensors lie in `native`, or in `contents`."""
+
+    info: CheckpointInfo
+    generator_config: GeneratorConfig
+    discriminator_config: DiscriminatorConfig | None
+    native: Path | None
+    """A tuiface model to map into memory."""
+    contents: CheckpointContents | None
+    """What was just parsed."""
+
+    @property
+    def is_conversion(self) -> bool:
+        """Whether `native` is a copy in the cache, which can be made again from the file that was asked for."""
+        return self.native is not None and self.native != self.info.path
+
+
 def load_checkpoint(path: str | os.PathLike[str], device: str = "cpu", cache: Path | None = None) -> Checkpoint:
     """Open a checkpoint of any supported format on `device` ("cpu", "cuda", "cuda:1").
 
     Nothing in the file is executed. `cache` defaults to the user's cache folder. Raises ModelError, one clear line, for
     anything that is not a sound StyleGAN2 checkpoint.
     """
-    source = Path(path)
-    store = ModelStore(platformdirs.user_cache_path(APP) if cache is None else cache)
+    folder = platformdirs.user_cache_path(APP) if cache is None else cache
+    return build_checkpoint(prepare_checkpoint(Path(path), folder), device, folder)
+
+
+def open_engine(settings: Settings) -> LocalEngine:
+    """The engine of `settings` in this process. Raises ModelError for the checkpoint, EngineError for the device."""
+    prepared = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache)
+    from tuiface.engine.local import LocalEngine
+
+    return LocalEngine.open(settings, prepared)
+
+
+def prepare_checkpoint(source: Path, cache: Path) -> PreparedCheckpoint:
+    """Read the checkpoint at `source`, or find its conversion under `cache`; raises ModelError for an unsound one."""
     if source.suffix.lower() == NATIVE_SUFFIX:
-        checkpoint = _open_native(source, source, device)
-    else:
-        checkpoint = _open_foreign(source, store, device)
-    store.note_network(checkpoint.info.network_sha256, source)
-    return checkpoint
-
-
-def _open_foreign(source: Path, store: ModelStore, device: str) -> Checkpoint:
-    """A pickle or torch container: through its conversion in the cache, made now if there is none."""
+        return _prepare_native(source, source)
     if source.is_dir():
         raise ModelError(f"{quoted(source)} is a folder; a checkpoint is a file")
+    store = ModelStore(cache)
     converted = store.converted_path(file_sha256(source))
     if converted.exists():
         try:
-            return _open_native(converted, source, device)
+            return _prepare_native(converted, source)
         except ModelError:  # a damaged conversion is made again from the original
             converted.unlink(missing_ok=True)
     contents = read_checkpoint(source)
     notices = contents.assumptions
     if store.keep(contents, source.stem) is None:
         notices = (*notices, f"the cache {converted.parent} cannot be written: this checkpoint is parsed at each start")
-    tensors = {f"G.{name}": torch.from_numpy(array) for name, array in contents.generator.tensors.items()}
-    discriminator_config = None
-    if contents.discriminator is not None:
-        discriminator_config = contents.discriminator.config
-        tensors |= {f"D.{name}": torch.from_numpy(array) for name, array in contents.discriminator.tensors.items()}
     info = CheckpointInfo(
         path=source,
         name=contents.name or source.stem,
@@ -99,19 +117,28 @@ def _open_foreign(source: Path, store: ModelStore, device: str) -> Checkpoint:
         licence=contents.licence,
         notices=notices,
     )
-    return _build(contents.generator.config, discriminator_config, tensors, info, device)
+    discriminator_config = contents.discriminator.config if contents.discriminator else None
+    return PreparedCheckpoint(info, contents.generator.config, discriminator_config, None, contents)
 
 
-def _open_native(path: Path, source: Path, device: str) -> Checkpoint:
-    """Our own format at `path`, mapped into memory; `source` is the file that the user named."""
+def build_checkpoint(prepared: PreparedCheckpoint, device: str, cache: Path) -> Checkpoint:
+    """Networks of what was prepared; a conversion that turns out damaged is made again."""
+    from tuiface.engine.building import build
+
+    try:
+        checkpoint = build(prepared, device)
+    except ModelError:
+        if not prepared.is_conversion or prepared.native is None:
+            raise
+        prepared.native.unlink(missing_ok=True)
+        checkpoint = build(prepare_checkpoint(prepared.info.path, cache), device)
+    ModelStore(cache).note_network(checkpoint.info.network_sha256, checkpoint.info.path)
+    return checkpoint
+
+
+def _prepare_native(path: Path, source: Path) -> PreparedCheckpoint:
+    """Our own format at `path`; `source` is the file that the user named."""
     header = open_native_header(path)
-    tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
-    generator = {name.removeprefix("G."): t.numpy() for name, t in tensors.items() if name.startswith("G.")}
-    if network_digest(header.generator_config, generator) != header.network_sha256:
-        raise ModelError(
-            f"{path.name}: its tensors are not those that network_sha256 {header.network_sha256[:10]} was recorded for",
-            "the file was changed or damaged: convert the original again",
-        )
     info = CheckpointInfo(
         path=source,
         name=source.stem if path != source else header.name or source.stem,
@@ -121,38 +148,4 @@ def _open_native(path: Path, source: Path, device: str) -> Checkpoint:
         licence=header.licence,
         notices=header.assumptions,
     )
-    return _build(header.generator_config, header.discriminator_config, tensors, info, device)
-
-
-def _build(
-    generator_config: GeneratorConfig,
-    discriminator_config: DiscriminatorConfig | None,
-    tensors: Mapping[str, Tensor],
-    info: CheckpointInfo,
-    device: str,
-) -> Checkpoint:
-    """Networks around tensors whose names and shapes have been checked; no weight is initialised or copied."""
-    with torch.device("meta"):
-        generator = Generator(generator_config)
-        discriminator = None if discriminator_config is None else Discriminator(discriminator_config)
-    _assign(generator, _part(tensors, "G."), device)
-    if discriminator is not None:
-        _assign(discriminator, _part(tensors, "D."), device)
-    if "G.mapping.w_avg" not in tensors:
-        generator.mapping.w_avg = estimate_w_avg(generator)
-        notice = f"no latent mean (w_avg) in the file: estimated from {W_AVG_DRAWS} draws"
-        info = replace(info, notices=(*info.notices, notice))
-    return Checkpoint(generator, discriminator, info)
-
-
-def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _assign(network: nn.Module, tensors: dict[str, Tensor], device: str) -> None:
-    """Give `network`, built on the meta device, its tensors."""
-    moved = {name: tensor.to(device) for name, tensor in tensors.items()}
-    if isinstance(network, Generator) and "mapping.w_avg" not in moved:
-        moved["mapping.w_avg"] = torch.zeros(network.config.w_dim, device=device)
-    network.load_state_dict(moved, assign=True)
-    network.eval().requires_grad_(requires_grad=False)
+    return PreparedCheckpoint(info, header.generator_config, header.discriminator_config, path, None)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 import tuiface
 from tuiface.assets import embedded_model_path
 from tuiface.engine.allocator import keep_freed_memory
-from tuiface.engine.loading import Checkpoint, load_checkpoint
+from tuiface.engine.loading import Checkpoint, PreparedCheckpoint, build_checkpoint
 from tuiface.engine.renderer import Renderer
 from tuiface.errors import EngineError, ModelError
 from tuiface.protocol import Dtype, EngineInfo, Frame, RenderJob
@@ -34,16 +34,15 @@ class LocalEngine:
         self._info = _describe(checkpoint, device, _draft_dtype(device))
 
     @classmethod
-    def open(cls, settings: Settings) -> LocalEngine:
-        """Load the model that the settings name, or the embedded one, onto their device.
+    def open(cls, settings: Settings, prepared: PreparedCheckpoint) -> LocalEngine:
+        """Build a checkpoint that was prepared (`loading.open_engine` does both) on the settings' device.
 
         Raises ModelError for the checkpoint and EngineError for the device.
         """
         keep_freed_memory()
         device = choose_device(settings.device)
         torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
-        path = settings.model or embedded_model_path()
-        return cls(load_checkpoint(path, device=str(device), cache=settings.cache), device)
+        return cls(build_checkpoint(prepared, str(device), settings.cache), device)
 
     def info(self) -> EngineInfo:
         """What is loaded and where it runs."""

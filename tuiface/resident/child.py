@@ -42,9 +42,9 @@ log = logging.getLogger(__name__)
 
 def open_local_engine(settings: Settings) -> Engine:
     """The engine of this process: imports torch."""
-    from tuiface.engine.local import LocalEngine
+    from tuiface.engine.loading import open_engine
 
-    return LocalEngine.open(settings)
+    return open_engine(settings)
 
 
 def main(arguments: Sequence[str] | None = None, *, engine_factory: EngineFactory = open_local_engine) -> int:

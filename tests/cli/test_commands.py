@@ -121,6 +121,8 @@ def test_class_chooses_the_label(tuiface: Tuiface) -> None:
     assert json.loads(png.with_suffix(".json").read_text())["recipe"]["source"]["label"] == 2
     assert tuiface("render", "1", "--class", "7", "--out", "out", model=model) == 4
     assert "needs a class from 0 to 2" in tuiface.err
+    assert tuiface("render", "1", "--out", "out", model=model) == 0
+    assert "class 0 of 3" in tuiface.err
 
 
 def test_show_without_a_terminal_says_so_and_saves(tuiface: Tuiface) -> None:

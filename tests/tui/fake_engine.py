@@ -8,30 +8,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from tests.fake_engine import FakeEngine as SmallEngine
 from tuiface.errors import EngineError, TuifaceError
 from tuiface.protocol import EngineInfo, Frame, RenderJob
 from tuiface.recipe import ModelRef, Recipe, SeedSource
 from tuiface.settings import Settings
 
-INFO = EngineInfo(
+INFO = replace(
+    SmallEngine(resolution=256).info(),
     model=ModelRef(sha256="ab" * 32, name="fake-256"),
-    licence="CC0-1.0",
     path="/models/fake-256.safetensors",
-    embedded=False,
-    resolution=256,
-    num_ws=14,
-    z_dim=512,
-    w_dim=512,
-    c_dim=0,
-    layers={"b4.conv1": 512},
-    num_parameters=24_767_458,
-    device="cpu",
     device_name="Fake Processor",
-    dtype="float32",
-    draft_dtype="float32",
-    kernels="torch",
     threads=2,
-    software={"tuiface": "0", "torch": "0", "numpy": "0", "python": "3"},
 )
 
 

@@ -74,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
             refuse_existing(target.with_suffix(".json"), force=args.force)
         for text in studio.info.notices:
             note(f"note: {text}")
+        if studio.info.c_dim and args.label is None:
+            note(f"note: no --class given: seeds are drawn in class 0 of {studio.info.c_dim}")
         for number, (face, target) in enumerate(zip(faces, targets, strict=True), start=1):
             _render_one(args, face, target)
             _progress(args, number, len(faces))

@@ -92,18 +92,24 @@ def _write_unnamed(path: Path, data: bytes, *, force: bool) -> bool:
 
 
 def _link_descriptor(descriptor: int, path: Path, *, force: bool) -> None:
-    source = f"/proc/self/fd/{descriptor}"
     if not force or not os.path.lexists(path):
-        os.link(source, path, follow_symlinks=True)
+        _link(descriptor, path)
         return
     # link cannot replace: give the finished file a hidden name, then rename it over the old one.
     hidden = _hidden_name(path)
-    os.link(source, hidden, follow_symlinks=True)
+    _link(descriptor, hidden)
     try:
         hidden.replace(path)
     except OSError:
         hidden.unlink(missing_ok=True)
         raise
+
+
+def _link(descriptor: int, path: Path) -> None:
+    """Name an open file without a name. Raises FileExistsError where `path` exists."""
+    # Only linkat follows the link in /proc to the file, and Python calls it only if a folder's descriptor is given;
+    # for an absolute path that descriptor means nothing.
+    os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
 
 
 def _write_hidden(path: Path, data: bytes, *, force: bool) -> None:

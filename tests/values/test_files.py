@@ -32,6 +32,20 @@ def test_writes_the_bytes(way: str, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_file_without_a_name_is_really_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: bool) -> None:
+    """The hidden file is for other file systems: it would stay behind when a process is killed."""
+    try:
+        os.close(os.open(tmp_path, os.O_TMPFILE | os.O_WRONLY))
+    except (AttributeError, OSError):
+        pytest.skip("this file system has no files without a name")
+    monkeypatch.setattr(files, "_write_hidden", lambda *args, **kwargs: pytest.fail("fell back"))
+    if force:
+        (tmp_path / "a").write_bytes(b"old")
+    write_file(tmp_path / "a", b"new", force=force)
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
 def test_existing_file_is_kept_unless_forced(way: str, tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")

@@ -84,16 +84,6 @@ class Frame:
     notices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class JobProgress:
-    """State of long work."""
-
-    done: int
-    total: int
-    eta_s: float | None = None
-    message: str = ""
-
-
 @runtime_checkable
 class Engine(Protocol):
     """A generator behind either transport. Methods raise EngineError or ModelError."""

@@ -16,7 +16,6 @@ from tuiface.errors import InputFileError, quoted
 from tuiface.recipe import ModelRef, Recipe, Sha256
 from tuiface.validation import MAX_JSON_BYTES, Value, parse_json, read_bytes
 
-PROVENANCE_FORMAT = "tuiface.provenance/1"
 PNG_TEXT_KEY = "tuiface.provenance"
 MAX_PNG_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 8192 * 8192

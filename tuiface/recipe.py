@@ -26,8 +26,6 @@ from pydantic import (
 from tuiface.limits import DEFAULT_PSI, MAX_SEED, PSI_RANGE
 from tuiface.validation import Value, parse_json
 
-RECIPE_FORMAT = "tuiface.recipe/1"
-
 Region = Literal[
     "frame",
     "hairline",

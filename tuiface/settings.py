@@ -22,8 +22,6 @@ from tuiface.validation import Value, describe
 APP = "tuiface"
 ENVIRONMENT_PREFIX = "TUIFACE_"
 
-GRAPHICS = ("auto", "block", "none")
-
 
 def _to_path(value: object) -> object:
     return Path(value).expanduser() if isinstance(value, str) and value else value

@@ -14,7 +14,7 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from tuiface.errors import InputFileError, TuifaceError, nearest, quoted
+from tuiface.errors import InputFileError, nearest, quoted
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
 
@@ -140,9 +140,3 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise _JsonRefusedError(f"{name} is not accepted; numbers must be finite")
-
-
-def require(condition: object, message: str, hint: str = "", *, error: type[TuifaceError] = InputFileError) -> None:
-    """Raise `error(message, hint)` unless `condition` holds."""
-    if not condition:
-        raise error(message, hint)

@@ -10,7 +10,6 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 FIRST_FACE_MARK = b"\xe2\x96\x80"  # the half-block that faces are drawn with
 
@@ -65,9 +64,3 @@ def _interface_ms(timeout_s: float = 60) -> tuple[float, float]:
         os.close(terminal)
         os.waitpid(child, 0)
     return paint, face
-
-
-def resident_mb(process: int) -> float:
-    """Resident memory of a process in megabytes."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

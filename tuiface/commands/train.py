@@ -52,7 +52,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     model.add_argument("--channel-max", type=int, metavar="N", help="and at most N; default: 128")
     model.add_argument("--seed", type=int, metavar="N", help="of the weights and of every draw; default: 0")
     model.add_argument("--heads", type=int, metavar="N", help="heads to render in all; default: 50176")
-    model.add_argument("--mirror", action="store_true", default=None, help="show half of the pictures mirrored")
+    model.add_argument("--mirror", action="store_true", default=None, help="show every picture mirrored too")
     model.add_argument("--no-paired", action="store_true", help="heads: leave out the paired start")
     model.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: auto, the faster here")
     model.add_argument("--name", metavar="TEXT", help="name recorded in the model; default: the run folder's")

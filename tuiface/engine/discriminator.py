@@ -150,7 +150,7 @@ class Discriminator(nn.Module):
             raise ValueError(f"img has shape {list(img.shape)}; this discriminator takes {list(expected)}")
         if (c is not None) != bool(config.c_dim):
             raise ValueError(f"this network takes {config.c_dim} classes; c is {'missing' if c is None else 'given'}")
-        x: Tensor = img.contiguous(memory_format=torch.channels_last)
+        x: Tensor = img.to(dtype).contiguous(memory_format=torch.channels_last)
         for resolution in reversed(config.block_resolutions[1:]):
             x = self.get_submodule(f"b{resolution}")(x)
         x = self.b4(x)

@@ -71,10 +71,9 @@ class AdversarialStage:
             fakes = self.update_generator(z, anchors, losses)
             if settings.path_length_weight and steps % settings.path_length_interval == 0:
                 self.regularise_path_length(losses)
-        reals = self._mirror(pictures) if state.settings.mirror else pictures
-        self.update_discriminator(reals, fakes, losses)
+        self.update_discriminator(pictures, fakes, losses)
         if steps % settings.r1_interval == 0:
-            self.regularise_gradient(reals, losses)
+            self.regularise_gradient(pictures, losses)
         state.count_step(num)
         if not self._warmup:
             state.update_average(num)
@@ -107,16 +106,16 @@ class AdversarialStage:
         from_first = torch.arange(num_ws, device=w.device)[None] < cuts[:, None]  # [N, L]
         return torch.where(from_first[:, :, None], w[:, None], other[:, None])
 
-    def _synthesize(self, ws: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    def _synthesize(self, ws: Tensor) -> Tensor:
         """ws [N, L, w_dim] -> pictures [N, 3, R, R], with fresh noise."""
         state = self._state
         synthesis, resolution = state.generator.synthesis, state.settings.resolution
         noise = state.noise_maps(len(ws))
-        return synthesis(synthesis.styles(ws), noise, resolution, dtype or state.dtype)  # type: ignore[no-any-return]
+        return synthesis(synthesis.styles(ws), noise, resolution, state.dtype)  # type: ignore[no-any-return]
 
-    def _discriminate(self, images: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    def _discriminate(self, images: Tensor) -> Tensor:
         """Logits [N, 1] of pictures that were augmented already."""
-        return self._state.discriminator(images, dtype or self._state.dtype)  # type: ignore[no-any-return]
+        return self._state.discriminator(images, self._state.dtype)  # type: ignore[no-any-return]
 
     def _augment(self, images: Tensor) -> Tensor:
         return augment(images, self._state.progress.augment_p, self._state.chance)
@@ -134,13 +133,13 @@ class AdversarialStage:
         return fakes.detach()
 
     def regularise_path_length(self, losses: Losses) -> None:
-        """One Adam step on the generator's path length penalty, in float32."""
+        """One Adam step on the generator's path length penalty."""
         state, settings = self._state, self._state.settings.adversarial
         num = max(state.settings.batch // settings.path_length_shrink, 1)
         ws = self._mix(state.chance.normal(num, state.settings.network.z_dim))
         side = state.settings.resolution
         directions = state.chance.normal(num, 3, side, side)
-        lengths = path_lengths(lambda rows: self._synthesize(rows, torch.float32), ws, directions)
+        lengths = path_lengths(self._synthesize, ws, directions)
         penalty, state.path_length_mean = path_length_penalty(
             lengths, state.path_length_mean, settings.path_length_decay
         )
@@ -159,9 +158,9 @@ class AdversarialStage:
         self._state.advance(sign_sum=done.sign_sum + signs, sign_count=done.sign_count + len(reals))
 
     def regularise_gradient(self, reals: Tensor, losses: Losses) -> None:
-        """One Adam step on the discriminator's R1 penalty, in float32."""
+        """One Adam step on the discriminator's R1 penalty."""
         settings = self._state.settings
-        losses["r1"] = r1_penalty(lambda x: self._discriminate(x, torch.float32), self._augment(reals))
+        losses["r1"] = r1_penalty(self._discriminate, self._augment(reals))
         weight = settings.gamma / 2 * settings.adversarial.r1_interval
         _descend(losses["r1"] * weight, self._discriminator_optimizer)
 
@@ -175,10 +174,6 @@ class AdversarialStage:
         )
         self._state.advance(augment_p=p, sign_sum=0.0, sign_count=0)
 
-    def _mirror(self, images: Tensor) -> Tensor:
-        """Half of the pictures mirrored."""
-        mirrored = self._state.chance.happens(len(images), 0.5)
-        return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
 
 def lazy_adam(parameters: Iterable[nn.Parameter], lr: float, interval: int | None) -> torch.optim.Adam:

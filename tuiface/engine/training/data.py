@@ -24,7 +24,7 @@ class TrainingData(Protocol):
         """Training pictures that are there now; grows while heads are rendered."""
 
     def pixels(self, indices: Tensor) -> Tensor:
-        """uint8 [N, R, R, 3] of training pictures `indices` int64 [N]."""
+        """uint8 [N, R, R, 3] of training pictures `indices` int64 [N]; with mirroring, odd ones are mirror images."""
 
     def held_out(self) -> Tensor:
         """uint8 [M, R, R, 3], M from 1 to 512: never trained on."""
@@ -42,7 +42,7 @@ def open_data(
     """
     if settings.data == HEADS:
         return HeadData.open(settings, limits, at_least, note)
-    return PictureData.open(Path(settings.data), settings.resolution, limits.out)
+    return PictureData.open(Path(settings.data), settings.resolution, limits.out, mirror=settings.mirror)
 
 
 def normalise(pixels: Tensor, device: torch.device) -> Tensor:

@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tuiface.engine.training.head_latents import head_latents, mirror_latents
 from tuiface.engine.training.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, renderer_digest
 from tuiface.engine.training.head_workers import HeadWorkers
+from tuiface.engine.training.pictures import flip_odd
 from tuiface.engine.training.settings import RunLimits, TrainingSettings
 from tuiface.errors import EngineError
 from tuiface.files import explained, make_folder
 from tuiface.heads import HeadParameters, concatenate
+from tuiface.heads.mirroring import mirrored
 
 _SHARDS_TO_BEGIN = 2
 
@@ -25,7 +28,7 @@ class HeadData:
 
     def __init__(self, folder: Path, settings: TrainingSettings, workers: HeadWorkers | None) -> None:
         self._folder, self._resolution, self._population = folder, settings.resolution, settings.population
-        self._num_shards = num_shards(settings)
+        self._num_shards, self._mirror = num_shards(settings), settings.mirror
         self._workers = workers
         self._shards: list[HeadShard] = []
         self.fingerprint = f"heads of {settings.resolution} px, population {settings.population}"
@@ -45,7 +48,8 @@ class HeadData:
             workers = HeadWorkers(folder, *key, limits.workers)
         data = cls(folder, settings, workers)
         try:
-            data._wait_for(max(_SHARDS_TO_BEGIN, 1 + -(-at_least // SHARD_HEADS)), note)
+            heads = -(-at_least // SHARD_HEADS >> settings.mirror)
+            data._wait_for(max(_SHARDS_TO_BEGIN, 1 + heads), note)
         except BaseException:
             data.close()
             raise
@@ -55,19 +59,29 @@ class HeadData:
         """Training heads in the shards that are there, without gaps."""
         while len(self._shards) < self._num_shards and self._open_next():
             pass
-        return (len(self._shards) - 1) * SHARD_HEADS
+        return (len(self._shards) - 1) * SHARD_HEADS << self._mirror
 
     def pixels(self, indices: Tensor) -> Tensor:
         """uint8 [N, R, R, 3]."""
-        return torch.from_numpy(np.stack([shard.pixels[place] for shard, place in self._places(indices)]))
+        pixels = torch.from_numpy(np.stack([shard.pixels[place] for shard, place in self._places(indices)]))
+        return flip_odd(pixels, indices) if self._mirror else pixels
 
     def regions(self, indices: Tensor) -> Tensor:
         """uint8 [N, R, R], ids of `tuiface.heads.Region`."""
-        return torch.from_numpy(np.stack([shard.regions[place] for shard, place in self._places(indices)]))
+        regions = torch.from_numpy(np.stack([shard.regions[place] for shard, place in self._places(indices)]))
+        return flip_odd(regions, indices) if self._mirror else regions
 
     def parameters(self, indices: Tensor) -> HeadParameters:
         """The parameters of the heads `indices`."""
-        return concatenate([shard.parameters.select(slice(p, p + 1)) for shard, p in self._places(indices)])
+        drawn = concatenate([shard.parameters.select(slice(p, p + 1)) for shard, p in self._places(indices)])
+        if not self._mirror:
+            return drawn
+        return HeadParameters(torch.where(_odd(indices), mirrored(drawn).values, drawn.values), drawn.seeds)
+
+    def latents(self, indices: Tensor, z_dim: int) -> Tensor:
+        """z float32 [N, z_dim] of the heads `indices` (head_latents.py)."""
+        z = head_latents(self.parameters(indices), z_dim)
+        return torch.where(_odd(indices), mirror_latents(z), z) if self._mirror else z
 
     def held_out(self) -> Tensor:
         """uint8 [512, R, R, 3]: shard 0."""
@@ -84,7 +98,8 @@ class HeadData:
 
     def _places(self, indices: Tensor) -> list[tuple[HeadShard, int]]:
         """(shard, index within it) of each training head; training begins at shard 1."""
-        return [(self._shards[1 + i // SHARD_HEADS], i % SHARD_HEADS) for i in indices.tolist()]
+        heads = (indices >> int(self._mirror)).tolist()
+        return [(self._shards[1 + i // SHARD_HEADS], i % SHARD_HEADS) for i in heads]
 
     def _open_next(self) -> bool:
         """Open the next shard if it is complete."""
@@ -114,6 +129,11 @@ class HeadData:
             time.sleep(0.2)
         if any(shard.renderer != renderer_digest() for shard in self._shards):
             note(f"note: heads in {self._folder} come from another version of the renderer; delete them to renew them")
+
+
+def _odd(indices: Tensor) -> Tensor:
+    """Which of `indices` [N] are mirror images, [N, 1]."""
+    return (indices % 2 == 1)[:, None]
 
 
 def _cache_folder(limits: RunLimits) -> Path:

@@ -9,13 +9,22 @@ from __future__ import annotations
 import functools
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tuiface.heads import SPECIFICATION, HeadParameters, sampling
+from tuiface.heads.mirroring import SIDED
 from tuiface.heads.randomness import normals, sample_seeds
 from tuiface.heads.specification import Normal, Uniform
 
 _UNCLAMPED = 6.0
+
+
+def mirror_latents(z: Tensor) -> Tensor:
+    """z [N, z_dim] of the mirror images of the heads of z: sidedness is drawn symmetrically around nothing."""
+    streams = draw_streams()[: z.shape[1]]
+    signs = torch.tensor([-1.0 if name in SIDED else 1.0 for name in streams], device=z.device)
+    return z * F.pad(signs, (0, z.shape[1] - len(streams)), value=1.0)
 
 
 def head_latents(parameters: HeadParameters, z_dim: int) -> Tensor:

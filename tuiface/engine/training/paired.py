@@ -148,10 +148,9 @@ class Anchors:
     @classmethod
     def of(cls, data: HeadData, indices: Tensor, state: TrainingState) -> Anchors:
         """The training heads `indices` int64 [A]."""
-        parameters = data.parameters(indices)
         regions = data.regions(indices).to(state.device)[:, None]
         features = torch.isin(regions, torch.tensor(_FEATURES, device=state.device)).float()
-        latents = head_latents(parameters, state.settings.network.z_dim).to(state.device)
+        latents = data.latents(indices, state.settings.network.z_dim).to(state.device)
         return cls(latents, normalise(data.pixels(indices), state.device), features)
 
     def __len__(self) -> int:

@@ -36,17 +36,20 @@ _CONVERT = "convert it to 8-bit RGB, or move it out of the data"
 class PictureData:
     """Pictures as one array in an unnamed temporary file: the page cache keeps what fits, and nothing stays behind."""
 
-    def __init__(self, pixels: npt.NDArray[np.uint8], names: list[str], fingerprint: str) -> None:
+    def __init__(self, pixels: npt.NDArray[np.uint8], names: list[str], fingerprint: str, *, mirror: bool) -> None:
         # By digest of the name, so that a picture stays held out when others are added.
         order = sorted(range(len(names)), key=lambda i: hashlib.sha256(names[i].encode()).digest())
         count = min(max(round(len(names) * _HELD_OUT_SHARE), 1), _HELD_OUT_MOST)
         self._pixels = pixels
         self._held_out, self._training = np.array(order[:count]), np.array(order[count:])
         self.fingerprint = fingerprint
+        self._mirror = mirror
 
     @classmethod
-    def open(cls, source: Path, resolution: int, scratch: Path) -> PictureData:
+    def open(cls, source: Path, resolution: int, scratch: Path, *, mirror: bool = False) -> PictureData:
         """Check and unpack all pictures of `source`; `scratch` is a folder for the unpacked ones.
+
+        With `mirror`, each training picture comes a second time, mirrored.
 
         Raises InputFileError, one line that names the first wrong file, and OutputError where `scratch` is full.
         """
@@ -70,15 +73,16 @@ class PictureData:
                 unpacked.write(pixels.tobytes())
             unpacked.flush()
             mapped = np.memmap(unpacked, np.uint8, "r", shape=shape)
-        return cls(mapped, names, digest.hexdigest())
+        return cls(mapped, names, digest.hexdigest(), mirror=mirror)
 
     def available(self) -> int:
         """Training pictures."""
-        return len(self._training)
+        return len(self._training) << self._mirror
 
     def pixels(self, indices: Tensor) -> Tensor:
         """uint8 [N, R, R, 3]."""
-        return torch.from_numpy(self._pixels[self._training[indices.numpy()]])
+        pixels = torch.from_numpy(self._pixels[self._training[(indices >> int(self._mirror)).numpy()]])
+        return flip_odd(pixels, indices) if self._mirror else pixels
 
     def held_out(self) -> Tensor:
         """uint8 [M, R, R, 3]."""
@@ -86,6 +90,12 @@ class PictureData:
 
     def close(self) -> None:
         """Nothing to do: the temporary file ends with its mapping."""
+
+
+def flip_odd(pixels: Tensor, indices: Tensor) -> Tensor:
+    """Pixels or regions [N, R, R, ...], mirrored where the index int64 [N] is odd."""
+    odd = (indices % 2 == 1).view(-1, *[1] * (pixels.dim() - 1))
+    return torch.where(odd, pixels.flip(2), pixels)
 
 
 def _list_pictures(source: Path) -> tuple[list[str], Iterator[tuple[str, bytes]]]:

@@ -105,10 +105,10 @@ class TrainingSettings(Value):
     num_heads: int = Field(50_176, ge=1024)
     """Heads rendered in all."""
     mirror: bool = False
-    """Show half of the pictures mirrored."""
+    """Every picture comes a second time, mirrored; of heads, the parameters too."""
     batch: int = Field(32, ge=2)
     precision: Precision = "float32"
-    """Of activations in the main passes; regularisers, logits and RGB sums are always float32."""
+    """Of activations; parameters, statistics, RGB sums, logits and penalties are always float32."""
     name: str = "untitled"
     """Recorded in the model."""
     licence: str | None = None

@@ -188,6 +188,6 @@ def scalp_weights(chart: Chart) -> Tensor:
     """Density of hair roots [H * W]: uniform over the scalp, denser along the front hairline and on the crown."""
     w = chart.whole
     above = w.y - neutral_hairline(w.theta)
-    front_edge = 2.4 * bell((above - 0.06) / 0.14) * (w.y > 0.3)
+    front_edge = 3.6 * bell((above - 0.07) / 0.17) * (w.y > 0.3)
     crown = 0.5 * smoothstep(0.8, 1.1, w.y)
     return (chart.area * ((above > -0.16) * (1 + front_edge) * (1 + crown))[0]).flatten()

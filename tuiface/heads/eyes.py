@@ -141,7 +141,7 @@ def _paint_eyeball(surface: Surface, albedo: Tensor, emission: Tensor, look: Loo
     limbus = 1 - 0.80 * smoothstep(0.68, 1.0, radius)
     pattern = spokes * (0.75 + 0.7 * bell((radius - 0.58) / 0.25)) * limbus
     age, u = look["age"], (1 - eye.along**2).clamp(min=0)
-    white = colour(0.56, 0.53, 0.505, device=device) * (1 - 0.25 * look["melanin"])[:, None]
+    white = colour(0.52, 0.49, 0.465, device=device) * (1 - 0.45 * look["melanin"])[:, None]
     vein = (0.25 * bell((eye.along + 1) / 0.25) + 0.12 * age + 0.03 * mottle.abs())[:, None]
     white = white * (0.64 + 0.36 * u**0.5)[:, None] * torch.exp(-vein * colour(0.1, 1.0, 1.0, device=device))
     ball = over(white, _iris_colour(look) * pattern[:, None], iris)

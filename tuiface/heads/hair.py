@@ -52,6 +52,8 @@ def hairline(look: Look, theta: Tensor) -> Tensor:
     y = neutral_hairline(theta) + 0.042 * look["hairline_height"] * over_forehead + ragged
     recession = look["hairline_recession"]
     y = y + recession * (0.30 * bell((degrees - 33) / 14) + 0.07 * over_forehead)
+    # Where the crown is bare, the forehead meets it: no thin band of hair stays between them.
+    y = y + 0.36 * smoothstep(0.36, 0.60, look["crown_thinning"]) * over_forehead
     y = y - 0.12 * look["hairline_peak"] * bell(degrees / 8)
     arch = over_forehead * (bell(degrees / 30) - 0.45)
     return y + 0.075 * look["hairline_roundness"] * arch

@@ -57,8 +57,8 @@ def shape_mouth(surface: Surface, look: Look) -> Mouth:
     t = signed.abs()
     bow = (1 - t * t).clamp(min=0)
     corner_lift = 0.066 * smile + 0.002
-    line = MOUTH_Y + corner_lift * t.clamp(max=1.3) ** 2 - 0.012 * smile + 0.006 * torch.cos(t * 7) * bow
-    gap = opened * 0.115 * bow**0.75 + look["teeth"] * 0.104 * bow**0.62
+    line = MOUTH_Y + corner_lift * t.clamp(max=1.3) ** 2 - 0.012 * smile + 0.003 * torch.cos(t * 7) * bow
+    gap = opened * 0.115 * bow**0.75 + look["teeth"] * 0.100 * bow**0.80
     upper_edge, lower_edge = line + gap * 0.30, line - gap * 0.70
     fullness = (1 + 0.17 * look["lip_fullness"]).clamp(0.42, 1.65)
     share = 1 + 0.10 * look["upper_lip"]
@@ -116,9 +116,9 @@ def paint_mouth(surface: Surface, albedo: Tensor, look: Look, mouth: Mouth) -> N
     t = mouth.across
     pitch = 0.083
     phase = (w.a * (1 + 0.35 * w.a)) / pitch
-    seam = bell((phase - torch.round(phase)) / 0.10)
-    corner = 0.40 + 0.60 * smoothstep(1.0, 0.45, t)
-    shade = (1 - 0.30 * seam) * corner * (0.55 + 0.45 * smoothstep(0.0, 0.035, mouth.below_upper_lip))
+    seam = bell((phase - torch.round(phase)) / 0.08)
+    corner = 0.55 + 0.45 * smoothstep(1.0, 0.45, t)
+    shade = (1 - 0.14 * seam) * corner * (0.55 + 0.45 * smoothstep(0.0, 0.035, mouth.below_upper_lip))
     tooth = colour(0.66, 0.62, 0.54, device=device) * shade[:, None] * (1 - 0.22 * look["age"][:, None])
     tongue = bell((mouth.above_lower_lip - 0.01) / 0.045) * smoothstep(0.8, 0.3, t)
     cavity = over(colour(0.045, 0.012, 0.010, device=device), colour(0.26, 0.085, 0.075, device=device), 0.7 * tongue)

@@ -142,8 +142,8 @@ def _draw_expression(columns: Columns, chance: _Chance) -> None:
     smiling = chance("smile?") < 0.64
     columns["smile"] = torch.where(smiling, 0.3 + 0.7 * chance("smile"), 0.25 * chance("smile") ** 2)
     shows_teeth = smiling & (chance("teeth?") < 0.8) & (columns["smile"] > 0.4)
-    columns["teeth"] = torch.where(shows_teeth, columns["smile"] * chance("teeth", 0.6, 1.0), 0.0)
-    columns["mouth_open"] = chance.where("open", 0.14, lambda: chance("open", 0.2, 1.0))
+    columns["teeth"] = torch.where(shows_teeth, (0.45 + 0.55 * columns["smile"]) * chance("teeth", 0.8, 1.0), 0.0)
+    columns["mouth_open"] = chance.where("open", 0.10, lambda: chance("open", 0.12, 0.7))
     closed = chance("blink?") < 0.012
     opening = 1 + 0.10 * chance.normal("lids")
     columns["eye_opening"] = torch.where(closed, 0.05, opening.clamp(0.65, 1.3))

@@ -64,7 +64,7 @@ def cast_shadows(direction: Tensor, softness: Tensor, surfaces: Tensor, strands:
     nearest = square(empty.scatter_reduce(1, cell, depth, "amax"))
     exponential = torch.exp(_SHARPNESS * (nearest.clamp(min=-2) - 1.5))
     sharp = _box(_box(exponential, 1), 1)
-    blurred = mix(sharp, _box(_box(sharp, 3), 2), softness[:, None])
+    blurred = mix(sharp, _box(_box(sharp, 3), 2), 0.35 + 0.65 * softness[:, None])
 
     cell, depth = cells(bare.of(strands.owner), strands.position[..., ::2])
     cell = (cell + strands.owner[:, None] * empty.shape[1]).flatten()

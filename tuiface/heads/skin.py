@@ -47,7 +47,7 @@ def add_complexion(surface: Surface, look: Look) -> None:
     age_spots = smoothstep(2.0, 2.7, surface.mottle + 0.4 * surface.grain) * front
     surface.melanin += 0.09 * (age - 0.5).clamp(min=0) * age_spots
     shine = bell(a / 0.2) * bell((y - 0.45) / 0.2) + bell(a / 0.08) * bell((y + 0.2) / 0.22)
-    surface.gloss += 0.20 - 0.03 * look["melanin"] + 0.12 * shine
+    surface.gloss += 0.15 - 0.03 * look["melanin"] + 0.12 * shine
 
 
 def add_pores(surface: Surface, look: Look) -> None:

@@ -96,6 +96,7 @@ def warp(surface: Surface, look: Look) -> Tensor:
         + 0.10 * torch.tanh(0.55 * look["jaw_width"]) * jaw
         + 0.13 * torch.tanh(0.55 * look["chin_width"]) * bell((ny + 1.08) / 0.15)
     )
+    stretch = stretch + 0.045 * jaw + 0.07 * bell((ny + 1.06) / 0.16)
     stretch = stretch + 0.030 * look["fullness"] * plateau((ny + 0.72) / 0.45) - 0.010 * lower
     x = x * stretch
     y = y + (0.045 - 0.038 * look["face_length"]) * smoothstep(-0.60, -1.1, ny)

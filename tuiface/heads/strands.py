@@ -98,7 +98,8 @@ def grow_hair(look: Look, chart: Chart, head: Tensor, line: Tensor, scalp: Tenso
     rising = 0.45 + 0.55 * smoothstep(0, 0.5, t)
     shade = torch.where(growth.length[:, None] < 0.35, 0.62 + 0.38 * t, rising)
     # Short hair shows as tufts rather than as single hairs.
-    width = (1 + 1.1 * smoothstep(0.75, 0.35, growth.length))[:, None] * (1 - 0.6 * t**3)
+    width = (1 + 1.1 * smoothstep(0.75, 0.35, growth.length) + 14 * style.curl.clamp(max=0.05))[:, None]
+    width = width * (1 - 0.92 * t**2.5)
     albedo = strand_colours(look, roots.owner, roots.jitter[:, 1:3], tufts[:, 0])
     return Strands(roots.owner, position, _tangents(position), albedo, shade, width)
 
@@ -148,6 +149,7 @@ def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: T
     away = torch.tanh((root[:, 0] - parting) / 0.025)
     # A fringe is cut from the front of the scalp only.
     wanted = torch.maximum(style.fringe, amount("fringe") * (style.curtain > 0.5))
+    wanted = wanted * smoothstep(0.30, 0.08, amount("hairline_recession"))
     fringe = ((jitter[:, 4] < 1.3 * wanted) & (theta.abs() < 0.72) & (y < 0.93)).float()
     length = torch.where(fringe > 0, 0.40 + 0.16 * jitter[:, 3], length)
     curtain = style.curtain * (1 - fringe)

@@ -90,7 +90,7 @@ _SEXUAL_DIMORPHISM: tuple[tuple[str, float, float], ...] = (
     ("nose_tip", -0.7, 0.1),
     ("nose_bulb", 0.35, 0.0),
     ("lip_fullness", -1.0, 0.3),
-    ("eye_size", -1.4, 0.5),
+    ("eye_size", -1.1, 0.3),
     ("eye_tilt", -0.35, 0.0),
     ("brow_height", -1.1, 0.1),
     ("brow_thickness", 1.15, 0.0),

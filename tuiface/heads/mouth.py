@@ -93,7 +93,7 @@ def shape_mouth(surface: Surface, look: Look) -> Mouth:
 
 def _lower_tooth_edge(upper_edge: Tensor, lower_edge: Tensor, t: Tensor, look: Look) -> Tensor:
     """The upper teeth fill a smile down to the lower lip; in an open mouth they end at their own length."""
-    length = 0.095 * (1 - 0.28 * t * t)
+    length = 0.095 * (1 - 0.28 * t * t) * (1 - 0.40 * look["mouth_open"])
     return torch.maximum(lower_edge - 0.02 * (1 - look["mouth_open"]), upper_edge - length)
 
 

@@ -150,11 +150,12 @@ def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: T
     # A fringe is cut from the front of the scalp only.
     wanted = torch.maximum(style.fringe, amount("fringe") * (style.curtain > 0.5))
     wanted = wanted * smoothstep(0.30, 0.08, amount("hairline_recession"))
-    fringe = ((jitter[:, 4] < 1.3 * wanted) & (theta.abs() < 0.72) & (y < 0.93)).float()
-    length = torch.where(fringe > 0, 0.40 + 0.16 * jitter[:, 3], length)
+    fringe = ((jitter[:, 4] < 2.2 * wanted) & (theta.abs() < 0.72) & (y < 0.93)).float()
+    length = torch.where(fringe > 0, 0.38 + 0.20 * jitter[:, 3], length)
     curtain = style.curtain * (1 - fringe)
     flow = _combing(style, roots, fringe, curtain, away, parting)
-    flow = flow + style.disorder[:, None] * (0.55 * locks + 0.5 * tufts + 0.50 * roots.stray)
+    disorder = style.disorder * (1 - 0.6 * fringe)
+    flow = flow + disorder[:, None] * (0.55 * locks + 0.5 * tufts + 0.50 * roots.stray)
     flow = flow - dot(flow, normal)[:, None] * normal
     body = 0.012 + jitter[:, 4] ** 1.3 * (0.03 + 0.10 * amount("hair_volume")) * style.layer
     return _Growth(root, flow, length, lift, style.gravity, body, curtain, style.hold, away)

@@ -46,7 +46,7 @@ def build_body(look: Look, chart: Chart) -> Part:
     x = x * (1 + 0.045 * cloth.cover)
     z = z + cloth.relief
     position = torch.stack([x, y.expand_as(x), z], dim=1)
-    skin = skin_colour(look["melanin"] + 0.02 + 0.006 * mottle, 0.12 + 0.08 * look["haemoglobin"] + 0.02 * mottle)
+    skin = skin_colour(look["melanin"] + 0.02 + 0.006 * mottle, 0.17 + 0.08 * look["haemoglobin"] + 0.02 * mottle)
     albedo = over(skin * (1 + 0.015 * grain)[:, None], cloth.colour * (1 + 0.06 * grain)[:, None], cloth.cover)
     zero = torch.zeros_like(x)
     region = torch.where(cloth.cover > 0.5, float(Region.CLOTHING), float(Region.NECK))

@@ -78,7 +78,7 @@ def develop(radiance: Tensor, look: Look, gain: Tensor, supersampling: int) -> T
     image = mix(image, _blurred(image), blur)
     image = torch.where(image < 0.0031308, image * 12.92, 1.055 * image.clamp(min=1e-5) ** (1 / 2.4) - 0.055)
     grey = (image[:, :1] + image[:, 1:2] + image[:, 2:]) / 3
-    image = ((grey + (image - grey) * 1.04) - 0.47) * 1.10 + 0.47
+    image = ((grey + (image - grey) * 1.09) - 0.47) * 1.10 + 0.47
     # Three texels a pixel: neighbouring pixels are then nearly independent.
     grain = torch.stack(
         [noise_patch(look.seeds, f"sensor {c}", "grain", resolution, resolution, 3.0) for c in "rgb"], 1

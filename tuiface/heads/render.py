@@ -140,7 +140,7 @@ def _exposure(image: Tensor, surfaces: Pixels, opacity: Tensor, look: Look) -> T
     luminance = (0.25 * image[:, 0] + 0.65 * image[:, 1] + 0.10 * image[:, 2]).clamp(0, 4) * 65536
     total = torch.where(skin, luminance.long(), 0).sum((1, 2)).float() / 65536
     mean = total / (skin.sum((1, 2)).float() + 1)
-    wanted = 0.31 * torch.exp(-1.30 * look.column("melanin"))
+    wanted = 0.285 * torch.exp(-1.20 * look.column("melanin"))
     return ((wanted / mean.clamp(min=0.01)) ** 0.65).clamp(0.5, 1.9)
 
 

@@ -33,7 +33,7 @@ def add_complexion(surface: Surface, look: Look) -> None:
     x, y, a, front = w.x, w.y, w.a, w.front
     age, makeup = look["age"], look["makeup"]
     patchiness = 0.25 + 0.9 * age
-    surface.blood += 0.20 + 0.09 * look["haemoglobin"] + 0.030 * patchiness * surface.mottle
+    surface.blood += 0.25 + 0.09 * look["haemoglobin"] + 0.030 * patchiness * surface.mottle
     cheeks = bell((a - 0.43) / 0.19) * bell((y + 0.30) / 0.17) * front
     chin = bell((y + 1.0) / 0.12) * bell(a / 0.2) * front
     sockets = bell((a - 0.315) / 0.19) * bell((y + 0.05) / 0.09) * front

@@ -98,8 +98,9 @@ def grow_hair(look: Look, chart: Chart, head: Tensor, line: Tensor, scalp: Tenso
     rising = 0.45 + 0.55 * smoothstep(0, 0.5, t)
     shade = torch.where(growth.length[:, None] < 0.35, 0.62 + 0.38 * t, rising)
     # Short hair shows as tufts rather than as single hairs.
-    width = (1 + 1.1 * smoothstep(0.75, 0.35, growth.length) + 14 * style.curl.clamp(max=0.05))[:, None]
-    width = width * (1 - 0.92 * t**2.5)
+    width = (1 + 1.1 * smoothstep(0.75, 0.35, growth.length) + 20 * style.curl)[:, None]
+    # Straight hair ends in points; the ends of curls overlap.
+    width = width * (1 - torch.where(style.curl > 0.03, 0.5, 0.92)[:, None] * t**2.5)
     albedo = strand_colours(look, roots.owner, roots.jitter[:, 1:3], tufts[:, 0])
     return Strands(roots.owner, position, _tangents(position), albedo, shade, width)
 

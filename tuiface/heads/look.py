@@ -94,7 +94,7 @@ _SEXUAL_DIMORPHISM: tuple[tuple[str, float, float], ...] = (
     ("eye_tilt", -0.35, 0.0),
     ("brow_height", -1.1, 0.1),
     ("brow_thickness", 1.15, 0.0),
-    ("brow_arch", -0.9, 0.0),
+    ("brow_arch", -0.6, 0.0),
     ("ear_size", 0.4, 0.0),
 )
 """(deviation, shift per unit of masculinity, shift for all), in standard deviations."""

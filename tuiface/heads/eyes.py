@@ -141,7 +141,7 @@ def _paint_eyeball(surface: Surface, albedo: Tensor, emission: Tensor, look: Loo
     limbus = 1 - 0.80 * smoothstep(0.68, 1.0, radius)
     pattern = spokes * (0.75 + 0.7 * bell((radius - 0.58) / 0.25)) * limbus
     age, u = look["age"], (1 - eye.along**2).clamp(min=0)
-    white = colour(0.52, 0.49, 0.465, device=device) * (1 - 0.45 * look["melanin"])[:, None]
+    white = colour(0.52, 0.49, 0.465, device=device) * (1 - 0.55 * look["melanin"])[:, None]
     vein = (0.25 * bell((eye.along + 1) / 0.25) + 0.12 * age + 0.03 * mottle.abs())[:, None]
     white = white * (0.64 + 0.36 * u**0.5)[:, None] * torch.exp(-vein * colour(0.1, 1.0, 1.0, device=device))
     ball = over(white, _iris_colour(look) * pattern[:, None], iris)
@@ -158,7 +158,9 @@ def _paint_eyeball(surface: Surface, albedo: Tensor, emission: Tensor, look: Loo
     highlight = smoothstep(1.25, 0.75, window_shape)
     fill = 0.04 * bell((dx + 0.024 * azimuth) / 0.02) * bell((dy + 0.026) / 0.018)
     visible = eye.opening * soft_step(below_lid - 0.006, 0.004)
-    surface.at(emission, w).add_((0.48 * highlight * (0.4 + look["light_key"]) + fill) * visible)
+    # Dark skin is exposed longer: what eyes reflect would glow.
+    reflected = (0.36 * highlight * (0.4 + look["light_key"]) + fill) * (1 - 0.65 * look["melanin"])
+    surface.at(emission, w).add_(reflected * visible)
 
 
 def _paint_lashes(surface: Surface, albedo: Tensor, look: Look, eye: Eye) -> None:

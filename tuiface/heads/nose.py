@@ -17,7 +17,9 @@ def add_nose(surface: Surface, look: Look) -> None:
     length, width = 1 + 0.085 * look["nose_length"], 1 + 0.095 * look["nose_width"]
     tip_y = -0.375 + 0.020 * look["nose_tip"] - 0.013 * look["nose_length"]
     t = ((0.13 - y) / (0.13 - tip_y)).clamp(0, 1)
-    ridge = (0.172 + 0.012 * look["masculinity"]) * length * t**1.35 + (0.026 + 0.013 * look["nose_bridge"]) * bell((y + 0.06) / 0.13)
+    ridge = (0.172 + 0.012 * look["masculinity"]) * length * t**1.35 + (0.026 + 0.013 * look["nose_bridge"]) * bell(
+        (y + 0.06) / 0.13
+    )
     half = width * (0.066 + 0.066 * t * t)
     under = smoothstep(-0.505, -0.365, y + 0.035 * (1 - (x / 0.1) ** 2).clamp(min=0))
     relief = ridge * torch.exp(-((a / half) ** 2.5)) * under

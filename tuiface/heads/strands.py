@@ -150,7 +150,7 @@ def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: T
     away = torch.tanh((root[:, 0] - parting) / 0.025)
     # A fringe is cut from the front of the scalp only.
     wanted = torch.maximum(style.fringe, amount("fringe") * (style.curtain > 0.5))
-    wanted = wanted * smoothstep(0.30, 0.08, amount("hairline_recession"))
+    wanted = wanted * (amount("hairline_recession") < 0.2)  # all or none: single strands would look wet
     fringe = ((jitter[:, 4] < 2.2 * wanted) & (theta.abs() < 0.72) & (y < 0.93)).float()
     length = torch.where(fringe > 0, 0.38 + 0.20 * jitter[:, 3], length)
     curtain = style.curtain * (1 - fringe)

@@ -154,6 +154,10 @@ def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: T
     fringe = ((jitter[:, 4] < 2.2 * wanted) & (theta.abs() < 0.72) & (y < 0.93)).float()
     length = torch.where(fringe > 0, 0.38 + 0.20 * jitter[:, 3], length)
     curtain = style.curtain * (1 - fringe)
+    # Hair thins and shortens where the hairline recedes: long strands would hang over a bare forehead.
+    receding = smoothstep(0.12, 0.45, amount("hairline_recession")) * smoothstep(1.0, 0.8, y)
+    receding = receding * smoothstep(1.0, 0.7, theta.abs()) * smoothstep(0.5, 0.2, style.curtain)
+    length = length * (1 - 0.55 * receding)
     flow = _combing(style, roots, fringe, curtain, away, parting)
     disorder = style.disorder * (1 - 0.6 * fringe)
     flow = flow + disorder[:, None] * (0.55 * locks + 0.5 * tufts + 0.50 * roots.stray)

@@ -13,7 +13,7 @@ from torch import Tensor
 from tests.training.conftest import RESOLUTION, tiny_limits, tiny_settings
 from tests.training.test_resume import assert_same_run, read_log
 from tuiface.engine.training import FILE_NAME, TrainingSettings, read_header, train
-from tuiface.engine.training.head_latents import draw_streams, head_latents
+from tuiface.engine.training.head_latents import head_latents
 from tuiface.engine.training.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
 from tuiface.engine.training.paired import Anchors, region_weights, regression_loss, resolution_at, style_metric
 from tuiface.engine.training.settings import HEADS, AdversarialSettings, NetworkSettings, PairedSettings, RunLimits
@@ -21,6 +21,7 @@ from tuiface.engine.training.state import TrainingState
 from tuiface.engine.training.trainer import Trainer
 from tuiface.errors import EngineError, InputFileError, UsageError
 from tuiface.heads import HeadBatch, Region, sample_parameters, sampling
+from tuiface.heads.sampling import draw_streams
 
 
 @pytest.fixture(scope="module")

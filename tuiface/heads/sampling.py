@@ -6,6 +6,7 @@ South American appearances well represented; they describe no census. Skin cover
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -35,7 +36,24 @@ _DARK_SKIN_FACTOR = (1., 1.3, .5, .3, .3, .4, .6, 2.2, 4.5, .4, .5, .4, .35, .5,
 def sample_parameters(count: int, seed: int, start: int = 0, device: torch.device | str = "cpu") -> HeadParameters:
     """Draw samples `start` .. `start + count - 1` of population `seed`; each is a function of (seed, index) alone."""
     seeds = sample_seeds(seed, start, count)
+    columns, _ = _draw(seeds)
+    values = torch.stack([columns[spec.name].clamp(spec.low, spec.high) for spec in SPECIFICATION], dim=1)
+    return HeadParameters(values.float(), seeds).to(device)
+
+
+@functools.cache
+def draw_streams() -> tuple[str, ...]:
+    """Names of all streams of `randomness` that `sample_parameters` draws from, in order.
+
+    A head's parameters are a function of its draws from them alone.
+    """
+    return _draw(sample_seeds(0, 0, 1))[1]
+
+
+def _draw(seeds: Tensor) -> tuple[Columns, tuple[str, ...]]:
+    """Every parameter of the samples `seeds` [N], not yet clamped, and the streams they came from."""
     columns: Columns = {}
+    chance = _Chance(seeds)
     for spec in SPECIFICATION:
         if isinstance(spec.prior, Normal):
             draw = spec.prior.mean + spec.prior.sd * normals(seeds, spec.name, 1)[:, 0]
@@ -44,11 +62,10 @@ def sample_parameters(count: int, seed: int, start: int = 0, device: torch.devic
         else:
             continue
         columns[spec.name] = draw
-    chance = _Chance(seeds)
+        chance.streams[spec.name] = None
     for draw_group in (_draw_traits, _draw_features, _draw_hair, _draw_beard, _draw_expression, _draw_things):
         draw_group(columns, chance)
-    values = torch.stack([columns[spec.name].clamp(spec.low, spec.high) for spec in SPECIFICATION], dim=1)
-    return HeadParameters(values.float(), seeds).to(device)
+    return columns, tuple(chance.streams)
 
 
 class _Chance:
@@ -56,12 +73,19 @@ class _Chance:
 
     def __init__(self, seeds: Tensor) -> None:
         self._seeds = seeds
+        self.streams: dict[str, None] = {}
+        """Names of the streams drawn from so far, in order."""
 
     def __call__(self, name: str, low: float = 0.0, high: float = 1.0) -> Tensor:
-        return low + (high - low) * uniforms(self._seeds, f"prior:{name}", 1)[:, 0]
+        return low + (high - low) * uniforms(self._seeds, self._stream(name), 1)[:, 0]
 
     def normal(self, name: str) -> Tensor:
-        return normals(self._seeds, f"prior:{name}", 1)[:, 0]
+        return normals(self._seeds, self._stream(name), 1)[:, 0]
+
+    def _stream(self, name: str) -> str:
+        stream = f"prior:{name}"
+        self.streams[stream] = None
+        return stream
 
     def where(self, name: str, probability: float | Tensor, then: Callable[[], Tensor]) -> Tensor:
         """`then()` for a share of the samples, else 0."""

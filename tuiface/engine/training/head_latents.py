@@ -6,16 +6,14 @@ these streams are a z whose distribution is exactly the generator's, with the he
 
 from __future__ import annotations
 
-import functools
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuiface.heads import SPECIFICATION, HeadParameters, sampling
+from tuiface.heads import HeadParameters
 from tuiface.heads.mirroring import SIDED
-from tuiface.heads.randomness import normals, sample_seeds
-from tuiface.heads.specification import Normal, Uniform
+from tuiface.heads.randomness import normals
+from tuiface.heads.sampling import draw_streams
 
 _UNCLAMPED = 6.0
 
@@ -36,41 +34,3 @@ def head_latents(parameters: HeadParameters, z_dim: int) -> Tensor:
     columns = [normals(seeds, stream, 1, _UNCLAMPED) for stream in draw_streams()[:z_dim]]
     spare = z_dim - len(columns)
     return torch.cat([*columns, normals(seeds, "spare latent", spare, _UNCLAMPED)] if spare else columns, dim=1)
-
-
-@functools.cache
-def draw_streams() -> tuple[str, ...]:
-    """Names of all streams that `sample_parameters` draws from, in order."""
-    seeds = sample_seeds(0, 0, 1)
-    chance = _Listener(seeds)
-    columns = {}
-    for spec in SPECIFICATION:
-        if isinstance(spec.prior, Normal | Uniform):
-            chance.heard.append(spec.name)
-            columns[spec.name] = torch.zeros(1)
-    for draw_group in (
-        sampling._draw_traits,
-        sampling._draw_features,
-        sampling._draw_hair,
-        sampling._draw_beard,
-        sampling._draw_expression,
-        sampling._draw_things,
-    ):
-        draw_group(columns, chance)
-    return tuple(dict.fromkeys(chance.heard))
-
-
-class _Listener(sampling._Chance):
-    """Chance that notes the names of its streams."""
-
-    def __init__(self, seeds: Tensor) -> None:
-        super().__init__(seeds)
-        self.heard: list[str] = []
-
-    def __call__(self, name: str, low: float = 0.0, high: float = 1.0) -> Tensor:
-        self.heard.append(f"prior:{name}")
-        return super().__call__(name, low, high)
-
-    def normal(self, name: str) -> Tensor:
-        self.heard.append(f"prior:{name}")
-        return super().normal(name)

@@ -145,6 +145,15 @@ def test_held_out_pictures_are_never_trained_on(pictures: Path) -> None:
     assert data.available() + len(data.held_out()) == 24
 
 
+def test_mirroring_shows_every_training_picture_twice(pictures: Path) -> None:
+    plain = PictureData.open(pictures, RESOLUTION, pictures.parent)
+    mirrored = PictureData.open(pictures, RESOLUTION, pictures.parent, mirror=True)
+    assert mirrored.available() == 2 * plain.available()
+    everything = mirrored.pixels(torch.arange(mirrored.available()))
+    assert torch.equal(everything[::2], plain.pixels(torch.arange(plain.available())))
+    assert torch.equal(everything[1::2], everything[::2].flip(2))
+
+
 def test_larger_pictures_are_averaged_down(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "large", side=2 * RESOLUTION)
     data = open_data(folder)

@@ -32,7 +32,7 @@ _HEADS = _PICTURES.model_copy(
         # Taught by regression, the generator would outrun a fresh discriminator at the usual rates: the loss of D then
         # stays at chance (1.38 after 9 kimg) while pictures turn grainy. So D goes ahead, and G follows slowly.
         "warmup_kimg": 4.0,
-        "generator_lr": 0.0005,
+        "generator_lr": 0.001,
         "discriminator_lr": 0.003,
         "ema_kimg": 5.0,
         "style_mixing": 0.5,
@@ -40,7 +40,7 @@ _HEADS = _PICTURES.model_copy(
         "anchor_weight": 1.0,
     }
 )
-_PAIRED = PairedSettings(regression_kimg=100.0, distillation_kimg=2000.0)
+_PAIRED = PairedSettings(regression_kimg=130.0, distillation_kimg=1500.0, encoder_width=512)
 # The way from 117 draws to a head is a long one: four layers of 256 left a fifth of the styles unexplained. Both networks
 # together are the largest that fit 16 MB in half precision.
 _NETWORK_FOR_HEADS = NetworkSettings(channel_base=4096, channel_max=192, w_dim=192, mapping_layers=6, mapping_width=512)
@@ -68,6 +68,7 @@ def recommended_settings(
     values: dict[str, Any] = {
         "data": data if data == HEADS else str(Path(data).resolve()),
         "resolution": resolution,
+        "mirror": data == HEADS,
         "start": None if start is None else start.sha256,
         "network": network.model_dump(),
         "adversarial": adversarial,

@@ -175,7 +175,6 @@ class AdversarialStage:
         self._state.advance(augment_p=p, sign_sum=0.0, sign_count=0)
 
 
-
 def lazy_adam(parameters: Iterable[nn.Parameter], lr: float, interval: int | None) -> torch.optim.Adam:
     """Adam for a loss whose regulariser takes every `interval`-th extra step (Karras et al. 2020, appendix B).
 

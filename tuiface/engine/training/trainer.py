@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.training.adversarial import AdversarialStage
+from tuiface.engine.training.curves import CURVES_NAME, write_curves
 from tuiface.engine.training.data import TrainingData, open_data
 from tuiface.engine.training.evaluation import Evaluation
 from tuiface.engine.training.export import export_model
 from tuiface.engine.training.head_data import HeadData
 from tuiface.engine.training.paired import DistillationStage, RegressionStage
-from tuiface.engine.training.report import Report, format_duration
+from tuiface.engine.training.report import LOG_NAME, Report, format_duration
 from tuiface.engine.training.settings import RunLimits, TrainingSettings
 from tuiface.engine.training.snapshots import FILE_NAME, load_snapshot, restore_optimizers, save_snapshot
 from tuiface.engine.training.starting import Start, begin_from
@@ -168,6 +169,7 @@ class Trainer:
         """Record the measures, and keep the network if it is the best so far."""
         measures = self._evaluation.evaluate()
         self._report.record({**self._position(), **measures})
+        write_curves(self.limits.out / LOG_NAME, self.limits.out / CURVES_NAME)
         distance, best = measures.get("patch_swd"), self.state.progress.best_distance
         if isinstance(distance, float) and (best is None or distance < best):
             self.state.advance(best_distance=distance)

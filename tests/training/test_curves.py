@@ -1,0 +1,54 @@
+"""The picture of a run's curves: whatever the log holds is drawn, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tuiface.engine.training.curves import write_curves
+from tuiface.errors import InputFileError
+
+TICK = {"stage": "adversarial", "images_per_s": 20.0, "augment_p": 0.0, "generator": 1.0, "discriminator": 1.3}
+
+
+def drawn(folder: Path, records: list[dict[str, object]]) -> Image.Image:
+    log = folder / "log.jsonl"
+    log.write_text("".join(json.dumps(record) + "\n" for record in records))
+    write_curves(log, folder / "curves.png")
+    return Image.open(folder / "curves.png").convert("RGB")
+
+
+def has_colour(picture: Image.Image, colour: tuple[int, int, int]) -> bool:
+    return bool((np.asarray(picture) == colour).all(axis=2).any())
+
+
+def test_panels_are_those_with_values(tmp_path: Path) -> None:
+    ticks: list[dict[str, object]] = [{**TICK, "seconds": 60.0 * i} for i in range(5)]
+    three = drawn(tmp_path, ticks)
+    four = drawn(
+        tmp_path, [*ticks, {"stage": "adversarial", "seconds": 300.0, "patch_swd_by_px": {"16": 5.0, "32": 4}}]
+    )
+    assert three.size == four.size  # two rows of two: losses, shares, speed, and then patch-SWD
+    assert has_colour(three, (0x1B, 0x6C, 0xA8))
+    assert three.tobytes() != four.tobytes()
+
+
+def test_one_record_a_constant_and_a_missing_value_are_drawn(tmp_path: Path) -> None:
+    assert has_colour(drawn(tmp_path, [{**TICK, "seconds": 1.0}]), (0xD1, 0x49, 0x5B))
+    constant: list[dict[str, object]] = [{**TICK, "seconds": 1.0}, {**TICK, "generator": float("nan"), "seconds": 2.0}]
+    assert has_colour(drawn(tmp_path, constant), (0x1B, 0x6C, 0xA8))
+
+
+def test_an_empty_log_gives_an_empty_picture(tmp_path: Path) -> None:
+    assert np.asarray(drawn(tmp_path, [])).min() == 255
+
+
+def test_a_damaged_log_is_named(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text("{not json\n")
+    with pytest.raises(InputFileError, match=r"log\.jsonl"):
+        write_curves(tmp_path / "log.jsonl", tmp_path / "curves.png")
+    assert not (tmp_path / "curves.png").exists()

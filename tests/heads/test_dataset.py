@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from tuiface.errors import OutputError, UsageError
-from tuiface.heads import REGION_NAMES, HeadParameters, render_heads, write_dataset, write_sheet
+from tuiface.heads import REGION_COLOURS, REGION_NAMES, HeadParameters, render_heads, sample_parameters, write_dataset
 
 
 def test_a_dataset_can_be_rendered_again_from_its_labels(tmp_path: Path) -> None:
@@ -33,32 +35,59 @@ def test_a_dataset_can_be_rendered_again_from_its_labels(tmp_path: Path) -> None
     assert seen == [(3, 3)]
 
 
-def test_an_existing_folder_or_sheet_is_not_touched(tmp_path: Path) -> None:
+def test_processes_write_the_same_folder_and_prepare_themselves(tmp_path: Path) -> None:
+    counts: list[int] = []
+    write_dataset(tmp_path / "one", 37, 32, seed=2, sheet=True)
+    write_dataset(
+        tmp_path / "two", 37, 32, seed=2, sheet=True, processes=2, progress=lambda done, _: counts.append(done)
+    )
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
+    assert len(files) == 2 * 37 + 4
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+    assert (len(counts), counts[-1]) == (3, 37)
+
+
+def test_an_existing_folder_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "heads").mkdir()
     (tmp_path / "heads" / "mine").write_text("keep")
-    (tmp_path / "sheet.png").write_text("keep")
     with pytest.raises(OutputError, match="exists already"):
         write_dataset(tmp_path / "heads", 1, 32)
-    with pytest.raises(OutputError, match="exists already"):
-        write_sheet(tmp_path / "sheet.png", 1, 1, 32)
-    assert (tmp_path / "heads" / "mine").read_text() == (tmp_path / "sheet.png").read_text() == "keep"
+    assert (tmp_path / "heads" / "mine").read_text() == "keep"
 
 
-def test_a_failure_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_failure_half_way_leaves_nothing_behind(tmp_path: Path, processes: int) -> None:
     def stop(done: int, count: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_dataset(tmp_path / "heads", 2, 32, progress=stop)
+        write_dataset(tmp_path / "heads", 40, 32, processes=processes, progress=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_dies_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="a rendering process died"):
+        write_dataset(tmp_path / "heads", 40, 32, processes=2, prepare=os.abort)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_cannot_write_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="File too large"):
+        write_dataset(tmp_path / "heads", 40, 32, processes=2, prepare=_allow_no_file)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _allow_no_file() -> None:
+    """Make every write of this process fail with an OSError."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
         write_dataset(tmp_path / "file" / "heads", 1, 32)
-    with pytest.raises(OutputError, match="cannot write"):
-        write_sheet(tmp_path / "absent" / "sheet.png", 1, 1, 32)
 
 
 @pytest.mark.parametrize("count", [0, -3])
@@ -67,14 +96,14 @@ def test_a_count_below_one_is_refused(tmp_path: Path, count: int) -> None:
         write_dataset(tmp_path / "heads", count, 32)
 
 
-def test_a_sheet_shows_the_first_samples_in_rows(tmp_path: Path) -> None:
-    from tuiface.heads import sample_parameters
-
-    write_sheet(tmp_path / "sheet.png", columns=3, rows=2, resolution=32, seed=8)
-    heads = render_heads(sample_parameters(6, seed=8), 32)
-    with Image.open(tmp_path / "sheet.png") as sheet:
-        pixels = torch.from_numpy(np.array(sheet))
-    assert pixels.shape == (64, 96, 3)
-    assert torch.equal(pixels[32:, 32:64], heads.pixels[4])
-    with pytest.raises(UsageError, match="at least 1"):
-        write_sheet(tmp_path / "empty.png", columns=0)
+def test_sheets_show_the_first_heads_in_rows_of_eight(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "heads", 10, 32, seed=8, sheet=True)
+    heads = render_heads(sample_parameters(10, seed=8), 32)
+    with Image.open(tmp_path / "heads" / "sheet.png") as sheet:
+        pixels = np.array(sheet)
+    assert pixels.shape == (64, 8 * 32, 3)
+    assert np.array_equal(pixels[32:, 32:64], heads.pixels[9].numpy())
+    assert not pixels[32:, 64:].any()
+    with Image.open(tmp_path / "heads" / "sheet-regions.png") as sheet:
+        colours = np.array(sheet)
+    assert np.array_equal(colours[:32, 64:96], np.array(REGION_COLOURS, np.uint8)[heads.regions[2].numpy()])

@@ -21,11 +21,12 @@ from tuiface.heads import (
 )
 
 
-def test_sample_i_of_a_seed_is_the_same_in_any_batch() -> None:
-    many = sample_parameters(9, seed=4)
-    alone = sample_parameters(1, seed=4, start=7)
-    assert torch.equal(many.values[7:8], alone.values)
-    assert torch.equal(many.seeds[7:8], alone.seeds)
+@pytest.mark.parametrize(("start", "count"), [(7, 1), (0, 5), (31, 16), (3, 77)])
+def test_sample_i_of_a_seed_is_the_same_in_any_batch(start: int, count: int) -> None:
+    many = sample_parameters(96, seed=4)
+    few = sample_parameters(count, seed=4, start=start)
+    assert torch.equal(many.values[start : start + count], few.values)
+    assert torch.equal(many.seeds[start : start + count], few.seeds)
 
 
 def test_other_seeds_and_other_samples_differ() -> None:
@@ -117,6 +118,14 @@ def test_a_broken_line_of_labels_is_refused(change: object, said: str) -> None:
     assert callable(change)
     with pytest.raises(UsageError, match=said):
         HeadParameters.from_json(change(document))
+
+
+def test_teeth_show_clearly_or_not_at_all() -> None:
+    parameters = sample_parameters(2000, seed=6)
+    teeth = parameters["teeth"]
+    assert 0.25 < (teeth > 0).float().mean() < 0.6
+    assert teeth[teeth > 0].min() > 0.5
+    assert (parameters["smile"][teeth > 0] > 0.4).all()
 
 
 def test_encoding_is_standardised_and_named() -> None:

@@ -187,6 +187,19 @@ def test_length_style_and_thinning_change_the_area_of_hair() -> None:
     assert (areas.diff() > 30).all(), areas
 
 
+def test_no_band_of_hair_stays_between_a_bare_crown_and_the_forehead() -> None:
+    dense, thin = (plain(hair_style="crop", crown_thinning=loss, hairline_recession=0) for loss in (0.0, 0.65))
+    heads = shown(dense, thin)
+    middle = heads.regions[:, :, heads.regions.shape[2] // 2]
+    assert (middle == Region.HAIR).any(1).tolist() == [True, False]
+
+
+def test_a_receding_hairline_takes_no_fringe_and_another_a_whole_one() -> None:
+    heads = shown(*(plain(hair_style="bob", hairline_recession=r, fringe=f) for r in (0.0, 0.5) for f in (0.0, 0.8)))
+    assert not torch.equal(heads.pixels[0], heads.pixels[1])
+    assert torch.equal(heads.pixels[2], heads.pixels[3])
+
+
 def test_greying_and_age_lighten_dark_hair() -> None:
     young, old, greyed = luminance(shown(plain(), plain(age=80), plain(age=60, greying=2.5)), Region.HAIR)
     assert old > young + 25

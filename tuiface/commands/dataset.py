@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -13,8 +14,6 @@ EXAMPLE = """\
 example:
   tuiface dataset heads --count 1000 --size 128 --out heads/ --sheet
 """
-SHEET_COLUMNS = 8
-SHEET_ROWS = 6
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -38,7 +37,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     heads.add_argument("--out", required=True, metavar="DIR", help="new folder: pictures, region maps, labels")
     heads.add_argument("--size", type=int, default=128, metavar="PX", help="side of a picture; default: 128")
     heads.add_argument("--seed", type=int, default=0, metavar="N", help="number of the population; default: 0")
-    heads.add_argument("--sheet", action="store_true", help="also write sheet.png and sheet-regions.png into DIR")
+    heads.add_argument(
+        "--sheet", action="store_true", help="also write sheet.png and sheet-regions.png of the first 48 into DIR"
+    )
     heads.set_defaults(run=run_heads)
 
 
@@ -48,19 +49,26 @@ def run_heads(args: argparse.Namespace) -> int:
 
     from tuiface.engine.allocator import keep_freed_memory
     from tuiface.engine.local import choose_device
-    from tuiface.heads import RESOLUTIONS, write_dataset, write_sheet
+    from tuiface.heads import RESOLUTIONS, write_dataset
 
     if args.size not in RESOLUTIONS:
         raise UsageError(f"--size {args.size}; accepted: {', '.join(map(str, RESOLUTIONS))}")
-    keep_freed_memory()
     settings = settings_from(args)
     device = choose_device(settings.device)
-    torch.set_num_threads(settings.threads or 1)  # the operators are many and small: a second thread mostly waits
+    torch.set_num_threads(1)  # the operators are many and small: a second thread mostly waits, a second process works
+    processes = (settings.threads or len(os.sched_getaffinity(0))) if device.type == "cpu" else 1
     out = Path(args.out)
-    write_dataset(out, args.count, args.size, args.seed, device=device, progress=_progress)
-    if args.sheet:
-        for name, regions in (("sheet.png", False), ("sheet-regions.png", True)):
-            write_sheet(out / name, SHEET_COLUMNS, SHEET_ROWS, args.size, args.seed, regions=regions, device=device)
+    write_dataset(
+        out,
+        args.count,
+        args.size,
+        args.seed,
+        sheet=args.sheet,
+        device=device,
+        processes=processes,
+        prepare=keep_freed_memory,
+        progress=_progress,
+    )
     emit(args, f"{args.count} heads in {out}", out=str(out), count=args.count, size=args.size, seed=args.seed)
     return EXIT_DONE
 

@@ -6,18 +6,18 @@ heads/
   regions/000000.png    palette PNG, the pixel value is the `Region` id
   labels.jsonl          one line a picture: file, seed and every parameter (`HeadParameters.from_json` reads it)
   dataset.json          format, resolution, population seed, region names, the table of parameters
+  sheet.png             the first heads in rows of eight, and sheet-regions.png their region maps, where asked for
 ```
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +25,16 @@ import torch
 from PIL import Image
 
 from tuiface.errors import OutputError, UsageError, quoted
-from tuiface.heads.regions import REGION_COLOURS, REGION_NAMES, colour_regions
+from tuiface.heads.regions import REGION_COLOURS, REGION_NAMES
 from tuiface.heads.render import HeadBatch, render_heads
+from tuiface.heads.rendering_processes import RenderingProcesses
 from tuiface.heads.sampling import sample_parameters
 from tuiface.heads.specification import SPECIFICATION
 
 DATASET_FORMAT = "tuiface.heads/1"
-_BATCH = 32
+SHEET_COLUMNS = 8
+SHEET_ROWS = 6
+_BATCH = 16
 
 
 def write_dataset(
@@ -40,13 +43,18 @@ def write_dataset(
     resolution: int = 128,
     seed: int = 0,
     *,
+    sheet: bool = False,
     device: torch.device | str = "cpu",
+    processes: int = 1,
+    prepare: Callable[[], object] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Render samples 0 .. `count - 1` of population `seed` into the new folder `out`.
 
-    The folder appears when it is complete. `progress(done, count)` is called after each batch. Raises UsageError for a
-    count below 1 and OutputError where `out` exists or cannot be written.
+    The folder appears when it is complete; the same folder whatever the number of `processes`, of which each runs
+    `prepare` (importable by name) first. `sheet` adds contact sheets of the first heads and of their region maps.
+    `progress(done, count)` is called after each batch. Raises UsageError for a count below 1 and OutputError where
+    `out` exists or cannot be written.
     """
     if count < 1:
         raise UsageError(f"count {count}: a data set has at least one head")
@@ -55,13 +63,17 @@ def write_dataset(
     with _new_folder(out) as folder:
         (folder / "images").mkdir()
         (folder / "regions").mkdir()
-        with (folder / "labels.jsonl").open("w", encoding="utf-8") as labels:
-            for start in range(0, count, _BATCH):
-                batch = _render(start, min(_BATCH, count - start), seed, resolution, device)
-                for index in range(len(batch.parameters)):
-                    labels.write(_write_sample(folder, f"{start + index:06d}.png", batch, index) + "\n")
+        lines: dict[int, list[str]] = {}
+        done = 0
+        batch = _Batch(folder, count, resolution, seed, str(device))
+        with closing(_write_batches(batch, processes, prepare)) as batches:
+            for start, written in batches:
+                lines[start] = written
+                done += len(written)
                 if progress is not None:
-                    progress(start + len(batch.parameters), count)
+                    progress(done, count)
+        labels = "".join(f"{line}\n" for start in sorted(lines) for line in lines[start])
+        (folder / "labels.jsonl").write_text(labels, encoding="utf-8")
         description = {
             "format": DATASET_FORMAT,
             "count": count,
@@ -71,40 +83,55 @@ def write_dataset(
             "parameters": [asdict(spec) for spec in SPECIFICATION],
         }
         (folder / "dataset.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+        if sheet:
+            for kind, name in (("images", "sheet.png"), ("regions", "sheet-regions.png")):
+                _write_sheet(folder, kind, name, min(count, SHEET_COLUMNS * SHEET_ROWS), resolution)
 
 
-def write_sheet(
-    out: Path,
-    columns: int = 8,
-    rows: int = 6,
-    resolution: int = 128,
-    seed: int = 0,
-    *,
-    regions: bool = False,
-    device: torch.device | str = "cpu",
-) -> None:
-    """Write a contact sheet PNG of the first samples of population `seed`, or of their region maps in colours.
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Render the batch that starts at a sample and write its pictures; returns their lines of labels."""
 
-    Raises UsageError for an empty sheet and OutputError where `out` exists or cannot be written.
-    """
-    if columns < 1 or rows < 1:
-        raise UsageError(f"sheet of {columns}x{rows} heads: both numbers are at least 1")
-    if out.exists():
-        raise OutputError(f"{quoted(out)} exists already", "name a new file; nothing is overwritten")
-    batch = _render(0, columns * rows, seed, resolution, device)
-    tiles = (colour_regions(batch.regions) if regions else batch.pixels).view(rows, columns, resolution, resolution, 3)
-    pixels = tiles.permute(0, 2, 1, 3, 4).reshape(rows * resolution, columns * resolution, 3)
-    partial = out.with_name(f".{out.name}.{os.getpid()}")
+    folder: Path
+    count: int
+    resolution: int
+    seed: int
+    device: str
+
+    def __call__(self, start: int) -> list[str]:
+        size = min(_BATCH, self.count - start)
+        batch = render_heads(sample_parameters(size, self.seed, start, self.device), self.resolution)
+        return [_write_sample(self.folder, _file_name(start + index), batch, index) for index in range(size)]
+
+
+def _write_batches(
+    batch: _Batch, processes: int, prepare: Callable[[], object] | None
+) -> Generator[tuple[int, list[str]]]:
+    starts = range(0, batch.count, _BATCH)
+    if min(processes, len(starts)) < 2:
+        if prepare is not None:
+            prepare()
+        yield from ((start, batch(start)) for start in starts)
+        return
+    rendering = RenderingProcesses(batch, starts, min(processes, len(starts)), prepare)
     try:
-        Image.fromarray(pixels.cpu().numpy()).save(partial, format="PNG")
-        partial.rename(out)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {quoted(out)}: {error.strerror or error}") from error
+        yield from rendering.results()
+    finally:
+        rendering.close()
 
 
-def _render(start: int, count: int, seed: int, resolution: int, device: torch.device | str) -> HeadBatch:
-    return render_heads(sample_parameters(count, seed, start, device), resolution)
+def _write_sheet(folder: Path, kind: str, name: str, count: int, resolution: int) -> None:
+    """Contact sheet of the first `count` written pictures of a `kind`, in rows."""
+    columns = min(count, SHEET_COLUMNS)
+    sheet = Image.new("RGB", (columns * resolution, -(-count // columns) * resolution))
+    for index in range(count):
+        with Image.open(folder / kind / _file_name(index)) as picture:
+            sheet.paste(picture.convert("RGB"), (index % columns * resolution, index // columns * resolution))
+    sheet.save(folder / name)
+
+
+def _file_name(index: int) -> str:
+    return f"{index:06d}.png"
 
 
 def _write_sample(folder: Path, name: str, batch: HeadBatch, index: int) -> str:

@@ -32,13 +32,17 @@ _MASCULINE_CUT = (5., 11., 19., 9., 13., 9., 7., 8., 5., 0.3, .2, .1, 2.0, 2.0, 
 _FEMININE_CUT = (.3, .7, 1.2, .3, 2., .6, 2.5, 3.5, 5., 5., 10., 8., 19., 19., 11., 11.)  # fmt: skip
 _DARK_SKIN_FACTOR = (1., 1.3, .5, .3, .3, .4, .6, 2.2, 4.5, .4, .5, .4, .35, .5, 1.3, 1.)  # fmt: skip
 
+_BLOCK = 32
+"""Samples drawn together, from a multiple of it on: a power's last bit depends on a number's place in a vector."""
+
 
 def sample_parameters(count: int, seed: int, start: int = 0, device: torch.device | str = "cpu") -> HeadParameters:
     """Draw samples `start` .. `start + count - 1` of population `seed`; each is a function of (seed, index) alone."""
-    seeds = sample_seeds(seed, start, count)
+    first = start // _BLOCK * _BLOCK
+    seeds = sample_seeds(seed, first, -(-(start + count - first) // _BLOCK) * _BLOCK)
     columns, _ = _draw(seeds)
     values = torch.stack([columns[spec.name].clamp(spec.low, spec.high) for spec in SPECIFICATION], dim=1)
-    return HeadParameters(values.float(), seeds).to(device)
+    return HeadParameters(values.float(), seeds).select(slice(start - first, start - first + count)).to(device)
 
 
 @functools.cache

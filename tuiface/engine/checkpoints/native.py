@@ -1,16 +1,12 @@
 """Reading and writing our own checkpoint format, safetensors; `native_header` says what the header means.
 
-Tensors are read through the safetensors library, after our own header check has bounded what it gets to see. Writing
-follows the format's specification directly (header length in 8 bytes, JSON padded with spaces to 8, tensors without
-gaps), so that one network always becomes the same bytes (the library orders metadata at random), and tensors stream
-to the disk without a copy of the whole file.
+`container` has the bytes around both. Tensors stream to the disk without a copy of the whole file.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -19,24 +15,18 @@ from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
 
+from tuiface.engine.checkpoints.container import encoded_header, float32_tensors
 from tuiface.engine.checkpoints.contents import (
     CheckpointContents,
     DiscriminatorTensors,
     GeneratorTensors,
 )
 from tuiface.engine.checkpoints.digest import network_digest
-from tuiface.engine.checkpoints.native_header import (
-    FORMAT,
-    LENGTH_BYTES,
-    MAX_HEADER_BYTES,
-    expected_shapes,
-    parse_header,
-)
+from tuiface.engine.checkpoints.native_header import FORMAT, expected_shapes, parse_header
 from tuiface.engine.checkpoints.source_file import SourceFile
 from tuiface.engine.config import config_to_json
-from tuiface.errors import ModelError, OutputError
+from tuiface.errors import ModelError
 from tuiface.files import explained
 
 Precision = Literal["float32", "float16"]
@@ -51,11 +41,7 @@ STORED_TYPES: Final[Mapping[Precision, tuple[str, npt.DTypeLike]]] = {
 def read_native(source: SourceFile) -> CheckpointContents:
     """The contents of a tuiface model. Raises ModelError where it is unsound or was changed since its conversion."""
     header = parse_header(source.data, len(source.data))
-    try:
-        entries = dict(safetensors.deserialize(source.data))  # type: ignore[no-untyped-call]
-    except safetensors.SafetensorError as error:
-        raise ModelError(f"not a sound safetensors file: {error}", "copy or convert the file again") from None
-    tensors = {name: _widened(name, entry["dtype"], entry["shape"], entry["data"]) for name, entry in entries.items()}
+    tensors = float32_tensors(source.data)
     shapes = expected_shapes(header.generator_config, header.discriminator_config, has_w_avg=header.has_w_avg)
     generator = {name.removeprefix("G."): tensors[name] for name in shapes if name.startswith("G.")}
     discriminator = {name.removeprefix("D."): tensors[name] for name in shapes if name.startswith("D.")}
@@ -85,18 +71,6 @@ def _check_digest(network: str, recorded: str | None, computed: str) -> None:
             f"its {network} has the digest {computed[:16]}..., recorded is {str(recorded)[:16]}...",
             "the file was changed or damaged: convert the original again",
         )
-
-
-def _widened(name: str, dtype: str, shape: list[int], data: bytearray) -> npt.NDArray[np.float32]:
-    """The values as float32; float32 data, which the library has just copied for us, are not copied again."""
-    if dtype == "BF16":
-        # bfloat16 is the upper half of a float32.
-        values = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
-    else:
-        values = np.frombuffer(data, "<f4" if dtype == "F32" else "<f2").astype(np.float32, copy=False)
-    if not np.isfinite(values).all():
-        raise ModelError(f"tensor {name} holds values that are not finite")
-    return values.reshape(shape)
 
 
 def write_native(
@@ -147,18 +121,9 @@ def _stored_tensors(
 
 
 def _encoded_header(contents: CheckpointContents, licence: str | None, name: str | None, precision: Precision) -> bytes:
-    entries: dict[str, object] = {"__metadata__": _metadata(contents, licence, name, precision)}
-    position = 0
-    for tensor_name, tensor in _stored_tensors(contents, precision):
-        stop = position + tensor.nbytes
-        code = STORED_TYPES[precision][0]
-        entries[tensor_name] = {"dtype": code, "shape": list(tensor.shape), "data_offsets": [position, stop]}
-        position = stop
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    padded = text.ljust(math.ceil(len(text) / 8) * 8)
-    if len(padded) > MAX_HEADER_BYTES:
-        raise OutputError(f"the model's header would take {len(padded)} bytes; accepted are up to {MAX_HEADER_BYTES}")
-    return len(padded).to_bytes(LENGTH_BYTES, "little") + padded
+    code = STORED_TYPES[precision][0]
+    tensors = ((key, code, tensor.shape, tensor.nbytes) for key, tensor in _stored_tensors(contents, precision))
+    return encoded_header(_metadata(contents, licence, name, precision), tensors)
 
 
 def _metadata(

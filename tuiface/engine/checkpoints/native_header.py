@@ -12,8 +12,6 @@ and tensors named "G." and "D." before the canonical names, in float32, float16 
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -31,18 +29,23 @@ from tuiface.engine.checkpoints.architecture import (
     generator_shapes,
 )
 from tuiface.engine.checkpoints.census import describe, printable
+from tuiface.engine.checkpoints.container import (
+    LENGTH_BYTES,
+    MAX_HEADER_BYTES,
+    ContainerHeader,
+    check_tensors,
+    json_object,
+    split_header,
+)
 from tuiface.engine.checkpoints.contents import CheckpointFormat, GeneratorSource
 from tuiface.engine.checkpoints.source_file import open_regular
 from tuiface.engine.config import DiscriminatorConfig, GeneratorConfig
 from tuiface.errors import ModelError
 
 FORMAT: Final = "tuiface.model/1"
-MAX_HEADER_BYTES: Final = 1 << 20
-LENGTH_BYTES: Final = 8
 MAX_TUPLE: Final = 64
 MAX_LINE: Final = 300
 MAX_NUMBER: Final = 1e30
-ITEM_SIZES: Final[Mapping[str, int]] = {"F32": 4, "F16": 2, "BF16": 2}
 
 ConfigT = TypeVar("ConfigT", GeneratorConfig, DiscriminatorConfig)
 
@@ -90,22 +93,17 @@ def open_native_header(path: Path) -> NativeHeader:
 
 def parse_header(head: bytes | memoryview, file_bytes: int) -> NativeHeader:
     """The header in the first bytes of a file of `file_bytes`."""
-    length = int.from_bytes(head[:LENGTH_BYTES], "little")
-    available = min(len(head), file_bytes) - LENGTH_BYTES
-    if available < 2 or length > min(MAX_HEADER_BYTES, available):
-        raise ModelError(
-            f"a safetensors header of {length} bytes is claimed in a file of {file_bytes}; accepted are up to "
-            f"{MAX_HEADER_BYTES}",
-            "the file is cut off, damaged or not a tuiface model",
-        )
-    entries = _json_object(bytes(head[LENGTH_BYTES : LENGTH_BYTES + length]), "the safetensors header")
-    metadata = _metadata(entries.pop("__metadata__", None))
-    header = _header(metadata, entries, file_bytes)
-    _check_tensors(header, entries, file_bytes - LENGTH_BYTES - length)
+    container = split_header(
+        head, file_bytes, FORMAT, "a tuiface model", "tuiface model convert makes one from a checkpoint"
+    )
+    header = _header(container, file_bytes)
+    shapes = expected_shapes(header.generator_config, header.discriminator_config, has_w_avg=header.has_w_avg)
+    check_tensors(container, shapes)
     return header
 
 
-def _header(metadata: Mapping[str, str], entries: Mapping[str, Any], file_bytes: int) -> NativeHeader:
+def _header(container: ContainerHeader, file_bytes: int) -> NativeHeader:
+    metadata, entries = container.metadata, container.entries
     generator = _config(metadata, "config", GeneratorConfig)
     check_generator_config(generator)
     discriminator = None
@@ -142,75 +140,10 @@ def expected_shapes(
     return shapes
 
 
-def _check_tensors(header: NativeHeader, entries: Mapping[str, Any], data_bytes: int) -> None:
-    expected = expected_shapes(header.generator_config, header.discriminator_config, has_w_avg=header.has_w_avg)
-    for name in entries:
-        if name not in expected:
-            raise ModelError(f"tensor '{printable(name)}' does not belong to the network that config describes")
-    ranges = []
-    for name, shape in expected.items():
-        match entries.get(name):
-            case None:
-                raise ModelError(f"tensor {name} {list(shape)} is missing", "the file is incomplete: convert it again")
-            case {"dtype": str() as dtype, "shape": list() as held, "data_offsets": [int() as start, int() as stop]}:
-                if dtype not in ITEM_SIZES:
-                    raise ModelError(f"tensor {name} is of type {describe(dtype)}; accepted are F32, F16, BF16")
-                if held != list(shape):
-                    sides = ", ".join(map(describe, held[:8]))
-                    raise ModelError(f"tensor {name} has shape [{sides}]; expected is {list(shape)}")
-                if stop - start != math.prod(shape) * ITEM_SIZES[dtype]:
-                    raise ModelError(f"tensor {name} {list(shape)} of {dtype} takes {describe(stop - start)} bytes")
-                ranges.append((start, stop))
-            case other:
-                raise ModelError(f"tensor {name} is described by {describe(other)}")
-    position = 0
-    for start, stop in sorted(ranges):
-        if start != position:
-            raise ModelError(f"tensor data has a gap or an overlap at byte {position}")
-        position = stop
-    if position != data_bytes:
-        raise ModelError(f"its tensors take {position} bytes, {data_bytes} are there", "copy or convert the file again")
-
-
-def _json_object(text: bytes | str, what: str) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) != len(pairs):
-            raise ValueError("a key occurs twice")
-        return result
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON")
-
-    try:
-        # bytes.decode first: json would guess other encodings.
-        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        value = json.loads(decoded, object_pairs_hook=unique, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ModelError(f"{what} is not sound JSON: {printable(reason)}") from None
-    if not isinstance(value, dict):
-        raise ModelError(f"{what} is {describe(value)} instead of a JSON object")
-    return value
-
-
-def _metadata(value: object) -> dict[str, str]:
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        held = describe(value.get("format")) if isinstance(value, dict) else "absent"
-        raise ModelError(
-            f"a safetensors file, but not a tuiface model: metadata 'format' is {held}; accepted is '{FORMAT}'",
-            "tuiface model convert makes one from a checkpoint",
-        )
-    for key, text in value.items():
-        if not isinstance(text, str):
-            raise ModelError(f"metadata '{printable(key)}' is {describe(text)} instead of text")
-    return value
-
-
 def _config(metadata: Mapping[str, str], key: str, kind: type[ConfigT]) -> ConfigT:
     if key not in metadata:
         raise ModelError(f"metadata '{key}' is missing")
-    values = _json_object(metadata[key], f"metadata '{key}'")
+    values = json_object(metadata[key], f"metadata '{key}'")
     hints = get_type_hints(kind)
     for name in values:
         if name not in hints:
@@ -259,7 +192,7 @@ def _line(metadata: Mapping[str, str], key: str) -> str | None:
 
 
 def _lines(metadata: Mapping[str, str], key: str) -> tuple[str, ...]:
-    lines = _json_object('{"lines": ' + metadata.get(key, "[]") + "}", f"metadata '{key}'").get("lines")
+    lines = json_object('{"lines": ' + metadata.get(key, "[]") + "}", f"metadata '{key}'").get("lines")
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise ModelError(f"metadata '{key}' is not a JSON list of text")
     return tuple(printable(line, MAX_LINE) for line in lines[:32])

@@ -1,11 +1,12 @@
-"""`tuiface bench`: measure this machine, in ratios rather than in promises."""
+"""`tuiface bench`: measure this machine, in ratios rather than in promises, and the quality of a network."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
-from tuiface.commands.session import Commands, emit
+from tuiface.commands.session import Commands, emit, note, settings_from
 from tuiface.errors import EXIT_DONE, UsageError
 
 EXAMPLE = """\
@@ -15,7 +16,10 @@ examples:
   tuiface bench open                         opening a full-size network
   tuiface bench start                        --help, first paint, first face
   tuiface bench train                        pictures a second of training, float32 beside bfloat16
+  tuiface bench quality --out report         a network's faces beside held-out rendered heads
 """
+
+_FEWEST_FACES, _MOST_FACES = 8, 8192
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -23,8 +27,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser = commands.add_parser(
         "bench",
         parents=[common],
-        help="measure speed on this machine",
-        description="Measure speed on this machine; docs/performance.md explains the figures.",
+        help="measure speed on this machine, or the quality of a network",
+        description="Measure speed on this machine, or the quality of a network; docs/performance.md explains the "
+        "figures.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -49,6 +54,17 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     train.add_argument("--resolution", type=int, default=128, metavar="PX", help="default: 128")
     train.add_argument("--batch", type=int, default=16, metavar="N", help="default: 16")
     train.set_defaults(run=run_train)
+    quality = kinds.add_parser(
+        "quality",
+        parents=[common],
+        help="a network's faces against held-out rendered heads",
+        description="Compare faces at psi 1 with rendered heads: KID, precision, recall, diversity, attributes.",
+        epilog="example: tuiface bench quality --model runs/heads128/best.safetensors --out report",
+    )
+    quality.add_argument("--count", type=int, default=512, metavar="N", help="faces, and as many heads; default: 512")
+    quality.add_argument("--out", default="quality", metavar="DIR", help="folder of the report; default: quality")
+    quality.add_argument("--cache", metavar="DIR", help="rendered heads, made where absent; default: the user's cache")
+    quality.set_defaults(run=run_quality)
 
 
 def run_synthesis(args: argparse.Namespace) -> int:
@@ -103,6 +119,42 @@ def run_train(args: argparse.Namespace) -> int:
     for precision, row in measure(args.resolution, _threads(args), batch=args.batch).items():
         text = "  ".join(f"{key} {value:.1f}" for key, value in row.items())
         emit(args, f"{precision:<10} {text}", precision=precision, resolution=args.resolution, **row)
+    return EXIT_DONE
+
+
+def run_quality(args: argparse.Namespace) -> int:
+    """Figures, a sheet and histograms in a folder; the figures also line by line."""
+    if not _FEWEST_FACES <= args.count <= _MOST_FACES:
+        raise UsageError(f"--count {args.count}; accepted are {_FEWEST_FACES} to {_MOST_FACES}")
+    from tuiface.engine.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    import torch
+
+    from tuiface.assets import embedded_model_path
+    from tuiface.benchmarks.quality import measure
+    from tuiface.benchmarks.quality_report import write_report
+    from tuiface.engine.loading import load_checkpoint
+    from tuiface.engine.readers import AttributeReader
+
+    settings = settings_from(args)
+    torch.set_num_threads(_threads(args))
+    checkpoint = load_checkpoint(settings.model or embedded_model_path(), cache=settings.cache)
+    cache = Path(args.cache) if args.cache else settings.cache / "heads"
+    quality = measure(checkpoint, AttributeReader.load(), args.count, cache, note)
+    model = {"name": checkpoint.info.name, "sha256": checkpoint.info.network_sha256}
+    report = write_report(Path(args.out), quality, model)
+    if getattr(args, "json", False):
+        emit(args, "", **report)
+        return EXIT_DONE
+    for kind, row in quality.generated.items():
+        perfect = quality.rendered[kind]
+        for name in ("kid", "precision", "recall", "diversity"):
+            got, wanted = getattr(row, name), getattr(perfect, name)
+            emit(args, f"{kind:<14} {name:<10} {got:8.4f}   rendered heads {wanted:8.4f}")
+    for attribute in quality.coverage:
+        emit(args, f"spread of {attribute.name:<20} {attribute.spread:5.2f}   overlap {attribute.overlap:5.2f}")
+    emit(args, f"report in {args.out}")
     return EXIT_DONE
 
 

@@ -1,4 +1,4 @@
-"""`tuiface train`: train a StyleGAN2 network on procedural heads or on pictures."""
+"""`tuiface train`: train a StyleGAN2 network on procedural heads or on pictures, or a reader of pictures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.session import Commands, emit, note
+from tuiface.commands.train_readers import add_reader_parsers
 from tuiface.errors import EXIT_DONE, EXIT_INTERRUPTED, OutputError, UsageError, quoted
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ examples:
   tuiface train --resume runs/heads64                               exactly where it stopped
   tuiface train --data heads --res 128 --from runs/heads64 --out runs/heads128
   tuiface train --data photos.zip --res 128 --mirror --out runs/photos --licence "all rights reserved"
+  tuiface train segmenter --out runs/segmenter                      a reader of pictures instead of a generator
 
 Ctrl-C saves a snapshot and stops. RUN/best.safetensors is the best network so far, RUN/samples/ its pictures.
 """
@@ -58,6 +60,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     model.add_argument("--name", metavar="TEXT", help="name recorded in the model; default: the run folder's")
     model.add_argument("--licence", metavar="TEXT", help="licence recorded in the model")
     parser.set_defaults(run=run)
+    add_reader_parsers(parser, common)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -87,6 +87,10 @@ class HeadData:
         """uint8 [512, R, R, 3]: shard 0."""
         return torch.from_numpy(np.array(self._shards[0].pixels))
 
+    def held_out_regions(self) -> Tensor:
+        """uint8 [512, R, R]: the region maps of `held_out`."""
+        return torch.from_numpy(np.array(self._shards[0].regions))
+
     def held_out_parameters(self) -> HeadParameters:
         """The parameters of `held_out`."""
         return self._shards[0].parameters

@@ -1,0 +1,175 @@
+"""Readers learn what tiny pictures plainly show, and what they record of it is true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tuiface.cli import main
+from tuiface.engine.readers import AttributeReader, Segmenter
+from tuiface.engine.training import RunLimits
+from tuiface.engine.training.data import normalise
+from tuiface.engine.training.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, write_shard
+from tuiface.engine.training.reader_settings import ReaderSettings, recommended_reader
+from tuiface.engine.training.reader_training import ReaderTraining, rate, train_reader
+from tuiface.engine.training.segmenter_training import mean_iou, region_ious, segmentation_loss
+from tuiface.errors import EngineError, UsageError
+from tuiface.heads import REGION_NAMES, HeadBatch, Region, sample_parameters
+
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shards of stand-ins for heads: a disc as dark as the skin, at the height of the pitch, on a light ground."""
+    folder = tmp_path_factory.mktemp("heads")
+    ys, xs = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    for index in range(2):
+        parameters = sample_parameters(SHARD_HEADS, seed=0, start=index * SHARD_HEADS)
+        centre = SIDE / 2 + parameters["pitch"].clamp(-12, 12) / 3
+        disc = ((ys - centre[:, None, None]) ** 2 + (xs - SIDE / 2) ** 2).sqrt() < SIDE / 4
+        shade = 20 + 160 * (1 - parameters["melanin"])
+        pixels = torch.where(disc, shade[:, None, None], 230.0).to(torch.uint8)[..., None].expand(-1, -1, -1, 3)
+        regions = torch.where(disc, int(Region.SKIN), int(Region.BACKGROUND)).to(torch.uint8)
+        heads = HeadBatch(pixels.contiguous(), regions, parameters)
+        write_shard(folder / ShardKey(SIDE, 0, index).file_name, heads)
+    return folder
+
+
+def settings(kind: str, **changes: object) -> ReaderSettings:
+    values: dict[str, object] = {
+        "resolution": SIDE,
+        "num_heads": 2 * SHARD_HEADS,
+        "widths": (8, 12, 16, 16),
+        "feature_width": 24,
+        "batch": 32,
+        "kimg": 6.0,
+        "learning_rate": 0.01,
+        "misalignment": 0.1,
+        "recasting": 0.05,
+        "name": "tiny",
+        "licence": "CC0-1.0",
+    }
+    return recommended_reader("segmenter" if kind == "segmenter" else "attributes", {**values, **changes})
+
+
+def limits(out: Path, cache: Path, **changes: object) -> RunLimits:
+    return RunLimits.model_validate({"out": out, "cache": cache, "workers": 0, "threads": 1, **changes})
+
+
+def held_out_heads(cache: Path) -> tuple[HeadShard, torch.Tensor]:
+    """Shard 0, and its pictures float32 [512, 3, R, R]."""
+    shard = open_shard(cache / ShardKey(SIDE, 0, 0).file_name)
+    return shard, normalise(torch.from_numpy(np.array(shard.pixels)), torch.device("cpu"))
+
+
+def test_a_segmenter_finds_the_disc_and_says_how_well(cache: Path, tmp_path: Path) -> None:
+    outcome = train_reader(settings("segmenter"), limits(tmp_path / "run", cache))
+    assert outcome.path == tmp_path / "run" / "segmenter.safetensors"
+    figures = outcome.card.figures
+    assert figures["miou"] > 0.9
+    assert set(figures) >= {"iou_skin", "iou_background", "group_accuracy", "miou_softened"}
+    assert "iou_hair" not in figures
+    segmenter = Segmenter.load(outcome.path)
+    assert segmenter.card == outcome.card
+    assert (segmenter.card.name, segmenter.card.licence, segmenter.card.regions) == ("tiny", "CC0-1.0", REGION_NAMES)
+    assert segmenter.card.training["heads"] == SHARD_HEADS
+    assert (tmp_path / "run" / "samples" / "segmenter.png").exists()
+
+
+def test_the_recorded_figures_are_those_of_the_file(cache: Path, tmp_path: Path) -> None:
+    outcome = train_reader(settings("segmenter", kimg=1.0), limits(tmp_path / "run", cache))
+    held_out, images = held_out_heads(cache)
+    found = Segmenter.load(outcome.path).regions(images)
+    assert mean_iou(found, torch.from_numpy(np.array(held_out.regions))) == pytest.approx(
+        outcome.card.figures["miou"], abs=1e-3
+    )
+
+
+def test_an_attribute_reader_reads_what_shows_and_leaves_out_what_does_not(cache: Path, tmp_path: Path) -> None:
+    outcome = train_reader(settings("attributes"), limits(tmp_path / "run", cache))
+    reader = AttributeReader.load(outcome.path)
+    assert "melanin" in reader.names
+    assert "smile" not in reader.names
+    assert outcome.card.unreadable["smile"] < 0.5
+    melanin = next(a for a in reader.attributes if a.name == "melanin")
+    assert melanin.held_out_r2 > 0.8
+    held_out, images = held_out_heads(cache)
+    read = reader.read(images)[:, reader.names.index("melanin")]
+    wanted = held_out.parameters["melanin"]
+    r2 = 1 - (read - wanted).square().sum() / (wanted - wanted.mean()).square().sum()
+    assert float(r2) == pytest.approx(melanin.held_out_r2, abs=2e-3)
+
+
+def test_a_training_too_short_to_read_anything_says_so(cache: Path, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="no attribute can be read"):
+        train_reader(settings("attributes", kimg=0.032), limits(tmp_path / "run", cache))
+    assert not (tmp_path / "run" / "attributes.safetensors").exists()
+
+
+def test_equal_settings_give_equal_readers(cache: Path, tmp_path: Path) -> None:
+    paths = [train_reader(settings("segmenter", kimg=0.3), limits(tmp_path / n, cache)).path for n in ("a", "b")]
+    networks = [Segmenter.load(path).probabilities(torch.zeros(1, 3, SIDE, SIDE)) for path in paths]
+    assert torch.equal(*networks)
+
+
+def test_ctrl_c_ends_with_a_reader(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ReaderTraining.step
+
+    def step(run: ReaderTraining) -> float:
+        if run.images >= 320:
+            raise KeyboardInterrupt
+        return real(run)
+
+    monkeypatch.setattr(ReaderTraining, "step", step)
+    outcome = train_reader(settings("segmenter"), limits(tmp_path / "run", cache))
+    assert outcome.interrupted
+    assert outcome.card.training["images"] == 320
+    assert Segmenter.load(outcome.path).card == outcome.card
+
+
+def test_the_learning_rate_rises_then_falls_to_zero() -> None:
+    rates = [rate(i / 100) for i in range(101)]
+    top = rates.index(max(rates))
+    assert rates[:top] == sorted(rates[:top])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert [rates[top], rates[-1], rate(2.0)] == pytest.approx([1, 0, 0], abs=0.01)
+
+
+def test_regions_in_neither_map_do_not_count() -> None:
+    wanted = torch.zeros(1, 4, 4, dtype=torch.uint8)
+    wanted[:, :2] = int(Region.HAIR)
+    found = wanted.clone()
+    found[:, 0] = int(Region.EYES)  # in the found map alone: an error, so it counts
+    assert region_ious(found, wanted) == {"background": 1.0, "hair": 0.5, "eyes": 0.0}
+    assert mean_iou(found, wanted) == pytest.approx(0.5)
+
+
+def test_the_segmentation_loss_is_least_where_all_is_right() -> None:
+    regions = torch.randint(0, 4, (2, 8, 8), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    right = torch.nn.functional.one_hot(regions.long(), 12).permute(0, 3, 1, 2).float() * 40
+    assert float(segmentation_loss(right, regions)) == pytest.approx(0, abs=1e-3)
+    assert segmentation_loss(right.roll(1, dims=1), regions) > 1
+    logits = torch.zeros_like(right).requires_grad_()
+    segmentation_loss(logits, regions).backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert (logits.grad.gather(1, regions.long()[:, None]) < 0).all()  # towards the right region everywhere
+
+
+def test_the_command_trains_and_reports(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    flags = ["--out", str(out), "--cache", str(cache), "--workers", "0", "--heads", "1024", "--threads", "1"]
+    with pytest.raises(UsageError, match="kimg"):
+        recommended_reader("segmenter", {"kimg": -1.0})
+    assert main(["train", "segmenter", *flags, "--kimg", "-1", "--precision", "float32"]) == 2
+    assert "train segmenter: kimg" in capsys.readouterr().err
+    assert main(["train", "segmenter", "--kimg", "1"]) == 2
+    assert "--out" in capsys.readouterr().err
+    code = main(["train", "segmenter", *flags, "--kimg", "0.1", "--precision", "float32", "--json"])
+    assert code == 5  # the cache holds heads of 32 px, and the readers take 128
+    report = json.loads(capsys.readouterr().out)
+    assert "128 px" in report["error"]

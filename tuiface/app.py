@@ -7,7 +7,6 @@ engine starts.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.dom import DOMNode
+from textual.events import CursorPosition
 from textual.screen import Screen
 
 from tuiface.actions import Action, Place, actions_at
@@ -34,29 +34,43 @@ from tuiface.screens.messages import (
 )
 from tuiface.screens.session import Session
 from tuiface.screens.summary import home_relative, source_text
-from tuiface.terminal.capabilities import Capabilities, detect
+from tuiface.terminal.capabilities import Capabilities, detect, tmux_facts
 from tuiface.terminal.private_api import send_truecolor
+from tuiface.terminal.probe import given_environment
+from tuiface.terminal.wire import Wire
 
 if TYPE_CHECKING:
     from tuiface.settings import Settings
+    from tuiface.terminal.probe import Probe
 
 LOG_NAME = "tuiface.log"
 log = logging.getLogger("tuiface")
 log.addHandler(logging.NullHandler())
 
 
-def run_app(settings: Settings) -> int:
+def run_app(settings: Settings, probe: Probe | None = None) -> int:
     """Run the interface until the user leaves; returns the exit code, 4 or 5 where the engine could not be used.
+
+    `probe` is the question to the terminal, already under way; None asks nothing.
 
     Raises UsageError for a theme that does not exist.
     """
     log_to(settings.state)
-    app = TuifaceApp(settings)
+    app = TuifaceApp(settings, capabilities_of(settings, probe))
     if settings.theme not in app.available_themes:
         names = sorted(app.available_themes)
         raise UsageError(f"no theme {quoted(settings.theme)}", nearest(settings.theme, names) or ", ".join(names))
     app.run()
     return app.return_code or EXIT_DONE
+
+
+def capabilities_of(settings: Settings, probe: Probe | None = None) -> Capabilities:
+    """What the environment says of the terminal, with its answers and the settings."""
+    environment = given_environment()
+    if probe is None:
+        return detect(environment, settings.graphics, cells=settings.cells)
+    answers, tmux = probe.answers(), tmux_facts(probe.tmux_line())
+    return detect(environment, settings.graphics, cells=settings.cells, answers=answers, tmux=tmux)
 
 
 def log_to(folder: Path) -> None:
@@ -87,11 +101,12 @@ class TuifaceApp(App[None]):
         engine_factory: EngineFactory = private_engine,
     ) -> None:
         super().__init__()
-        capabilities = detect(os.environ, settings.graphics) if capabilities is None else capabilities
+        capabilities = capabilities_of(settings) if capabilities is None else capabilities
         if capabilities.colours == "truecolor":
             send_truecolor(self)
         self._link = EngineLink(settings, engine_factory, self.post_message)
-        self.session = Session(settings, capabilities, self._link)
+        self.wire = Wire(self, capabilities)
+        self.session = Session(settings, self.wire, self._link)
         self._is_leaving = False
 
     def get_default_screen(self) -> Screen[None]:
@@ -108,7 +123,8 @@ class TuifaceApp(App[None]):
         self.session.start()
 
     def on_unmount(self) -> None:
-        """Leave nothing running, however the app ends."""
+        """Leave nothing running, and nothing in the terminal's memory, however the app ends."""
+        self.wire.close()
         self._link.close()
 
     def show_state(self) -> None:
@@ -116,6 +132,11 @@ class TuifaceApp(App[None]):
         for screen in self.screen_stack:
             if isinstance(screen, FaceScreen):
                 screen.show_state()
+
+    def on_cursor_position(self, event: CursorPosition) -> None:
+        """The terminal has read what was written before it was asked."""
+        event.stop()
+        self.wire.answered()
 
     # --- what threads tell ---------------------------------------------------------------------------------------
 
@@ -208,6 +229,17 @@ class TuifaceApp(App[None]):
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(unicode=self.session.capabilities.unicode))
+
+    def action_graphics(self) -> None:
+        """Go round what the terminal offers."""
+        shown = self.wire.next_graphics()
+        words = {"kitty": "kitty's protocol", "sixel": "sixel", "block": "coloured cells", "none": "numbers"}
+        self.notify(words[shown.graphics], title="Pictures as", timeout=3)
+
+    def action_redraw(self) -> None:
+        """All again: the terminal may be another one."""
+        self.wire.redraw()
+        self.screen.refresh(layout=True)
 
     def action_restart_engine(self) -> None:
         """Start an engine that stopped; one that runs is left alone."""

@@ -71,6 +71,11 @@ def common_flags() -> argparse.ArgumentParser:
     )
     common.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where the engine runs (default: auto)")
     common.add_argument("--threads", type=int, metavar="N", help="CPU threads of the engine (default: all)")
+    common.add_argument(
+        "--graphics",
+        choices=("auto", "kitty", "sixel", "block", "none"),
+        help="how the interface shows pictures (default: auto)",
+    )
     common.add_argument("--json", action="store_true", help="print one JSON object a line on stdout")
     return common
 
@@ -106,10 +111,16 @@ def _run(arguments: list[str]) -> int:
 def _open_interface(args: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the interface needs a terminal", "without one, use a command: tuiface render --help")
-    from tuiface.app import run_app
     from tuiface.commands.session import settings_from
+    from tuiface.terminal.probe import Probe, given_environment
 
-    return run_app(settings_from(args))
+    settings = settings_from(args)
+    probe = Probe.start(given_environment())  # answers arrive while the interface is imported
+    try:
+        from tuiface.app import run_app
+    finally:
+        probe.answers()  # the terminal is as it was before anything else uses it
+    return run_app(settings, probe)
 
 
 def _fail(error: TuifaceError, *, as_json: bool) -> int:

@@ -43,8 +43,10 @@ class Settings(Value):
     """CPU threads of the engine; 0 takes all cores that the process may use."""
     psi: float = Field(DEFAULT_PSI, ge=PSI_RANGE[0], le=PSI_RANGE[1])
     """Truncation of new faces: 0 is the mean face, 1 no truncation."""
-    graphics: Literal["auto", "block", "none"] = "auto"
-    """How the terminal shows pictures; auto asks the environment."""
+    graphics: Literal["auto", "kitty", "sixel", "block", "none"] = "auto"
+    """How the terminal shows pictures; auto asks it before the interface starts."""
+    cells: Literal["auto", "half", "quadrant", "sextant"] = "auto"
+    """Characters of pictures in coloured cells; sextants are the finest and need a font of Unicode 13."""
     theme: str = "textual-dark"
     """Colour theme of the interface, by its Textual name."""
     cache: FolderOrFile = Field(default_factory=lambda: platformdirs.user_cache_path(APP))

@@ -10,7 +10,7 @@ XTERM = {"TERM": "xterm-256color", "LANG": "en_US.UTF-8"}
 
 
 def seen(environment: dict[str, str], **options: str) -> Capabilities:
-    return detect({**XTERM, **environment}, **options, cell_aspect=2.0)  # type: ignore[arg-type]
+    return detect({**XTERM, **environment}, **options, cell_px=(10, 20))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,11 @@ def test_the_setting_comes_before_the_terminal(term: str, graphics: str, picture
     assert seen({"TERM": term}, graphics=graphics).pictures is pictures
 
 
-@pytest.mark.parametrize("aspect", [1.8, 2.0, 2.3])
+@pytest.mark.parametrize("cell_px", [(10, 18), (10, 20), (10, 23)])
 @pytest.mark.parametrize(("columns", "rows"), [(40, 12), (80, 24), (24, 80), (1, 1), (160, 50)])
-def test_the_fitted_square_lies_inside_and_is_square(columns: int, rows: int, aspect: float) -> None:
-    width, height = Capabilities(cell_aspect=aspect).fit_square(columns, rows)
+def test_the_fitted_square_lies_inside_and_is_square(columns: int, rows: int, cell_px: tuple[int, int]) -> None:
+    aspect = cell_px[1] / cell_px[0]
+    width, height = Capabilities(cell_px=cell_px).fit_square(columns, rows)
     assert 1 <= width <= columns
     assert 1 <= height <= rows
     if min(columns, rows) > 1:

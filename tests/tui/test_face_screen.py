@@ -102,7 +102,10 @@ async def test_the_picture_is_the_frame_in_a_centred_square(open_app: Open) -> N
         np.testing.assert_array_equal(frame.pixels, paint(tui.recipe, frame.pixels.shape[0]))
         columns, rows = view._fit
         assert columns == 2 * rows
-        np.testing.assert_array_equal(view._cells, to_cells(frame.pixels, columns, rows, view._capabilities))
+        assert view._picture is not None
+        assert view._picture.shown is not None
+        expected = to_cells(frame.pixels, columns, rows, view.wire.capabilities)
+        np.testing.assert_array_equal(view._picture.shown.cells, expected)
         strips = [view.render_line(y) for y in range(view.content_size.height)]
         margins = {len(strip.text) - len(strip.text.lstrip()) for strip in strips if "▀" in strip.text}
         assert margins == {(view.content_size.width - columns) // 2}

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from rich.color import Color, ColorSystem
+from rich.console import Console
+from rich.segment import Segment
 from rich.style import Style
-from textual.app import App
+from textual.app import App, ComposeResult
 from textual.strip import Strip
+from textual.widget import Widget
 
-from tuiface.terminal.private_api import send_truecolor, truecolor_style
+from tuiface.terminal.private_api import (
+    control_segment,
+    foreground_style,
+    forget_drawn_lines,
+    send_truecolor,
+    truecolor_style,
+    write_to_terminal,
+)
 
 
 def test_codes_worked_out_in_advance_are_richs_own() -> None:
@@ -31,3 +41,54 @@ def test_textual_writes_24_bit_colours_when_told() -> None:
     app: App[None] = App()
     send_truecolor(app)
     assert app.console.color_system == "truecolor"
+
+
+def test_a_foreground_is_sent_as_it_is() -> None:
+    style = foreground_style((1, 2, 3))
+    assert style._ansi == "38;2;1;2;3"
+    assert Strip([Segment("x", style)], 1).render(Console(color_system="truecolor")) == "\x1b[38;2;1;2;3mx\x1b[0m"
+
+
+async def test_nothing_is_written_where_there_is_no_terminal() -> None:
+    app: App[None] = App()
+    assert not write_to_terminal(app, "x")
+    async with app.run_test():
+        assert not write_to_terminal(app, "x")
+
+
+async def test_forgotten_lines_are_asked_for_again() -> None:
+    class Counting(Widget):
+        asked = 0
+
+        def render_line(self, y: int) -> Strip:
+            self.asked += 1
+            return Strip.blank(self.size.width)
+
+    class Counter(App[None]):
+        def compose(self) -> ComposeResult:
+            yield Counting()
+
+    app = Counter()
+    async with app.run_test(size=(10, 5)):
+        widget = app.query_one(Counting)
+        widget.render_lines(widget.size.region)
+        before = widget.asked
+        widget.render_lines(widget.size.region)
+        assert widget.asked == before
+        forget_drawn_lines(widget)
+        widget.render_lines(widget.size.region)
+        assert widget.asked == before + 5
+
+
+def test_a_control_segment_takes_no_cell_and_is_written_as_it_is() -> None:
+    strip = Strip([Segment("ab"), control_segment("\x1b7raw\x1b8")])
+    assert strip.cell_length == 2
+    assert strip.render(Console(color_system="truecolor")).endswith("\x1b7raw\x1b8")
+
+
+def test_a_cursor_position_is_an_event_and_not_a_key() -> None:
+    from textual._xterm_parser import XTermParser
+    from textual.events import CursorPosition
+
+    [event] = [token for token in XTermParser().feed("\x1b[2;2R") if not isinstance(token, str)]
+    assert isinstance(event, CursorPosition)

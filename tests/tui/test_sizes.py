@@ -52,7 +52,7 @@ async def test_a_storm_of_resizes_ends_in_order(open_app: Open) -> None:
         await tui.pilot.resize_terminal(80, 24)
         await tui.settled()
         columns, rows = tui.view()._fit
-        assert (columns, rows) == tui.view()._capabilities.fit_square(*tui.view().content_size)
+        assert (columns, rows) == tui.view().wire.capabilities.fit_square(*tui.view().content_size)
         assert len(tui.view()._strips) == rows
 
 
@@ -66,7 +66,7 @@ async def test_without_utf8_nothing_but_ascii_is_drawn(open_app: Open) -> None:
 
 
 async def test_without_graphics_the_picture_is_put_in_numbers(open_app: Open) -> None:
-    async with open_app(capabilities=Capabilities(pictures=False)) as tui:
+    async with open_app(capabilities=Capabilities(graphics="none")) as tui:
         text = tui.text()
         assert "▀" not in text
         assert "brightness" in text

@@ -98,7 +98,7 @@ def _terminal(settings: Settings) -> Iterator[Finding]:
             "terminal", "note", "the output is not a terminal, so it cannot be examined", "run it in a terminal"
         )
         return
-    found = detect(os.environ, settings.graphics)
+    found = detect(os.environ, settings.graphics, cells=settings.cells)
     size = shutil.get_terminal_size()
     colours = "24-bit colour" if found.colours == "truecolor" else f"{found.colours} colours"
     text = f"TERM {os.environ.get('TERM', 'not set')}, {size.columns}x{size.lines} cells, {colours}"

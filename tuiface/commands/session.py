@@ -22,7 +22,7 @@ def settings_from(args: argparse.Namespace) -> Settings:
     """Settings with the flags of this call on top. Raises UsageError or InputFileError."""
     from tuiface.settings import load_settings
 
-    names = ("model", "device", "threads", "psi")
+    names = ("model", "device", "threads", "psi", "graphics")
     return load_settings({name: getattr(args, name, None) for name in names})
 
 

@@ -50,7 +50,7 @@ class FaceScreen(Screen[None]):
             yield Label("", id="model", markup=False)
             yield Label("", id="status", markup=False)
         with Horizontal(id="body"):
-            yield FaceView(self._session.capabilities, id="face")
+            yield FaceView(self._session.wire, id="face")
             yield FacePanel(self._session, id="panel")
         yield Static("", id="command", markup=False)
         yield KeyLine(ACTIONS, unicode=self._session.capabilities.unicode, id="keys")
@@ -67,7 +67,7 @@ class FaceScreen(Screen[None]):
             f"{width} x {height} is too small: tuiface needs {MIN_COLUMNS} columns and {MIN_ROWS} rows."
         )
 
-    def on_face_view_resized(self, event: FaceView.Resized) -> None:
+    def on_image_view_resized(self, event: FaceView.Resized) -> None:
         """Previews are rendered for what can be seen."""
         self._session.resize_view(event.view_px)
         self.show_state()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tuiface.settings import Settings
     from tuiface.studio import Face, Studio
     from tuiface.terminal.capabilities import Capabilities
+    from tuiface.terminal.wire import Wire
 
 Phase = Literal["starting", "ready", "restarting", "stopped"]
 
@@ -26,9 +27,9 @@ RESTARTS = 1
 class Session:
     """One user's session as the interface sees it."""
 
-    def __init__(self, settings: Settings, capabilities: Capabilities, link: EngineLink) -> None:
+    def __init__(self, settings: Settings, wire: Wire, link: EngineLink) -> None:
         self.settings = settings
-        self.capabilities = capabilities
+        self.wire = wire
         self.link = link
         self.phase: Phase = "starting"
         self.studio: Studio | None = None
@@ -50,6 +51,11 @@ class Session:
         """Ends of the engine since it last delivered a frame."""
         self._sequence = 0
         self._requested: tuple[Recipe, int] | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """How pictures are drawn now."""
+        return self.wire.capabilities
 
     # --- what keys do --------------------------------------------------------------------------------------------
 

@@ -1,11 +1,13 @@
-"""What the terminal can show, read from the environment alone: nothing is sent to the terminal, so nothing can hang.
+"""What the terminal can show: from the environment, from what it answered (tuiface.terminal.probe), and the settings.
 
-SSH forwards TERM but not COLORTERM; terminals that name themselves in TERM are therefore recognised by that name.
+Everything here is arithmetic on values; nothing is asked of the terminal. SSH forwards TERM but not COLORTERM, so
+terminals that name themselves in TERM, or in their answer, are recognised by that name.
 """
 
 from __future__ import annotations
 
 import fcntl
+import re
 import struct
 import sys
 import termios
@@ -13,10 +15,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Colours = Literal["truecolor", "256", "16"]
-Graphics = Literal["auto", "block", "none"]
+from tuiface.terminal.probe import NO_ANSWERS, Answers, locale_is_utf8
 
-USUAL_CELL_ASPECT = 2.0
+Colours = Literal["truecolor", "256", "16"]
+Graphics = Literal["auto", "kitty", "sixel", "block", "none"]
+Protocol = Literal["kitty", "sixel", "block", "none"]
+"""How pictures reach the terminal: kitty's Unicode placeholders, sixel, coloured cells, or not at all."""
+CellStyle = Literal["auto", "half", "quadrant", "sextant"]
+Mosaic = Literal["half", "quadrant", "sextant"]
+"""Pixels that one coloured cell can tell apart: 1x2, 2x2 or 2x3, in two colours."""
+
+USUAL_CELL_PX = (10, 20)
 
 #: Terminals with 24-bit colours whose TERM says which they are.
 _TRUECOLOR_TERMS = ("xterm-kitty", "xterm-ghostty", "ghostty", "alacritty", "foot", "contour", "wezterm")
@@ -25,72 +34,171 @@ _TRUECOLOR_VARIABLES = {
     "TERM_PROGRAM": ("iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper"),
     "LC_TERMINAL": ("iTerm2",),
 }
+#: The same by the answer to XTVERSION, in lower case.
+_TRUECOLOR_NAMES = ("kitty", "ghostty", "wezterm", "iterm2", "foot", "konsole", "contour", "mintty", "xterm.js", "vte")
 #: The words of TEXTUAL_COLOR_SYSTEM, Textual's own override.
 _OVERRIDES: dict[str, Colours] = {"truecolor": "truecolor", "256": "256", "standard": "16"}
+#: Placeholders came with this release of kitty (its changelog, 2023).
+_FIRST_KITTY = (0, 28)
+_SIXEL_ATTRIBUTE = 4
+"""In the answer to DA1 (VT340 and its heirs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TmuxFacts:
+    """What tmux says of the terminal around it; its own DA1 may promise what that terminal cannot do."""
+
+    features: frozenset[str] = frozenset()
+    """`client_termfeatures`."""
+    outer_term: str = ""
+    """`client_termname`."""
+    passthrough: bool = False
+    """Whether `allow-passthrough` lets our escapes through."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """How pictures are drawn in this terminal."""
 
-    pictures: bool = True
-    """False: pictures are described by their measures."""
+    graphics: Protocol = "block"
+    """`none`: pictures are described by their measures."""
     colours: Colours = "truecolor"
     """Colours that cells may have."""
     unicode: bool = True
-    """False: cells are drawn as coloured spaces, one pixel each, since ▀ may not arrive."""
-    cell_aspect: float = USUAL_CELL_ASPECT
-    """Height of a cell divided by its width."""
+    """False: cells are drawn as coloured spaces, one pixel each, since block characters may not arrive."""
+    cell_px: tuple[int, int] = USUAL_CELL_PX
+    """Width and height of a cell in pixels."""
+    mosaic: Mosaic = "half"
+    in_tmux: bool = False
+    """Kitty's commands are wrapped so that tmux passes them on."""
+    is_remote: bool = False
+    """Over SSH: a draft is sent first until the link has shown that it is quick."""
+    offered: tuple[Protocol, ...] = ("block", "none")
+    """What the terminal can do, the best first: the key that changes it goes round these."""
+    name: str = ""
+    """What the terminal calls itself."""
+
+    @property
+    def pictures(self) -> bool:
+        """Whether pictures are shown at all."""
+        return self.graphics != "none"
+
+    @property
+    def cell_aspect(self) -> float:
+        """Height of a cell divided by its width."""
+        return self.cell_px[1] / self.cell_px[0]
 
     @property
     def pixels_per_cell(self) -> int:
-        """Pixels that a cell shows, one above the other."""
+        """Pixels that a cell of half-blocks shows, one above the other."""
         return 2 if self.unicode else 1
 
     def fit_square(self, columns: int, rows: int) -> tuple[int, int]:
         """The largest (columns, rows) within the given cells that looks square."""
-        fitted_rows = max(1, min(rows, round(columns / self.cell_aspect)))
-        return max(1, min(columns, round(fitted_rows * self.cell_aspect))), fitted_rows
+        return self.fit(columns, rows, 1.0)
+
+    def fit(self, columns: int, rows: int, ratio: float) -> tuple[int, int]:
+        """The largest (columns, rows) within the given cells that looks `ratio` times as wide as high."""
+        per_row = self.cell_aspect * ratio
+        fitted_rows = max(1, min(rows, round(columns / per_row)))
+        return max(1, min(columns, round(fitted_rows * per_row))), fitted_rows
+
+    def view_px(self, columns: int, rows: int) -> int:
+        """Pixels along the longer side that `columns` x `rows` cells can show."""
+        if self.graphics in ("kitty", "sixel"):
+            return max(columns * self.cell_px[0], rows * self.cell_px[1])
+        across, down = (
+            (1, self.pixels_per_cell) if self.mosaic == "half" else (2, 2 if self.mosaic == "quadrant" else 3)
+        )
+        return max(columns * across, rows * down)
 
 
 def detect(
-    environment: Mapping[str, str], graphics: Graphics = "auto", cell_aspect: float | None = None
+    environment: Mapping[str, str],
+    graphics: Graphics = "auto",
+    *,
+    cells: CellStyle = "auto",
+    answers: Answers = NO_ANSWERS,
+    tmux: TmuxFacts | None = None,
+    cell_px: tuple[int, int] | None = None,
 ) -> Capabilities:
-    """What `environment` says, with the setting `graphics` on top; `cell_aspect` None asks the terminal driver.
+    """What is known of the terminal, with the settings `graphics` and `cells` on top.
 
-    NO_COLOR needs no case of its own: Textual turns every colour, those of pictures too, into greys.
+    `cell_px` None takes the size that the terminal driver reports, else the one that was answered. NO_COLOR leaves
+    cells: Textual turns every colour into a grey, which would break the numbers that placeholders carry.
     """
-    is_dumb = environment.get("TERM", "") in ("dumb", "unknown")
+    colours = _colours(environment, answers, tmux)
+    unicode = locale_is_utf8(environment) or answers.utf8 is True
+    offered = _offered(environment, answers, tmux, unicode=unicode)
     return Capabilities(
-        pictures=graphics == "block" or (graphics == "auto" and not is_dumb),
-        colours=_colours(environment),
-        unicode=_is_utf8(environment),
-        cell_aspect=measured_cell_aspect() if cell_aspect is None else cell_aspect,
+        graphics=offered[0] if graphics == "auto" else graphics,
+        colours="truecolor" if graphics == "kitty" else colours,
+        unicode=unicode,
+        cell_px=_plausible(cell_px or measured_cell_px() or answers.cell_px),
+        mosaic=_mosaic(cells, colours, unicode=unicode),
+        in_tmux=tmux is not None,
+        is_remote="SSH_CONNECTION" in environment or "SSH_TTY" in environment,
+        offered=offered if graphics == "auto" or graphics in offered else (graphics, *offered),
+        name=answers.name or environment.get("TERM", ""),
     )
 
 
-def _colours(environment: Mapping[str, str]) -> Colours:
+def _offered(
+    environment: Mapping[str, str], answers: Answers, tmux: TmuxFacts | None, *, unicode: bool
+) -> tuple[Protocol, ...]:
+    if environment.get("TERM", "") in ("dumb", "unknown"):
+        return ("none", "block")
+    found: list[Protocol] = []
+    if not environment.get("NO_COLOR") and not is_opaque(environment):
+        if unicode and _has_placeholders(answers, tmux):
+            found.append("kitty")
+        if "sixel" in tmux.features if tmux is not None else _SIXEL_ATTRIBUTE in answers.attributes:
+            found.append("sixel")
+    return (*found, "block", "none")
+
+
+def is_opaque(environment: Mapping[str, str]) -> bool:
+    """Whether a program in between swallows pictures: GNU screen, or mosh, which draws cells of its own."""
+    term = environment.get("TERM", "")
+    return ("TMUX" not in environment and term.startswith("screen")) or "MOSH_IP" in environment or "STY" in environment
+
+
+def _has_placeholders(answers: Answers, tmux: TmuxFacts | None) -> bool:
+    """An OK to kitty's query is not enough: WezTerm, Konsole and Warp give it without knowing placeholders."""
+    if tmux is not None:
+        return tmux.passthrough and tmux.outer_term in ("xterm-kitty", "xterm-ghostty")
+    name = answers.name.lower()
+    version = tuple(int(n) for n in re.findall(r"\d+", name)[:2])
+    return answers.kitty and (name.startswith("ghostty") or (name.startswith("kitty") and version >= _FIRST_KITTY))
+
+
+def _mosaic(cells: CellStyle, colours: Colours, *, unicode: bool) -> Mosaic:
+    """Quadrants by default: never worse than half-blocks, and in every font; palettes are dithered, so halves there."""
+    if not unicode or colours != "truecolor":
+        return "half"
+    return "quadrant" if cells == "auto" else cells
+
+
+def _colours(environment: Mapping[str, str], answers: Answers, tmux: TmuxFacts | None) -> Colours:
     override = _OVERRIDES.get(environment.get("TEXTUAL_COLOR_SYSTEM", "").lower())
     if override is not None:
         return override
     if environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
         return "truecolor"
+    if tmux is not None:
+        return "truecolor" if "RGB" in tmux.features else "256"
     term = environment.get("TERM", "").lower()
     if term.startswith(_TRUECOLOR_TERMS) or term.endswith(("-direct", "-truecolor")) or "WT_SESSION" in environment:
         return "truecolor"
     if any(environment.get(name) in programs for name, programs in _TRUECOLOR_VARIABLES.items()):
         return "truecolor"
+    if answers.name.lower().startswith(_TRUECOLOR_NAMES):
+        return "truecolor"
     return "256" if term.endswith("-256color") else "16"
 
 
-def _is_utf8(environment: Mapping[str, str]) -> bool:
-    """The character set of the locale, by the order in which POSIX reads the variables."""
-    locale = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "")
-    return "utf8" in locale.lower().replace("-", "")
-
-
-def measured_cell_aspect() -> float:
-    """Cell height by width from the terminal's size in pixels, where it reports one that is plausible; else 2."""
+def measured_cell_px() -> tuple[int, int] | None:
+    """Size of a cell from the terminal driver's size in pixels; None where it reports none."""
     for stream in (sys.__stderr__, sys.__stdout__, sys.__stdin__):
         try:
             assert stream is not None
@@ -99,6 +207,20 @@ def measured_cell_aspect() -> float:
             continue
         rows, columns, width_px, height_px = struct.unpack("HHHH", answer)
         if rows and columns and width_px and height_px:
-            aspect = float((height_px / rows) / (width_px / columns))
-            return aspect if 1.5 <= aspect <= 3 else USUAL_CELL_ASPECT
-    return USUAL_CELL_ASPECT
+            return width_px // columns, height_px // rows
+    return None
+
+
+def _plausible(cell_px: tuple[int, int] | None) -> tuple[int, int]:
+    """A terminal's own word, unless no font has such cells."""
+    if cell_px is None or cell_px[0] < 3 or not 1.4 <= cell_px[1] / cell_px[0] <= 3:
+        return USUAL_CELL_PX
+    return cell_px
+
+
+def tmux_facts(line: str | None) -> TmuxFacts | None:
+    """From `Probe.tmux_line`: None outside tmux, nothing promised where it was mute."""
+    if line is None:
+        return None
+    features, outer_term, passthrough = (*line.split("\t"), "", "", "")[:3]
+    return TmuxFacts(frozenset(features.split(",")), outer_term, passthrough in ("1", "on", "all"))

@@ -64,6 +64,13 @@ def resample(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return numbers.astype(np.uint8)
 
 
+def mean_light(parts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The mean colour, by light, of the chosen ones (bool [N, P, 1]) of P pixels, uint8 [N, P, 3]: [N, 3]."""
+    light = (_linear_light()[parts] * chosen).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1)
+    numbers: np.ndarray = np.searchsorted(_rounding_borders(), light)
+    return numbers
+
+
 @cache
 def _linear_light() -> np.ndarray:
     """float32 [256]: the light of each sRGB number (IEC 61966-2-1)."""

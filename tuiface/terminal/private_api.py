@@ -10,8 +10,10 @@ from typing import Any
 from rich.color import Color, ColorType
 from rich.color_triplet import ColorTriplet
 from rich.console import COLOR_SYSTEMS
+from rich.segment import ControlType, Segment
 from rich.style import Style
 from textual.app import App
+from textual.widget import Widget
 
 
 def truecolor_style(*, upper: tuple[int, int, int] | None, lower: tuple[int, int, int]) -> Style:
@@ -43,3 +45,30 @@ def send_truecolor(app: App[Any]) -> None:
     TEXTUAL_COLOR_SYSTEM does the same, but is read when textual is first imported, which is too early for us.
     """
     app.console._color_system = COLOR_SYSTEMS["truecolor"]
+
+
+def foreground_style(colour: tuple[int, int, int]) -> Style:
+    """A style of one foreground colour, with its codes worked out in advance: nothing may round a picture's number."""
+    style = Style.from_color(_colour(colour))
+    style._ansi = "38;2;{};{};{}".format(*colour)
+    return style
+
+
+def write_to_terminal(app: App[Any], text: str) -> bool:
+    """Queue `text` behind everything that Textual has written; False where there is no terminal (tests) to take it."""
+    driver = app._driver
+    if driver is None or app.is_headless:
+        return False
+    driver.write(text)
+    return True
+
+
+def forget_drawn_lines(widget: Widget) -> None:
+    """Make Textual ask for every row of `widget` again, in the paint that is under way."""
+    widget._styles_cache.clear()
+    widget._styles_cache.set_dirty(widget.size.region)
+
+
+def control_segment(text: str) -> Segment:
+    """Escapes that take no cell: Rich and Textual count a segment with control codes as zero columns wide."""
+    return Segment(text, None, [(ControlType.CURSOR_FORWARD, 0)])

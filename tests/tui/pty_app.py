@@ -1,0 +1,25 @@
+"""The app with the fake engine, to be run under a pty: `python -m tests.tui.pty_app FOLDER GRAPHICS`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.tui.fake_engine import FakeEngine
+from tuiface.app import TuifaceApp, capabilities_of
+from tuiface.settings import load_settings
+from tuiface.terminal.probe import Probe, given_environment
+
+
+def main(folder: Path, graphics: str) -> int:
+    settings = load_settings(
+        {"graphics": graphics, "library": folder / "library", "cache": folder / "cache", "state": folder / "state"}
+    )
+    probe = Probe.start(given_environment())
+    app = TuifaceApp(settings, capabilities_of(settings, probe), FakeEngine)
+    app.run()
+    return app.return_code or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

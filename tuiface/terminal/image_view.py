@@ -1,0 +1,291 @@
+"""A widget that shows one picture, as large as fits, by whatever the terminal has.
+
+Where another screen lies over it (a dialog, the palette), Textual tints the cells below, which would change the number
+that a placeholder's colour is: coloured cells stand in until it is gone. So they do under a toast where the picture is
+a sixel, which knows no cells above it, and where a scrolled container shows a part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.filter import ANSIToTruecolor, LineFilter
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tuiface.terminal.private_api import control_segment, forget_drawn_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from tuiface.terminal.encoding import Encoded
+    from tuiface.terminal.picture import Picture
+    from tuiface.terminal.pump import FramePump
+    from tuiface.terminal.wire import Wire, WorkDone
+
+LOOK_S = 0.1
+"""How often a sixel looks whether something lies over it."""
+
+
+class ImageView(Widget):
+    """Shows uint8 [H, W, 3], centred, with its own aspect; subclasses say what stands there before."""
+
+    ALLOW_SELECT = False
+
+    @dataclass
+    class Resized(Message):
+        """The view can show this many pixels along its longer side."""
+
+        view: ImageView
+        view_px: int
+
+        @property
+        def control(self) -> ImageView:
+            """The view, for selectors of handlers."""
+            return self.view
+
+    def __init__(self, wire: Wire, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.wire = wire
+        self._pixels: np.ndarray | None = None
+        self._picture: Picture | None = None
+        self._pump: FramePump[np.ndarray] | None = None
+        self._drawn_size = Size(0, 0)
+        """Size of the widget that the strips were made for."""
+        self._fit = (0, 0)
+        """Columns and rows that the picture takes."""
+        self._background: Style | None = None
+        """Of the margins; None when it must be asked for again, which takes as long as drawing a row."""
+        self._was_covered = False
+
+    # --- what to show --------------------------------------------------------------------------------------------
+
+    def show_pixels(self, pixels: np.ndarray) -> None:
+        """Show a picture: the newest one, as soon as the terminal has read the one before."""
+        if self._pixels is None or self._pixels.shape != pixels.shape:
+            self._drawn_size = Size(0, 0)
+        self._pixels = pixels
+        if not self.wire.capabilities.pictures:
+            self._drawn_size = Size(0, 0)
+            self.refresh()
+        elif all(self.content_size):
+            self._frames().offer(pixels)
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._pixels = None
+        self._drawn_size = Size(0, 0)
+        self.free()
+        self.refresh()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the newest picture is on the terminal, in full."""
+        return self._pump is None or self._pump.is_idle
+
+    def send_again(self) -> None:
+        """Draw all anew: the protocol changed, or the terminal is another one."""
+        self.free()
+        self._drawn_size = Size(0, 0)
+        self._background = None
+        self.on_resize()
+        if self._pixels is not None:
+            self.show_pixels(self._pixels)
+        self.refresh()
+
+    def free(self) -> None:
+        """Delete what the terminal keeps."""
+        if self._picture is not None:
+            self._picture.forget()
+            self._picture = None
+
+    # --- events --------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Be told when the protocol changes."""
+        self.wire.views.append(self)
+        if "sixel" in self.wire.capabilities.offered:
+            self.set_interval(LOOK_S, self._look_for_covers)
+
+    def on_unmount(self) -> None:
+        """Free the picture."""
+        self.free()
+        if self in self.wire.views:
+            self.wire.views.remove(self)
+
+    def on_resize(self) -> None:
+        """Say how large the picture is now; it is drawn when its rows are asked for."""
+        columns, rows = self.fitted()
+        self.post_message(self.Resized(self, self.wire.capabilities.view_px(columns, rows)))
+
+    def on_work_done(self, message: WorkDone) -> None:
+        """The encoder has the picture."""
+        message.stop()
+        message.deliver()
+
+    def notify_style_update(self) -> None:
+        """The margins have the theme's colour: ask for it again."""
+        super().notify_style_update()
+        self._background = None
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """All but the one that turns palette numbers into 24-bit colours: pictures take what there is."""
+        return [f for f in super().get_line_filters() if not isinstance(f, ANSIToTruecolor)]
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """As wide as it may be: the picture is fitted into what the layout gives."""
+        return container.width
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    def fitted(self) -> tuple[int, int]:
+        """Columns and rows that a picture takes in the present size: a square while there is none."""
+        if self._pixels is None:
+            return self.wire.capabilities.fit_square(*self.content_size)
+        height, width = self._pixels.shape[:2]
+        return self.wire.capabilities.fit(*self.content_size, width / height)
+
+    def words(self, columns: int, rows: int) -> list[Strip]:
+        """What stands in the picture's place while none is shown: nothing."""
+        return []
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Rows of the widget, all drawn again when something has come to lie over it, or gone."""
+        covered = self._is_covered()
+        if covered != self._was_covered:
+            self._was_covered = covered
+            forget_drawn_lines(self)
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the widget: the picture's, with the background on both sides."""
+        width, height = self.content_size
+        if self._drawn_size != self.content_size:
+            self._rebuild()
+        columns, rows = self._fit
+        top, left = (height - rows) // 2, (width - columns) // 2
+        if self._background is None:
+            self._background = self.rich_style
+        strips = self._strips
+        row = y - top
+        if not 0 <= row < len(strips):
+            return Strip.blank(width, self._background)
+        margins = [Segment(" " * cells, self._background) for cells in (left, width - columns - left)]
+        segments = [margins[0], *strips[row], margins[1]]
+        if row == rows - 1 and not self._was_covered:
+            segments += self._sixel_segments(left, top)
+        return Strip(segments, width)
+
+    @property
+    def _strips(self) -> list[Strip]:
+        if self._pixels is None or not self.wire.capabilities.pictures:
+            return self._word_strips
+        if self._picture is None:
+            return []
+        return self._picture.substitute() if self._was_covered else self._picture.strips
+
+    _word_strips: list[Strip] = []  # noqa: RUF012 - replaced, never changed
+
+    def _rebuild(self) -> None:
+        """Make the strips for the present size, at once: what is shown next must fit."""
+        self._drawn_size = self.content_size
+        self._fit = self.fitted()
+        if self._pixels is None or not self.wire.capabilities.pictures:
+            self._word_strips = self.words(*self._fit)
+            return
+        from tuiface.terminal.encoding import encode
+
+        if self._picture is not None and self._picture.shown is not None:
+            shown = self._picture.shown
+            if (shown.columns, shown.rows) == self._fit and shown.pixels is self._pixels:
+                return
+        self._own_picture().show(encode(self._pixels, *self._fit, self.wire.capabilities))
+
+    def _redraw(self) -> None:
+        self._rebuild()
+        self.refresh()
+
+    def _frames(self) -> FramePump[np.ndarray]:
+        if self._pump is None:
+            from tuiface.terminal.pump import FramePump
+
+            self._pump = FramePump(self._send, self.set_timer, slow=self.wire.capabilities.is_remote)
+        return self._pump
+
+    def _send(self, pixels: np.ndarray, draft: bool) -> None:  # noqa: FBT001 - the pump's signature
+        """Encode and present: cells here, in a few milliseconds; PNG and sixel in the encoder's thread."""
+        from tuiface.terminal.encoding import encode
+
+        self._drawn_size = self.content_size
+        self._fit = self.fitted()
+        size, capabilities = self._fit, self.wire.capabilities
+
+        def work() -> Callable[[], None]:
+            encoded = encode(pixels, *size, capabilities, draft=draft)
+            return lambda: self._present(encoded)
+
+        if capabilities.graphics == "block":
+            work()()
+        else:
+            self.wire.encode(self, work)
+
+    def _present(self, encoded: Encoded) -> None:
+        """Put an encoded picture on the terminal, then ask when it has been read."""
+        if not self.is_attached or self._fit != (encoded.columns, encoded.rows):
+            self._frames().skip()  # resized meanwhile: the rows were made for the new size already
+            self.refresh()
+            return
+        changed = self._own_picture().show(encoded)
+        width, height = self.content_size
+        if changed is None or encoded.graphics != "block":
+            self.refresh()
+        elif changed:
+            top = (height - self._fit[1]) // 2
+            self.refresh(*(Region(0, top + row, width, 1) for row in changed))
+        self.call_after_refresh(self.wire.ask, self._frames().acknowledged)
+
+    def _own_picture(self) -> Picture:
+        if self._picture is None:
+            from tuiface.terminal.picture import Picture
+
+            self._picture = Picture(self.wire)
+        return self._picture
+
+    def _sixel_segments(self, left: int, top: int) -> list[Segment]:
+        sixel = self._picture.sixel if self._picture is not None else ""
+        if not sixel:
+            return []
+        from tuiface.terminal.sixel import at
+
+        region = self.content_region
+        return [control_segment(at(region.x + left, region.y + top, sixel))]
+
+    # --- covers --------------------------------------------------------------------------------------------------
+
+    def _is_covered(self) -> bool:
+        if self.wire.capabilities.graphics not in ("kitty", "sixel"):
+            return False
+        if not self.screen.is_active:
+            return True
+        return self.wire.capabilities.graphics == "sixel" and self._is_obscured()
+
+    def _is_obscured(self) -> bool:
+        """Whether a toast lies over the view, or only a part of it is on the screen."""
+        from textual.widgets._toast import Toast
+
+        region = self.region
+        if not self.screen.region.contains_region(region):
+            return True
+        return any(region.overlaps(toast.region) for toast in self.screen.query(Toast))
+
+    def _look_for_covers(self) -> None:
+        if self.wire.capabilities.graphics == "sixel" and self._is_covered() != self._was_covered:
+            self.refresh()

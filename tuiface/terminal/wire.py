@@ -1,0 +1,149 @@
+"""The ordered way to the terminal, shared by all pictures of an app: bytes out, acknowledgements back, one encoder.
+
+Everything goes through Textual's own queue, so that a picture and the cells that show it keep their order. A terminal
+answers `CSI 6n` when it has read all that came before: that answer is the one that Textual hands on as an event.
+
+Threads: the app's alone, but for the encoder, which only posts what it has done.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from textual.app import App
+from textual.message import Message
+from textual.message_pump import MessagePump
+
+from tuiface.terminal.capabilities import Capabilities
+from tuiface.terminal.private_api import write_to_terminal
+
+ACK_TIMEOUT_S = 2.0
+"""A terminal that does not answer is taken to have read everything by then."""
+_ASK = "\x1b7\x1b[2;2H\x1b[6n\x1b8"
+"""From row 2: an answer from row 1 can read as a function key (`CSI 1;2R` is Shift+F3)."""
+
+
+@dataclass
+class WorkDone(Message):
+    """The encoder is done with what a widget submitted."""
+
+    deliver: Callable[[], None]
+
+
+@dataclass
+class _Question:
+    asked: float
+    answer: Callable[[float], None]
+
+
+class Redrawable(Protocol):
+    """Something with pictures on the terminal."""
+
+    def send_again(self) -> None:
+        """Send and draw all anew, by whatever protocol there is now."""
+
+    def free(self) -> None:
+        """Delete what the terminal keeps."""
+
+
+class Wire:
+    """One terminal's connection."""
+
+    def __init__(self, app: App[Any], capabilities: Capabilities) -> None:
+        self._app = app
+        self.capabilities = capabilities
+        self.views: list[Redrawable] = []
+        """What must be drawn again when the protocol changes or the terminal has forgotten its pictures."""
+        self._questions: deque[_Question] = deque()
+        self._encoder = Encoder()
+        self.bytes_written = 0
+
+    def write(self, text: str) -> None:
+        """Queue escapes behind all that was painted so far."""
+        if text and write_to_terminal(self._app, text):
+            self.bytes_written += len(text)
+
+    def ask(self, answer: Callable[[float], None]) -> None:
+        """Call `answer` with the seconds that passed until the terminal had read everything written so far."""
+        question = _Question(time.monotonic(), answer)
+        if not write_to_terminal(self._app, _ASK):
+            answer(0.0)
+            return
+        self._questions.append(question)
+        self._app.set_timer(ACK_TIMEOUT_S, lambda: self._give_up(question))
+
+    def answered(self) -> None:
+        """A cursor position arrived: the oldest question is answered."""
+        if self._questions:
+            question = self._questions.popleft()
+            question.answer(time.monotonic() - question.asked)
+
+    def _give_up(self, question: _Question) -> None:
+        if question in self._questions:
+            self._questions.remove(question)
+            question.answer(ACK_TIMEOUT_S)
+
+    def encode(self, owner: MessagePump, work: Callable[[], Callable[[], None]]) -> None:
+        """Run `work` in the encoder's thread in place of any that `owner` has waiting; then what it returns, here."""
+        self._encoder.submit(owner, work)
+
+    def next_graphics(self) -> Capabilities:
+        """Go on to the next protocol that the terminal offers, and draw everything again."""
+        offered = self.capabilities.offered
+        at = offered.index(self.capabilities.graphics) if self.capabilities.graphics in offered else -1
+        self.capabilities = replace(self.capabilities, graphics=offered[(at + 1) % len(offered)])
+        self.redraw()
+        return self.capabilities
+
+    def redraw(self) -> None:
+        """Send all pictures again: the protocol changed, or another terminal shows this session now."""
+        for view in list(self.views):
+            view.send_again()
+
+    def close(self) -> None:
+        """Free what the terminal keeps for us and end the encoder. Calling it again changes nothing."""
+        for view in list(self.views):
+            view.free()
+        self.views.clear()
+        self._encoder.close()
+
+
+class Encoder:
+    """A thread that works for widgets: one waiting job each, the newest; PNG and sixel must not hold up typing."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: dict[MessagePump, Callable[[], Callable[[], None]]] = {}
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def submit(self, owner: MessagePump, work: Callable[[], Callable[[], None]]) -> None:
+        """Post `WorkDone` with what `work` returns to `owner`; work of the same owner that waits is dropped."""
+        with self._changed:
+            self._waiting[owner] = work
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def close(self) -> None:
+        """End the thread after what it is doing."""
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+                owner = next(iter(self._waiting))
+                work = self._waiting.pop(owner)
+            owner.post_message(WorkDone(work()))

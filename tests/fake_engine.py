@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tuiface.protocol import EngineInfo, Frame, RenderJob
-from tuiface.recipe import ModelRef, SeedSource
+from tuiface.recipe import LatentSource, ModelRef, Recipe, SeedSource
 
 
 class FakeEngine:
@@ -49,5 +49,25 @@ class FakeEngine:
             pixels[..., 2] = job.recipe.source.seed % 256
         return Frame(pixels, job.recipe, job.sequence)
 
+    def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
+        return z.astype(np.float32)
+
+    def ws(self, recipe: Recipe) -> np.ndarray:
+        """Rows that depend on the source alone; a mix replaces its rows."""
+        shape = (self._info.num_ws, self._info.w_dim)
+        rows = np.array(np.broadcast_to(_source_w(recipe.source, shape[1]), shape)) * recipe.truncation.psi
+        for mix in recipe.mixes:
+            other = np.broadcast_to(_source_w(mix.source, shape[1]), shape)
+            rows[slice(*mix.rows)] = other[slice(*mix.rows)] * recipe.truncation.psi
+        return rows.astype(np.float32)
+
     def close(self) -> None:
         self.closed = True
+
+
+def _source_w(source: SeedSource | LatentSource, w_dim: int) -> np.ndarray:
+    """float [w_dim], or [num_ws, w_dim] for a latent of W+."""
+    if isinstance(source, SeedSource):
+        return np.asarray(np.random.RandomState(source.seed).randn(1, w_dim)[0])
+    rows: np.ndarray = source.array()
+    return rows

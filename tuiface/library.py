@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tuiface.errors import InputFileError, OutputError, TuifaceError, UsageError, nearest, quoted
-from tuiface.files import explained, make_folder, write_file
+from tuiface.files import explained, make_folder, refuse_existing, write_file
 from tuiface.provenance import Provenance, read_png
 from tuiface.recipe import SeedSource
 from tuiface.validation import Value, parse_json, read_json
@@ -135,6 +135,18 @@ class Library:
             with explained(moved):
                 moved.rename(trash / moved.name)
         return target
+
+    def restore(self, trashed: Path) -> Path:
+        """Move a face's files back from the trash; `trashed` is what `remove` returned. Returns the picture's path.
+
+        Raises OutputError if a file of that name lies in the folder again.
+        """
+        for moved in _files_of(trashed):
+            refuse_existing(self.folder / moved.name, force=False)
+        for moved in _files_of(trashed):
+            with explained(moved):
+                moved.rename(self.folder / moved.name)
+        return self.folder / trashed.name
 
     # --- index ---------------------------------------------------------------------------------------------------
 

@@ -84,6 +84,36 @@ class Frame:
     notices: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far long work is: a series, a conversion."""
+
+    id: int
+    """Counts up in one session."""
+    label: str
+    """What is done, for people."""
+    state: Literal["waiting", "running", "done", "failed", "cancelled"] = "waiting"
+    done: int = 0
+    total: int = 0
+    """Steps in all; 0 where nobody knows."""
+    elapsed_s: float = 0.0
+    """Since it began to run."""
+    message: str = ""
+    """Where the result lies, or why there is none."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self.state in ("done", "failed", "cancelled")
+
+    @property
+    def remaining_s(self) -> float | None:
+        """From the pace so far; None while there is none."""
+        if self.state != "running" or not self.done or not self.total:
+            return None
+        return self.elapsed_s / self.done * (self.total - self.done)
+
+
 @runtime_checkable
 class Engine(Protocol):
     """A generator behind either transport. Methods raise EngineError or ModelError."""
@@ -94,6 +124,14 @@ class Engine(Protocol):
 
     def render(self, job: RenderJob) -> Frame:
         """Render `job` and wait for it; never dropped."""
+        ...
+
+    def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
+        """float [N, z_dim] -> w, float32 [N, w_dim] at psi 1; `label` is the class for a network with labels."""
+        ...
+
+    def ws(self, recipe: Recipe) -> np.ndarray:
+        """float32 [num_ws, w_dim]: the rows of W+ after source, truncation and mixes."""
         ...
 
     def close(self) -> None:

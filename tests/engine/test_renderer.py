@@ -213,3 +213,14 @@ def test_running_out_of_memory_is_one_line(
     with pytest.raises(TuifaceError, match="out of memory on cpu") as caught:
         engine.render(RenderJob(recipe))
     assert caught.value.exit_code == 5
+
+
+def test_latents_are_those_that_are_rendered(engine: LocalEngine, recipe: Recipe) -> None:
+    info = engine.info()
+    z = np.random.RandomState(3).randn(1, info.z_dim)
+    plain = recipe.derive(truncation=Truncation(psi=1.0))
+    np.testing.assert_allclose(engine.ws(plain), np.tile(engine.map(z), (info.num_ws, 1)), rtol=1e-6)
+    rebuilt = plain.derive(source=LatentSource.from_array(engine.ws(recipe)))
+    assert np.abs(pixels(engine, rebuilt).astype(int) - pixels(engine, recipe)).max() <= 1
+    with pytest.raises(UsageError, match="z of shape"):
+        engine.map(z[:, :3])

@@ -90,6 +90,15 @@ class FakeEngine:
             raise RuntimeError("CUDA error: device-side assert triggered")
         return frame(job)
 
+    def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
+        if label is not None:
+            raise REFUSAL
+        return (z * 2).astype(np.float32)
+
+    def ws(self, recipe: Recipe) -> np.ndarray:
+        assert isinstance(recipe.source, SeedSource)
+        return np.full((INFO.num_ws, INFO.w_dim), recipe.source.seed, np.float32)
+
     def close(self) -> None:
         pass
 

@@ -363,3 +363,12 @@ def test_importing_the_client_loads_none_of_the_heavy_libraries() -> None:
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"torch", "textual", "httpx", "websockets", "fastapi", "uvicorn", "tuiface.engine"}
     assert heavy.isdisjoint(modules)
+
+
+def test_latents_cross_as_they_are(shared: ResidentEngine) -> None:
+    z = np.random.RandomState(0).randn(3, 512).astype(np.float32)
+    np.testing.assert_array_equal(shared.map(z), z * 2)
+    assert shared.map(z[:0]).shape == (0, 512)
+    np.testing.assert_array_equal(shared.ws(recipe(5)), np.full((14, 512), 5, np.float32))
+    with pytest.raises(ModelError, match=r"edits\[0\]"):
+        shared.map(z, label=3)

@@ -119,6 +119,12 @@ class FakeEngine:
             raise EngineError("the engine stopped (signal 9)")
         return self.frame(job)
 
+    def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
+        return z.astype(np.float32)
+
+    def ws(self, recipe: Recipe) -> np.ndarray:
+        return SmallEngine().ws(recipe)
+
     def frame(self, job: RenderJob) -> Frame:
         size = job.resolution or self.engine_info.resolution
         return Frame(self.picture(job.recipe, size), job.recipe, job.sequence, elapsed_ms=12.0)

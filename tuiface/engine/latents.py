@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.generator import Generator
-from tuiface.errors import ModelError
+from tuiface.errors import ModelError, UsageError
 from tuiface.recipe import LatentSource, Recipe, SeedSource
 
 #: How a missing latent mean is estimated: 1000 rows of RandomState(123), as rosinality's tools do.
@@ -55,6 +55,23 @@ def recipe_ws(generator: Generator, recipe: Recipe) -> Tensor:
         ws = ws.clone()
         ws[:, start:stop] = _truncated(generator, mix.source, recipe)[:, start:stop]
     return ws
+
+
+def map_z(generator: Generator, z: np.ndarray, label: int | None) -> np.ndarray:
+    """float [N, z_dim] -> float32 [N, w_dim] at psi 1, one row at a time: a batch may be summed in another order.
+
+    Raises UsageError for another width, ModelError for a class that the network lacks.
+    """
+    config = generator.config
+    if z.ndim != 2 or z.shape[1] != config.z_dim:
+        raise UsageError(f"z of shape {list(z.shape)}; this model takes [N, {config.z_dim}]")
+    device = generator.mapping.w_avg.device
+    c = _one_hot(label, config.c_dim)
+    c = None if c is None else c.to(device)
+    with torch.no_grad():
+        rows = [generator.mapping(torch.from_numpy(row[None].astype(np.float32)).to(device), c) for row in z]
+    w: np.ndarray = torch.cat(rows).cpu().numpy() if rows else np.zeros((0, config.w_dim), np.float32)
+    return w
 
 
 def _truncated(generator: Generator, source: SeedSource | LatentSource, recipe: Recipe) -> Tensor:

@@ -17,11 +17,12 @@ import torch.nn.functional as F
 import tuiface
 from tuiface.assets import embedded_model_path
 from tuiface.engine.allocator import keep_freed_memory
+from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.loading import Checkpoint, PreparedCheckpoint, build_checkpoint
 from tuiface.engine.renderer import Renderer
 from tuiface.errors import EngineError, ModelError
 from tuiface.protocol import Dtype, EngineInfo, Frame, RenderJob
-from tuiface.recipe import ModelRef
+from tuiface.recipe import ModelRef, Recipe
 from tuiface.settings import Settings
 
 
@@ -64,18 +65,23 @@ class LocalEngine:
             measures={"clipped_percent": clipped_percent(pixels)},
         )
 
+    def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
+        """float [N, z_dim] -> float32 [N, w_dim] at psi 1."""
+        with self._lock:
+            return map_z(self._renderer.generator, z, label)
+
+    def ws(self, recipe: Recipe) -> np.ndarray:
+        """float32 [num_ws, w_dim] after source, truncation and mixes; raises ModelError for a foreign recipe."""
+        self._refuse_foreign(recipe)
+        with self._lock, torch.no_grad():
+            rows: np.ndarray = recipe_ws(self._renderer.generator, recipe)[0].cpu().numpy()
+            return rows
+
     def close(self) -> None:
         """Nothing outlives the object."""
 
     def _render(self, job: RenderJob, dtype: Dtype) -> np.ndarray:
-        wanted = job.recipe.model
-        if wanted.sha256 != self._info.model.sha256:
-            opened = self._info.model
-            raise ModelError(
-                f"the recipe is for the model '{wanted.name}' ({wanted.sha256[:10]}), "
-                f"opened is '{opened.name}' ({opened.sha256[:10]})",
-                "open that one with --model",
-            )
+        self._refuse_foreign(job.recipe)
         try:
             return self._renderer.render(job.recipe, job.resolution, dtype)
         except (torch.OutOfMemoryError, MemoryError) as error:
@@ -84,6 +90,15 @@ class LocalEngine:
             if "can't allocate memory" in str(error):  # the CPU allocator raises a plain RuntimeError
                 raise EngineError(_memory_message(self._info), "close other programs, or use --size") from error
             raise
+
+    def _refuse_foreign(self, recipe: Recipe) -> None:
+        wanted, opened = recipe.model, self._info.model
+        if wanted.sha256 != opened.sha256:
+            raise ModelError(
+                f"the recipe is for the model '{wanted.name}' ({wanted.sha256[:10]}), "
+                f"opened is '{opened.name}' ({opened.sha256[:10]})",
+                "open that one with --model",
+            )
 
 
 @contextlib.contextmanager

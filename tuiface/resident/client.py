@@ -20,6 +20,9 @@ from tuiface.settings import Settings
 
 if TYPE_CHECKING:
     import httpx
+    import numpy as np
+
+    from tuiface.recipe import Recipe
 
 __all__ = ["PreviewStream", "ResidentEngine"]
 
@@ -124,6 +127,16 @@ class ResidentEngine:
         """
         body = wire.encode(wire.JobMessage(job=job))
         return wire.decode_frame(self._request(self._running(), "POST", wire.RENDER_PATH, body))
+
+    def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
+        """float [N, z_dim] -> w, float32 [N, w_dim]; raises as `render` does."""
+        body = wire.encode(wire.MapMessage(z=wire.ArrayMessage.of(z), label=label))
+        return wire.decode_array(self._request(self._running(), "POST", wire.MAP_PATH, body))
+
+    def ws(self, recipe: Recipe) -> np.ndarray:
+        """float32 [num_ws, w_dim] of a recipe; raises as `render` does."""
+        body = wire.encode(wire.WsMessage(recipe=recipe))
+        return wire.decode_array(self._request(self._running(), "POST", wire.WS_PATH, body))
 
     def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> PreviewStream:
         """Open a stream of previews; the callbacks run on its thread and should only post messages."""

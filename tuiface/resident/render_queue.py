@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from tuiface.errors import EngineError
-from tuiface.protocol import Engine, Frame, RenderJob
+from tuiface.protocol import Frame, RenderJob
 
 Turn = tuple[Callable[[], RenderJob], "Future[Frame]"]
 
@@ -48,10 +48,17 @@ class Mailbox:
         return job
 
 
+class Renders(Protocol):
+    """The part of an Engine that the queue stands in front of."""
+
+    def render(self, job: RenderJob) -> Frame:
+        """Render `job` and wait for it."""
+
+
 class RenderQueue:
     """The line in front of an engine; as a context manager it owns the render thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Renders) -> None:
         self._engine = engine
         self._changed = threading.Condition()
         self._saves: deque[Turn] = deque()

@@ -3,6 +3,8 @@
     GET  /health     {"status": "ok"}
     GET  /info       InfoMessage
     POST /render     JobMessage in, a frame out; jobs are rendered in the order of arrival, none is dropped
+    POST /map        MapMessage in, ArrayMessage out: z to w
+    POST /ws         WsMessage in, ArrayMessage out: a recipe's rows of W+
     WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time
 
 Rendering happens in the one thread of RenderQueue; the event loop only moves bytes.
@@ -15,6 +17,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
+import numpy as np
 from fastapi import FastAPI, Request, Response, WebSocket
 
 from tuiface.errors import EngineError, InputFileError, TuifaceError
@@ -55,6 +58,16 @@ def create_app(engine: Engine) -> FastAPI:
         frame = await asyncio.wrap_future(queue.save(job))
         return Response(wire.encode_frame(frame), media_type=wire.FRAME_TYPE)
 
+    @app.post(wire.MAP_PATH)
+    async def map_z(request: Request) -> Response:
+        job = wire.decode_map(await _body(request))
+        return _array_response(await asyncio.to_thread(engine.map, job.z.array(), job.label))
+
+    @app.post(wire.WS_PATH)
+    async def recipe_rows(request: Request) -> Response:
+        recipe = wire.decode_ws(await _body(request))
+        return _array_response(await asyncio.to_thread(engine.ws, recipe))
+
     @app.websocket(wire.PREVIEW_PATH)
     async def preview(socket: WebSocket) -> None:
         await socket.accept()
@@ -67,6 +80,10 @@ def create_app(engine: Engine) -> FastAPI:
             await asyncio.gather(answers, return_exceptions=True)
 
     return app
+
+
+def _array_response(array: np.ndarray) -> Response:
+    return Response(wire.encode(wire.ArrayMessage.of(array)), media_type="application/json")
 
 
 async def _collect_jobs(socket: WebSocket, mailbox: Mailbox) -> None:

@@ -1,6 +1,7 @@
 """How the engine's values cross the socket: strict JSON for the small parts, raw bytes for pixels.
 
     info, job, error    JSON text
+    map, ws, array      JSON text, with arrays as float32 little-endian base64
     frame               N as 4 bytes big-endian | N bytes of JSON (FrameHeader) | height * width * 3 bytes of RGB
 
 Both ends speak through this file alone. Sizes are bounded before anything is parsed, and whatever does not fit is
@@ -9,11 +10,13 @@ refused in one line: InputFileError for a job, EngineError for an answer.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import struct
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tuiface import errors
 from tuiface.errors import EngineError, InputFileError, TuifaceError
@@ -25,6 +28,8 @@ HEALTH_PATH = "/health"
 INFO_PATH = "/info"
 RENDER_PATH = "/render"
 PREVIEW_PATH = "/preview"
+MAP_PATH = "/map"
+WS_PATH = "/ws"
 FRAME_TYPE = "application/x-tuiface-frame"
 
 MAX_JOB_BYTES = MAX_JSON_BYTES
@@ -54,6 +59,50 @@ class JobMessage(Value):
     """The body of `POST /render`, and each text message of a preview client."""
 
     job: RenderJob
+
+
+class ArrayMessage(Value):
+    """A matrix of float32: the answer to `POST /map` and `POST /ws`."""
+
+    shape: tuple[Annotated[int, Field(ge=0, le=65536)], Annotated[int, Field(ge=1, le=65536)]]
+    data: str = Field(max_length=MAX_JSON_BYTES)
+    """Little-endian, base64."""
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> ArrayMessage:
+        """From float [N, M]."""
+        numbers = np.ascontiguousarray(array, "<f4")
+        rows, columns = numbers.shape
+        return cls(shape=(rows, columns), data=base64.b64encode(numbers.tobytes()).decode("ascii"))
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> ArrayMessage:
+        try:
+            raw = base64.b64decode(self.data, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"data is not base64: {error}") from None
+        if len(raw) != 4 * self.shape[0] * self.shape[1]:
+            raise ValueError(f"data holds {len(raw)} bytes, shape {list(self.shape)} needs another number")
+        if not np.isfinite(np.frombuffer(raw, "<f4")).all():
+            raise ValueError("data holds NaN or infinity; numbers must be finite")
+        return self
+
+    def array(self) -> np.ndarray:
+        """float32 [N, M]."""
+        return np.frombuffer(base64.b64decode(self.data), "<f4").reshape(self.shape).astype(np.float32)
+
+
+class MapMessage(Value):
+    """The body of `POST /map`."""
+
+    z: ArrayMessage
+    label: Annotated[int, Field(ge=0)] | None = None
+
+
+class WsMessage(Value):
+    """The body of `POST /ws`."""
+
+    recipe: Recipe
 
 
 class ErrorMessage(Value):
@@ -94,6 +143,21 @@ def encode(message: Value) -> bytes:
 def decode_job(text: str | bytes) -> RenderJob:
     """The job in a client's message; raises InputFileError."""
     return parse_json(JobMessage, text, "render job").job
+
+
+def decode_map(text: bytes) -> MapMessage:
+    """A client's z; raises InputFileError."""
+    return parse_json(MapMessage, text, "map job")
+
+
+def decode_ws(text: bytes) -> Recipe:
+    """A client's recipe; raises InputFileError."""
+    return parse_json(WsMessage, text, "ws job").recipe
+
+
+def decode_array(text: bytes) -> np.ndarray:
+    """The engine's answer to /map or /ws; raises EngineError."""
+    return _answer(ArrayMessage, text, "array").array()
 
 
 def decode_info(text: bytes) -> EngineInfo:

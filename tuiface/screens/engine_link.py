@@ -24,9 +24,11 @@ from tuiface.screens.messages import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     from textual.message import Message
 
     from tuiface.protocol import EngineInfo, Frame, RenderJob
+    from tuiface.recipe import Recipe
     from tuiface.settings import Settings
     from tuiface.studio import Face, Studio
 
@@ -66,6 +68,12 @@ class InteractiveEngine(Protocol):
 
     def render(self, job: RenderJob) -> Frame:
         """Render `job` and wait for it."""
+
+    def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
+        """z to w."""
+
+    def ws(self, recipe: Recipe) -> np.ndarray:
+        """A recipe's rows of W+."""
 
     def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> Previews:
         """Open a stream of previews, whose callbacks run on its own thread."""

@@ -1,0 +1,1 @@
+"""Stimuli from faces: transitions, exchanges, neighbours. Headless, for the commands and the interface alike."""

@@ -1,0 +1,114 @@
+"""Transitions between faces: frames by interpolation in Z, W or W+, with both ends included.
+
+The first and the last frame, and each face on the way, are those faces themselves, to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tuiface.errors import UsageError
+from tuiface.recipe import LatentSource, Recipe, SeedSource
+from tuiface.stimuli.neighbours import draw_z
+from tuiface.studio import Face
+
+Space = Literal["z", "w", "w+"]
+SPACES: tuple[Space, ...] = ("z", "w", "w+")
+MAX_FRAMES = 10_000
+#: The lab's habits.
+DEFAULT_FRAMES: dict[Space, int] = {"z": 100, "w": 50, "w+": 50}
+
+
+@dataclass(frozen=True, slots=True)
+class Morph:
+    """What a transition is."""
+
+    faces: tuple[Face, ...]
+    """Two or more, in their order."""
+    num_frames: int
+    """Of the whole transition, ends included."""
+    space: Space = "w+"
+
+    def check(self) -> None:
+        """Raise UsageError for what cannot be interpolated."""
+        if len(self.faces) < 2:
+            raise UsageError(f"a transition of {len(self.faces)} face; accepted: 2 and more")
+        if not len(self.faces) <= self.num_frames <= MAX_FRAMES:
+            raise UsageError(f"{self.num_frames} frames; accepted: {len(self.faces)} (one a face) to {MAX_FRAMES}")
+        first = self.faces[0].recipe
+        for face in self.faces[1:]:
+            recipe = face.recipe
+            if (recipe.edits, recipe.locks, recipe.noise) != (first.edits, first.locks, first.noise):
+                raise UsageError(f"faces {self.faces[0].id} and {face.id} differ in edits, locks or noise")
+            if (recipe.truncation.cutoff, recipe.truncation.center) != (
+                first.truncation.cutoff,
+                first.truncation.center,
+            ):
+                raise UsageError(f"faces {self.faces[0].id} and {face.id} differ in the cutoff or centre of truncation")
+        if self.space == "z":
+            self._check_seeds()
+
+    def _check_seeds(self) -> None:
+        for face in self.faces:
+            if not isinstance(face.recipe.source, SeedSource) or face.recipe.mixes:
+                raise UsageError(f"face {face.id} was not drawn by a seed alone, so it has no z", "use --space w+")
+        labels = {face.recipe.source.label for face in self.faces if isinstance(face.recipe.source, SeedSource)}
+        if len(labels) > 1:
+            raise UsageError("faces of different classes have no transition in z", "use --space w+")
+
+    def frames(self) -> list[Face]:
+        """Every frame as a face, ready to be rendered or saved. Raises what `check` and the engine raise."""
+        self.check()
+        stops = self._stops()
+        faces: list[Face] = []
+        for index, (a, b) in enumerate(zip(self.faces, self.faces[1:], strict=False)):
+            steps = stops[index + 1] - stops[index]
+            parts = np.arange(steps) / steps
+            faces += [a, *self._between(a, b, parts[1:])]
+        return [*faces, self.faces[-1]]
+
+    def _stops(self) -> list[int]:
+        """Frame of each face: the way is divided as evenly as whole frames allow."""
+        stops: list[int] = np.linspace(0, self.num_frames - 1, len(self.faces)).round().astype(int).tolist()
+        return stops
+
+    def _between(self, a: Face, b: Face, parts: np.ndarray) -> list[Face]:
+        if self.space == "z":
+            return self._between_z(a, b, parts)
+        engine = a.studio.engine
+        start, end = engine.ws(a.recipe), engine.ws(b.recipe)  # [num_ws, w_dim], truncated
+        if self.space == "w" and (np.ptp(start, axis=0).any() or np.ptp(end, axis=0).any()):
+            raise UsageError(f"faces {a.id} and {b.id} are not both of one w in all rows", "use --space w+")
+        rows = [start + part * (end - start) for part in parts]
+        truncation = a.recipe.truncation.model_copy(update={"psi": 1.0, "cutoff": None})
+        sources = [LatentSource.from_array(row[0] if self.space == "w" else row) for row in rows]
+        return [a.derive(b, source=source, truncation=truncation, mixes=()) for source in sources]
+
+    def _between_z(self, a: Face, b: Face, parts: np.ndarray) -> list[Face]:
+        """Linear in z, and in psi where the ends differ in it."""
+        studio = a.studio
+        z = [draw_z(_seed(face.recipe).seed, studio.info.z_dim) for face in (a, b)]
+        w = studio.engine.map(z[0] + parts[:, None] * (z[1] - z[0]), _seed(a.recipe).label)
+        psi = [face.recipe.truncation.psi for face in (a, b)]
+        return [
+            a.derive(
+                b,
+                source=LatentSource.from_array(row),
+                truncation=a.recipe.truncation.model_copy(update={"psi": float(psi[0] + part * (psi[1] - psi[0]))}),
+            )
+            for part, row in zip(parts, w, strict=True)
+        ]
+
+
+def _seed(recipe: Recipe) -> SeedSource:
+    assert isinstance(recipe.source, SeedSource)
+    return recipe.source
+
+
+def series_name(faces: Sequence[Face], space: Space, num_frames: int) -> str:
+    """`morph-1f0c9a7b3d-8e41b0c2aa-w+-50`: the name of a transition's series and the beginning of its files."""
+    return "-".join(("morph", *(face.id for face in faces), space, str(num_frames)))

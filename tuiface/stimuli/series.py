@@ -1,0 +1,122 @@
+"""Saving faces as a series: numbered pictures with provenance and tags, and films of them."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tuiface.errors import OutputError, UsageError
+from tuiface.files import make_folder, refuse_existing, write_file
+from tuiface.library import write_tags
+from tuiface.protocol import RenderJob
+from tuiface.studio import Face
+
+Progress = Callable[[int, int], bool]
+"""Called with the steps done and in all, before each step; answers whether to go on."""
+DEFAULT_FPS = 25.0
+
+
+class Cancelled(Exception):  # noqa: N818 - it is no error: somebody asked for it
+    """Progress answered no; what was written until then stays, each file whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSeries:
+    """What lies on the disk."""
+
+    pictures: tuple[Path, ...]
+    films: tuple[Path, ...]
+
+
+def save_series(
+    faces: Sequence[Face],
+    folder: Path,
+    name: str,
+    *,
+    films: Sequence[str] = (),
+    fps: float = DEFAULT_FPS,
+    resolution: int | None = None,
+    tags: tuple[str, ...] = (),
+    force: bool = False,
+    progress: Progress = lambda done, total: True,
+) -> SavedSeries:
+    """Render and write `NAME-000.png`, ... with JSON and tags, and the films (`gif`, `mp4`) that are asked for.
+
+    Every name is checked before the first picture is computed. Raises OutputError, or Cancelled.
+    """
+    width = max(3, len(str(len(faces) - 1)))
+    paths = [folder / f"{name}-{index:0{width}}.png" for index in range(len(faces))]
+    film_paths = [folder / f"{name}.{kind}" for kind in films]
+    if "mp4" in films:
+        find_ffmpeg()
+    make_folder(folder)
+    for path in paths:
+        for target in (path, path.with_suffix(".json")):
+            refuse_existing(target, force=force)
+    for path in film_paths:
+        refuse_existing(path, force=force)
+    pixels = []
+    total = len(faces) + len(film_paths)
+    for index, (face, path) in enumerate(zip(faces, paths, strict=True)):
+        _go_on(progress, index, total)
+        frame = face.studio.engine.render(RenderJob(face.recipe, resolution))
+        face.write(frame, path, resolution=resolution, force=force)
+        write_tags(path, tags, name)
+        if film_paths:
+            pixels.append(frame.pixels)
+    for index, path in enumerate(film_paths, len(faces)):
+        _go_on(progress, index, total)
+        write_film(pixels, path, fps=fps, force=force)
+    progress(total, total)
+    return SavedSeries(tuple(paths), tuple(film_paths))
+
+
+def write_film(pixels: Sequence[np.ndarray], path: Path, *, fps: float, force: bool) -> None:
+    """A GIF or MP4, by the name's ending, of pictures uint8 [H, W, 3]."""
+    data = gif_bytes(pixels, fps) if path.suffix == ".gif" else mp4_bytes(pixels, fps)
+    write_file(path, data, force=force)
+
+
+def gif_bytes(pixels: Sequence[np.ndarray], fps: float) -> bytes:
+    """An endless GIF; one palette for all pictures, so that nothing flickers."""
+    from PIL import Image
+
+    images = [Image.fromarray(p) for p in pixels]
+    sample = Image.fromarray(np.concatenate([p[::2, ::2] for p in pixels[:: max(1, len(pixels) // 16)]]))
+    palette = sample.quantize(256, Image.Quantize.MEDIANCUT)
+    frames = [image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for image in images]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=max(20, round(1000 / fps)), loop=0)
+    return buffer.getvalue()
+
+
+def mp4_bytes(pixels: Sequence[np.ndarray], fps: float) -> bytes:
+    """H.264 in MP4 through ffmpeg, near to lossless."""
+    height, width = pixels[0].shape[:2]
+    command = [find_ffmpeg(), "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
+    command += ["-r", f"{fps:g}", "-i", "-", "-c:v", "libx264", "-crf", "12", "-pix_fmt", "yuv420p"]
+    command += ["-movflags", "frag_keyframe+empty_moov", "-f", "mp4", "-"]
+    done = subprocess.run(command, input=b"".join(p.tobytes() for p in pixels), capture_output=True)
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip().splitlines()
+        raise OutputError(f"ffmpeg failed: {reason[-1] if reason else done.returncode}", "--gif needs no ffmpeg")
+    return done.stdout
+
+
+def find_ffmpeg() -> str:
+    """Path of ffmpeg; raises UsageError where there is none."""
+    found = shutil.which("ffmpeg")
+    if found is None:
+        raise UsageError("an MP4 needs ffmpeg, which is not installed", "--gif needs nothing else")
+    return found
+
+
+def _go_on(progress: Progress, done: int, total: int) -> None:
+    if not progress(done, total):
+        raise Cancelled

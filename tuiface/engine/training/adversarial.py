@@ -47,7 +47,10 @@ class AdversarialStage:
         self._state, self._data, self.length, self._warmup = state, data, length, warmup
         settings = state.settings.adversarial
         self._discriminator_optimizer = lazy_adam(
-            state.discriminator.parameters(), settings.discriminator_lr, settings.r1_interval
+            state.discriminator.parameters(),
+            settings.discriminator_lr,
+            settings.r1_interval,
+            beta1=settings.discriminator_beta1,
         )
         self.optimizers = {"discriminator": self._discriminator_optimizer}
         if not warmup:
@@ -175,13 +178,15 @@ class AdversarialStage:
         self._state.advance(augment_p=p, sign_sum=0.0, sign_count=0)
 
 
-def lazy_adam(parameters: Iterable[nn.Parameter], lr: float, interval: int | None) -> torch.optim.Adam:
+def lazy_adam(
+    parameters: Iterable[nn.Parameter], lr: float, interval: int | None, beta1: float = 0.0
+) -> torch.optim.Adam:
     """Adam for a loss whose regulariser takes every `interval`-th extra step (Karras et al. 2020, appendix B).
 
     With c = k / (k + 1), lr * c and beta ** c make k + 1 steps change as much as k would.
     """
     c = 1.0 if interval is None else interval / (interval + 1)
-    return torch.optim.Adam(parameters, lr=lr * c, betas=(0.0, 0.99**c), eps=1e-8, fused=True)
+    return torch.optim.Adam(parameters, lr=lr * c, betas=(beta1**c, 0.99**c), eps=1e-8, fused=True)
 
 
 def fade_alpha(state: TrainingState) -> float:

@@ -34,6 +34,7 @@ _HEADS = _PICTURES.model_copy(
         "warmup_kimg": 4.0,
         "generator_lr": 0.001,
         "discriminator_lr": 0.003,
+        "discriminator_beta1": 0.9,
         "ema_kimg": 5.0,
         "style_mixing": 0.5,
         "anchor_share": 0.5,

@@ -46,6 +46,8 @@ class AdversarialSettings(Value):
     """Weight of R1; None for 0.0002 R^2 / batch, the heuristic of Karras et al. 2020b."""
     generator_lr: float = Field(0.0025, gt=0, le=0.1)
     discriminator_lr: float = Field(0.0025, gt=0, le=0.1)
+    discriminator_beta1: float = Field(0.0, ge=0, lt=1)
+    """Momentum of the discriminator's Adam."""
     r1_interval: int = Field(16, ge=1)
     """Steps between R1 passes ("lazy regularisation")."""
     path_length_interval: int = Field(4, ge=1)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+import torch
+from torch import Tensor
+
 
 class Region(IntEnum):
     """What a pixel shows. Beard and glasses are told apart from hair and skin: a face-frame measure needs that."""
@@ -39,3 +42,9 @@ REGION_COLOURS: tuple[tuple[int, int, int], ...] = (
     (60, 40, 30),
 )
 """sRGB of each region in contact sheets, in the order of `Region`."""
+
+
+def colour_regions(regions: Tensor) -> Tensor:
+    """Paint region ids uint8 [..., H, W] as sRGB uint8 [..., H, W, 3] for people to look at."""
+    palette = torch.tensor(REGION_COLOURS, dtype=torch.uint8, device=regions.device)
+    return palette[regions.long()]

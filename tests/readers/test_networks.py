@@ -58,9 +58,11 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_unfolding_undoes_folding(count: int) -> None:
+@pytest.mark.parametrize("times", [2, 4])
+def test_unfolding_undoes_folding(count: int, times: int) -> None:
     images = torch.randn(count, 3, 8, 8)
-    assert fold_pixels(images).shape == (count, 12, 4, 4)
-    assert torch.equal(unfold_pixels(fold_pixels(images)), images)
+    folded_images = fold_pixels(images, times)
+    assert folded_images.shape == (count, 3 * times**2, 8 // times, 8 // times)
+    assert torch.equal(unfold_pixels(folded_images, times), images)
     if count:
-        assert torch.equal(fold_pixels(images), torch.nn.functional.pixel_unshuffle(images, 2))
+        assert torch.equal(folded_images, torch.nn.functional.pixel_unshuffle(images, times))

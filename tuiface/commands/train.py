@@ -30,7 +30,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser = commands.add_parser(
         "train",
         parents=[common],
-        help="train a network on procedural heads or on pictures",
+        help="train a network on procedural heads or on pictures, or a reader of pictures",
         description="Train a StyleGAN2 network; resumable at any moment.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,

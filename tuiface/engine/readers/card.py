@@ -45,7 +45,7 @@ class ReaderCard(Value):
     resolution: int = Field(ge=32, le=512, multiple_of=32)
     """Side that pictures are brought to before they are read, pixels."""
     widths: tuple[int, ...] = Field(min_length=4, max_length=4)
-    """Channels of the four stages, from 1/2 of the side to 1/16."""
+    """Channels of the four stages."""
     feature_width: int = Field(0, ge=0, le=1024)
     """Attributes: length of the pooled features."""
     regions: tuple[str, ...] = Field((), max_length=64)

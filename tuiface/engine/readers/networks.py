@@ -3,10 +3,11 @@
 While they are trained, batch normalisation stands between convolution and ReLU (`normalise=True`); `fold` multiplies
 it into the convolutions, which gives the network that ships.
 
-Both begin by folding each 2x2 pixels into channels: the first stage then runs at half of the side, and the segmenter's
-last convolution unfolds its classes again, so that borders keep the full resolution at a quarter of the cost.
+Both begin by folding pixels into channels, so that the first stage does not run at the full side: 2x2 for the
+segmenter, whose last convolution unfolds its classes again, so that borders keep the full resolution; 4x4 for the
+attributes.
 
-Shape legend: N = batch, R = working side, W0..W3 = channels at R/2, R/4, R/8, R/16.
+Shape legend: N = batch, R = working side, W0..W3 = channels of the four stages, each at half the side of its precursor.
 Sources: U-Net, Ronneberger et al. 2015 (1505.04597), with sums instead of concatenation; residual blocks, He et al.
 2016 (1512.03385); sub-pixel output, Shi et al. 2016 (1609.05158).
 """
@@ -19,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_FOLD = 2
+_FOLD, _PATCH = 2, 4
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -111,14 +112,14 @@ class SegmenterNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [N, 3, R, R] in [-1, 1] -> logits [N, K, R, R]."""
-        x0 = self.down0(self.stem(fold_pixels(images)))
+        x0 = self.down0(self.stem(fold_pixels(images, _FOLD)))
         x1 = self.down1(x0)
         x2 = self.down2(x1)
         x3 = self.down3(x2)
         y2 = self.up2(F.relu(x2 + _enlarged(self.narrow2(x3))))
         y1 = self.up1(F.relu(x1 + _enlarged(self.narrow1(y2))))
         y0 = self.up0(F.relu(x0 + _enlarged(self.narrow0(y1))))
-        return unfold_pixels(self.out(y0))
+        return unfold_pixels(self.out(y0), _FOLD)
 
 
 class AttributeNetwork(nn.Module):
@@ -128,13 +129,13 @@ class AttributeNetwork(nn.Module):
         self, resolution: int, widths: tuple[int, ...], feature_width: int, num_outputs: int, *, normalise: bool = False
     ) -> None:
         super().__init__()
-        self.stem = Convolution(3 * _FOLD**2, widths[0], normalise=normalise)
+        self.stem = Convolution(3 * _PATCH**2, widths[0], normalise=normalise)
         self.block0 = ResidualBlock(widths[0], widths[0], normalise=normalise)
         self.block1 = ResidualBlock(widths[0], widths[1], stride=2, normalise=normalise)
         self.block2 = ResidualBlock(widths[1], widths[2], stride=2, normalise=normalise)
         self.block3 = ResidualBlock(widths[2], widths[3], stride=2, normalise=normalise)
-        side, narrow = resolution // 32, widths[3] // 2
-        self.block4 = Convolution(widths[3], narrow, stride=2, normalise=normalise)
+        side, narrow = resolution // 32, max(widths[3] // 3, 1)
+        self.narrow = Convolution(widths[3], narrow, 1, normalise=normalise)
         # Where something lies is what many attributes are: the last places are kept apart, not averaged. As a
         # convolution over all of them, the layer folds its normalisation like any other.
         self.pool = Convolution(narrow * side**2, feature_width, 1, relu=False, normalise=normalise, scaled=False)
@@ -142,8 +143,8 @@ class AttributeNetwork(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Images [N, 3, R, R] in [-1, 1] -> [N, feature_width], each of mean 0 and deviation 1 over the data."""
-        x = self.block0(self.stem(fold_pixels(images)))
-        x = self.block4(self.block3(self.block2(self.block1(x))))
+        x = self.block0(self.stem(fold_pixels(images, _PATCH)))
+        x = self.narrow(self.block3(self.block2(self.block1(x))))
         return self.pool(x.contiguous().flatten(1)[:, :, None, None])[:, :, 0, 0]  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -171,18 +172,19 @@ def fit(images: Tensor, resolution: int) -> Tensor:
     return F.interpolate(images, size=resolution, mode="bilinear", align_corners=False, antialias=side > resolution)
 
 
-def fold_pixels(images: Tensor) -> Tensor:
-    """[N, C, R, R] -> [N, 4 C, R/2, R/2], each 2x2 pixels in channels; channels-last in memory, N may be 0."""
+def fold_pixels(images: Tensor, times: int) -> Tensor:
+    """[N, C, R, R] -> [N, C t^2, R/t, R/t], each t x t pixels in channels; channels-last in memory, N may be 0."""
     n, channels, side, _ = images.shape
-    blocks = images.reshape(n, channels, side // _FOLD, _FOLD, side // _FOLD, _FOLD).permute(0, 2, 4, 1, 3, 5)
-    return blocks.reshape(n, side // _FOLD, side // _FOLD, channels * _FOLD**2).permute(0, 3, 1, 2)
+    r = side // times
+    blocks = images.reshape(n, channels, r, times, r, times).permute(0, 2, 4, 1, 3, 5)
+    return blocks.reshape(n, r, r, channels * times**2).permute(0, 3, 1, 2)
 
 
-def unfold_pixels(x: Tensor) -> Tensor:
-    """[N, 4 C, r, r] -> [N, C, 2r, 2r]: the inverse of `fold_pixels`."""
-    n, channels, side, _ = x.shape
-    blocks = x.reshape(n, channels // _FOLD**2, _FOLD, _FOLD, side, side).permute(0, 1, 4, 2, 5, 3)
-    return blocks.reshape(n, channels // _FOLD**2, side * _FOLD, side * _FOLD)
+def unfold_pixels(x: Tensor, times: int) -> Tensor:
+    """[N, C t^2, r, r] -> [N, C, t r, t r]: the inverse of `fold_pixels`."""
+    n, channels, r, _ = x.shape
+    blocks = x.reshape(n, channels // times**2, times, times, r, r).permute(0, 1, 4, 2, 5, 3)
+    return blocks.reshape(n, channels // times**2, r * times, r * times)
 
 
 def _enlarged(x: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ def soften(images: Tensor, chance: Chance) -> Tensor:
 def grain(images: Tensor, chance: Chance) -> Tensor:
     """Gaussian noise, fine and of two pixels' size, up to 0.08 each, half of the time."""
     count, _, side, _ = images.shape
-    fine = chance.normal(count, 3, side, side)
+    fine = chance.normal(count, 1, side, side)
     coarse = F.interpolate(chance.normal(count, 1, side // 2, side // 2), scale_factor=2.0, mode="bilinear")
     amounts = 0.08 * chance.uniform(2, count) ** 2 * chance.happens(count, 0.5)
     return images + amounts[0, :, None, None, None] * fine + amounts[1, :, None, None, None] * coarse

@@ -62,7 +62,7 @@ def recommended_reader(kind: Kind, changes: Mapping[str, object]) -> ReaderSetti
     """
     values: dict[str, object] = {"kind": kind}
     if kind == "attributes":
-        values |= {"widths": (32, 64, 128, 192), "kimg": 160.0, "misalignment": 0.3, "recasting": 0.25}
+        values |= {"widths": (48, 96, 160, 192), "kimg": 160.0, "misalignment": 0.3, "recasting": 0.25}
     try:
         return ReaderSettings.model_validate({**values, **changes})
     except ValidationError as error:

@@ -32,7 +32,7 @@ from tuiface.engine.training.settings import RunLimits
 from tuiface.files import make_folder
 
 _WARMUP_SHARE = 0.04
-_LOOK_KIMG = 20.0
+_LOOK_KIMG = 10.0
 """Pictures between looks at the held-out heads."""
 _SHOWN = 16
 

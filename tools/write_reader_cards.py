@@ -20,10 +20,10 @@ from tuiface.engine.readers import Attribute, AttributeReader, ReaderCard, Segme
 from tuiface.engine.readers.attributes import ATTRIBUTES_ASSET
 from tuiface.engine.readers.card import VISIBLE_R2
 from tuiface.engine.readers.networks import fit
-from tuiface.engine.readers.segmenter import GROUPS, SEGMENTER_ASSET
+from tuiface.engine.readers.segmenter import GROUPS, SEGMENTER_ASSET, colour_regions
 from tuiface.engine.training.data import normalise
 from tuiface.engine.training.report import picture_grid
-from tuiface.heads import REGION_NAMES, colour_regions, render_heads, sample_parameters
+from tuiface.heads import REGION_NAMES, render_heads, sample_parameters
 
 DOCS = Path(__file__).parent.parent / "docs"
 _COLUMNS, _SIDE = 8, 128

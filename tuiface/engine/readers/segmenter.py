@@ -14,7 +14,7 @@ from tuiface.engine.readers.card import ReaderCard
 from tuiface.engine.readers.files import read_reader
 from tuiface.engine.readers.networks import fit
 from tuiface.errors import ModelError
-from tuiface.heads import REGION_NAMES, Region
+from tuiface.heads import REGION_COLOURS, REGION_NAMES, Region
 
 SEGMENTER_ASSET = "segmenter.safetensors"
 
@@ -84,3 +84,8 @@ def group_regions(regions: Tensor) -> Tensor:
     table[list(_FACE)] = GROUPS.index("face")
     table[Region.HAIR] = GROUPS.index("hair")
     return table[regions.long()]
+
+
+def colour_regions(regions: Tensor) -> Tensor:
+    """Paint region ids uint8 [..., H, W] as sRGB uint8 [..., H, W, 3] for people to look at."""
+    return torch.tensor(REGION_COLOURS, dtype=torch.uint8, device=regions.device)[regions.long()]

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from tuiface.engine.readers.card import ReaderCard
 from tuiface.engine.readers.files import build_network
-from tuiface.engine.readers.segmenter import GROUPS, group_regions
+from tuiface.engine.readers.segmenter import GROUPS, colour_regions, group_regions
 from tuiface.engine.training.data import normalise
 from tuiface.engine.training.head_data import HeadData
 from tuiface.engine.training.reader_settings import ReaderSettings
-from tuiface.heads import REGION_NAMES, colour_regions
+from tuiface.heads import REGION_NAMES
 
 _BATCH = 32
 _SOFT_SHARE = 0.5

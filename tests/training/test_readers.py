@@ -15,6 +15,7 @@ from tuiface.engine.training import RunLimits
 from tuiface.engine.training.data import normalise
 from tuiface.engine.training.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, write_shard
 from tuiface.engine.training.reader_settings import ReaderSettings, recommended_reader
+from tuiface.engine.training.reader_start import open_reader_start
 from tuiface.engine.training.reader_training import ReaderTraining, rate, train_reader
 from tuiface.engine.training.segmenter_training import mean_iou, region_ious, segmentation_loss
 from tuiface.errors import EngineError, UsageError
@@ -173,3 +174,24 @@ def test_the_command_trains_and_reports(cache: Path, tmp_path: Path, capsys: pyt
     assert code == 5  # the cache holds heads of 32 px, and the readers take 128
     report = json.loads(capsys.readouterr().out)
     assert "128 px" in report["error"]
+
+
+@pytest.mark.parametrize("kind", ["segmenter", "attributes"])
+def test_a_reader_can_be_trained_further(kind: str, cache: Path, tmp_path: Path) -> None:
+    first = train_reader(settings(kind, kimg=3.0), limits(tmp_path / "first", cache))
+    start = open_reader_start(first.path, first.card.kind)
+    further = settings(kind, kimg=1.0, learning_rate=0.002, start=start.sha256)
+    second = train_reader(further, limits(tmp_path / "second", cache), start)
+    measure = "miou" if kind == "segmenter" else "mean_r2_of_visible"
+    assert second.card.figures[measure] > first.card.figures[measure] - 0.01
+    assert second.card.training["start"] == start.sha256
+    assert second.card.training["images"] == first.card.training["images"] + 1024  # type: ignore[operator]
+    assert {a.name for a in second.card.attributes} >= {a.name for a in first.card.attributes if a.is_visible}
+
+
+@pytest.mark.parametrize("kind", ["segmenter", "attributes"])
+def test_a_reader_of_another_shape_is_not_trained_further(kind: str, cache: Path, tmp_path: Path) -> None:
+    first = train_reader(settings(kind, kimg=3.0), limits(tmp_path / "first", cache))
+    start = open_reader_start(first.path, first.card.kind)
+    with pytest.raises(UsageError, match="other widths"):
+        train_reader(settings(kind, widths=(8, 8, 8, 8)), limits(tmp_path / "second", cache), start)

@@ -1,10 +1,10 @@
-"""How good a network's faces are, against rendered heads that nothing was trained on.
+"""How good a network's faces are, against the rendered heads that training holds out: the first shard of population 0.
 
 Features are the attribute reader's (standardised over rendered heads) and those of the network's own discriminator
 (the last map before its epilogue, averaged over quarters and standardised over the held-out heads). The discriminator
 was trained to tell these very faces from heads, so its figures are the strict ones.
 
-The same figures of a second sample of rendered heads stand beside them: what a perfect generator would get.
+The same figures of the second shard stand beside them: what a perfect generator would get.
 """
 
 from __future__ import annotations
@@ -31,19 +31,17 @@ from tuiface.engine.loading import Checkpoint
 from tuiface.engine.readers import AttributeReader
 from tuiface.engine.training.data import normalise
 from tuiface.engine.training.head_shards import (
-    SHARD_HEADS,
     HeadShard,
     ShardKey,
     open_shard,
     render_shard,
     renderer_digest,
 )
-from tuiface.errors import InputFileError
 from tuiface.files import make_folder
 from tuiface.heads import RESOLUTIONS
 
-POPULATION = 1
-"""Seed of the held-out heads; networks are trained on population 0."""
+POPULATION = 0
+"""Seed of the population of heads; networks and readers are trained on it without its first shard."""
 FIRST_SEED = 100_000
 """Of the generated faces: away from those that are looked at during training."""
 BINS = 12
@@ -105,7 +103,7 @@ def measure(
     """Compare `count` faces at psi 1 with as many held-out heads, which are rendered into `cache` where they are not
     there yet.
 
-    Raises OutputError where they cannot be written there.
+    Raises InputFileError for a damaged shard there, and OutputError where one cannot be written.
     """
     faces = generate(checkpoint, count)
     heads, others = (
@@ -176,30 +174,25 @@ def _standardised(discriminator: Discriminator, heads: Tensor) -> Callable[[Tens
 
 
 def _rendered(side: int, count: int, cache: Path, note: Callable[[str], None]) -> Iterator[Tensor]:
-    """Two sets of `count` pictures uint8 [count, R, R, 3], R as near to `side` as heads are rendered."""
+    """The first `count` held-out heads and as many others, uint8 [count, R, R, 3], R as near to `side` as heads are
+    rendered."""
     resolution = min(RESOLUTIONS, key=lambda r: abs(r - side))
-    each = -(-count // SHARD_HEADS)
-    for part in range(2):
-        keys = [ShardKey(resolution, POPULATION, part * each + index) for index in range(each)]
-        pixels = torch.cat([torch.from_numpy(np.array(_shard(cache, key, note).pixels)) for key in keys])
-        yield pixels[:count]
+    for index in range(2):
+        shard = _shard(cache, ShardKey(resolution, POPULATION, index), note)
+        yield torch.from_numpy(np.array(shard.pixels[:count]))
 
 
 def _shard(cache: Path, key: ShardKey, note: Callable[[str], None]) -> HeadShard:
-    """A shard of today's renderer, from `cache` or new."""
+    """A shard from `cache`, rendered where it is absent; one of another renderer is taken as it is, and said."""
     path = cache / key.file_name
-    if path.exists():
-        try:
-            shard = open_shard(path)
-        except InputFileError:
-            path.unlink(missing_ok=True)
-        else:
-            if shard.renderer == renderer_digest():
-                return shard
-    make_folder(cache)
-    note(f"rendering held-out heads into {path}")
-    render_shard(cache, key)
-    return open_shard(path)
+    if not path.exists():
+        make_folder(cache)
+        note(f"rendering heads into {path}")
+        render_shard(cache, key)
+    shard = open_shard(path)
+    if shard.renderer != renderer_digest():
+        note(f"note: {path} comes from another version of the renderer; delete it to renew it")
+    return shard
 
 
 def _batched(read: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

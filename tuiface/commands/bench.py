@@ -19,7 +19,7 @@ examples:
   tuiface bench quality --out report         a network's faces beside held-out rendered heads
 """
 
-_FEWEST_FACES, _MOST_FACES = 8, 8192
+_FEWEST_FACES, _MOST_FACES = 8, 512
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -63,7 +63,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     )
     quality.add_argument("--count", type=int, default=512, metavar="N", help="faces, and as many heads; default: 512")
     quality.add_argument("--out", default="quality", metavar="DIR", help="folder of the report; default: quality")
-    quality.add_argument("--cache", metavar="DIR", help="rendered heads, made where absent; default: the user's cache")
+    quality.add_argument(
+        "--cache", metavar="DIR", help="rendered heads, as of a run; made where absent; default: the user's cache"
+    )
     quality.set_defaults(run=run_quality)
 
 

@@ -11,6 +11,7 @@ from tuiface.errors import EXIT_DONE, EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
     from tuiface.engine.training.reader_settings import ReaderSettings
+    from tuiface.engine.training.reader_start import ReaderStart
 
 _READERS: dict[Literal["segmenter", "attributes"], str] = {
     "segmenter": "train the network that finds hair, skin, eyes and the other regions",
@@ -30,12 +31,16 @@ def add_reader_parsers(parser: argparse.ArgumentParser, common: argparse.Argumen
             epilog=f"example: tuiface train {kind} --out runs/{kind}",
         )
         reader.add_argument("--out", required=True, metavar="DIR", help="folder of the reader, its log and its sheet")
+        reader.add_argument(
+            "--from", dest="start", metavar="FILE", help="train a reader further, without normalisation"
+        )
         reader.add_argument("--kimg", type=float, metavar="N", help="thousands of pictures to train on")
         reader.add_argument("--minutes", type=float, metavar="M", help="end early, after M minutes")
         reader.add_argument("--heads", type=int, metavar="N", help="heads to render in all; default: 20480")
         reader.add_argument("--workers", type=int, metavar="N", help="processes that render heads; default: 1")
         reader.add_argument("--cache", metavar="DIR", help="rendered heads, shared by runs; default: DIR/heads")
         reader.add_argument("--batch", type=int, metavar="N", help="default: 48")
+        reader.add_argument("--rate", type=float, metavar="X", help="learning rate at its highest; default: 0.003")
         reader.add_argument("--seed", type=int, metavar="N", help="of the weights and of every draw; default: 0")
         reader.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: the faster here")
         reader.add_argument("--name", metavar="TEXT", help="name recorded in the reader; default: the folder's")
@@ -50,6 +55,7 @@ def run_reader(args: argparse.Namespace) -> int:
     keep_freed_memory()
     from tuiface.engine.local import choose_device
     from tuiface.engine.training import run_limits
+    from tuiface.engine.training.reader_start import open_reader_start
     from tuiface.engine.training.reader_training import train_reader
 
     given = {
@@ -61,14 +67,15 @@ def run_reader(args: argparse.Namespace) -> int:
         "device": str(choose_device(getattr(args, "device", "auto"))),
     }
     limits = run_limits({name: value for name, value in given.items() if value is not None})
-    outcome = train_reader(_settings(args, limits.device), limits)
+    start = open_reader_start(Path(args.start), args.kind) if args.start else None
+    outcome = train_reader(_settings(args, limits.device, start), limits, start)
     figures = outcome.card.figures
     first = "  ".join(f"{name} {value:g}" for name, value in list(figures.items())[:3])
     emit(args, f"{outcome.path}  {first}", reader=str(outcome.path), figures=figures, interrupted=outcome.interrupted)
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_DONE
 
 
-def _settings(args: argparse.Namespace, device: str) -> ReaderSettings:
+def _settings(args: argparse.Namespace, device: str, start: ReaderStart | None) -> ReaderSettings:
     from tuiface.engine.training import choose_precision
     from tuiface.engine.training.reader_settings import recommended_reader
 
@@ -76,6 +83,8 @@ def _settings(args: argparse.Namespace, device: str) -> ReaderSettings:
         "kimg": args.kimg,
         "num_heads": args.heads,
         "batch": args.batch,
+        "learning_rate": args.rate,
+        "start": None if start is None else start.sha256,
         "seed": args.seed,
         "licence": args.licence,
         "name": args.name or Path(args.out).name,

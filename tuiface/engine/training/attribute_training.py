@@ -14,7 +14,8 @@ from tuiface.engine.training.data import normalise
 from tuiface.engine.training.head_data import HeadData
 from tuiface.engine.training.head_shards import SHARD_HEADS
 from tuiface.engine.training.reader_settings import ReaderSettings
-from tuiface.errors import EngineError
+from tuiface.engine.training.reader_start import ReaderStart
+from tuiface.errors import EngineError, UsageError
 from tuiface.heads import sample_parameters
 
 _BATCH = 64
@@ -40,9 +41,27 @@ class AttributeTask:
         self._held_out = target_values(data.held_out_parameters())
         self._pictures = data.held_out()
 
-    def new_network(self) -> nn.Module:
-        """A residual network with one output a target."""
-        return build_network(self._card(dict.fromkeys((t.name for t in TARGETS), 1.0)), normalise=True)
+    def new_network(self, start: ReaderStart | None) -> nn.Module:
+        """A residual network with one output a target; those that `start` did not read begin at 0.
+
+        Raises UsageError where `start` is of another shape.
+        """
+        if start is None:
+            return build_network(self._card(dict.fromkeys((t.name for t in TARGETS), 1.0)), normalise=True)
+        card, network = start.card, start.network
+        shape = (self._settings.resolution, self._settings.widths, self._settings.feature_width)
+        if (card.resolution, card.widths, card.feature_width) != shape:
+            raise UsageError(f"the reader '{card.name}' has other widths or another side", "leave out --from")
+        assert isinstance(network, AttributeNetwork)
+        rows = {attribute.name: row for row, attribute in enumerate(card.attributes)}
+        out = nn.Linear(card.feature_width, len(TARGETS))
+        for parameter, learned in ((out.weight, network.out.weight), (out.bias, network.out.bias)):
+            nn.init.zeros_(parameter)
+            for index, target in enumerate(TARGETS):
+                if target.name in rows:
+                    parameter.data[index] = learned[rows[target.name]]
+        network.out = out
+        return network
 
     def loss(self, outputs: Tensor, regions: Tensor, indices: Tensor, flipped: Tensor) -> Tensor:
         """Of outputs [N, len(TARGETS)]."""

@@ -37,12 +37,14 @@ class ReaderSettings(Value):
     """Attributes: length of the pooled features."""
     ema_kimg: float = Field(8.0, gt=0)
     """Half-life of the averaged network."""
-    misalignment: float = Field(1.0, ge=0)
+    misalignment: float = Field(0.6, ge=0)
     """Strength of `degradation.misalign`."""
     recasting: float = Field(1.0, ge=0)
     """Strength of `degradation.recast`."""
     precision: Precision = "float32"
     """Of the convolutions; losses and sums are always float32."""
+    start: str | None = None
+    """SHA-256 of the reader that training went on from; None for random weights."""
     name: str = "untitled"
     """Recorded in the reader."""
     licence: str = "unknown"

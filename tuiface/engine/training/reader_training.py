@@ -1,7 +1,8 @@
 """Training the readers: supervised, on rendered heads with the faults of other pictures.
 
 AdamW with a warm-up and a cosine to 0; an average of the weights is what ships. Shard 0 of the population is held out.
-A run is minutes long: it has no snapshots, and Ctrl-C ends it early with the average so far.
+A run is minutes long: it has no snapshots, and Ctrl-C ends it early with the average so far. A reader can be trained
+further: it is a folded network then, and goes on without normalisation.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tuiface.engine.training.data import normalise
 from tuiface.engine.training.degradation import degrade, misalign, recast
 from tuiface.engine.training.head_data import HeadData
 from tuiface.engine.training.reader_settings import ReaderSettings
+from tuiface.engine.training.reader_start import ReaderStart
 from tuiface.engine.training.report import Report
 from tuiface.engine.training.segmenter_training import SegmenterTask
 from tuiface.engine.training.settings import RunLimits
@@ -40,8 +42,8 @@ _SHOWN = 16
 class ReaderTask(Protocol):
     """What differs between the readers."""
 
-    def new_network(self) -> nn.Module:
-        """With normalisation, initial values."""
+    def new_network(self, start: ReaderStart | None) -> nn.Module:
+        """With normalisation and initial values, or that of `start`."""
 
     def loss(self, outputs: Tensor, regions: Tensor, indices: Tensor, flipped: Tensor) -> Tensor:
         """Of outputs for the training heads `indices` int64 [N], mirrored where `flipped` bool [N]; regions as moved
@@ -71,18 +73,20 @@ class ReaderOutcome:
 class ReaderTraining:
     """One run."""
 
-    def __init__(self, settings: ReaderSettings, data: HeadData, device: torch.device) -> None:
+    def __init__(
+        self, settings: ReaderSettings, data: HeadData, device: torch.device, start: ReaderStart | None = None
+    ) -> None:
         self._settings, self._data, self._device = settings, data, device
         self._chance = Chance(settings.seed, str(device))
         self._dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         self.task: ReaderTask = (SegmenterTask if settings.kind == "segmenter" else AttributeTask)(settings, data)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            network = self.task.new_network().to(device)
+            network = self.task.new_network(start).to(device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
         self._optimizer = torch.optim.AdamW(
-            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+            self.network.requires_grad_().parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.images = 0
 
@@ -146,7 +150,7 @@ def rate(progress: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * min((progress - _WARMUP_SHARE) / (1 - _WARMUP_SHARE), 1.0))
 
 
-def train_reader(settings: ReaderSettings, limits: RunLimits) -> ReaderOutcome:
+def train_reader(settings: ReaderSettings, limits: RunLimits, start: ReaderStart | None = None) -> ReaderOutcome:
     """Train a reader into `limits.out`: KIND.safetensors, log.jsonl, and a sheet where there is something to see.
 
     Raises EngineError where heads cannot be rendered and OutputError where results cannot be written.
@@ -156,11 +160,12 @@ def train_reader(settings: ReaderSettings, limits: RunLimits) -> ReaderOutcome:
     make_folder(limits.out)
     report = Report(limits.out, resumed_at=None)
     data = HeadData.open(settings.heads(), limits, settings.batch, report.note)
-    start = time.monotonic()
+    began = time.monotonic()
     try:
-        run = ReaderTraining(settings, data, torch.device(limits.device))
-        interrupted = _train(run, settings, report, lambda: _out_of_time(limits, start))
-        card, network = run.finish(_course(settings, run.images, data.available(), time.monotonic() - start))
+        run = ReaderTraining(settings, data, torch.device(limits.device), start)
+        interrupted = _train(run, settings, report, lambda: _out_of_time(limits, began))
+        course = _course(settings, run.images, data.available(), time.monotonic() - began)
+        card, network = run.finish(course if start is None else _continued(start.card, course))
         path = limits.out / f"{settings.kind}.safetensors"
         write_reader(path, card, network)
         sheet = run.task.sheet(network, _SHOWN)
@@ -191,11 +196,23 @@ def _train(run: ReaderTraining, settings: ReaderSettings, report: Report, stop: 
     return False
 
 
-def _out_of_time(limits: RunLimits, start: float) -> bool:
-    return limits.minutes is not None and time.monotonic() - start > 60 * limits.minutes
+def _out_of_time(limits: RunLimits, began: float) -> bool:
+    return limits.minutes is not None and time.monotonic() - began > 60 * limits.minutes
 
 
 def _course(settings: ReaderSettings, images: int, heads: int, seconds: float) -> dict[str, str | int | float]:
     """Settings and course, as the card records them."""
-    recorded = settings.model_dump(mode="json", exclude={"kind", "widths", "feature_width", "name", "licence"})
+    recorded = settings.model_dump(
+        mode="json", exclude_none=True, exclude={"kind", "widths", "feature_width", "name", "licence"}
+    )
     return {**recorded, "images": images, "heads": heads, "minutes": round(seconds / 60, 1)}
+
+
+def _continued(before: ReaderCard, course: dict[str, str | int | float]) -> dict[str, str | int | float]:
+    """The course of this run with the pictures and minutes of the earlier ones in it."""
+    added = dict(course)
+    for name in ("images", "minutes"):
+        earlier, now = before.training.get(name, 0), course[name]
+        assert isinstance(now, int | float)
+        added[name] = now + earlier if isinstance(earlier, int | float) else now
+    return added

@@ -12,6 +12,8 @@ from tuiface.engine.readers.segmenter import GROUPS, colour_regions, group_regio
 from tuiface.engine.training.data import normalise
 from tuiface.engine.training.head_data import HeadData
 from tuiface.engine.training.reader_settings import ReaderSettings
+from tuiface.engine.training.reader_start import ReaderStart
+from tuiface.errors import UsageError
 from tuiface.heads import REGION_NAMES
 
 _BATCH = 32
@@ -27,9 +29,13 @@ class SegmenterTask:
         self._pictures = data.held_out()
         self._regions = data.held_out_regions()
 
-    def new_network(self) -> nn.Module:
-        """A U-Net."""
-        return build_network(self._card(), normalise=True)
+    def new_network(self, start: ReaderStart | None) -> nn.Module:
+        """A U-Net; raises UsageError where `start` is of another shape."""
+        if start is None:
+            return build_network(self._card(), normalise=True)
+        if (start.card.widths, start.card.regions) != (self._settings.widths, REGION_NAMES):
+            raise UsageError(f"the reader '{start.card.name}' has other widths or regions", "leave out --from")
+        return start.network
 
     def loss(self, outputs: Tensor, regions: Tensor, indices: Tensor, flipped: Tensor) -> Tensor:
         """Of logits [N, K, R, R] for regions uint8 [N, R, R]."""

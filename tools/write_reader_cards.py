@@ -69,7 +69,7 @@ In the coarse grouping, beard and glasses belong to the face, neck and clothing 
 
 ## Train it again
 ```
-tuiface train segmenter --out runs/segmenter
+tuiface train segmenter --kimg {card.training["kimg"]} --out runs/segmenter
 ```
 """
 
@@ -103,7 +103,7 @@ These are shipped too, and marked: `attribute.is_visible` is false. Their readin
 {_table(rest)}
 
 ## Not readable
-Tried and left out, with their R2: {unreadable}. Mostly shapes that the picture shows from the front alone, and what alignment and light take away.
+Tried and left out, with their R2: {unreadable}. Some of these do not show (alignment takes away sizes, a view from the front depths); others are fine detail, such as the gaze, lids and an open mouth, which this short training did not reach: a longer one should.
 
 {_limits()}
 - "masculinity" is the renderer's axis from feminine to masculine build and style: how a face presents, nothing else.
@@ -111,7 +111,7 @@ Tried and left out, with their R2: {unreadable}. Mostly shapes that the picture 
 
 ## Train it again
 ```
-tuiface train attributes --out runs/attributes
+tuiface train attributes --kimg {card.training["kimg"]} --out runs/attributes
 ```
 """
 
@@ -126,14 +126,14 @@ def _facts(card: ReaderCard, asset: str, architecture: str) -> str:
 | architecture | {architecture}; pictures of any size are read at {card.resolution} px |
 | data | {training["heads"]} rendered heads of population {training["population"]} (`tuiface/heads`); its first 512 are held out. No photo of a person, no third-party weights |
 | faults added | softness, grain, block compression, mirror images, shifts, turns and scales (strength {training["misalignment"]}), other colours (strength {training["recasting"]}): `tuiface/engine/training/degradation.py` |
-| training | {int(training["images"]):,} pictures in batches of {training["batch"]}; AdamW at {training["learning_rate"]} with a cosine, weight decay {training["weight_decay"]}; the average of the weights ships; {training["precision"]}; {training["minutes"]} minutes on one processor core |
+| training | {int(training["images"]):,} pictures in batches of {training["batch"]}; AdamW at {training["learning_rate"]} with a cosine, weight decay {training["weight_decay"]}; the average of the weights ships; {training["precision"]}; {training["minutes"]} minutes on a share of one processor core |
 | licence | {card.licence} |"""
 
 
 def _limits() -> str:
     return """\
 ## Limits
-- It knows rendered heads. On generated faces of a network trained on them it reads well; on photographs it was not measured, and it is made for no decision about a real person."""
+- It knows rendered heads, and was measured on nothing else; it is made for no decision about a real person."""
 
 
 def _table(attributes: list[Attribute]) -> str:

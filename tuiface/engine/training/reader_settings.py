@@ -37,7 +37,7 @@ class ReaderSettings(Value):
     """Attributes: length of the pooled features."""
     ema_kimg: float = Field(8.0, gt=0)
     """Half-life of the averaged network."""
-    misalignment: float = Field(0.6, ge=0)
+    misalignment: float = Field(1.0, ge=0)
     """Strength of `degradation.misalign`."""
     recasting: float = Field(1.0, ge=0)
     """Strength of `degradation.recast`."""

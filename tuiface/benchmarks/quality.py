@@ -1,8 +1,9 @@
 """How good a network's faces are, against the rendered heads that training holds out: the first shard of population 0.
 
 Features are the attribute reader's (standardised over rendered heads) and those of the network's own discriminator
-(the last map before its epilogue, averaged over quarters and standardised over the held-out heads). The discriminator
-was trained to tell these very faces from heads, so its figures are the strict ones.
+(the last map before its epilogue, averaged over quarters, standardised over the held-out heads and limited to four
+deviations: a few pictures would otherwise decide the kernel's third power). The discriminator was trained to tell these
+very faces from heads, so its figures are the strict ones.
 
 The same figures of the second shard stand beside them: what a perfect generator would get.
 """
@@ -48,6 +49,7 @@ BINS = 12
 WANTED_SPREAD = 0.8
 WANTED_RECALL = 0.5
 _BATCH = 32
+_LIMIT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +165,14 @@ def discriminator_features(discriminator: Discriminator, images: Tensor) -> Tens
 
 
 def _standardised(discriminator: Discriminator, heads: Tensor) -> Callable[[Tensor], Tensor]:
-    """The discriminator's features with mean 0 and deviation 1 over `heads`."""
+    """The discriminator's features with mean 0 and deviation 1 over `heads`, limited."""
 
     def plain(images: Tensor) -> Tensor:
         return _batched(lambda part: discriminator_features(discriminator, part), images)
 
     features = plain(heads)
     centre, spread = features.mean(dim=0), features.std(dim=0).clamp(min=1e-6)
-    return lambda images: (plain(images) - centre) / spread
+    return lambda images: ((plain(images) - centre) / spread).clamp(-_LIMIT, _LIMIT)
 
 
 def _rendered(side: int, count: int, cache: Path, note: Callable[[str], None]) -> Iterator[Tensor]:

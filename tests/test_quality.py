@@ -56,12 +56,10 @@ def noise(count: int, seed: int) -> torch.Tensor:
     return ground + 0.2 * (torch.rand(count, 3, SIDE, SIDE, generator=chance) * 2 - 1)
 
 
-def test_another_sample_of_the_data_scores_as_such_and_a_network_of_noise_worse(
-    cache: Path, reader: AttributeReader, tmp_path: Path
-) -> None:
+def test_another_sample_of_the_data_scores_as_such_and_a_network_of_noise_worse(cache: Path, tmp_path: Path) -> None:
     notes: list[str] = []
     checkpoint = load_checkpoint(MODEL, cache=tmp_path)
-    result = measure(checkpoint, reader, COUNT, cache, notes.append)
+    result = measure(checkpoint, AttributeReader.load(), COUNT, cache, notes.append)
     assert notes == []  # nothing was rendered
     assert set(result.generated) == set(result.rendered) == {"reader", "discriminator"}
     for kind, comparison in result.generated.items():
@@ -77,8 +75,8 @@ def test_attributes_that_the_reader_does_not_see_well_are_left_out(reader: Attri
     assert [row.name for row in rows] == ["smile", "yaw"]  # glasses are below the bar in the card
 
 
-def test_equal_sets_cover_each_other_and_a_collapsed_one_does_not(reader: AttributeReader) -> None:
-    images = noise(64, 0)
+def test_equal_sets_cover_each_other_and_a_collapsed_one_does_not() -> None:
+    reader, images = AttributeReader.load(), noise(64, 0)
     for row in cover(reader, images, images):
         assert [row.spread, row.overlap] == pytest.approx([1, 1], abs=1e-4)
         assert row.generated == row.data

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -69,7 +70,7 @@ In the coarse grouping, beard and glasses belong to the face, neck and clothing 
 
 ## Train it again
 ```
-tuiface train segmenter --kimg {card.training["kimg"]} --out runs/segmenter
+tuiface train segmenter --kimg {int(card.training["images"]) // 1000} --out runs/segmenter
 ```
 """
 
@@ -111,7 +112,7 @@ Tried and left out, with their R2: {unreadable}. Some of these do not show (alig
 
 ## Train it again
 ```
-tuiface train attributes --kimg {card.training["kimg"]} --out runs/attributes
+tuiface train attributes --kimg {int(card.training["images"]) // 1000} --out runs/attributes
 ```
 """
 
@@ -126,8 +127,13 @@ def _facts(card: ReaderCard, asset: str, architecture: str) -> str:
 | architecture | {architecture}; pictures of any size are read at {card.resolution} px |
 | data | {training["heads"]} rendered heads of population {training["population"]} (`tuiface/heads`); its first 512 are held out. No photo of a person, no third-party weights |
 | faults added | softness, grain, block compression, mirror images, shifts, turns and scales (strength {training["misalignment"]}), other colours (strength {training["recasting"]}): `tuiface/engine/training/degradation.py` |
-| training | {int(training["images"]):,} pictures in batches of {training["batch"]}; AdamW at {training["learning_rate"]} with a cosine, weight decay {training["weight_decay"]}; the average of the weights ships; {training["precision"]}; {training["minutes"]} minutes on a share of one processor core |
+| training | {int(training["images"]):,} pictures in batches of {training["batch"]}; AdamW with a cosine from {training["learning_rate"]}{_parts(training)}, weight decay {training["weight_decay"]}; the average of the weights ships; {training["precision"]}; {training["minutes"]} minutes on a share of one processor core |
 | licence | {card.licence} |"""
+
+
+def _parts(training: Mapping[str, object]) -> str:
+    """How the last part of a training differs from what went before."""
+    return " in the last of several parts (`--from`), without normalisation there" if "start" in training else ""
 
 
 def _limits() -> str:

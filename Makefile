@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := tuiface tests tools
 
-.PHONY: run test lint format types check bench schemas docs constraints clean
+.PHONY: run test lint format types check bench schemas docs catalogues constraints clean
 
 run: $(VENV)/.run  ## set up and start; without a terminal, render sample faces into out/
 	@if [ -t 0 ] && [ -t 1 ]; then \
@@ -40,6 +40,9 @@ schemas: $(VENV)/.test  ## write the JSON Schemas of the file formats
 
 docs: $(VENV)/.test  ## write docs/commands.md and the key table in README.md
 	$(BIN)/python -m tools.write_docs
+
+catalogues: $(VENV)/.test  ## compile the translations
+	$(BIN)/python -m tools.catalogues
 
 constraints: $(VENV)/.test  ## pin what is installed now
 	( head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' ) > constraints.new

@@ -27,6 +27,10 @@ def test_commands_are_as_the_parsers_say() -> None:
     assert read("docs/commands.md") == write_docs.commands_text(), "run `make docs`"
 
 
+def test_keys_are_as_the_actions_say() -> None:
+    assert read("docs/keys.md") == write_docs.keys_text(), "run `make docs`"
+
+
 def test_key_table_is_as_the_actions_say() -> None:
     assert read("README.md") == write_docs.with_keys(read("README.md")), "run `make docs`"
 

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "tuiface"
 
 TORCH, TEXTUAL = "torch", "textual"
 VALUES = ("errors", "validation", "recipe", "provenance", "protocol", "files", "assets", "limits")
-HEADLESS = ("studio", "library", "settings", "actions", "verification", "stimuli")
+HEADLESS = ("studio", "library", "settings", "actions", "verification", "stimuli", "language")
 INTERFACE = ("app", "screens", "terminal")
 
 #: For each part of the package: what it may never import, directly, at any depth of a function.

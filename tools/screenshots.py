@@ -1,7 +1,7 @@
-"""Draw pictures of the real interface for the documents: `python -m tools.screenshots` writes docs/pictures/face*.png.
+"""Draw pictures of the real interface for the documents: `python -m tools.screenshots [FOLDER] [MODEL]`.
 
-The app runs headless with the embedded model; its cells are then drawn one by one, half-blocks as the two rectangles
-that a terminal makes of them. Needs the DejaVu Sans Mono font.
+The app runs headless with the embedded model, once a size; its cells are then drawn one by one, block characters as the
+rectangles that a terminal makes of them. Needs the DejaVu Sans Mono font. Writes docs/pictures/ and docs/tour.md.
 """
 
 from __future__ import annotations
@@ -10,46 +10,137 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 from rich.color import ColorType
 from rich.style import Style
+from textual.pilot import Pilot
 from textual.strip import Strip
 
 from tuiface.app import TuifaceApp
+from tuiface.screens.welcome import remember_welcome
+from tuiface.screens.widgets.face_view import FaceView
+from tuiface.screens.widgets.tile_grid import TileGrid
 from tuiface.settings import Settings
 from tuiface.terminal.capabilities import Capabilities
+from tuiface.terminal.mosaic import QUADRANTS
 
-OUT = Path(__file__).parent.parent / "docs" / "pictures"
+DOCS = Path(__file__).parent.parent / "docs"
 FONTS = Path("/usr/share/fonts/truetype/dejavu")
+FONT_FILES = {False: "DejaVuSansMono.ttf", True: "DejaVuSansMono-Bold.ttf"}
 CELL = (10, 20)
-PICTURES = {
-    "face.png": ((120, 36), ("right", "right", "right")),
-    "face-80x24.png": ((80, 24), ("right",)),
-    "face-160x50.png": ((160, 50), ("n", "n", "k")),
-    "help-120x36.png": ((120, 36), ("question_mark",)),
-}
+SIZES = ((80, 24), (160, 50))
+
+TOUR = """\
+# A tour of the interface
+
+Every screen at 160 x 50 and 80 x 24 cells, drawn in coloured cells, as any terminal with 24-bit colours shows them;
+kitty, ghostty and terminals with sixel show the pictures themselves. Written by `python -m tools.screenshots` from the
+real program with the model that ships with it.
+
+"""
 
 
-async def take(size: tuple[int, int], keys: tuple[str, ...], model: Path | None) -> Image.Image:
-    """The screen of `size` cells after the first face and `keys`."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(model=model, state=Path(folder), device="cpu")
-        app = TuifaceApp(settings, Capabilities())
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One picture of the tour."""
+
+    name: str
+    title: str
+    text: str
+    keys: tuple[str, ...]
+    """Pressed from the scene before."""
+
+
+SCENES = (
+    Scene(
+        "face",
+        "Face",
+        "One face, large. `←` `→` walk through seeds, `↑` `↓` move psi; the line below is the same as a command.",
+        ("right", "right", "right", "up", "v", "v", "v", "s"),
+    ),
+    Scene(
+        "compare",
+        "Comparing",
+        "`c` compares with the face that the changes began with: by flicker, side by side, and as a map of differences "
+        "(orange is lighter now, blue darker).",
+        ("up", "up", "c", "c", "c"),
+    ),
+    Scene(
+        "explore",
+        "Explore",
+        "A grid of seeds, in order or at random; `space` marks, `s` saves, `m` shows faces near the chosen one.",
+        ("c", "2", "right", "space", "right", "space", "right"),
+    ),
+    Scene("near", "More like this", "Faces at a chosen distance from one: `d` nearer, `D` farther.", ("s", "m")),
+    Scene(
+        "mix",
+        "Mix",
+        "Two parents and both children; the arrows move the rows that change places, on the scale of what rows draw.",
+        ("3",),
+    ),
+    Scene(
+        "morph",
+        "Morph",
+        "A transition in Z, W or W+, played with `space`, saved as a series with `s`.",
+        ("4", *["down"] * 4, "a", "1", "2", "enter", *["right"] * 5, "s"),
+    ),
+    Scene(
+        "library",
+        "Library",
+        "The saved faces, with search, tags, series and lineage.",
+        ("5",),
+    ),
+    Scene("remove", "Removing", "After a question, into the trash; `u` takes it back.", ("d",)),
+    Scene("models", "Models", "Networks at hand, and what a file holds; nothing in it is ever executed.", ("n", "6")),
+    Scene("jobs", "Jobs", "Long work with progress, and an end on request.", ("7",)),
+    Scene(
+        "help",
+        "Help",
+        "`?` shows the keys of the screen, `Ctrl+P` finds an action by its name.",
+        ("1", "question_mark"),
+    ),
+)
+
+
+async def take_all(size: tuple[int, int], folder: Path, model: Path | None) -> None:
+    """Go through the scenes in a terminal of `size` cells and draw each."""
+    with tempfile.TemporaryDirectory() as home:
+        state, library = Path(home) / "state", Path(home) / "tuiface-library"
+        os.environ["HOME"] = home  # paths are shown as from a home of its own
+        remember_welcome(state)
+        settings = Settings(model=model, state=state, library=library, cache=Path(home) / "cache", device="cpu")
+        app = TuifaceApp(settings, Capabilities(mosaic="quadrant"))
         async with app.run_test(size=size) as pilot:
             await until(lambda: app.session.frame is not None)
-            for key in keys:
-                await pilot.press(key)
-                await asyncio.sleep(0.5)
-            await pilot.pause()
-            strips = app.screen._compositor.render_strips()
-            return draw(strips, size)
+            for scene in SCENES:
+                for key in scene.keys:
+                    await pilot.press(key)
+                    await asyncio.sleep(0.15)
+                await settled(app, pilot)
+                app.clear_notifications()
+                await pilot.pause(0.2)
+                strips = app.screen._compositor.render_strips()
+                draw(strips, size).quantize(255, Image.Quantize.MEDIANCUT).save(
+                    folder / f"{scene.name}-{size[0]}x{size[1]}.png", optimize=True
+                )
 
 
-async def until(condition: object, timeout_s: float = 60) -> None:
+async def settled(app: TuifaceApp, pilot: Pilot[None]) -> None:
+    """Wait for pictures, threads and jobs."""
+    await until(lambda: app.session.phase == "ready" and not app.session.is_behind and not app.session.saving)
+    await until(lambda: all(job.is_over for job in app.session.jobs.values()))
+    await pilot.pause(0.5)
+    await until(lambda: all(tile.pixels is not None for grid in app.screen.query(TileGrid) for tile in grid._tiles))
+    await until(lambda: all(view._pixels is not None for view in app.screen.query(FaceView) if view.display))
+    await pilot.pause(0.5)
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 120) -> None:
     """Wait for `condition` to hold."""
-    assert callable(condition)
     for _ in range(int(timeout_s * 10)):
         if condition():
             return
@@ -70,16 +161,24 @@ def draw(strips: list[Strip], size: tuple[int, int]) -> Image.Image:
             for character in segment.text:
                 x, y = column * width, row * height
                 canvas.rectangle((x, y, x + width - 1, y + height - 1), fill=back)
-                if character == "▀":
-                    canvas.rectangle((x, y, x + width - 1, y + height // 2 - 1), fill=fore)
-                elif character != " ":
+                if character in QUADRANTS:
+                    draw_quadrants(canvas, x, y, QUADRANTS.index(character), fore)
+                else:
                     bold = bool(segment.style and segment.style.bold)
                     canvas.text((x, y), character, font=fonts[bold], fill=fore)
+                if segment.style and segment.style.underline:
+                    canvas.line((x, y + height - 2, x + width - 1, y + height - 2), fill=fore)
                 column += 1
     return image
 
 
-FONT_FILES = {False: "DejaVuSansMono.ttf", True: "DejaVuSansMono-Bold.ttf"}
+def draw_quadrants(canvas: ImageDraw.ImageDraw, x: int, y: int, number: int, ink: tuple[int, int, int]) -> None:
+    """The quarters of a cell that a mosaic character fills."""
+    width, height = CELL[0] // 2, CELL[1] // 2
+    for quarter in range(4):
+        if number >> quarter & 1:
+            left, top = x + quarter % 2 * width, y + quarter // 2 * height
+            canvas.rectangle((left, top, left + width - 1, top + height - 1), fill=ink)
 
 
 def colours(style: Style) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
@@ -91,12 +190,24 @@ def colours(style: Style) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     return (back, fore) if style.reverse else (fore, back)  # type: ignore[return-value]
 
 
+def tour_text() -> str:
+    """docs/tour.md."""
+    parts = [TOUR]
+    for scene in SCENES:
+        small, large = (f"pictures/{scene.name}-{width}x{height}.png" for width, height in SIZES)
+        parts.append(f"## {scene.title}\n{scene.text}\n\n![{scene.title}, 160 x 50]({large})\n\n")
+        parts.append(f"![{scene.title}, 80 x 24]({small})\n\n")
+    return "".join(parts).rstrip() + "\n"
+
+
 def main() -> None:
-    """Take all pictures; a checkpoint may be named instead of the embedded model."""
-    model = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    """Take all pictures, into another folder or with another checkpoint where they are named."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS / "pictures"
+    model = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     os.environ["TEXTUAL_ANIMATIONS"] = "none"
-    for name, (size, keys) in PICTURES.items():
-        asyncio.run(take(size, keys, model)).save(OUT / name)
+    for size in SIZES:
+        asyncio.run(take_all(size, folder, model))
+    (DOCS / "tour.md").write_text(tour_text(), "utf-8")
 
 
 if __name__ == "__main__":

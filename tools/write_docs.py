@@ -1,17 +1,20 @@
-"""Write what documents can take from the code (`make docs`): docs/commands.md, and the key table in README.md."""
+"""Write what documents can take from the code (`make docs`): docs/commands.md, docs/keys.md,
+and the key table in README.md."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tuiface.actions import ACTIONS, NoCommand
+from tuiface.actions import SCREENS, Action, NoCommand, Place, Registry
 from tuiface.cli import build_parser, common_flags
+from tuiface.screens.widgets.tab_line import TAB_WORDS
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ROOT / "docs" / "commands.md"
 README = ROOT / "README.md"
+KEYS = ROOT / "docs" / "keys.md"
 BEGIN, END = "<!-- keys: written by `make docs` -->", "<!-- end of keys -->"
 
 INTRODUCTION = """\
@@ -21,6 +24,17 @@ Written by `make docs` from the parsers. A face is a seed number, the id of a fa
 tuiface wrote. Rows `A-B` are rows A up to and without B. Exit codes: 0 done, 1 the check failed, 2 wrong use, 3 a file
 that cannot be read or written, 4 the model, 5 the engine or its device, 130 interrupted. With `--json` every command
 prints one JSON object a line on stdout; progress and remarks go to stderr.
+"""
+
+
+KEYS_INTRODUCTION = """\
+# Keys
+
+Written by `make docs` from the registry of actions. `?` shows those of a screen, `Ctrl+P` finds an action by its name.
+In the settings, a table `[keys]` gives actions other keys by their ids, in Textual's names:
+
+    [keys]
+    next_seed = ["right", "ctrl+n"]
 """
 
 
@@ -34,21 +48,33 @@ def commands_text() -> str:
     return "\n".join(part for part in parts if part)
 
 
-def keys_text() -> str:
-    """The key table of the README."""
-    rows = ["| key | action | the same without the interface |", "|---|---|---|"]
-    for action in ACTIONS:
-        command = action.command.reason if isinstance(action.command, NoCommand) else f"`{action.command}`"
-        keys = " ".join(f"`{key}`" for key in action.shown_keys)
-        rows.append(f"| {keys} | **{action.label}.** {action.help} | {command} |")
+def key_table(actions: Sequence[Action], *, ids: bool = False) -> str:
+    """A row an action; with `ids` its id as well, by which the settings give it other keys."""
+    head = "| key | action | the same without the interface |" + (" id |" if ids else "")
+    rows = [head, "|---|---|---|" + ("---|" if ids else "")]
+    for action in actions:
+        keys = " ".join(f"`{_cell(key)}`" for key in action.shown_keys)
+        command = action.command.reason if isinstance(action.command, NoCommand) else f"`{_cell(action.command)}`"
+        rows.append(
+            f"| {keys} | **{action.label}.** {action.help} | {command} |" + (f" `{action.id}` |" if ids else "")
+        )
     return "\n".join(rows)
+
+
+def keys_text() -> str:
+    """docs/keys.md: all screens."""
+    parts = [KEYS_INTRODUCTION]
+    titles: dict[Place, str] = {place: TAB_WORDS[place] for place in SCREENS}
+    for place, title in {**titles, "everywhere": "Everywhere"}.items():
+        parts.append(f"## {title}\n\n{key_table(Registry().at(place), ids=True)}\n")
+    return "\n".join(parts)
 
 
 def with_keys(readme: str) -> str:
     """The README with its key table brought up to date."""
     before, rest = readme.split(BEGIN)
     after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{keys_text()}\n{END}{after}"
+    return f"{before}{BEGIN}\n{key_table(Registry().on_screen('face'))}\n{END}{after}"
 
 
 def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -87,8 +113,9 @@ def _cell(text: str) -> str:
 
 
 def main() -> None:
-    """Write both."""
+    """Write all."""
     COMMANDS.write_text(commands_text(), "utf-8")
+    KEYS.write_text(keys_text(), "utf-8")
     README.write_text(with_keys(README.read_text("utf-8")), "utf-8")
 
 

@@ -6,36 +6,47 @@ engine starts.
 
 from __future__ import annotations
 
+import datetime
 import logging
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import App, SystemCommand
-from textual.binding import BindingType
 from textual.dom import DOMNode
 from textual.events import CursorPosition
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from tuiface.actions import Action, Place, actions_at
+from tuiface.actions import SCREENS, Action, Place, ScreenPlace
 from tuiface.errors import EXIT_DONE, EngineError, TuifaceError, UsageError, nearest, quoted
+from tuiface.language import choose_language, tr, trn, use_language
 from tuiface.screens.bindings import bindings_at, handler
 from tuiface.screens.engine_link import EngineFactory, EngineLink, private_engine
 from tuiface.screens.face import FaceScreen
+from tuiface.screens.job_runner import JobRunner
 from tuiface.screens.messages import (
     EngineFailed,
     EngineReady,
     FaceSaved,
     FrameArrived,
+    JobChanged,
     PreviewFailed,
     SaveFailed,
     ThreadCrashed,
+    TileArrived,
+    WorkFailed,
+    WorkFinished,
 )
 from tuiface.screens.session import Session
+from tuiface.screens.session_file import Found, SessionFile, describe, forget, last_session, resume
 from tuiface.screens.summary import home_relative, source_text
+from tuiface.screens.themes import DEFAULT_THEME, THEMES, keep_theme, last_theme
+from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.capabilities import Capabilities, detect, tmux_facts
-from tuiface.terminal.private_api import send_truecolor
+from tuiface.terminal.private_api import add_bindings, send_truecolor
 from tuiface.terminal.probe import given_environment
 from tuiface.terminal.wire import Wire
 
@@ -44,6 +55,8 @@ if TYPE_CHECKING:
     from tuiface.terminal.probe import Probe
 
 LOG_NAME = "tuiface.log"
+WRITE_S = 1.0
+"""How often the session is written, if it changed."""
 log = logging.getLogger("tuiface")
 log.addHandler(logging.NullHandler())
 
@@ -57,7 +70,7 @@ def run_app(settings: Settings, probe: Probe | None = None) -> int:
     """
     log_to(settings.state)
     app = TuifaceApp(settings, capabilities_of(settings, probe))
-    if settings.theme not in app.available_themes:
+    if settings.theme is not None and settings.theme not in app.available_themes:
         names = sorted(app.available_themes)
         raise UsageError(f"no theme {quoted(settings.theme)}", nearest(settings.theme, names) or ", ".join(names))
     app.run()
@@ -92,7 +105,6 @@ class TuifaceApp(App[None]):
 
     CSS_PATH = "app.tcss"
     TITLE = "tuiface"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_at("everywhere")]
 
     def __init__(
         self,
@@ -101,37 +113,68 @@ class TuifaceApp(App[None]):
         engine_factory: EngineFactory = private_engine,
     ) -> None:
         super().__init__()
+        use_language(choose_language(settings.language, os.environ))
+        for theme in THEMES:
+            self.register_theme(theme)
         capabilities = capabilities_of(settings) if capabilities is None else capabilities
         if capabilities.colours == "truecolor":
             send_truecolor(self)
         self._link = EngineLink(settings, engine_factory, self.post_message)
         self.wire = Wire(self, capabilities)
-        self.session = Session(settings, self.wire, self._link)
+        self._runner = JobRunner(self.post_message)
+        self.session = Session(settings, self.wire, self._link, self._runner)
+        add_bindings(self, bindings_at(self.session.actions, "everywhere"))
         self._is_leaving = False
+        self._file = SessionFile(settings.state)
+        self._written = ""
+        """The session as it was written last."""
+        self._found: Found | None = None
+        """The session before this one, until it is taken up."""
+        self._was_offered = False
 
     def get_default_screen(self) -> Screen[None]:
         """The face screen is the first one that is painted."""
-        return FaceScreen(self.session)
+        screen = FaceScreen(self.session)
+        self.install_screen(screen, "face")
+        return screen
 
     def on_mount(self) -> None:
-        """Take the theme of the settings, if there is such a one."""
-        if self.session.settings.theme in self.available_themes:
-            self.theme = self.session.settings.theme
+        """Take the theme of the settings, or the one that was chosen last; choices are kept from here on."""
+        settings = self.session.settings
+        theme = settings.theme or last_theme(settings.state) or DEFAULT_THEME
+        self.theme = theme if theme in self.available_themes else DEFAULT_THEME
+        self.theme_changed_signal.subscribe(self, lambda theme: keep_theme(settings.state, theme.name))
 
     def on_ready(self) -> None:
         """The first frame is on the terminal: now the engine may take the processor."""
         self.session.start()
+        self.set_interval(WRITE_S, self._write_session)
+        self._found = last_session(self.session.settings.state)
+        self._greet()
 
     def on_unmount(self) -> None:
         """Leave nothing running, and nothing in the terminal's memory, however the app ends."""
         self.wire.close()
+        self._runner.close()
         self._link.close()
+        self._file.close()
 
     def show_state(self) -> None:
         """Draw the session again, also below a dialog."""
-        for screen in self.screen_stack:
-            if isinstance(screen, FaceScreen):
-                screen.show_state()
+        self._shown().show_state()
+
+    def go_to(self, place: ScreenPlace) -> None:
+        """Show a screen: made when it is wanted for the first time, kept from then on. The face's lies below all."""
+        if not isinstance(self.screen, WorkScreen) or place == self.screen.PLACE:
+            return
+        if not self.is_screen_installed(place):
+            self.install_screen(make_screen(place, self.session), place)
+        if place == "face":
+            self.pop_screen()
+        elif self.screen.PLACE == "face":
+            self.push_screen(place)
+        else:
+            self.switch_screen(place)
 
     def on_cursor_position(self, event: CursorPosition) -> None:
         """The terminal has read what was written before it was asked."""
@@ -146,6 +189,7 @@ class TuifaceApp(App[None]):
         log.info("engine ready: %s, %s px, %s %s", info.model.name, info.resolution, info.device, info.device_name)
         self.session.engine_ready(message.studio)
         self.show_state()
+        self._offer_resumption()
 
     def on_engine_failed(self, message: EngineFailed) -> None:
         """Say why, and what to do; the exit code says it too."""
@@ -153,18 +197,42 @@ class TuifaceApp(App[None]):
         self.session.engine_failed(message.error)
         self.show_state()
         if self.session.studio is not None:
-            self._tell_error("The engine did not start again", message.error)
+            self._tell_error(tr("The engine did not start again"), message.error)
 
     def on_frame_arrived(self, message: FrameArrived) -> None:
         """Draw the picture, unless a newer one is on the screen."""
         if self.session.accept(message.frame):
             self.show_state()
 
+    def on_tile_arrived(self, message: TileArrived) -> None:
+        """Draw a small picture where it is shown."""
+        if self.session.studio is not None:
+            self.session.add_tile(message.frame)
+            self._shown().tiles_changed()
+
+    def on_work_finished(self, message: WorkFinished) -> None:
+        """Take what a thread worked out."""
+        message.deliver()
+
+    def on_work_failed(self, message: WorkFailed) -> None:
+        """Tell why a thread could not."""
+        self._tell_error(message.title, message.error)
+
+    def on_job_changed(self, message: JobChanged) -> None:
+        """Draw its progress; tell its end."""
+        job = message.progress
+        if job.id in self.session.jobs:
+            self.session.jobs[job.id] = job
+        if job.is_over and job.state != "cancelled":
+            severity: SeverityLevel = "error" if job.state == "failed" else "information"
+            self.notify(job.message, title=f"{job.label}: {tr(job.state)}", severity=severity, markup=False)
+        self.show_state()
+
     def on_preview_failed(self, message: PreviewFailed) -> None:
         """Start a dead engine again; tell what a live one refused."""
         log.error("preview failed: %s", message.error)
         if self._link.is_alive:
-            self._tell_error("Not rendered", message.error)
+            self._tell_error(tr("Not rendered"), message.error)
         else:
             self._engine_died(message.error)
 
@@ -172,7 +240,8 @@ class TuifaceApp(App[None]):
         """Name the file."""
         log.info("saved %s", message.path)
         self.session.saved(message.face, existed=message.existed)
-        title = f"{source_text(message.face).capitalize()} {'is saved already' if message.existed else 'saved'}"
+        face = source_text(message.face).capitalize()
+        title = tr("{face} is saved already", face=face) if message.existed else tr("{face} saved", face=face)
         self.notify(home_relative(message.path), title=title, markup=False)
         self.show_state()
         self._leave_if_saved()
@@ -186,7 +255,8 @@ class TuifaceApp(App[None]):
             self._engine_died(message.error)
         else:
             self._is_leaving = False
-            self._tell_error(f"{source_text(message.face).capitalize()} is not saved", message.error)
+            face = source_text(message.face).capitalize()
+            self._tell_error(tr("{face} is not saved", face=face), message.error)
             self.show_state()
 
     def on_thread_crashed(self, message: ThreadCrashed) -> None:
@@ -198,43 +268,164 @@ class TuifaceApp(App[None]):
             return  # a save and the stream both tell of the same end
         if self.session.engine_died(error):
             self.notify(
-                f"{error.message}. It is being started again; nothing is lost.",
-                title="Engine restarted",
+                tr("{reason}. It is being started again; nothing is lost.", reason=error.message),
+                title=tr("Engine restarted"),
                 severity="warning",
                 markup=False,
             )
         else:
-            self._tell_error("The engine stopped again; press R to restart it", error)
+            self._tell_error(tr("The engine stopped again; press R to restart it"), error)
         self.show_state()
 
     def _tell_error(self, title: str, error: TuifaceError) -> None:
         self.notify(str(error), title=title, severity="error", timeout=10, markup=False)
+
+    # --- the session on the disk ---------------------------------------------------------------------------------
+
+    def _write_session(self) -> None:
+        """Write what changed, in a thread: a slow disk must not hold up keys."""
+        if self.session.studio is None:
+            return
+        text = describe(self.session, screen=self._shown().PLACE, ended=False)
+        if text != self._written:
+            self._written = text
+            self._link.run("", lambda: self._written_session(text))
+
+    def _written_session(self, text: str) -> Callable[[], None]:
+        self._file.write(text)
+        return lambda: None
+
+    def _offer_resumption(self) -> None:
+        """Ask whether to go on where a session ended that did not end by itself."""
+        if self._found is None or self._was_offered or '"ended":true' in self._found.text:
+            return
+        self._was_offered = True
+        from tuiface.screens.question import Question
+
+        when = datetime.datetime.fromtimestamp(self._found.ended).strftime("%Y-%m-%d %H:%M")
+        lines = [tr("It broke off at {time}; nothing of it is lost.", time=when)]
+        keys = tr("Enter goes on there, Esc begins anew (B goes back later)")
+        question = Question(tr("Go on with the last session?"), lines, keys, yes=("enter",))
+        self.push_screen(question, self._resumption_answered)
+
+    def _resumption_answered(self, yes: bool | None) -> None:  # noqa: FBT001 - Textual's signature
+        if yes:
+            self.action_resume()
+
+    def action_resume(self) -> None:
+        """Go back to where the session before ended."""
+        if self._found is None or self.session.studio is None:
+            self.notify(tr("There is no session to go back to."), timeout=3)
+            return
+        found, self._found = self._found, None
+        outcome, place = resume(self.session, found)
+        if outcome == "resumed":
+            forget(found)
+            self.session.refresh_preview()
+            self.show_state()
+            if place in SCREENS:
+                self.go_to(place)
+        elif outcome == "foreign":
+            self._found = found
+            self.notify(tr("The last session was with another network."), severity="warning")
+        else:
+            forget(found)
+            self.notify(tr("The last session cannot be read."), severity="warning")
+
+    def _shown(self) -> WorkScreen:
+        """The screen below the dialogs."""
+        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, WorkScreen))
+
+    def _greet(self) -> None:
+        from tuiface.screens.welcome import Welcome, is_first_run, remember_welcome
+
+        if is_first_run(self.session.settings.state):
+            remember_welcome(self.session.settings.state)
+            self.push_screen(Welcome())
 
     # --- actions -------------------------------------------------------------------------------------------------
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every action that works on `screen`."""
         targets: dict[Place, DOMNode] = {"everywhere": self}
-        if isinstance(screen, FaceScreen):
-            targets = {"face": screen, **targets}
+        if isinstance(screen, WorkScreen):
+            targets = {screen.PLACE: screen, **targets}
         for place, target in targets.items():
-            for action in actions_at(place):
+            for action in self.session.actions.at(place):
                 if action.id != "command_palette":
                     run = partial(self.run_action, handler(action), target)
-                    yield SystemCommand(action.label, _palette_help(action), run)
+                    yield SystemCommand(tr(action.label), _palette_help(action), run)
 
     def action_help(self) -> None:
         """Show all keys."""
         from tuiface.screens.help import HelpScreen
 
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(unicode=self.session.capabilities.unicode))
+        if isinstance(self.screen, WorkScreen):
+            actions = self.session.actions.on_screen(self.screen.PLACE)
+            self.push_screen(HelpScreen(actions, unicode=self.session.capabilities.unicode))
+
+    def action_copy_command(self) -> None:
+        """Copy by OSC 52, which reaches the clipboard of the terminal's own machine through SSH."""
+        line = self.screen.command_line() if isinstance(self.screen, WorkScreen) else ""
+        if line:
+            self.copy_to_clipboard(line)
+            self.notify(line, title=tr("Copied"), markup=False, timeout=3)
+
+    def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
+        """An SVG of the cells, with pictures as such."""
+        from tuiface.files import make_folder, write_file
+
+        with self.wire.cells_only():
+            text = self.export_screenshot(title="tuiface")
+        self.screen.refresh()
+        folder = self.session.settings.library if path is None else Path(path)
+        target = folder / (filename or f"screen-{datetime.datetime.now():%Y%m%d-%H%M%S-%f}.svg")
+        try:
+            make_folder(folder)
+            write_file(target, text.encode())
+        except TuifaceError as error:
+            self._tell_error(tr("The screen is not saved"), error)
+        else:
+            self.notify(home_relative(target), title=tr("Screen saved"), markup=False)
+
+    def action_face_screen(self) -> None:
+        """One face, large."""
+        self.go_to("face")
+
+    def action_explore_screen(self) -> None:
+        """A grid of faces."""
+        self.go_to("explore")
+
+    def action_mix_screen(self) -> None:
+        """Exchange of rows."""
+        self.go_to("mix")
+
+    def action_morph_screen(self) -> None:
+        """Transitions."""
+        self.go_to("morph")
+
+    def action_library_screen(self) -> None:
+        """Saved faces."""
+        self.go_to("library")
+
+    def action_models_screen(self) -> None:
+        """Networks."""
+        self.go_to("models")
+
+    def action_jobs_screen(self) -> None:
+        """Long work."""
+        self.go_to("jobs")
 
     def action_graphics(self) -> None:
         """Go round what the terminal offers."""
         shown = self.wire.next_graphics()
-        words = {"kitty": "kitty's protocol", "sixel": "sixel", "block": "coloured cells", "none": "numbers"}
-        self.notify(words[shown.graphics], title="Pictures as", timeout=3)
+        words = {
+            "kitty": tr("kitty's protocol"),
+            "sixel": "sixel",
+            "block": tr("coloured cells"),
+            "none": tr("numbers"),
+        }
+        self.notify(words[shown.graphics], title=tr("Pictures as"), timeout=3)
 
     def action_redraw(self) -> None:
         """All again: the terminal may be another one."""
@@ -251,11 +442,20 @@ class TuifaceApp(App[None]):
         """Leave, after the faces that are being saved; asked a second time, at once."""
         if self.session.saving and not self._is_leaving:
             self._is_leaving = True
-            num = len(self.session.saving)
-            waits = "when the engine is back" if self.session.phase != "ready" else "first"
-            self.notify(
-                f"{num} face{'s' * (num > 1)} to be saved {waits}. Press q again to leave now.", title="Leaving"
-            )
+            number = len(self.session.saving)
+            if self.session.phase == "ready":
+                text = trn(
+                    "{number} face to be saved first. Press q again to leave now.",
+                    "{number} faces to be saved first. Press q again to leave now.",
+                    number,
+                )
+            else:
+                text = trn(
+                    "{number} face to be saved when the engine is back. Press q again to leave now.",
+                    "{number} faces to be saved when the engine is back. Press q again to leave now.",
+                    number,
+                )
+            self.notify(text, title=tr("Leaving"))
             return
         self._leave()
 
@@ -265,10 +465,43 @@ class TuifaceApp(App[None]):
 
     def _leave(self) -> None:
         error = self.session.error
+        if self.session.has_begun:
+            self._file.write(describe(self.session, screen=self._shown().PLACE, ended=True))
+        else:
+            self._file.remove()
         self.exit(return_code=EXIT_DONE if error is None else error.exit_code)
 
 
+def make_screen(place: ScreenPlace, session: Session) -> WorkScreen:
+    """A new screen; imported late, since most sessions see few of them."""
+    if place == "explore":
+        from tuiface.screens.explore import ExploreScreen
+
+        return ExploreScreen(session)
+    if place == "mix":
+        from tuiface.screens.mix import MixScreen
+
+        return MixScreen(session)
+    if place == "morph":
+        from tuiface.screens.morph import MorphScreen
+
+        return MorphScreen(session)
+    if place == "library":
+        from tuiface.screens.library import LibraryScreen
+
+        return LibraryScreen(session)
+    if place == "models":
+        from tuiface.screens.models import ModelsScreen
+
+        return ModelsScreen(session)
+    if place == "jobs":
+        from tuiface.screens.jobs import JobsScreen
+
+        return JobsScreen(session)
+    return FaceScreen(session)
+
+
 def _palette_help(action: Action) -> str:
-    """Textual reads markup here: no square brackets."""
-    keys = " or ".join(action.shown_keys)
-    return f"{action.help} Key: {keys}."
+    """Textual reads markup here, so brackets are escaped."""
+    keys = tr(" or ").join(action.shown_keys).replace("[", "\\[")
+    return tr("{help} Key: {keys}.", help=tr(action.help), keys=keys)

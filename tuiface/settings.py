@@ -30,6 +30,13 @@ def _to_path(value: object) -> object:
 FolderOrFile = Annotated[Path, BeforeValidator(_to_path)]
 
 
+def _to_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, str) else value
+
+
+KeyNames = Annotated[tuple[str, ...], BeforeValidator(_to_tuple)]
+
+
 class Settings(Value):
     """Everything that a user may set once."""
 
@@ -47,8 +54,12 @@ class Settings(Value):
     """How the terminal shows pictures; auto asks it before the interface starts."""
     cells: Literal["auto", "half", "quadrant", "sextant"] = "auto"
     """Characters of pictures in coloured cells; sextants are the finest and need a font of Unicode 13."""
-    theme: str = "textual-dark"
-    """Colour theme of the interface, by its Textual name."""
+    theme: str | None = None
+    """Colour theme of the interface; when not set, the one that was chosen there last, else tuiface-dark."""
+    language: Literal["auto", "en", "es"] = "auto"
+    """Language of the interface; auto follows the locale."""
+    keys: dict[str, KeyNames] = Field(default_factory=dict)
+    """Other keys for actions: a table `[keys]` of action ids and lists of Textual's key names."""
     cache: FolderOrFile = Field(default_factory=lambda: platformdirs.user_cache_path(APP))
     """Converted checkpoints and the library's index: everything in it can be made again."""
     state: FolderOrFile = Field(default_factory=lambda: platformdirs.user_state_path(APP))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import getpass
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -253,6 +254,24 @@ class Studio:
     def can_redo(self) -> bool:
         """Whether a face was undone and nothing else done since."""
         return self._position + 1 < len(self._history)
+
+    @property
+    def history(self) -> tuple[tuple[Face, ...], int]:
+        """All faces of the session, oldest first, and the place of the current one."""
+        return self._history, self._position
+
+    @property
+    def original(self) -> Face:
+        """The face that the current one's changes began with: the earliest before it with the same source."""
+        position = self._position
+        while position and self._history[position - 1].recipe.source == self.current.recipe.source:
+            position -= 1
+        return self._history[position]
+
+    def restore(self, faces: Sequence[Face], position: int) -> None:
+        """Go on with another session's history, at one of its faces."""
+        assert 0 <= position < len(faces)
+        self._history, self._position = tuple(faces), position
 
     def show(self, face: Face) -> Face:
         """Make `face` the current one; what was undone before is forgotten. The same recipe again changes nothing."""

@@ -17,13 +17,14 @@ from tests.tui.fake_engine import FakeEngine
 from tuiface.app import TuifaceApp
 from tuiface.recipe import Recipe
 from tuiface.screens.face import FaceScreen
+from tuiface.screens.welcome import remember_welcome
 from tuiface.screens.widgets.face_panel import FacePanel
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.settings import Settings
 from tuiface.terminal.capabilities import Capabilities
 
 Adjust = Callable[[FakeEngine], object]
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Running:
         """The picture on the screen is the current face's."""
         session = self.app.session
         await self.until(lambda: session.phase == "ready" and not session.is_behind)
+        await self.until(lambda: all(view.is_current for view in self.app.screen.query(FaceView)))
 
     def toasts(self) -> str:
         """All that toasts say."""
@@ -85,11 +87,15 @@ class Running:
     def command(self) -> str:
         return str(self.screen.query_one("#command", Static).content)
 
+    def command_text(self) -> str:
+        """The command line of whichever screen is shown."""
+        return str(self.app.screen.query_one("#command", Static).content)
+
     def status(self) -> str:
         return str(self.screen.query_one("#status", Label).content)
 
     def view(self) -> FaceView:
-        return self.screen.query_one(FaceView)
+        return self.screen.query_one("#face", FaceView)
 
     def text(self) -> str:
         """The screen's characters, row by row."""
@@ -102,6 +108,7 @@ Open = Callable[..., AbstractAsyncContextManager[Running]]
 
 @pytest.fixture
 def tui_settings(tmp_path: Path) -> Settings:
+    remember_welcome(tmp_path / "state")
     return Settings(library=tmp_path / "library", cache=tmp_path / "cache", state=tmp_path / "state")
 
 

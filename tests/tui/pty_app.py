@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.tui.fake_engine import FakeEngine
 from tuiface.app import TuifaceApp, capabilities_of
+from tuiface.screens.welcome import remember_welcome
 from tuiface.settings import load_settings
 from tuiface.terminal.probe import Probe, given_environment
 
@@ -15,6 +16,7 @@ def main(folder: Path, graphics: str) -> int:
     settings = load_settings(
         {"graphics": graphics, "library": folder / "library", "cache": folder / "cache", "state": folder / "state"}
     )
+    remember_welcome(settings.state)
     probe = Probe.start(given_environment())
     app = TuifaceApp(settings, capabilities_of(settings, probe), FakeEngine)
     app.run()

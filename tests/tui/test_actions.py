@@ -6,16 +6,40 @@ from collections import Counter
 
 import pytest
 
-from tuiface.actions import ACTIONS, Action, NoCommand, ascii_key, command_line, shown_key
+from tuiface.actions import (
+    ACTIONS,
+    SCREENS,
+    Action,
+    NoCommand,
+    Place,
+    Registry,
+    ScreenPlace,
+    ascii_key,
+    command_line,
+    shown_key,
+)
 from tuiface.app import TuifaceApp
 from tuiface.cli import build_parser
-from tuiface.recipe import LatentSource, ModelRef, Noise, Recipe, SeedSource, Truncation
-from tuiface.screens.bindings import bindings_at
+from tuiface.errors import UsageError
+from tuiface.recipe import LatentSource, ModelRef, Noise, Recipe, SeedSource, StyleMix, Truncation
+from tuiface.screens.bindings import bindings_at, handler
+from tuiface.screens.explore import ExploreScreen
 from tuiface.screens.face import FaceScreen
 from tuiface.screens.face_steps import STEPS
+from tuiface.screens.jobs import JobsScreen
+from tuiface.screens.library import LibraryScreen
+from tuiface.screens.mix import MixScreen
+from tuiface.screens.models import ModelsScreen
+from tuiface.screens.morph import MorphScreen
 from tuiface.settings import Settings
 
 each_action = pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
+SCREEN_CLASSES = {
+    screen.PLACE: screen
+    for screen in (FaceScreen, ExploreScreen, MixScreen, MorphScreen, LibraryScreen, ModelsScreen, JobsScreen)
+}
+EXAMPLES = {"SEED": "42", "PSI": "0.5", "MODE": "none", "GRAPHICS": "block", "TEXT": "x", "TAG": "x", "NAME": "x"}
+"""What stands for the capitals in a command."""
 MODEL = ModelRef(sha256="ab" * 32, name="m")
 
 
@@ -33,14 +57,15 @@ def test_an_action_says_what_it_does(action: Action) -> None:
 
 @each_action
 def test_an_action_has_a_handler(action: Action) -> None:
-    owner = TuifaceApp if action.place == "everywhere" else FaceScreen
-    assert action.id in STEPS or callable(getattr(owner, f"action_{action.id}", None))
+    owner = TuifaceApp if action.place == "everywhere" else SCREEN_CLASSES[action.place]
+    name = handler(action).partition("(")[0]
+    assert callable(getattr(owner, f"action_{name}", None))
 
 
 @each_action
 def test_an_equivalent_command_exists(action: Action) -> None:
     if isinstance(action.command, str):
-        words = action.command.replace("SEED", "42").replace("PSI", "0.5").replace("MODE", "none").split()[1:]
+        words = [EXAMPLES.get(word, word) for word in action.command.split()[1:]]
         if "--help" not in words:
             build_parser().parse_args(words)
 
@@ -49,14 +74,41 @@ def test_every_step_is_an_action() -> None:
     assert set(STEPS) <= {action.id for action in ACTIONS}
 
 
-def test_no_key_means_two_things() -> None:
-    keys = Counter(key for action in ACTIONS for key in action.keys)
+@pytest.mark.parametrize("place", SCREENS)
+def test_no_key_means_two_things_on_a_screen(place: ScreenPlace) -> None:
+    keys = Counter(key for action in Registry().on_screen(place) for key in action.keys)
     assert [key for key, count in keys.items() if count > 1] == []
 
 
-def test_every_key_is_bound() -> None:
-    bound = {binding.key for binding in (*bindings_at("everywhere"), *bindings_at("face"))}
-    assert bound == {key for action in ACTIONS for key in action.keys}
+@pytest.mark.parametrize("place", [*SCREENS, "everywhere"])
+def test_every_key_is_bound(place: Place) -> None:
+    bound = {binding.key for binding in bindings_at(Registry(), place)}
+    assert bound == {key for action in Registry().at(place) for key in action.keys}
+
+
+def test_ids_are_unique() -> None:
+    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
+
+
+def test_other_keys_take_the_place_of_the_first_ones() -> None:
+    registry = Registry.with_keys({"save": ("w",), "next_seed": ("right", "ctrl+n")})
+    assert registry.by_id("save").keys == ("w",)
+    assert {b.key for b in bindings_at(registry, "face") if b.action == "save"} == {"w"}
+    assert registry.by_id("undo") == Registry().by_id("undo")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"sav": ("w",)}, "no action 'sav'.*did you mean 'save'"),
+        ({"save": ("u",)}, "'u' would be both"),
+        ({"save": ("q",)}, "'q' would be both"),
+        ({"mix_save": ("q",)}, "'q' would be both"),
+    ],
+)
+def test_keys_that_make_no_sense_are_refused(keys: dict[str, tuple[str, ...]], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Registry.with_keys(keys)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +140,8 @@ def recipe(**changes: object) -> Recipe:
         ({"noise": Noise(mode="none")}, "tuiface render 42 --psi 0.7 --noise none"),
         ({"noise": Noise(mode="random", seed=3)}, "tuiface render 42 --psi 0.7 --noise random:3"),
         ({"source": SeedSource(seed=42, label=2)}, "tuiface render 42 --psi 0.7 --class 2"),
+        ({"mixes": (StyleMix(source=SeedSource(seed=7), rows=(6, 12)),)}, "tuiface render 42 --mix 7@6-12 --psi 0.7"),
+        ({"mixes": (StyleMix(source=SeedSource(seed=7, label=1), rows=(6, 12)),)}, "tuiface render FACE.json"),
         ({"source": LatentSource(space="w", shape=(1,), data="AAAAAA==")}, "tuiface render FACE.json"),
     ],
 )

@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from tests.tui.conftest import Open, Running
 from tests.tui.fake_engine import INFO, paint, with_notices
-from tuiface.actions import ACTIONS
+from tuiface.actions import Registry
 from tuiface.limits import MAX_SEED
 from tuiface.screens.help import HelpScreen
 from tuiface.screens.seed_prompt import SeedPrompt, seed_problem
@@ -202,10 +202,10 @@ async def test_copy_puts_the_command_on_the_clipboard(open_app: Open) -> None:
 
 @pytest.mark.parametrize("key", ["question_mark", "f1"])
 async def test_help_shows_every_action_and_closes(open_app: Open, key: str) -> None:
-    async with open_app(size=(100, 60)) as tui:
+    async with open_app(size=(100, 90)) as tui:
         await tui.press(key)
         text = tui.text()
-        for action in ACTIONS:
+        for action in Registry().on_screen("face"):
             assert action.help[:30] in text
         await tui.press("escape")
         assert not isinstance(tui.app.screen, HelpScreen)
@@ -214,7 +214,8 @@ async def test_help_shows_every_action_and_closes(open_app: Open, key: str) -> N
 async def test_the_palette_has_every_action_and_runs_it(open_app: Open) -> None:
     async with open_app() as tui:
         offered = {command.title for command in tui.app.get_system_commands(tui.app.screen)}
-        assert offered == {action.label for action in ACTIONS if action.id != "command_palette"}
+        actions = Registry().on_screen("face")
+        assert offered == {action.label for action in actions if action.id != "command_palette"}
         await tui.press("ctrl+p", *"next seed")
         await tui.pilot.pause(0.3)
         await tui.press("enter", "enter")

@@ -104,7 +104,7 @@ def test_start_look_change_save_and_quit(start: Callable[..., Terminal], tui_set
     terminal = start(f"--model {MODEL}")
     terminal.until(lambda text: "? help" in text)
     terminal.press("l", "l")
-    terminal.until(lambda text: "$ tuiface render 2 --psi 0.7" in text and "▀▀▀▀" in text)
+    terminal.until(lambda text: "$ tuiface render 2 --psi 0.7" in text and any(c in text for c in "▀▄▌▐▘▝▖▗"))
     terminal.press("k", "s")
     terminal.until(lambda text: "1 saved in this session" in text)
     [png] = tui_settings.library.glob("seed2-*.png")

@@ -15,6 +15,7 @@ examples:
   tuiface bench synthesis --resolution 256
   tuiface bench open                         opening a full-size network
   tuiface bench start                        --help, first paint, first face
+  tuiface bench tui                          from a key to the painted face, here and on a slow link
   tuiface bench train                        pictures a second of training, float32 beside bfloat16
   tuiface bench quality --out report         a network's faces beside held-out rendered heads
 """
@@ -48,6 +49,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         "start", parents=[common], help="time to first paint and first face", epilog="example: tuiface bench start"
     )
     start.set_defaults(run=run_start)
+    tui = kinds.add_parser(
+        "tui", parents=[common], help="time from a key to the face", epilog="example: tuiface bench tui"
+    )
+    tui.add_argument("--rounds", type=int, default=50, metavar="N", help="default: 50")
+    tui.set_defaults(run=run_tui)
     train = kinds.add_parser(
         "train", parents=[common], help="pictures a second of training", epilog="example: tuiface bench train"
     )
@@ -110,6 +116,15 @@ def run_start(args: argparse.Namespace) -> int:
 
     result = measure()
     emit(args, "  ".join(f"{key} {value:.0f}" for key, value in result.items()), **result)
+    return EXIT_DONE
+
+
+def run_tui(args: argparse.Namespace) -> int:
+    """What a user feels, a line each."""
+    from tuiface.benchmarks.tui import measure
+
+    for key, value in measure(max(1, args.rounds)).items():
+        emit(args, f"{key:<36} {value:8.1f}", **{key: value})
     return EXIT_DONE
 
 

@@ -91,17 +91,25 @@ def _versions() -> Finding:
 
 
 def _terminal(settings: Settings) -> Iterator[Finding]:
-    from tuiface.terminal.capabilities import detect
+    from tuiface.terminal.capabilities import detect, tmux_facts
+    from tuiface.terminal.probe import Probe, given_environment
 
     if not sys.stdout.isatty():
         yield Finding(
             "terminal", "note", "the output is not a terminal, so it cannot be examined", "run it in a terminal"
         )
         return
-    found = detect(os.environ, settings.graphics, cells=settings.cells)
+    environment = given_environment()
+    probe = Probe.start(environment)
+    answers, tmux = probe.answers(), tmux_facts(probe.tmux_line())
+    found = detect(environment, settings.graphics, cells=settings.cells, answers=answers, tmux=tmux)
     size = shutil.get_terminal_size()
     colours = "24-bit colour" if found.colours == "truecolor" else f"{found.colours} colours"
-    text = f"TERM {os.environ.get('TERM', 'not set')}, {size.columns}x{size.lines} cells, {colours}"
+    pictures = {"kitty": "kitty's placeholders", "sixel": "sixel", "block": "coloured cells", "none": "numbers"}
+    name = found.name or "no name"
+    text = f"{name}, {size.columns}x{size.lines} cells, {colours}, pictures by {pictures[found.graphics]}"
+    if answers.round_trip_ms is not None:
+        text += f", answers in {answers.round_trip_ms:.0f} ms"
     if not found.pictures:
         yield Finding("terminal", "note", f"{text}; faces are not drawn (graphics {settings.graphics})", _MORE_PICTURES)
     elif os.environ.get("NO_COLOR"):

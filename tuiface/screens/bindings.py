@@ -6,18 +6,27 @@ from collections.abc import Iterator
 
 from textual.binding import Binding
 
-from tuiface.actions import Action, Place, actions_at, shown_key
+from tuiface.actions import Action, Place, Registry, shown_key
+from tuiface.language import tr
 from tuiface.screens.face_steps import STEPS
 
+GRID_MOVES = ("left", "right", "up", "down", "previous_page", "next_page", "larger", "smaller")
+"""The ends of the ids of what only moves in a grid (tuiface.screens.grid_screen)."""
 
-def bindings_at(place: Place) -> list[Binding]:
+
+def bindings_at(registry: Registry, place: Place) -> list[Binding]:
     """The bindings of a place; those with Ctrl that work everywhere do so in an input too."""
-    return [binding for action in actions_at(place) for binding in _bindings(action)]
+    return [binding for action in registry.at(place) for binding in _bindings(action)]
 
 
 def handler(action: Action) -> str:
-    """Textual's words for what runs: the method `action_<id>`, or the one that takes any step."""
-    return f"take_step({action.id!r})" if action.id in STEPS else action.id
+    """Textual's words for what runs: the method `action_<id>`, or the one that takes any step or move."""
+    if action.id in STEPS:
+        return f"take_step({action.id!r})"
+    move = action.id.removeprefix(f"{action.place}_")
+    if action.place in ("explore", "library") and move in GRID_MOVES:
+        return f"move({move!r})"
+    return action.id
 
 
 def _bindings(action: Action) -> Iterator[Binding]:
@@ -25,10 +34,10 @@ def _bindings(action: Action) -> Iterator[Binding]:
         yield Binding(
             key,
             handler(action),
-            action.label,
+            tr(action.label),
             show=bool(action.footer) and number == 0,
             key_display=shown_key(key),
             priority=action.place == "everywhere" and key.startswith("ctrl+"),
-            tooltip=action.help,
+            tooltip=tr(action.help),
             id=f"{action.place}.{action.id}.{number}",
         )

@@ -3,12 +3,16 @@
 start     thread: opens the engine (seconds: torch), then EngineReady or EngineFailed
 stream    thread of the engine's client: FrameArrived, PreviewFailed
 saves     thread: one face after the other, none dropped: FaceSaved or SaveFailed
+tiles     thread: small pictures for a grid, those asked for last: TileArrived
+work      threads: what a screen computes through the engine: WorkFinished or WorkFailed
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +25,9 @@ from tuiface.screens.messages import (
     PreviewFailed,
     SaveFailed,
     ThreadCrashed,
+    TileArrived,
+    WorkFailed,
+    WorkFinished,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +38,9 @@ if TYPE_CHECKING:
     from tuiface.recipe import Recipe
     from tuiface.settings import Settings
     from tuiface.studio import Face, Studio
+
+
+log = logging.getLogger("tuiface")
 
 
 class Previews(Protocol):
@@ -105,6 +115,9 @@ class EngineLink:
         self._previews: Previews | None = None
         self._saves: SimpleQueue[Face | None] = SimpleQueue()
         self._saver: threading.Thread | None = None
+        self._tiles_changed = threading.Condition()
+        self._tiles: deque[RenderJob] = deque()
+        self._tiler: threading.Thread | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -130,6 +143,39 @@ class EngineLink:
         if self._saver is None:
             self._saver = self._in_thread("saves", self._save_all)
 
+    def render_tiles(self, jobs: Sequence[RenderJob]) -> None:
+        """Render small pictures in their order, in place of those that were asked for before and still wait."""
+        with self._tiles_changed:
+            self._tiles = deque(jobs)
+            self._tiles_changed.notify()
+        if self._tiler is None and jobs:
+            self._tiler = self._in_thread("tiles", self._render_tiles)
+
+    def run(self, title: str, work: Callable[[], Callable[[], None]]) -> None:
+        """Do `work` in a thread, then what it returns on the app's; `title` heads the toast of an error."""
+
+        def guarded() -> None:
+            try:
+                self._post_unless_closed(WorkFinished(work()))
+            except TuifaceError as error:
+                self._post_unless_closed(WorkFailed(title, error))
+
+        self._in_thread("work", guarded)
+
+    def change_model(self, settings: Settings) -> None:
+        """End the engine and start one with other settings, and so with a new studio."""
+        with self._changing:
+            engine, self._engine = self._engine, None
+        self._settings = settings
+
+        def change() -> None:
+            if engine is not None:
+                engine.close()
+            self._open(None)
+
+        self.render_tiles([])
+        self._in_thread("engine-start", change)
+
     def close(self) -> None:
         """End the engine and every thread that waits for it. Calling it again changes nothing."""
         with self._changing:
@@ -138,6 +184,9 @@ class EngineLink:
         if engine is not None:
             engine.close()
         self._saves.put(None)
+        with self._tiles_changed:
+            self._tiles.clear()
+            self._tiles_changed.notify()
 
     def _open(self, studio: Studio | None) -> None:
         try:
@@ -174,6 +223,21 @@ class EngineLink:
 
     def _on_error(self, error: TuifaceError) -> None:
         self._post_unless_closed(PreviewFailed(error))
+
+    def _render_tiles(self) -> None:
+        while True:
+            with self._tiles_changed:
+                self._tiles_changed.wait_for(lambda: self._tiles or self._closed)
+                if self._closed:
+                    return
+                job = self._tiles.popleft()
+            engine = self._engine
+            try:
+                if engine is not None:
+                    self._post_unless_closed(TileArrived(engine.render(job)))
+            except TuifaceError as error:
+                # The stream tells of a dead engine, and every picture would say the same again.
+                log.warning("tile not rendered: %s", error)
 
     def _save_all(self) -> None:
         while (face := self._saves.get()) is not None:

@@ -2,152 +2,174 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.content import Content
-from textual.screen import Screen
-from textual.widgets import Label, Static
 
-from tuiface.actions import ACTIONS, command_line
-from tuiface.screens.bindings import bindings_at
+from tuiface.actions import command_line
+from tuiface.language import tr
 from tuiface.screens.face_steps import STEPS, show_seed
 from tuiface.screens.widgets.face_panel import FacePanel
 from tuiface.screens.widgets.face_view import FaceView
-from tuiface.screens.widgets.key_line import KeyLine
+from tuiface.screens.work_screen import WorkScreen
+from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
+    import numpy as np
     from textual.timer import Timer
 
+    from tuiface.screens.comparison import Mode
     from tuiface.screens.session import Session
 
-MIN_COLUMNS, MIN_ROWS = 40, 12
-LATE_S = 0.3
-"""A picture that takes longer is announced: a word that comes and goes with every key would be noise."""
 
+class FaceScreen(WorkScreen):
+    """One face beside its numbers; compared with the face that its changes began with, if asked."""
 
-class FaceScreen(Screen[None]):
-    """Draws the session; its actions take one step in it and draw again."""
-
-    AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_at("face")]
-    HORIZONTAL_BREAKPOINTS = [(0, "-too-narrow"), (MIN_COLUMNS, "-narrow"), (64, "-medium"), (110, "-wide")]  # noqa: RUF012 - Textual's own type
-    VERTICAL_BREAKPOINTS = [(0, "-too-low"), (MIN_ROWS, "-low"), (32, "-high")]  # noqa: RUF012
+    PLACE = "face"
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
-        self._session = session
-        self._late_timer: Timer | None = None
-        self._is_late = False
-        """Whether the picture has been behind for so long that it should be said."""
+        super().__init__(session)
+        self._mode: Mode = "off"
+        self._flicker: Timer | None = None
+        self._shows_original = False
 
-    def compose(self) -> ComposeResult:
-        """A title, the picture beside its panel, the command, the keys."""
-        with Horizontal(id="title"):
-            yield Label("tuiface", id="name")
-            yield Label("", id="model", markup=False)
-            yield Label("", id="status", markup=False)
+    def compose_body(self) -> ComposeResult:
+        """The picture, another beside it while they are compared, and the panel."""
         with Horizontal(id="body"):
-            yield FaceView(self._session.wire, id="face")
-            yield FacePanel(self._session, id="panel")
-        yield Static("", id="command", markup=False)
-        yield KeyLine(ACTIONS, unicode=self._session.capabilities.unicode, id="keys")
-        yield Static("", id="too-small", markup=False)
+            yield FaceView(self.session.wire, id="original", classes="-hidden")
+            yield FaceView(self.session.wire, id="face")
+            yield FacePanel(self.session, id="panel")
 
-    def on_mount(self) -> None:
-        """Show that the engine is on its way, before it is even asked for."""
-        self.show_state()
-
-    def on_resize(self) -> None:
-        """Below the smallest size, one sentence stands in for everything."""
-        width, height = self.app.size
-        self.query_one("#too-small", Static).update(
-            f"{width} x {height} is too small: tuiface needs {MIN_COLUMNS} columns and {MIN_ROWS} rows."
-        )
-
-    def on_image_view_resized(self, event: FaceView.Resized) -> None:
+    def on_image_view_resized(self, event: ImageView.Resized) -> None:
         """Previews are rendered for what can be seen."""
-        self._session.resize_view(event.view_px)
-        self.show_state()
+        if event.view.id == "face":
+            self.session.resize_view(event.view_px)
+            self.show_state()
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
-    def show_state(self) -> None:
-        """Draw the session as it is now."""
-        session = self._session
+    def show_body(self) -> None:
+        """The picture and its numbers."""
         self._show_face()
         self.query_one(FacePanel).refresh()
-        if session.studio is not None:
-            self.query_one("#model", Label).update(session.studio.info.model.name, layout=False)
-            command = Content.assemble(("$ ", "$foreground 55%"), self.command_line())
-            self.query_one("#command", Static).update(command, layout=False)
-        self._watch_lateness()
-        self._show_status()
 
     def command_line(self) -> str:
         """The command that makes the current face; empty before there is one."""
-        studio = self._session.studio
-        return "" if studio is None else command_line(studio.current.recipe, self._session.settings)
+        studio = self.session.studio
+        return "" if studio is None else command_line(studio.current.recipe, self.session.settings)
 
     def _show_face(self) -> None:
-        session, view = self._session, self.query_one(FaceView)
+        session, view = self.session, self.query_one("#face", FaceView)
         if session.frame is not None:
-            view.show_frame(session.frame)
+            if self._mode == "off":
+                view.show_frame(session.frame)
+            else:
+                self._show_comparison()
         elif session.phase == "stopped" and session.error is not None:
-            view.show_problem((session.error.message, session.error.hint, "", "R tries again, q quits"))
+            view.show_problem((session.error.message, session.error.hint, "", tr("R tries again, q quits")))
         else:
-            view.show_waiting("starting the engine" if session.studio is None else "rendering")
+            view.show_waiting(tr("starting the engine") if session.studio is None else tr("rendering"))
 
-    def _watch_lateness(self) -> None:
-        if not self._session.is_behind:
-            self._is_late = False
-            if self._late_timer is not None:
-                self._late_timer.stop()
-                self._late_timer = None
-        elif self._late_timer is None:
-            self._late_timer = self.set_timer(LATE_S, self._say_late)
+    # --- comparing -----------------------------------------------------------------------------------------------
 
-    def _say_late(self) -> None:
-        self._is_late = self._session.is_behind  # a timer that was stopped may have fired already
-        self._show_status()
+    def action_compare(self) -> None:
+        """Go round: flicker, side by side, map of differences, the face alone."""
+        from tuiface.screens.comparison import FLICKER_S, MODES
 
-    def _show_status(self) -> None:
-        session = self._session
-        words: list[str] = [session.phase] if session.frame is not None and session.phase != "ready" else []
-        if self._is_late:
-            words.append("rendering")
-        if session.saving:
-            words.append(f"saving {len(session.saving)}")
-        self.query_one("#status", Label).update(", ".join(words), layout=False)
+        if self.session.frame is None:
+            return
+        self._mode = MODES[(MODES.index(self._mode) + 1) % len(MODES)]
+        if self._flicker is not None:
+            self._flicker.stop()
+            self._flicker = None
+        self._shows_original = False
+        self.query_one("#original", FaceView).set_class(self._mode != "side", "-hidden")
+        if self._mode == "flicker":
+            self._flicker = self.set_interval(FLICKER_S, self._turn)
+        self.session.comparison = self._mode
+        self.show_state()
+
+    def tiles_changed(self) -> None:
+        """The original arrived."""
+        if self._mode != "off":
+            self.show_state()
+
+    def _turn(self) -> None:
+        self._shows_original = not self._shows_original
+        self._show_comparison()
+
+    def _show_comparison(self) -> None:
+        from tuiface.screens.comparison import difference_map, mean_difference
+
+        frame, before = self.session.frame, self._original_pixels()
+        if frame is None:
+            return
+        view = self.query_one("#face", FaceView)
+        after = frame.pixels
+        if before is None or before.shape != after.shape:
+            view.show_frame(frame)
+            return
+        self.session.difference_percent = mean_difference(before, after)
+        if self._mode == "side":
+            self.query_one("#original", FaceView).show_pixels(before)
+        if self._mode == "map":
+            view.show_derived(difference_map(before, after))
+        elif self._mode == "flicker" and self._shows_original:
+            view.show_derived(before)
+        else:
+            view.show_derived(after)
+
+    def _original_pixels(self) -> np.ndarray | None:
+        """At the size of the frame; asked for if it is not there yet."""
+        session = self.session
+        assert session.studio is not None
+        assert session.frame is not None
+        side = session.frame.pixels.shape[0]
+        resolution = None if side == session.studio.info.resolution else side
+        recipe = session.studio.original.recipe
+        pixels = session.tile(recipe, resolution)
+        if pixels is None:
+            session.request_tiles([recipe], resolution)
+        return pixels
 
     # --- actions -------------------------------------------------------------------------------------------------
 
     def action_take_step(self, name: str) -> None:
         """Any action that is one step in the studio."""
-        self._session.do(STEPS[name])
+        self.session.do(STEPS[name])
         self.show_state()
 
     def action_go_to_seed(self) -> None:
         """Ask for a seed number."""
         from tuiface.screens.seed_prompt import SeedPrompt
 
-        def go(seed: int | None) -> None:
+        def go(seed: str | None) -> None:
             if seed is not None:
-                self._session.do(lambda studio: show_seed(studio, seed))
+                self.session.do(lambda studio: show_seed(studio, int(seed)))
                 self.show_state()
 
         self.app.push_screen(SeedPrompt(), go)
 
     def action_save(self) -> None:
         """Save in the background; the app tells where when it is done."""
-        self._session.save()
+        self.session.save()
         self.show_state()
 
-    def action_copy_command(self) -> None:
-        """Copy by OSC 52, which reaches the clipboard of the terminal's own machine through SSH."""
-        line = self.command_line()
-        if line:
-            self.app.copy_to_clipboard(line)
-            self.app.notify(line, title="Copied", markup=False, timeout=3)
+    def action_more_like_this(self) -> None:
+        """Neighbours, in Explore."""
+        self.session.do(lambda studio: self.session.near(studio.current))
+        self.app.call_later(self.app.run_action, "explore_screen")
+
+    def action_use_in_mix(self) -> None:
+        """The next parent."""
+        self.session.do(lambda studio: self.session.use_in_mix(studio.current))
+        self.notify(
+            tr("{number} of 2 parents; 3 shows them.", number=len(self.session.parents)), title="Mix", timeout=3
+        )
+
+    def action_add_to_morph(self) -> None:
+        """The transition's next face."""
+        self.session.do(lambda studio: self.session.transition.append(studio.current))
+        number = len(self.session.transition)
+        self.notify(tr("Faces: {number}; 4 shows the transition.", number=number), title="Morph", timeout=3)

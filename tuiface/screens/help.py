@@ -1,7 +1,8 @@
-"""All keys, from the registry of actions."""
+"""The keys of a screen, from the registry of actions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import ClassVar
 
@@ -11,7 +12,8 @@ from textual.containers import HorizontalGroup, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tuiface.actions import ACTIONS, ascii_key, shown_key
+from tuiface.actions import Action, ascii_key, shown_key
+from tuiface.language import tr
 
 _INTRODUCTION = (
     "Every face is made from a number, its seed; psi says how far it may lie from the mean face. "
@@ -28,20 +30,21 @@ class HelpScreen(ModalScreen[None]):
         Binding("k", "scroll(-1)", show=False),
     ]
 
-    def __init__(self, *, unicode: bool) -> None:
+    def __init__(self, actions: Sequence[Action], *, unicode: bool) -> None:
         super().__init__()
+        self._actions = actions
         self._unicode = unicode
 
     def compose(self) -> ComposeResult:
         """A heading for each topic, a line for each action."""
         with VerticalScroll(id="help"):
-            yield Static(_INTRODUCTION, markup=False)
-            for topic, actions in groupby(ACTIONS, key=lambda action: action.topic):
-                yield Static(topic, classes="topic", markup=False)
+            yield Static(tr(_INTRODUCTION), markup=False)
+            for topic, actions in groupby(self._actions, key=lambda action: action.topic):
+                yield Static(tr(topic), classes="topic", markup=False)
                 for action in actions:
                     with HorizontalGroup():
                         yield Static(" ".join(map(self._key_text, action.keys)), classes="keys", markup=False)
-                        yield Static(action.help, classes="meaning", markup=False)
+                        yield Static(tr(action.help), classes="meaning", markup=False)
 
     def _key_text(self, key: str) -> str:
         return shown_key(key) if self._unicode else ascii_key(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from tuiface.errors import TuifaceError
-    from tuiface.protocol import Frame
+    from tuiface.protocol import Frame, JobProgress
     from tuiface.studio import Face, Studio
 
 
@@ -63,6 +64,35 @@ class SaveFailed(Message):
 
     face: Face
     error: TuifaceError
+
+
+@dataclass
+class TileArrived(Message):
+    """A small picture for a grid was rendered."""
+
+    frame: Frame
+
+
+@dataclass
+class WorkFinished(Message):
+    """Short work in a thread is done: what to do with it, on the app's thread."""
+
+    deliver: Callable[[], None]
+
+
+@dataclass
+class WorkFailed(Message):
+    """Short work in a thread ended with an error of the user's or the engine's."""
+
+    title: str
+    error: TuifaceError
+
+
+@dataclass
+class JobChanged(Message):
+    """Long work went on, ended, or waits."""
+
+    progress: JobProgress
 
 
 @dataclass

@@ -5,14 +5,23 @@ Threads: the app's alone. Steps taken before the engine answers are kept and tak
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from tuiface.actions import Registry
+from tuiface.errors import EngineError, TuifaceError
+
 if TYPE_CHECKING:
-    from tuiface.errors import TuifaceError
-    from tuiface.protocol import Frame
+    from pathlib import Path
+
+    import numpy as np
+
+    from tuiface.protocol import Frame, JobProgress
     from tuiface.recipe import Recipe
     from tuiface.screens.engine_link import EngineLink
     from tuiface.screens.face_steps import Step
+    from tuiface.screens.job_runner import JobRunner, Work
     from tuiface.settings import Settings
     from tuiface.studio import Face, Studio
     from tuiface.terminal.capabilities import Capabilities
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 
 Phase = Literal["starting", "ready", "restarting", "stopped"]
 
+MAX_TILES = 600
 RESTARTS = 1
 """Times in a row that a dead engine is started again without asking."""
 
@@ -27,10 +37,12 @@ RESTARTS = 1
 class Session:
     """One user's session as the interface sees it."""
 
-    def __init__(self, settings: Settings, wire: Wire, link: EngineLink) -> None:
+    def __init__(self, settings: Settings, wire: Wire, link: EngineLink, runner: JobRunner) -> None:
         self.settings = settings
+        self.actions = Registry.with_keys(settings.keys)
         self.wire = wire
         self.link = link
+        self._runner = runner
         self.phase: Phase = "starting"
         self.studio: Studio | None = None
         """None until the engine answers for the first time."""
@@ -45,6 +57,20 @@ class Session:
         self.num_saved = 0
         self._unsaved: list[Face] = []
         """Faces whose save the engine's end interrupted; saved when it is back."""
+        self.tiles: OrderedDict[tuple[str, int | None], np.ndarray] = OrderedDict()
+        """Small pictures by recipe digest and resolution: the newest of them."""
+        self.parents: list[Face] = []
+        """The faces that Mix exchanges between: none, one or two."""
+        self.transition: list[Face] = []
+        """The faces that Morph goes through."""
+        self.origin: Face | None = None
+        """The face whose neighbours Explore shows; None for seeds."""
+        self.comparison = "off"
+        """How the face is compared with its original (tuiface.screens.comparison)."""
+        self.difference_percent = 0.0
+        """Mean difference of the compared pictures."""
+        self.jobs: dict[int, JobProgress] = {}
+        """Long work by its number."""
         self._view_px = 0
         """Pixels along the longer side that the view can show."""
         self._deaths = 0
@@ -75,6 +101,75 @@ class Session:
         """Previews are rendered for a view of `view_px` pixels from now on."""
         self._view_px = view_px
         self._request_preview()
+
+    def save_face(self, face: Face) -> None:
+        """Save `face` in the background."""
+        self._save(face)
+
+    def face_of(self, path: Path) -> Face:
+        """The face of a saved picture. Raises InputFileError, ModelError for another network's, or EngineError."""
+        if self.studio is None:
+            raise EngineError("the engine is still starting", "try again in a moment")
+        return self.studio.open_file(path)
+
+    def open_file(self, path: Path) -> None:
+        """Go on with a saved face; raises as `face_of` does."""
+        face = self.face_of(path)
+        self.do(lambda studio: studio.show(face))
+
+    def submit_job(self, label: str, work: Work, total: int = 0) -> None:
+        """Do long work in the background."""
+        progress = self._runner.submit(label, work, total)
+        self.jobs[progress.id] = progress
+
+    def cancel_job(self, number: int) -> None:
+        """Ask long work to end."""
+        self._runner.cancel(number)
+
+    def use_in_mix(self, face: Face) -> None:
+        """Make `face` the next parent in Mix: the second, or the first where there is none."""
+        self.parents = [self.parents[0], face] if self.parents else [face]
+
+    def near(self, face: Face | None) -> None:
+        """Let Explore show neighbours of `face`, or seeds again."""
+        self.origin = face
+
+    def request_tiles(self, recipes: Sequence[Recipe], resolution: int | None) -> None:
+        """Render those of `recipes` that are not known at this size; what was asked for before is forgotten."""
+        if self.studio is None or self.phase != "ready":
+            return
+        from tuiface.protocol import RenderJob
+
+        missing = dict.fromkeys(r for r in recipes if (r.digest, resolution) not in self.tiles)
+        self.link.render_tiles([RenderJob(recipe, resolution, draft=True) for recipe in missing])
+
+    def tile(self, recipe: Recipe, resolution: int | None) -> np.ndarray | None:
+        """uint8 [r, r, 3] of a small picture; None until it was rendered."""
+        return self.tiles.get((recipe.digest, resolution))
+
+    def add_tile(self, frame: Frame) -> None:
+        """Keep a small picture, and throw away the oldest beyond 600."""
+        assert self.studio is not None
+        side = frame.pixels.shape[0]
+        resolution = None if side == self.studio.info.resolution else side
+        self.tiles[frame.recipe.digest, resolution] = frame.pixels
+        while len(self.tiles) > MAX_TILES:
+            self.tiles.popitem(last=False)
+
+    def open_model(self, path: Path | None) -> None:
+        """Go on with another network: the present seed and psi, but none of the faces of the old one."""
+        self.settings = self.settings.model_copy(update={"model": path})
+        self.phase = "starting"
+        self.error = None
+        if self.studio is not None:
+            recipe = self.studio.current.recipe
+            seed = recipe.source.seed if recipe.source.kind == "seed" else 0
+            psi = recipe.truncation.psi
+            self.kept_steps = [lambda studio: studio.show(studio.face(seed, psi=psi))]
+        self.studio = self.frame = self._requested = None
+        self.parents, self.transition = [], []
+        self.tiles.clear()
+        self.link.change_model(self.settings)
 
     # --- what threads tell ---------------------------------------------------------------------------------------
 
@@ -140,9 +235,18 @@ class Session:
     # --- what is shown -------------------------------------------------------------------------------------------
 
     @property
+    def has_begun(self) -> bool:
+        """Whether anything was done that is worth going back to."""
+        return self.studio is not None and (len(self.studio.history[0]) > 1 or bool(self.parents or self.transition))
+
+    @property
     def is_behind(self) -> bool:
         """Whether the picture on the screen is of an earlier face than the current one."""
         return self.phase == "ready" and (self.frame is None or self.frame.sequence < self._sequence)
+
+    def refresh_preview(self) -> None:
+        """Ask for the current face's picture, if it is another one now."""
+        self._request_preview()
 
     def _save(self, face: Face) -> None:
         self.saving.append(face)

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiface.language import tr, trn
+
 if TYPE_CHECKING:
     from tuiface.protocol import EngineInfo
-    from tuiface.recipe import Noise
+    from tuiface.recipe import LatentSource, Noise, SeedSource
     from tuiface.screens.session import Session
-    from tuiface.studio import Face
+    from tuiface.studio import Face, Studio
 
 UNKNOWN = "-"
+HISTORY_ROWS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Row:
     """What a user must not overlook."""
     is_key: bool = False
     """The numbers that the eye looks for first."""
+    is_faint: bool = False
+    """What was undone."""
     gauge: float | None = None
     """A number to be drawn on a line from -1 to 1 as well."""
 
@@ -42,13 +47,14 @@ def summarize(session: Session) -> tuple[Section, ...]:
     """The panel for the session's present state."""
     studio = session.studio
     if studio is None:
-        face = Section("Face", _unknown_face_rows(num_kept=len(session.kept_steps)))
-        return (face, Section("Library", _library_rows(session)))
+        face = Section(tr("Face"), _unknown_face_rows(num_kept=len(session.kept_steps)))
+        return (face, Section(tr("Library"), _library_rows(session)))
     return (
-        Section("Face", _face_rows(studio.current)),
-        Section("Model", _model_rows(studio.info)),
-        Section("Engine", _engine_rows(session, studio.info)),
-        Section("Library", _library_rows(session)),
+        Section(tr("Face"), (*_face_rows(studio.current), *_comparison_rows(session))),
+        Section(tr("Model"), _model_rows(studio.info)),
+        Section(tr("Engine"), _engine_rows(session, studio.info)),
+        Section(tr("Library"), _library_rows(session)),
+        Section(tr("History"), _history_rows(studio)),
     )
 
 
@@ -57,18 +63,19 @@ def one_line(session: Session) -> str:
     if session.studio is None:
         return ""
     recipe = session.studio.current.recipe
-    return f"{source_text(session.studio.current)}  psi {recipe.truncation.psi:.2f}  noise {noise_text(recipe.noise)}"
+    noise = tr("noise {mode}", mode=noise_text(recipe.noise))
+    return f"{source_text(session.studio.current)}  psi {recipe.truncation.psi:.2f}  {noise}"
 
 
 def source_text(face: Face) -> str:
     """`seed 42`, or `latent` for a face that has none."""
     source = face.recipe.source
-    return f"seed {source.seed}" if source.kind == "seed" else "latent"
+    return tr("seed {seed}", seed=source.seed) if source.kind == "seed" else tr("latent")
 
 
 def noise_text(noise: Noise) -> str:
     """`const`, `none` or `random 0`."""
-    return noise.mode if noise.seed is None else f"{noise.mode} {noise.seed}"
+    return tr(noise.mode) if noise.seed is None else f"{tr(noise.mode)} {noise.seed}"
 
 
 def home_relative(path: Path) -> str:
@@ -78,46 +85,93 @@ def home_relative(path: Path) -> str:
 
 
 def _unknown_face_rows(num_kept: int) -> tuple[Row, ...]:
-    kept = (Row("", f"{num_kept} key{'s' * (num_kept > 1)} kept"),) if num_kept else ()
-    return (Row("seed", UNKNOWN), Row("psi", UNKNOWN), Row("noise", UNKNOWN), *kept)
+    kept = (Row("", trn("{number} key kept", "{number} keys kept", num_kept)),) if num_kept else ()
+    return (Row(tr("seed"), UNKNOWN), Row("psi", UNKNOWN), Row(tr("noise"), UNKNOWN), *kept)
 
 
 def _face_rows(face: Face) -> tuple[Row, ...]:
     source, recipe = face.recipe.source, face.recipe
     return (
-        Row("seed", str(source.seed) if source.kind == "seed" else "latent", is_key=True),
+        Row(tr("seed"), str(source.seed) if source.kind == "seed" else tr("latent"), is_key=True),
         Row("psi", f"{recipe.truncation.psi:.2f}", is_key=True, gauge=recipe.truncation.psi),
-        Row("noise", noise_text(recipe.noise)),
-        Row("id", face.id + (", saved" if face.saved else "")),
+        Row(tr("noise"), noise_text(recipe.noise)),
+        *(Row(tr("mix"), f"{source_name(mix.source)} @ {mix.rows[0]}-{mix.rows[1]}") for mix in recipe.mixes),
+        Row("id", f"{face.id}, {tr('saved')}" if face.saved else face.id),
     )
+
+
+def _comparison_rows(session: Session) -> tuple[Row, ...]:
+    words = {"flicker": tr("flicker"), "side": tr("side by side"), "map": tr("map")}
+    if session.comparison not in words or session.studio is None:
+        return ()
+    original = session.studio.original
+    psi = original.recipe.truncation.psi
+    return (
+        Row(tr("compare"), words[session.comparison], is_notice=True),
+        Row(tr("with"), f"{source_text(original)}, psi {psi:.2f}"),
+        Row(tr("change"), f"{session.difference_percent:.1f} %"),
+    )
+
+
+def _history_rows(studio: Studio) -> tuple[Row, ...]:
+    """The steps around the present one, the newest above."""
+    faces, position = studio.history
+    stop = min(len(faces), position + 3)
+    rows = []
+    for index in range(stop - 1, max(-1, stop - 1 - HISTORY_ROWS), -1):
+        before = faces[index - 1] if index else None
+        rows.append(Row("", step_text(before, faces[index]), is_key=index == position, is_faint=index > position))
+    return tuple(rows)
+
+
+def step_text(before: Face | None, after: Face) -> str:
+    """What changed from one face of the history to the next, in a few words."""
+    recipe = after.recipe
+    old = before.recipe if before is not None else None
+    if old is None or old.source != recipe.source:
+        return source_text(after)
+    if old.truncation != recipe.truncation:
+        return f"psi {recipe.truncation.psi:.2f}"
+    if old.noise != recipe.noise:
+        return tr("noise {mode}", mode=noise_text(recipe.noise))
+    if old.mixes != recipe.mixes:
+        return tr("mix")
+    return tr("edit") if old.edits != recipe.edits else tr("lock")
+
+
+def source_name(source: SeedSource | LatentSource) -> str:
+    """`42`, or `latent`."""
+    return str(source.seed) if source.kind == "seed" else tr("latent")
 
 
 def _model_rows(info: EngineInfo) -> tuple[Row, ...]:
     return (
-        Row("", info.model.name + (" (embedded)" if info.embedded else ""), is_key=True),
-        Row("size", f"{info.resolution} x {info.resolution} px"),
-        Row("licence", info.licence),
+        Row("", info.model.name + (f" ({tr('embedded')})" if info.embedded else ""), is_key=True),
+        Row(tr("size"), f"{info.resolution} x {info.resolution} px"),
+        Row(tr("licence"), info.licence),
         *(Row("", notice, is_notice=True) for notice in info.notices),
     )
 
 
 def _engine_rows(session: Session, info: EngineInfo) -> tuple[Row, ...]:
-    threads = f"{info.threads} thread{'s' * (info.threads > 1)}"
-    rows = [Row("device", f"{info.device}, {threads}" if info.device == "cpu" else info.device_name)]
+    threads = trn("{number} thread", "{number} threads", info.threads)
+    rows = [Row(tr("device"), f"{info.device}, {threads}" if info.device == "cpu" else info.device_name)]
     if session.frame is not None:
         frame = session.frame
-        rows.append(Row("preview", f"{frame.pixels.shape[1]} px in {frame.elapsed_ms:.0f} ms"))
+        rows.append(
+            Row(tr("preview"), tr("{px} px in {ms} ms", px=frame.pixels.shape[1], ms=f"{frame.elapsed_ms:.0f}"))
+        )
         rows.extend(Row("", notice, is_notice=True) for notice in frame.notices)
     if session.phase == "stopped" and session.error is not None:
         rows.append(Row("", str(session.error), is_notice=True))
-        rows.append(Row("", "press R to restart it", is_notice=True))
+        rows.append(Row("", tr("press R to restart it"), is_notice=True))
     return tuple(rows)
 
 
 def _library_rows(session: Session) -> tuple[Row, ...]:
     rows = [Row("", home_relative(session.settings.library))]
     if session.saving:
-        rows.append(Row("", f"saving {len(session.saving)}"))
+        rows.append(Row("", tr("saving {number}", number=len(session.saving))))
     if session.num_saved:
-        rows.append(Row("", f"{session.num_saved} saved in this session"))
+        rows.append(Row("", tr("{number} saved in this session", number=session.num_saved)))
     return tuple(rows)

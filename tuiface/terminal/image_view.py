@@ -52,9 +52,11 @@ class ImageView(Widget):
             """The view, for selectors of handlers."""
             return self.view
 
-    def __init__(self, wire: Wire, *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, wire: Wire, *, id: str | None = None, classes: str | None = None, at_top: bool = False) -> None:
+        """`at_top`: the picture stands below what is above it, not in the middle of its place."""
         super().__init__(id=id, classes=classes)
         self.wire = wire
+        self._at_top = at_top
         self._pixels: np.ndarray | None = None
         self._picture: Picture | None = None
         self._pump: FramePump[np.ndarray] | None = None
@@ -167,11 +169,11 @@ class ImageView(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One row of the widget: the picture's, with the background on both sides."""
-        width, height = self.content_size
+        width = self.content_size.width
         if self._drawn_size != self.content_size:
             self._rebuild()
         columns, rows = self._fit
-        top, left = (height - rows) // 2, (width - columns) // 2
+        top, left = self._top, (width - columns) // 2
         if self._background is None:
             self._background = self.rich_style
         strips = self._strips
@@ -183,6 +185,11 @@ class ImageView(Widget):
         if row == rows - 1 and not self._was_covered:
             segments += self._sixel_segments(left, top)
         return Strip(segments, width)
+
+    @property
+    def _top(self) -> int:
+        """Rows above the picture."""
+        return 0 if self._at_top else (self.content_size.height - self._fit[1]) // 2
 
     @property
     def _strips(self) -> list[Strip]:
@@ -244,12 +251,11 @@ class ImageView(Widget):
             self.refresh()
             return
         changed = self._own_picture().show(encoded)
-        width, height = self.content_size
         if changed is None or encoded.graphics != "block":
             self.refresh()
         elif changed:
-            top = (height - self._fit[1]) // 2
-            self.refresh(*(Region(0, top + row, width, 1) for row in changed))
+            width = self.content_size.width
+            self.refresh(*(Region(0, self._top + row, width, 1) for row in changed))
         self.call_after_refresh(self.wire.ask, self._frames().acknowledged)
 
     def _own_picture(self) -> Picture:
@@ -273,7 +279,7 @@ class ImageView(Widget):
     def _is_covered(self) -> bool:
         if self.wire.capabilities.graphics not in ("kitty", "sixel"):
             return False
-        if not self.screen.is_active:
+        if self.wire.must_use_cells or not self.screen.is_active:
             return True
         return self.wire.capabilities.graphics == "sixel" and self._is_obscured()
 

@@ -5,6 +5,7 @@ A release of either that moves one of them fails tests/tui/test_private_api.py, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.color import Color, ColorType
@@ -13,6 +14,8 @@ from rich.console import COLOR_SYSTEMS
 from rich.segment import ControlType, Segment
 from rich.style import Style
 from textual.app import App
+from textual.binding import Binding, BindingsMap
+from textual.dom import DOMNode
 from textual.widget import Widget
 
 
@@ -72,3 +75,8 @@ def forget_drawn_lines(widget: Widget) -> None:
 def control_segment(text: str) -> Segment:
     """Escapes that take no cell: Rich and Textual count a segment with control codes as zero columns wide."""
     return Segment(text, None, [(ControlType.CURSOR_FORWARD, 0)])
+
+
+def add_bindings(node: DOMNode, bindings: Sequence[Binding]) -> None:
+    """Give one screen or app bindings of its own: the public way knows only those of a class."""
+    node._bindings = BindingsMap.merge([node._bindings, BindingsMap(bindings)])

@@ -8,10 +8,11 @@ Threads: the app's alone, but for the encoder, which only posts what it has done
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -62,6 +63,8 @@ class Wire:
         self._questions: deque[_Question] = deque()
         self._encoder = Encoder()
         self.bytes_written = 0
+        self.must_use_cells = False
+        """For a while pictures are drawn as coloured cells, whatever the protocol."""
 
     def write(self, text: str) -> None:
         """Queue escapes behind all that was painted so far."""
@@ -87,6 +90,15 @@ class Wire:
         if question in self._questions:
             self._questions.remove(question)
             question.answer(ACK_TIMEOUT_S)
+
+    @contextlib.contextmanager
+    def cells_only(self) -> Iterator[None]:
+        """Draw pictures in coloured cells inside the block, for a screenshot."""
+        self.must_use_cells = True
+        try:
+            yield
+        finally:
+            self.must_use_cells = False
 
     def encode(self, owner: MessagePump, work: Callable[[], Callable[[], None]]) -> None:
         """Run `work` in the encoder's thread in place of any that `owner` has waiting; then what it returns, here."""

@@ -51,7 +51,7 @@ class FacePanel(Widget):
 
 def _row_lines(row: Row, width: int) -> list[Content]:
     indent = _LABEL_WIDTH if row.label else 0
-    style = _NOTICE if row.is_notice else _KEY if row.is_key else _VALUE
+    style = _NOTICE if row.is_notice else _KEY if row.is_key else _LABEL if row.is_faint else _VALUE
     parts = textwrap.wrap(row.value, max(8, width - indent)) or [""]
     label = Content.styled(row.label.ljust(indent), _LABEL)
     blank = Content(" " * indent)

@@ -11,9 +11,11 @@ from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
 
+from tuiface.language import tr
 from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
+    import numpy as np
     from textual.timer import Timer
 
     from tuiface.protocol import Frame
@@ -31,8 +33,8 @@ class FaceView(ImageView):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {_PANEL, _PROBLEM}
 
-    def __init__(self, wire: Wire, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(wire, id=id, classes=classes)
+    def __init__(self, wire: Wire, *, id: str | None = None, classes: str | None = None, at_top: bool = False) -> None:
+        super().__init__(wire, id=id, classes=classes, at_top=at_top)
         self._frame: Frame | None = None
         self._waiting = ""
         self._problem: tuple[str, ...] = ()
@@ -49,9 +51,17 @@ class FaceView(ImageView):
             self._frame = frame
             self.show_pixels(frame.pixels)
 
+    def show_derived(self, pixels: np.ndarray) -> None:
+        """Show what was made of a frame: a map of differences, the face before."""
+        self._stop_waiting()
+        self._problem = ()
+        self._frame = None
+        if pixels is not self._pixels:
+            self.show_pixels(pixels)
+
     def show_waiting(self, text: str) -> None:
         """Say what is waited for, in the place where the picture will be. A picture that is there stays."""
-        if self._frame is not None or text == self._waiting:
+        if self._pixels is not None or text == self._waiting:
             return
         self._waiting, self._problem = text, ()
         if self._spinner is None:
@@ -61,7 +71,7 @@ class FaceView(ImageView):
     def show_problem(self, lines: Sequence[str]) -> None:
         """Say what went wrong and what to do. A picture that is there stays."""
         self._stop_waiting()
-        if self._frame is None and tuple(lines) != self._problem:
+        if self._pixels is None and tuple(lines) != self._problem:
             self._problem = tuple(lines)
             self._say()
 
@@ -89,10 +99,10 @@ class FaceView(ImageView):
         return strips
 
     def _texts(self) -> Sequence[str]:
-        if self._frame is not None:
+        if self._pixels is not None:
             from tuiface.terminal.measures import describe_pixels
 
-            return [f"{name}: {value}" for name, value in describe_pixels(self._frame.pixels).items()]
+            return [f"{tr(name)}: {value}" for name, value in describe_pixels(self._pixels).items()]
         if self._problem:
             return self._problem
         turns = SPINNER if self.wire.capabilities.unicode else ASCII_SPINNER

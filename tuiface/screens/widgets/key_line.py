@@ -13,6 +13,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 from tuiface.actions import Action, ascii_key, shown_key
+from tuiface.language import tr
 from tuiface.screens.bindings import handler
 
 _KEY = "bold $text-primary"
@@ -27,7 +28,7 @@ class KeyLine(Widget):
 
     def __init__(self, actions: Sequence[Action], *, unicode: bool, id: str | None = None) -> None:
         super().__init__(id=id)
-        shown = [action for action in actions if action.footer]
+        shown = [action for action in actions if action.footer and action.keys]
         self._groups = [tuple(group) for _, group in groupby(shown, key=lambda action: action.footer)]
         self._unicode = unicode
 
@@ -39,17 +40,17 @@ class KeyLine(Widget):
         """At most `width` columns: what works everywhere first, then the others in their order."""
         entries = [(group, self._entry(group)) for group in self._groups]
         chosen: list[Content] = []
-        for wanted in ("everywhere", "face"):
+        for everywhere in (True, False):
             for group, entry in entries:
                 used = sum(part.cell_length + len(_GAP) for part in chosen)
-                if group[0].place == wanted and used + entry.cell_length <= width:
+                if (group[0].place == "everywhere") is everywhere and used + entry.cell_length <= width:
                     chosen.append(entry)
         return Content(_GAP).join([entry for _, entry in entries if entry in chosen])
 
     def _entry(self, group: tuple[Action, ...]) -> Content:
         keys = [Content.styled(self._key(action), Style.from_meta({"@click": _click(action)})) for action in group]
         key_text = Content("" if self._unicode else "/").join(keys).stylize(_KEY)
-        return Content.assemble(key_text, " ", (group[0].footer, _WORD))
+        return Content.assemble(key_text, " ", (tr(group[0].footer), _WORD))
 
     def _key(self, action: Action) -> str:
         return shown_key(action.keys[0]) if self._unicode else min(map(ascii_key, action.keys), key=len)

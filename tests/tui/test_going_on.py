@@ -1,0 +1,131 @@
+"""Nothing is lost: a session on the disk, taken up again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from tests.tui.conftest import Open
+from tuiface.benchmarks.pty_terminal import PtyTerminal
+from tuiface.screens.question import Question
+from tuiface.screens.session_file import SessionFile, describe, last_session
+from tuiface.screens.themes import last_theme
+from tuiface.screens.welcome import Welcome
+from tuiface.settings import Settings
+
+
+def leave_behind(state: Path, text: str) -> None:
+    """What a session that was killed leaves."""
+    file = SessionFile(state)
+    file.write(text)
+    file.close()
+
+
+async def test_a_session_that_broke_off_is_offered_and_taken_up(open_app: Open, tui_settings: Settings) -> None:
+    async with open_app() as tui:
+        await tui.press("right", "right", "up", "x", "a", "u")
+        text = describe(tui.app.session, screen="face", ended=False)
+    leave_behind(tui_settings.state, text)
+    async with open_app(ready=False) as tui:
+        await tui.until(lambda: isinstance(tui.app.screen, Question))
+        await tui.press("enter")
+        await tui.until(lambda: not isinstance(tui.app.screen, Question))
+        await tui.settled()
+        assert (tui.seed, tui.psi) == (2, 0.7)
+        await tui.press("ctrl+r")
+        assert tui.psi == 0.8
+        assert len(tui.app.session.parents) == len(tui.app.session.transition) == 1
+
+
+async def test_it_is_not_offered_twice_and_can_be_declined(open_app: Open, tui_settings: Settings) -> None:
+    async with open_app() as tui:
+        await tui.press("right", "right")
+        text = describe(tui.app.session, screen="explore", ended=False)
+    leave_behind(tui_settings.state, text)
+    async with open_app(ready=False) as tui:
+        await tui.until(lambda: isinstance(tui.app.screen, Question))
+        await tui.press("escape")
+        assert tui.seed == 0
+        await tui.press("B")
+        await tui.until(lambda: tui.app.screen.PLACE == "explore")  # type: ignore[attr-defined]
+        assert tui.seed == 2
+        await tui.press("1", "B")
+        assert "no session to go back to" in tui.toasts()
+
+
+async def test_a_session_that_ended_by_itself_waits_to_be_asked_for(open_app: Open, tui_settings: Settings) -> None:
+    async with open_app() as tui:
+        await tui.press("right", "up", "q")
+        await tui.until(lambda: not tui.app.is_running)
+    async with open_app() as tui:
+        assert not isinstance(tui.app.screen, Question)
+        await tui.press("B")
+        await tui.settled()
+        assert (tui.seed, tui.psi) == (1, 0.8)
+
+
+async def test_a_damaged_session_is_said_once(open_app: Open, tui_settings: Settings) -> None:
+    folder = tui_settings.state / "sessions"
+    folder.mkdir(parents=True)
+    (folder / "x.json").write_text("{")
+    async with open_app(ready=False) as tui:
+        await tui.until(lambda: isinstance(tui.app.screen, Question))
+        await tui.press("enter")
+        await tui.until(lambda: "cannot be read" in tui.toasts())
+        assert last_session(tui_settings.state) is None
+
+
+def test_a_running_session_is_nobody_elses(tmp_path: Path) -> None:
+    running = SessionFile(tmp_path)
+    running.write("{}")
+    assert last_session(tmp_path) is None
+    running.close()
+    found = last_session(tmp_path)
+    assert found is not None
+    assert found.text == "{}"
+
+
+def test_kill_9_loses_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.tui.pty_app", str(tmp_path), "block"]
+    with PtyTerminal(command) as terminal:
+        terminal.until(lambda screen: "$ tuiface render 0" in screen.text())
+        terminal.press("lllk")
+        terminal.until(lambda screen: "$ tuiface render 3 --psi 0.8" in screen.text())
+        terminal.run_for(2.5)
+        os.kill(terminal.pid, signal.SIGKILL)
+        terminal.wait()
+    with PtyTerminal(command) as terminal:
+        terminal.until(lambda screen: "Go on with the last session?" in screen.text())
+        terminal.press("\r")
+        terminal.until(lambda screen: "$ tuiface render 3 --psi 0.8" in screen.text())
+        terminal.press("q")
+        assert terminal.wait() == 0
+
+
+async def test_the_theme_is_kept(open_app: Open, tui_settings: Settings) -> None:
+    async with open_app() as tui:
+        tui.app.theme = "tuiface-contrast"
+        await tui.until(lambda: last_theme(tui_settings.state) == "tuiface-contrast")
+    async with open_app() as tui:
+        assert tui.app.theme == "tuiface-contrast"
+
+
+async def test_a_first_run_explains_itself_once(open_app: Open, tui_settings: Settings) -> None:
+    (tui_settings.state / "welcomed").unlink()
+    async with open_app() as tui:
+        assert isinstance(tui.app.screen, Welcome)
+        assert "made from a number" in tui.text()
+        await tui.press("enter")
+        assert not isinstance(tui.app.screen, Welcome)
+    async with open_app() as tui:
+        assert not isinstance(tui.app.screen, Welcome)
+
+
+async def test_other_keys_are_bound_and_shown(open_app: Open, tui_settings: Settings) -> None:
+    settings = tui_settings.model_copy(update={"keys": {"next_seed": ("w",), "quit": ("ctrl+q",)}})
+    async with open_app(settings=settings) as tui:
+        await tui.press("w", "w", "right", "q")
+        assert tui.seed == 2
+        assert "w seed" in tui.text().splitlines()[-1]

@@ -1,0 +1,475 @@
+"""Every screen but the first, as a user sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tui.conftest import Open, Running
+from tuiface.actions import SCREENS
+from tuiface.errors import EngineError, ModelError
+from tuiface.library import Library
+from tuiface.protocol import JobProgress
+from tuiface.screens import models
+from tuiface.screens.explore import ExploreScreen
+from tuiface.screens.job_runner import JobRunner
+from tuiface.screens.jobs import clock
+from tuiface.screens.library import LibraryScreen, thumbnail
+from tuiface.screens.messages import JobChanged
+from tuiface.screens.mix import MixScreen, row_px
+from tuiface.screens.morph import MorphScreen
+from tuiface.screens.widgets.face_view import FaceView
+from tuiface.screens.widgets.tile_grid import TileGrid
+from tuiface.screens.work_screen import WorkScreen
+
+
+@pytest.fixture(autouse=True)
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of the Models screen are answered here."""
+
+    def answer(arguments: list[str], accepted: tuple[int, ...] = (0,)) -> str:
+        if arguments[:2] == ["model", "list"]:
+            rows = [
+                {"path": "/models/fake-256.safetensors", "kind": "embedded"},
+                {"path": "/models/b.pkl", "kind": None},
+            ]
+            return "\n".join(map(json.dumps, rows))
+        if arguments[:2] == ["model", "inspect"]:
+            return json.dumps({"file": arguments[-1], "format": "pickle", "resolution": 256, "refused": None})
+        raise ModelError("b.pkl: no generator in this file")
+
+    monkeypatch.setattr(models, "run_command", answer)
+
+
+def current(tui: Running) -> WorkScreen:
+    screen = tui.app.screen
+    assert isinstance(screen, WorkScreen)
+    return screen
+
+
+async def tiles_there(tui: Running) -> None:
+    """Every tile of the page has its picture."""
+    grid = current(tui).query_one(TileGrid)
+    await tui.until(lambda: grid._tiles and all(tile.pixels is not None for tile in grid._tiles))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 50), (64, 16), (40, 12)])
+async def test_every_screen_opens_by_its_number_and_fits(open_app: Open, size: tuple[int, int]) -> None:
+    async with open_app(size=size) as tui:
+        for number, place in enumerate(SCREENS, start=1):
+            await tui.press(str(number))
+            await tui.pilot.pause()
+            assert place == current(tui).PLACE
+            text = tui.text()
+            assert "q quit" in text
+            assert all(len(line) == size[0] for line in text.splitlines())
+        await tui.press("1")
+        assert tui.screen.PLACE == "face"
+
+
+async def test_tabs_can_be_clicked(open_app: Open) -> None:
+    async with open_app() as tui:
+        line = tui.text().splitlines()[0]
+        await tui.pilot.click(offset=(line.index("Mix"), 0))
+        assert isinstance(tui.app.screen, MixScreen)
+
+
+# --- Explore -----------------------------------------------------------------------------------------------------
+
+
+async def test_explore_shows_seeds_in_order_and_opens_one(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("2")
+        await tiles_there(tui)
+        grid = current(tui).query_one(TileGrid)
+        assert [tile.caption for tile in grid._tiles][:4] == ["0", "1", "2", "3"]
+        assert "--count" in tui.command_text()
+        await tui.press("right", "right", "l", "enter")
+        await tui.until(lambda: current(tui).PLACE == "face")
+        await tui.settled()
+        assert tui.seed == 3
+
+
+async def test_explore_pages_follow_the_choice(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("2")
+        screen = current(tui)
+        assert isinstance(screen, ExploreScreen)
+        capacity = screen.grid.capacity
+        await tui.press("pagedown")
+        assert (screen.first, screen.chosen) == (capacity, capacity)
+        await tui.press("left")
+        assert (screen.first, screen.chosen) == (0, capacity - 1)
+        before = screen.grid.shape
+        await tui.press("plus")
+        assert screen.grid.capacity < before[0] * before[1]
+        assert screen.first % screen.grid.capacity == 0
+
+
+async def test_explore_keeps_the_marked_faces(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("2", "space", "right", "space")
+        assert "2 marked" in tui.text()
+        await tui.press("s")
+        await tui.until(lambda: not tui.app.session.saving)
+        names = sorted(p.name.split("-")[0] for p in tui.app.session.settings.library.glob("*.png"))
+        assert names == ["seed0", "seed2"]
+
+
+async def test_explore_shows_faces_near_one_and_goes_back_to_seeds(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("2", "right", "m")
+        screen = current(tui)
+        assert isinstance(screen, ExploreScreen)
+        await tui.until(lambda: screen._near)
+        assert "near seed 1, distance 0.2" in tui.text()
+        near = screen._near
+        await tui.press("d")
+        await tui.until(lambda: screen._near and screen._near != near)
+        assert "distance 0.1" in tui.text()
+        await tui.press("c")
+        assert "seeds from" in tui.text()
+
+
+async def test_more_like_this_leads_from_the_face_to_explore(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("right", "m")
+        await tui.until(lambda: current(tui).PLACE == "explore")
+        await tui.until(lambda: "near seed 1" in tui.text())
+
+
+async def test_explore_random_seeds_are_others_each_time(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("2", "r")
+        screen = current(tui)
+        assert isinstance(screen, ExploreScreen)
+        first = list(screen._random_seeds)
+        await tui.press("r")
+        assert first
+        assert screen._random_seeds != first
+
+
+async def test_explore_psi_moves_all_faces(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("2", "K")
+        screen = current(tui)
+        assert isinstance(screen, ExploreScreen)
+        face = screen.face_at(5)
+        assert face is not None
+        assert face.recipe.truncation.psi == 0.8
+
+
+# --- Mix ---------------------------------------------------------------------------------------------------------
+
+
+async def test_mix_shows_both_children_of_the_rows_that_are_chosen(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("3")
+        screen = current(tui)
+        assert isinstance(screen, MixScreen)
+        num_ws = tui.engine.engine_info.num_ws
+        assert screen.rows == (6, num_ws)
+        await tui.press("left", "H")
+        assert screen.rows == (5, num_ws - 1)
+        children = screen.both_children()
+        assert [child.recipe.mixes[0].rows for child in children] == [screen.rows] * 2
+        assert tui.command_text() == f"$ tuiface swap 0 1 --rows 5-{num_ws - 1} --psi 0.7"
+        await tui.until(lambda: all(view._pixels is not None for view in screen.query(FaceView)))
+        await tui.press("backspace")
+        assert screen.rows == (6, num_ws)
+
+
+async def test_mix_saves_both_and_opens_one(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("3", "b", "9", "enter", "s")
+        await tui.until(lambda: not tui.app.session.saving)
+        assert len(list(tui.app.session.settings.library.glob("*.png"))) == 2
+        await tui.press("x", "enter")
+        await tui.until(lambda: current(tui).PLACE == "face")
+        assert tui.seed == 9
+        assert tui.recipe.mixes
+
+
+async def test_rows_never_leave_the_network_or_cross(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("3", *["right"] * 30)
+        screen = current(tui)
+        assert isinstance(screen, MixScreen)
+        num_ws = tui.engine.engine_info.num_ws
+        assert screen.rows == (num_ws - 1, num_ws)
+        await tui.press(*["left"] * 30, *["H"] * 30)
+        assert screen.rows == (0, 1)
+
+
+@pytest.mark.parametrize(("row", "px"), [(0, 4), (1, 8), (2, 8), (3, 16), (4, 16), (13, 512), (17, 2048)])
+def test_rows_drive_blocks(row: int, px: int) -> None:
+    assert row_px(row) == px
+
+
+# --- Morph -------------------------------------------------------------------------------------------------------
+
+
+async def test_morph_goes_from_the_face_to_the_next_and_is_saved_as_a_series(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("4")
+        screen = current(tui)
+        assert isinstance(screen, MorphScreen)
+        await tui.press(*["down"] * 10)
+        await tui.until(lambda: len(screen._frames) == 2)
+        await tui.press("up")
+        await tui.until(lambda: len(screen._frames) == 12)
+        assert tui.command_text() == "$ tuiface morph 0 1 --space w+ --frames 12 --psi 0.7"
+        await tui.press("f", "s")
+        await tui.until(lambda: [job.state for job in tui.app.session.jobs.values()] == ["done"])
+        library = Library(tui.app.session.settings.library, tui.app.session.settings.cache)
+        assert len(library.faces(tag="morph")) == 12
+        assert len(list(library.folder.glob("*.gif"))) == 1
+        await tui.press("7")
+        assert "13 / 13" in tui.text()
+
+
+async def test_morph_plays_and_stops_when_it_is_left(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("4")
+        screen = current(tui)
+        assert isinstance(screen, MorphScreen)
+        await tui.until(lambda: screen._frames)
+        await tui.press("space")
+        await tui.until(lambda: screen._frame > 2)
+        await tui.press("1")
+        await tui.until(lambda: screen._playing is None)
+
+
+async def test_what_cannot_be_interpolated_is_said_in_place(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("a", "v", "a", "4")
+        screen = current(tui)
+        assert isinstance(screen, MorphScreen)
+        await tui.until(lambda: "differ in edits, locks or noise" in screen._problem)
+        assert "differ" in tui.text()
+
+
+# --- Library -----------------------------------------------------------------------------------------------------
+
+
+async def saved_faces(tui: Running, count: int) -> LibraryScreen:
+    for _ in range(count):
+        await tui.press("s", "right")
+    await tui.until(lambda: not tui.app.session.saving)
+    await tui.press("5")
+    screen = current(tui)
+    assert isinstance(screen, LibraryScreen)
+    await tui.until(lambda: len(screen._faces) == count)
+    return screen
+
+
+async def test_an_empty_library_says_how_to_fill_it(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("5")
+        await tui.until(lambda: "Nothing is saved yet" in tui.text())
+
+
+async def test_the_library_shows_thumbnails_newest_first_and_opens_one(open_app: Open) -> None:
+    async with open_app(size=(160, 50)) as tui:
+        screen = await saved_faces(tui, 3)
+        await tiles_there(tui)
+        assert {face.seed for face in screen._faces} == {0, 1, 2}
+        seed = screen._faces[1].seed
+        await tui.press("right", "enter")
+        await tui.until(lambda: current(tui).PLACE == "face")
+        assert tui.seed == seed
+        assert tui.app.session.studio is not None
+        assert tui.app.session.studio.current.saved
+
+
+async def test_removing_asks_and_can_be_undone(open_app: Open) -> None:
+    async with open_app() as tui:
+        screen = await saved_faces(tui, 2)
+        await tui.press("d", "n")
+        assert len(screen._faces) == 2
+        await tui.press("space", "space", "d")
+        assert "Remove 2 faces?" in tui.text()
+        await tui.press("y")
+        await tui.until(lambda: not screen._faces)
+        await tui.press("u")
+        await tui.until(lambda: len(screen._faces) == 2)
+
+
+async def test_search_narrows_while_it_is_typed(open_app: Open) -> None:
+    async with open_app() as tui:
+        screen = await saved_faces(tui, 3)
+        await tui.press("slash", *"seed2")
+        await tui.until(lambda: [face.seed for face in screen._faces] == [2])
+        await tui.press("enter")
+        assert tui.command_text() == "$ tuiface library list seed2"
+        await tui.press("slash", *["backspace"] * 5, "enter")
+        await tui.until(lambda: len(screen._faces) == 3)
+
+
+async def test_tags_are_added_and_removed(open_app: Open) -> None:
+    async with open_app(size=(160, 50)) as tui:
+        screen = await saved_faces(tui, 1)
+        await tui.press("e", *"round-2 suspect", "enter")
+        await tui.until(lambda: screen._faces[0].tags == ("round-2", "suspect"))
+        assert "round-2 suspect" in tui.text()
+        await tui.press("e", *"-suspect", "enter")
+        await tui.until(lambda: screen._faces[0].tags == ("round-2",))
+
+
+async def test_two_marked_faces_are_compared(open_app: Open) -> None:
+    async with open_app() as tui:
+        await saved_faces(tui, 2)
+        await tui.press("c")
+        assert "Mark two faces" in tui.toasts()
+        await tui.press("space", "space", "c")
+        await tui.until(lambda: "% different" in tui.text())
+        await tui.press("escape")
+        assert current(tui).PLACE == "library"
+
+
+async def test_lineage_is_shown(open_app: Open) -> None:
+    async with open_app(size=(160, 50)) as tui:
+        await tui.press("s")
+        await tui.until(lambda: not tui.app.session.saving)
+        await tui.press("up", "s")
+        await tui.until(lambda: not tui.app.session.saving)
+        await tui.press("5")
+        await tui.until(lambda: "Lineage" in tui.text())
+
+
+async def test_a_library_that_vanished_is_empty_again(open_app: Open) -> None:
+    import shutil
+
+    async with open_app() as tui:
+        screen = await saved_faces(tui, 1)
+        shutil.rmtree(tui.app.session.settings.library)
+        await tui.press("r")
+        await tui.until(lambda: not screen._faces)
+        assert "Nothing is saved yet" in tui.text()
+
+
+async def test_a_damaged_picture_is_named_and_the_rest_shown(open_app: Open) -> None:
+    async with open_app() as tui:
+        screen = await saved_faces(tui, 1)
+        (tui.app.session.settings.library / "broken.png").write_bytes(b"no picture")
+        await tui.press("r")
+        await tui.until(lambda: "broken.png" in tui.text())
+        assert len(screen._faces) == 1
+
+
+def test_a_thumbnail_is_no_larger_than_asked(tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "x.png"
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(path)
+    small = thumbnail(path, 20)
+    assert small is not None
+    assert small.shape == (20, 20, 3)
+    assert thumbnail(tmp_path / "absent.png", 20) is None
+
+
+# --- Models and Jobs ---------------------------------------------------------------------------------------------
+
+
+async def test_models_lists_inspects_and_opens(open_app: Open) -> None:
+    async with open_app(size=(120, 36)) as tui:
+        await tui.press("right", "up", "6")
+        await tui.until(lambda: "b.pkl" in tui.text() and "embedded" in tui.text())
+        await tui.press("down")
+        await tui.until(lambda: "pickle" in tui.text())
+        assert tui.command_text() == "$ tuiface model inspect /models/b.pkl"
+        await tui.press("enter")
+        await tui.until(lambda: len(tui.engines) == 2)
+        await tui.settled()
+        assert tui.engines[0].is_closed
+        assert tui.engines[1].settings.model == Path("/models/b.pkl")
+        assert (tui.seed, tui.psi) == (1, 0.8)
+
+
+async def test_a_conversion_that_fails_is_told(open_app: Open) -> None:
+    async with open_app(size=(120, 36)) as tui:
+        await tui.press("6")
+        await tui.until(lambda: "b.pkl" in tui.text())
+        await tui.press("down", "c", "enter")
+        await tui.until(lambda: "no generator in this file" in tui.toasts())
+        await tui.press("7")
+        assert "failed" in tui.text()
+
+
+def test_jobs_run_in_order_and_can_be_cancelled() -> None:
+    import threading
+
+    from tuiface.stimuli.series import Cancelled
+
+    told: list[JobProgress] = []
+    over = threading.Event()
+
+    def post(message: object) -> None:
+        assert isinstance(message, JobChanged)
+        told.append(message.progress)
+        if message.progress.id == 3 and message.progress.is_over:
+            over.set()
+
+    runner = JobRunner(post)
+    gate = threading.Event()
+
+    def waits(report: object) -> str:
+        gate.wait(10)
+        if not report(1, 2):  # type: ignore[operator]
+            raise Cancelled
+        return "here"
+
+    def fails(report: object) -> str:
+        raise EngineError("out of memory")
+
+    runner.submit("first", waits, 2)
+    runner.submit("second", waits, 2)
+    runner.submit("third", fails)
+    runner.cancel(2)
+    gate.set()
+    assert over.wait(10)
+    ends = {progress.id: (progress.state, progress.message) for progress in told if progress.is_over}
+    assert ends == {1: ("done", "here"), 2: ("cancelled", ""), 3: ("failed", "out of memory")}
+    runner.close()
+
+
+def test_the_time_that_is_left_follows_the_pace() -> None:
+    job = JobProgress(1, "x", "running", done=2, total=10, elapsed_s=4.0)
+    assert job.remaining_s == 16.0
+    assert JobProgress(1, "x", "running", total=10).remaining_s is None
+    assert [clock(s) for s in (7, 750, 3723)] == ["0:07", "12:30", "1:02:03"]
+
+
+# --- comparing, screenshot ---------------------------------------------------------------------------------------
+
+
+async def test_comparing_goes_round_and_says_how_much_differs(open_app: Open) -> None:
+    async with open_app(size=(160, 50)) as tui:
+        await tui.press("right", "up", "c")
+        await tui.until(lambda: "flicker" in tui.panel())
+        await tui.press("c")
+        await tui.until(lambda: tui.screen.query_one("#original").display and "side by side" in tui.panel())
+        await tui.press("c")
+        await tui.until(lambda: "change" in tui.panel() and "0.0 %" not in tui.panel())
+        await tui.press("c")
+        assert "compare" not in tui.panel()
+
+
+async def test_the_history_is_visible_with_what_was_undone(open_app: Open) -> None:
+    async with open_app(size=(160, 50)) as tui:
+        await tui.press("right", "up", "v", "u")
+        panel = tui.panel()
+        lines = panel[panel.index("History") :].splitlines()
+        assert [line.strip() for line in lines[1:5]] == ["noise none", "psi 0.80", "seed 1", "seed 0"]
+
+
+async def test_a_screenshot_is_saved_with_its_picture(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("P")
+        [path] = tui.app.session.settings.library.glob("*.svg")
+        text = path.read_text("utf-8")
+        assert "<svg" in text
+        assert "tuiface" in text

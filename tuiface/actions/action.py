@@ -1,0 +1,83 @@
+"""What an action is, and how its keys are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Place = Literal["everywhere", "face", "explore", "mix", "morph", "library", "models", "jobs"]
+Topic = Literal["Seed", "Truncation", "Face", "Grid", "Rows", "Transition", "Library", "Models", "Jobs", "Program"]
+ScreenPlace = Literal["face", "explore", "mix", "morph", "library", "models", "jobs"]
+
+SCREENS: tuple[ScreenPlace, ...] = ("face", "explore", "mix", "morph", "library", "models", "jobs")
+"""In the order of their tabs; the keys 1 to 7 go there."""
+
+#: Textual's names of keys that have a sign, and of modifiers.
+_SIGNS = {
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "backspace": "⌫",
+    "enter": "⏎",
+    "space": "␣",
+    "delete": "⌦",
+    "pageup": "⇞",
+    "pagedown": "⇟",
+    "f1": "F1",
+}
+_MODIFIER_SIGNS = {"ctrl": "^", "shift": "⇧"}
+
+
+@dataclass(frozen=True, slots=True)
+class NoCommand:
+    """Why an action has no equivalent command."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a user can do. Its handler is a step (tuiface.screens.face_steps) or the method `action_<id>`.
+
+    Texts are English, and keys of the catalogues (tuiface.language).
+    """
+
+    id: str
+    """Stable: keymaps name it. Unique among all screens."""
+    keys: tuple[str, ...]
+    """Textual's names; the first one is shown in the footer."""
+    label: str
+    """At most three words, for the palette."""
+    help: str
+    """One sentence."""
+    topic: Topic
+    """Heading in the help."""
+    command: str | NoCommand
+    """Equivalent command, with capitals for what varies."""
+    place: Place = "face"
+    """The screen that it works on."""
+    footer: str = ""
+    """Its word in the footer, where neighbours with the same word share it; empty to leave it out."""
+
+    @property
+    def shown_keys(self) -> tuple[str, ...]:
+        """The keys as people write them."""
+        return tuple(map(shown_key, self.keys))
+
+
+def shown_key(key: str) -> str:
+    """A Textual key name as people write it: `shift+up` as `⇧↑`, `ctrl+r` as `^r`."""
+    modifiers, last = _parts(key)
+    return "".join(_MODIFIER_SIGNS.get(m, f"{m}+") for m in modifiers) + _SIGNS.get(last, last)
+
+
+def ascii_key(key: str) -> str:
+    """The same for terminals that take no more than ASCII: `shift+up`, `^r`."""
+    modifiers, last = _parts(key)
+    return "".join("^" if m == "ctrl" else f"{m}+" for m in modifiers) + last
+
+
+def _parts(key: str) -> tuple[list[str], str]:
+    *modifiers, last = key.split("+") if len(key) > 1 else [key]
+    return modifiers, last

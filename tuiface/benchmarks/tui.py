@@ -1,0 +1,141 @@
+"""How the interface feels: from a key to the painted face, over a local pty and over a slow link.
+
+The real program runs under a pty with a terminal that decodes what is drawn (pty_terminal). A key is answered when the
+command line names the new seed and a picture was painted after it; in full when that picture is no draft.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, Model, PtyTerminal, Screen
+from tuiface.screens.welcome import remember_welcome
+
+SIZE = (120, 36)
+RIGHT = "\x1b[C"
+LINK_BYTES_PER_S, LINK_DELAY_S = 10e6 / 8, 0.025
+"""10 Mbit/s and 50 ms there and back."""
+HOLD_S, HOLD_HZ = 2.0, 30.0
+QUIET_S = 0.6
+"""Without a byte for so long, everything has been painted."""
+
+
+def measure(rounds: int = 50) -> dict[str, float]:
+    """Medians, by name and unit."""
+    result = {"first_paint_ms": 0.0, "first_face_ms": 0.0}
+    starts = [start_ms() for _ in range(max(1, rounds // 10))]
+    result["first_paint_ms"], result["first_face_ms"] = (
+        statistics.median(column) for column in zip(*starts, strict=True)
+    )
+    for name, model in (("block", PLAIN), ("kitty", KITTY)):
+        draft, full = _key_ms(model, rounds)
+        result[f"{name}_key_to_draft_ms"], result[f"{name}_key_to_full_ms"] = draft, full
+    for name, model in (("block", PLAIN), ("kitty", KITTY)):
+        rate, late = _held_key(model)
+        result[f"{name}_link_frames_per_s"], result[f"{name}_link_full_after_release_ms"] = rate, late
+    result["idle_cpu_percent"] = _idle_percent()
+    return result
+
+
+def open_interface(model: Model, folder: Path, **link: float) -> PtyTerminal:
+    """The program in a terminal of 120 x 36 cells, with state of its own."""
+    remember_welcome(folder)
+    environment: Mapping[str, str] = {"COLORTERM": "truecolor", "TUIFACE_STATE": str(folder)}
+    command = [sys.executable, "-m", "tuiface.cli"]
+    return PtyTerminal(command, size=SIZE, model=model, environment=environment, **link)
+
+
+def has_face(screen: Screen) -> bool:
+    """Whether a picture is painted: placeholders, or many cells whose ink and paper are both colours of their own."""
+    return len(screen.placeholders()) > 100 or _num_painted(screen) > 200
+
+
+def _num_painted(screen: Screen) -> int:
+    return sum(cell.text in "▘▝▀▖▌▞▛▗▚▐▜▄▙▟█" for cell in screen.cells.values())
+
+
+def start_ms() -> tuple[float, float]:
+    """From the start of the process to the painted screen, and to the first face."""
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.monotonic()
+        with open_interface(PLAIN, Path(folder)) as terminal:
+            paint = terminal.until(lambda screen: "seed" in screen.text(), 60)
+            face = terminal.until(has_face, 120)
+        return (paint - begin) * 1000, (face - begin) * 1000
+
+
+def _key_ms(model: Model, rounds: int) -> tuple[float, float]:
+    """Medians from a key to the first picture painted after it, and to the last byte of what it caused."""
+    drafts, fulls = [], []
+    with tempfile.TemporaryDirectory() as folder, open_interface(model, Path(folder)) as terminal:
+        terminal.until(has_face, 120)
+        _until_quiet(terminal)
+        for _ in range(rounds):
+            before = _picture_mark(terminal.screen)
+            begin = time.monotonic()
+            terminal.press(RIGHT)
+            drafts.append((terminal.until(lambda screen, seen=before: _picture_mark(screen) != seen) - begin) * 1000)  # type: ignore[misc]
+            fulls.append((_until_quiet(terminal) - begin) * 1000)
+    return statistics.median(drafts), statistics.median(fulls)
+
+
+def _picture_mark(screen: Screen) -> object:
+    """Changes when another picture is shown, whole: its number, or the colours of its middle row."""
+    placeholders = screen.placeholders()
+    if placeholders:
+        numbers = {number for number, _, _ in placeholders.values()}
+        return next(iter(numbers)) if len(numbers) == 1 else None
+    row = SIZE[1] * 3 // 4  # the last rows are painted last
+    return tuple(screen.cells.get((row, column)) for column in range(20, 50))
+
+
+def _until_quiet(terminal: PtyTerminal) -> float:
+    """Run until nothing was written for a while; the time of the last byte."""
+    last, seen = time.monotonic(), terminal.num_bytes
+    while time.monotonic() - last < QUIET_S:
+        terminal.step()
+        if terminal.num_bytes != seen:
+            last, seen = time.monotonic(), terminal.num_bytes
+    return last
+
+
+def _held_key(model: Model) -> tuple[float, float]:
+    """Pictures a second while a key is held on a slow link, and milliseconds from its release to the last byte."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_interface(model, Path(folder), bytes_per_s=LINK_BYTES_PER_S, delay_s=LINK_DELAY_S) as terminal,
+    ):
+        terminal.until(has_face, 120)
+        _until_quiet(terminal)
+        begin, pressed, pictures, mark = time.monotonic(), 0, 0, _picture_mark(terminal.screen)
+        while time.monotonic() - begin < HOLD_S:
+            if (time.monotonic() - begin) * HOLD_HZ > pressed:
+                terminal.press(RIGHT)
+                pressed += 1
+            terminal.step()
+            now = _picture_mark(terminal.screen)
+            if now is not None and now != mark:
+                pictures, mark = pictures + 1, now
+        release = time.monotonic()
+        return pictures / HOLD_S, (_until_quiet(terminal) - release) * 1000
+
+
+def _idle_percent(seconds: float = 5.0) -> float:
+    """Share of one processor that the interface takes while nothing is done."""
+    with tempfile.TemporaryDirectory() as folder, open_interface(PLAIN, Path(folder)) as terminal:
+        terminal.until(has_face, 120)
+        _until_quiet(terminal)
+        before = _cpu_s(terminal.pid)
+        terminal.run_for(seconds)
+        return (_cpu_s(terminal.pid) - before) / seconds * 100
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,301 @@
+"""Explore: a grid of seeds, in order or at random, or of faces near one face."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from tuiface.actions import command_line, number_word, quoted_words
+from tuiface.language import tr, trn
+from tuiface.limits import MAX_SEED, PSI_RANGE
+from tuiface.screens.grid_screen import GridScreen
+from tuiface.screens.session import block_resolution
+from tuiface.screens.summary import source_text
+from tuiface.screens.widgets.tile_grid import Tile, TileGrid
+
+if TYPE_CHECKING:
+    from tuiface.screens.session import Session
+    from tuiface.studio import Face
+
+DISTANCES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75)
+NUM_NEIGHBOURS = 120
+Mode = Literal["seeds", "random", "near"]
+
+
+class ExploreScreen(GridScreen):
+    """Faces are worked out a page at a time; their pictures come as they are rendered."""
+
+    PLACE = "explore"
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._start = 0
+        self._psi: float | None = None
+        """None until it is changed here: that of the face on the first screen."""
+        self._draw = random.Random()  # noqa: S311 - any seed is as good as another
+        self._random_seeds: list[int] = []
+        self._mode: Mode = "seeds"
+        self._distance = 2
+        """Of DISTANCES."""
+        self._near: tuple[Face, ...] = ()
+        self._near_of: tuple[str, int] | None = None
+        """Digest of the face, and distance, that the neighbours are of or are being computed for."""
+        self._faces: dict[str, Face] = {}
+        """Marked faces, by digest: they may lie on another page, or in another mode."""
+
+    def compose_body(self) -> ComposeResult:
+        """What is shown, in words, and the grid."""
+        with Vertical(id="body"):
+            yield Static("", id="heading", markup=False)
+            yield TileGrid(self.session.wire, id="grid")
+
+    # --- faces ---------------------------------------------------------------------------------------------------
+
+    @property
+    def count(self) -> int | None:
+        """There is no end to seeds, but to neighbours."""
+        return max(len(self._near), 1) if self._mode == "near" else None
+
+    @property
+    def psi(self) -> float:
+        """Truncation of all faces here."""
+        assert self.session.studio is not None
+        return self.session.studio.current.recipe.truncation.psi if self._psi is None else self._psi
+
+    def face_at(self, index: int) -> Face | None:
+        """The face at a place of the grid; None while neighbours are computed."""
+        studio = self.session.studio
+        assert studio is not None
+        if self._mode == "near":
+            return self._near[index] if index < len(self._near) else None
+        label = self._label()
+        if self._mode == "random":
+            while len(self._random_seeds) <= index:
+                self._random_seeds.append(self._draw.randint(0, MAX_SEED))
+            return studio.face(self._random_seeds[index], self.psi, label=label)
+        return studio.face(min(self._start + index, MAX_SEED), self.psi, label=label)
+
+    def _label(self) -> int | None:
+        assert self.session.studio is not None
+        source = self.session.studio.current.recipe.source
+        return source.label if source.kind == "seed" else None
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    def show_body(self) -> None:
+        """The page."""
+        session = self.session
+        self._follow_origin()
+        if session.studio is None:
+            self.query_one("#heading", Static).update(tr("starting the engine"))
+            return
+        if not all(self.grid.content_size):
+            return  # its size comes with the first layout, and with it this call again
+        resolution = block_resolution(self.grid.tile_px, session.studio.info.resolution)
+        wanted = None if resolution == session.studio.info.resolution else resolution
+        faces = [self.face_at(index) for index in self.page]
+        session.request_tiles([face.recipe for face in faces if face is not None], wanted)
+        tiles = [
+            Tile(
+                self._caption(face),
+                session.tile(face.recipe, wanted),
+                face.recipe.digest in self.marked,
+            )
+            for face in faces
+            if face is not None
+        ]
+        self.grid.show(tiles, self.chosen - self.first)
+        self.query_one("#heading", Static).update(self._heading(), layout=False)
+
+    def tiles_changed(self) -> None:
+        """A picture of the page, perhaps."""
+        self.show_body()
+
+    def _caption(self, face: Face) -> str:
+        source = face.recipe.source
+        return str(source.seed) if source.kind == "seed" else face.id
+
+    def _heading(self) -> Content:
+        where = self._where()
+        marked = trn("{number} marked", "{number} marked", len(self.marked)) if self.marked else ""
+        psi = f"psi {self.psi:.2f}"
+        return Content("   ").join(
+            [Content.styled(where, "bold $foreground"), Content(psi), Content.styled(marked, "$text-warning")]
+        )
+
+    def _where(self) -> str:
+        origin = self.session.origin
+        if self._mode == "seeds":
+            return tr("seeds from {first}", first=self._start + self.first)
+        if self._mode == "random" or origin is None:
+            return tr("random seeds")
+        if not self._near:
+            return tr("looking for faces near {face}", face=source_text(origin))
+        return tr("near {face}, distance {distance}", face=source_text(origin), distance=DISTANCES[self._distance])
+
+    def command_line(self) -> str:
+        """The page of seeds, or the chosen face."""
+        if self.session.studio is None:
+            return ""
+        if self._mode == "seeds":
+            first, count = self._start + self.first, len(self.page)
+            words = ["tuiface", "render", str(first), "--count", str(count), "--psi", number_word(self.psi)]
+            return quoted_words(words)
+        face = self.face_at(self.chosen)
+        return "" if face is None else command_line(face.recipe, self.session.settings)
+
+    # --- neighbours ----------------------------------------------------------------------------------------------
+
+    def _follow_origin(self) -> None:
+        """Show neighbours of the session's origin; computed in a thread."""
+        origin = self.session.origin
+        if origin is None:
+            if self._mode == "near":
+                self._mode = "seeds"
+            self._near_of = None
+            return
+        key = (origin.recipe.digest, self._distance)
+        if self._near_of == key or self.session.studio is None:
+            return
+        self._mode, self._near_of, self._near = "near", key, ()
+        self.chosen = self.first = 0
+        distance = DISTANCES[self._distance]
+
+        def work() -> Callable[[], None]:
+            from tuiface.stimuli.neighbours import neighbours
+
+            found = tuple(neighbours(origin, NUM_NEIGHBOURS, distance))
+            return lambda: self._take_neighbours(key, found)
+
+        self.session.link.run(tr("No neighbours"), work)
+
+    def _take_neighbours(self, key: tuple[str, int], found: tuple[Face, ...]) -> None:
+        if self._near_of == key:
+            self._near = found
+            self.show_state()
+
+    # --- actions -------------------------------------------------------------------------------------------------
+
+    def open_chosen(self) -> None:
+        """Large, on the first screen."""
+        face = self._chosen_face()
+        if face is not None:
+            self.session.do(lambda studio: studio.show(face))
+            self.app.call_later(self.app.run_action, "face_screen")
+
+    def action_explore_open(self) -> None:
+        """Show the chosen face large."""
+        self.open_chosen()
+
+    def action_explore_mark(self) -> None:
+        """Mark, and go on to the next."""
+        face = self._chosen_face()
+        if face is not None:
+            self._faces[face.recipe.digest] = face
+            self.toggle_mark(face.recipe.digest)
+            self.move(1)
+
+    def action_explore_keep(self) -> None:
+        """Save the marked faces, or the chosen one; marks are taken away."""
+        faces = self._marked_faces()
+        for face in faces:
+            self.session.save_face(face)
+        self.marked.clear()
+        self.show_state()
+
+    def action_explore_near(self) -> None:
+        """Neighbours of the chosen face."""
+        face = self._chosen_face()
+        if face is not None:
+            self.session.near(face)
+            self.show_state()
+
+    def action_explore_nearer(self) -> None:
+        """A smaller distance."""
+        self._change_distance(-1)
+
+    def action_explore_farther(self) -> None:
+        """A greater distance."""
+        self._change_distance(1)
+
+    def action_explore_seeds(self) -> None:
+        """Seeds in order, from the chosen one."""
+        face = self._chosen_face()
+        seed = face.recipe.source.seed if face is not None and face.recipe.source.kind == "seed" else self._start
+        self._show_seeds("seeds", seed)
+
+    def action_explore_random(self) -> None:
+        """Other random seeds each time."""
+        self._random_seeds.clear()
+        self._show_seeds("random", self._start)
+
+    def action_explore_go_to(self) -> None:
+        """Ask for the first seed."""
+        from tuiface.screens.seed_prompt import SeedPrompt
+
+        def go(seed: str | None) -> None:
+            if seed is not None:
+                self._show_seeds("seeds", int(seed))
+
+        self.app.push_screen(SeedPrompt(tr("Seeds from")), go)
+
+    def action_explore_psi_down(self) -> None:
+        """Towards the mean face."""
+        self._change_psi(-0.1)
+
+    def action_explore_psi_up(self) -> None:
+        """Towards full variety."""
+        self._change_psi(0.1)
+
+    def action_explore_mix(self) -> None:
+        """The next parent."""
+        face = self._chosen_face()
+        if face is not None:
+            self.session.use_in_mix(face)
+            text = tr("{number} of 2 parents; 3 shows them.", number=len(self.session.parents))
+            self.notify(text, title="Mix", timeout=3)
+
+    def action_explore_morph(self) -> None:
+        """The transition's next faces."""
+        self.session.transition += self._marked_faces()
+        self.marked.clear()
+        number = len(self.session.transition)
+        self.notify(tr("Faces: {number}; 4 shows the transition.", number=number), title="Morph", timeout=3)
+        self.show_state()
+
+    def _show_seeds(self, mode: Mode, start: int) -> None:
+        self.session.near(None)
+        self._mode, self._start = mode, start
+        self.chosen = self.first = 0
+        self.show_state()
+
+    def _change_distance(self, step: int) -> None:
+        if self.session.origin is not None:
+            self._distance = min(max(self._distance + step, 0), len(DISTANCES) - 1)
+            self.show_state()
+
+    def _change_psi(self, step: float) -> None:
+        if self.session.studio is None:
+            return
+        low, high = PSI_RANGE
+        self._psi = min(max(round(self.psi + step, 2), low), high)
+        psi = self._psi
+        origin = self.session.origin
+        if origin is not None:
+            self.session.near(origin.truncate(psi, origin.recipe.truncation.cutoff))
+        self.show_state()
+
+    def _chosen_face(self) -> Face | None:
+        return None if self.session.studio is None else self.face_at(self.chosen)
+
+    def _marked_faces(self) -> list[Face]:
+        if self.marked:
+            return [self._faces[digest] for digest in self.marked]
+        face = self._chosen_face()
+        return [] if face is None else [face]

@@ -1,0 +1,281 @@
+"""Mix: two faces, the rows that change places, and both children."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from tuiface.actions import face_word, number_word, quoted_words
+from tuiface.errors import TuifaceError
+from tuiface.language import tr
+from tuiface.limits import MAX_SEED
+from tuiface.screens.session import block_resolution
+from tuiface.screens.summary import source_name, source_text
+from tuiface.screens.widgets.face_view import FaceView
+from tuiface.screens.work_screen import WorkScreen
+from tuiface.terminal.image_view import ImageView
+
+if TYPE_CHECKING:
+    from tuiface.screens.session import Session
+    from tuiface.studio import Face
+
+PLACES = ("a", "first", "second", "b")
+"""The pictures from left to right: a parent on each side, their children between them."""
+
+
+class MixScreen(WorkScreen):
+    """Draws the session's parents; the rows are its own."""
+
+    PLACE = "mix"
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._rows: tuple[int, int] | None = None
+        """None for the usual ones."""
+        self._view_px = 0
+
+    def compose_body(self) -> ComposeResult:
+        """Four pictures with captions, and the scale of the rows."""
+        with Vertical(id="body"):
+            with Horizontal(id="quartet"):
+                for place in PLACES:
+                    with Vertical(classes="column"):
+                        yield Static("", id=f"caption-{place}", classes="caption", markup=False)
+                        yield FaceView(self.session.wire, id=f"view-{place}", at_top=True)
+            yield Static("", id="scale", markup=False)
+
+    # --- the faces -----------------------------------------------------------------------------------------------
+
+    def both_parents(self) -> tuple[Face, Face] | None:
+        """Those that were chosen; for want of them the current face and the seed after it."""
+        studio = self.session.studio
+        if studio is None:
+            return None
+        chosen = self.session.parents
+        first = chosen[0] if chosen else studio.current
+        if len(chosen) > 1:
+            return first, chosen[1]
+        source, psi = first.recipe.source, first.recipe.truncation.psi
+        seed = (source.seed + 1) % (MAX_SEED + 1) if source.kind == "seed" else 0
+        return first, studio.face(seed, psi, label=source.label if source.kind == "seed" else None)
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """Rows that change places."""
+        from tuiface.stimuli.swap import default_rows
+
+        assert self.session.studio is not None
+        return default_rows(self.session.studio.info.num_ws) if self._rows is None else self._rows
+
+    def both_children(self) -> tuple[Face, Face]:
+        """Both; raises UsageError for parents that cannot be exchanged."""
+        from tuiface.stimuli.swap import swap
+
+        parents = self.both_parents()
+        assert parents is not None
+        return swap(*parents, self.rows)
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    def on_image_view_resized(self, event: ImageView.Resized) -> None:
+        """All four have one size."""
+        if event.view_px != self._view_px:
+            self._view_px = event.view_px
+            self.show_state()
+
+    def show_body(self) -> None:
+        """The parents, their children, the scale."""
+        session, parents = self.session, self.both_parents()
+        scale = self.query_one("#scale", Static)
+        if parents is None or session.studio is None:
+            scale.update(tr("starting the engine"))
+            return
+        try:
+            children = self.both_children()
+        except TuifaceError as error:
+            for place, face in zip(("a", "b"), parents, strict=True):
+                self._show(place, face, source_text(face))
+            scale.update(Content.styled(str(error), "$text-error"))
+            return
+        a, b = parents
+        names = source_text(a), source_text(b)
+        short = source_name(a.recipe.source), source_name(b.recipe.source)
+        self._show("a", a, names[0])
+        self._show("first", children[0], tr("{face} + rows of {other}", face=short[0], other=short[1]))
+        self._show("second", children[1], tr("{face} + rows of {other}", face=short[1], other=short[0]))
+        self._show("b", b, names[1])
+        session.request_tiles([face.recipe for face in (a, *children, b)], self._resolution())
+        scale.update(self._scale())
+
+    def tiles_changed(self) -> None:
+        """One of the four, perhaps."""
+        self.show_body()
+
+    def _resolution(self) -> int | None:
+        assert self.session.studio is not None
+        full = self.session.studio.info.resolution
+        resolution = block_resolution(self._view_px or 64, full)
+        return None if resolution == full else resolution
+
+    def _show(self, place: str, face: Face, caption: str) -> None:
+        self.query_one(f"#caption-{place}", Static).update(caption, layout=False)
+        pixels = self.session.tile(face.recipe, self._resolution())
+        view = self.query_one(f"#view-{place}", FaceView)
+        if pixels is None:
+            view.show_waiting(tr("rendering"))
+        else:
+            view.show_derived(pixels)
+
+    def _scale(self) -> Content:
+        """Rows above the size of what they draw: those that change places stand out."""
+        assert self.session.studio is not None
+        start, stop = self.rows
+        unicode = self.session.capabilities.unicode
+        full, empty = ("━━", "──") if unicode else ("##", "--")
+        numbers, bar, sizes = Content(""), Content(""), Content("")
+        last_px = 0
+        for row in range(self.session.studio.info.num_ws):
+            chosen = start <= row < stop
+            style = "bold $text-primary" if chosen else "$foreground 45%"
+            numbers += Content.styled(f"{row:<4}", style)
+            bar += Content.styled((full if chosen else empty) * 2, style)
+            px = min(row_px(row), self.session.studio.info.resolution)  # the last row drives the last toRGB alone
+            sizes += Content.styled(f"{px if px != last_px else '':<4}", style)
+            last_px = px
+        label = "$foreground 55%"
+        lines = [
+            Content.assemble((f"{tr('row'):<8}", label), numbers),
+            Content.assemble((" " * 8, label), bar),
+            Content.assemble((f"{tr('px'):<8}", label), sizes),
+        ]
+        words = tr(
+            "Rows {start}-{last} change, {px} px and finer: low rows shape, high rows colour.",
+            start=start,
+            last=stop - 1,
+            px=row_px(start),
+        )
+        return Content("\n").join([*lines, Content.styled(words, "$foreground 85%")])
+
+    def command_line(self) -> str:
+        """`tuiface swap` with the parents as commands name them."""
+        parents = self.both_parents()
+        if parents is None:
+            return ""
+        start, stop = self.rows
+        words = ["tuiface", "swap", *(face_word(face.recipe) for face in parents), "--rows", f"{start}-{stop}"]
+        psi = {face.recipe.truncation.psi for face in parents if face_word(face.recipe).isdecimal()}
+        if len(psi) == 1:
+            words += ["--psi", number_word(psi.pop())]
+        return quoted_words(words)
+
+    # --- actions -------------------------------------------------------------------------------------------------
+
+    def action_mix_start_down(self) -> None:
+        """One row more."""
+        self._change_rows(-1, 0)
+
+    def action_mix_start_up(self) -> None:
+        """One row fewer."""
+        self._change_rows(1, 0)
+
+    def action_mix_stop_down(self) -> None:
+        """One row fewer."""
+        self._change_rows(0, -1)
+
+    def action_mix_stop_up(self) -> None:
+        """One row more."""
+        self._change_rows(0, 1)
+
+    def action_mix_reset(self) -> None:
+        """The usual ones."""
+        self._rows = None
+        self.show_state()
+
+    def action_mix_a(self) -> None:
+        """Ask for the first parent's seed."""
+        self._ask(0)
+
+    def action_mix_b(self) -> None:
+        """Ask for the second parent's seed."""
+        self._ask(1)
+
+    def action_mix_next(self) -> None:
+        """The seed after the second parent's."""
+        parents = self.both_parents()
+        if parents is not None:
+            source = parents[1].recipe.source
+            self._set_seed(1, (source.seed + 1) % (MAX_SEED + 1) if source.kind == "seed" else 0)
+
+    def action_mix_turn(self) -> None:
+        """Change places."""
+        parents = self.both_parents()
+        if parents is not None:
+            self.session.parents = [parents[1], parents[0]]
+            self.show_state()
+
+    def action_mix_open(self) -> None:
+        """The first child, large."""
+        self._open(0)
+
+    def action_mix_open_second(self) -> None:
+        """The second child, large."""
+        self._open(1)
+
+    def action_mix_save(self) -> None:
+        """Both children, in the background."""
+        for child in self._children_or_toast():
+            self.session.save_face(child)
+        self.show_state()
+
+    def _change_rows(self, start_step: int, stop_step: int) -> None:
+        if self.session.studio is None:
+            return
+        start, stop = self.rows
+        start = min(max(start + start_step, 0), stop - 1)
+        stop = min(max(stop + stop_step, start + 1), self.session.studio.info.num_ws)
+        self._rows = (start, stop)
+        self.show_state()
+
+    def _ask(self, place: int) -> None:
+        from tuiface.screens.seed_prompt import SeedPrompt
+
+        def go(seed: str | None) -> None:
+            if seed is not None:
+                self._set_seed(place, int(seed))
+
+        self.app.push_screen(SeedPrompt(), go)
+
+    def _set_seed(self, place: int, seed: int) -> None:
+        parents = self.both_parents()
+        if parents is None:
+            return
+        faces = list(parents)
+        old = faces[place].recipe
+        label = old.source.label if old.source.kind == "seed" else None
+        faces[place] = faces[place].studio.face(seed, old.truncation.psi, label=label)
+        self.session.parents = faces
+        self.show_state()
+
+    def _children_or_toast(self) -> tuple[Face, ...]:
+        if self.session.studio is None:
+            return ()
+        try:
+            return self.both_children()
+        except TuifaceError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return ()
+
+    def _open(self, number: int) -> None:
+        children = self._children_or_toast()
+        if children:
+            self.session.do(lambda studio: studio.show(children[number]))
+            self.app.call_later(self.app.run_action, "face_screen")
+
+
+def row_px(row: int) -> int:
+    """Side of the block that a row of W+ drives: row 0 is b4.conv1, then two convolutions a block."""
+    return int(4 * 2 ** ((row + 1) // 2))

@@ -1,0 +1,215 @@
+"""Models: the networks at hand, what a file holds, and which one is used.
+
+A checkpoint is looked into by the command line in a process of its own: this process never reads one.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Static
+
+from tuiface.actions import quoted_words
+from tuiface.errors import ModelError
+from tuiface.language import tr
+from tuiface.screens.summary import home_relative
+from tuiface.screens.work_screen import WorkScreen
+
+if TYPE_CHECKING:
+    from tuiface.screens.job_runner import Report
+    from tuiface.screens.session import Session
+
+COMMAND = (sys.executable, "-m", "tuiface.cli")
+
+
+class ModelsScreen(WorkScreen):
+    """A list on the left; on the right what the chosen file holds."""
+
+    PLACE = "models"
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._models: tuple[dict[str, object], ...] = ()
+        self._chosen = 0
+        self._reports: dict[str, dict[str, object]] = {}
+        """What files hold, by path; empty while they are looked into."""
+        self._others: list[Path] = []
+        """Files that were named here."""
+        self._is_listed = False
+
+    def compose_body(self) -> ComposeResult:
+        """The list and the report."""
+        with Horizontal(id="body"):
+            yield Static("", id="list", markup=False)
+            yield Static("", id="report", markup=False)
+
+    def on_screen_resume(self) -> None:
+        """Networks may have come."""
+        super().on_screen_resume()
+        self._read_list()
+
+    # --- what there is -------------------------------------------------------------------------------------------
+
+    def _read_list(self) -> None:
+        def work() -> Callable[[], None]:
+            lines = run_command(["model", "list", "--json"]).splitlines()
+            models = tuple(json.loads(line) for line in lines)
+            return lambda: self._take_list(models)
+
+        self.session.link.run(tr("The networks were not listed"), work)
+
+    def _take_list(self, models: tuple[dict[str, object], ...]) -> None:
+        known = {str(model["path"]) for model in models}
+        others: list[dict[str, object]] = [
+            {"path": str(path), "kind": None} for path in self._others if str(path) not in known
+        ]
+        self._models, self._is_listed = (*models, *others), True
+        self.show_state()
+
+    def _inspect(self, path: str) -> None:
+        if path in self._reports:
+            return
+        self._reports[path] = {}
+
+        def work() -> Callable[[], None]:
+            report = json.loads(run_command(["model", "inspect", "--json", path], accepted=(0, 4)).splitlines()[0])
+            return lambda: self._take_report(path, report)
+
+        self.session.link.run(tr("The file was not read"), work)
+
+    def _take_report(self, path: str, report: dict[str, object]) -> None:
+        self._reports[path] = report
+        self.show_state()
+
+    @property
+    def _path(self) -> str:
+        """Of the chosen network; empty while none is listed."""
+        return str(self._models[self._chosen]["path"]) if self._chosen < len(self._models) else ""
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    def show_body(self) -> None:
+        """The list, and the report of the chosen file."""
+        self.query_one("#list", Static).update(self._list())
+        if self._path:
+            self._inspect(self._path)
+        self.query_one("#report", Static).update(self._report())
+
+    def _list(self) -> Content:
+        if not self._is_listed:
+            return Content(tr("looking for networks"))
+        studio = self.session.studio
+        in_use = None if studio is None else studio.info.path
+        lines = [Content.styled(tr("Networks"), "bold $text-primary")]
+        for number, model in enumerate(self._models):
+            path = str(model["path"])
+            name = tr("embedded") if model.get("kind") == "embedded" else Path(path).name
+            mark = ("● " if self.session.capabilities.unicode else "* ") if path == in_use else "  "
+            style = "reverse" if number == self._chosen else "$foreground 85%"
+            lines.append(Content.assemble((mark, "$text-success"), (f" {name} ", style)))
+        lines += [
+            Content(""),
+            Content.styled(tr("● is in use. Nothing in a file is ever executed."), "$foreground 55%"),
+        ]
+        return Content("\n").join(lines)
+
+    def _report(self) -> Content:
+        report = self._reports.get(self._path)
+        if report is None:
+            return Content("")
+        lines = [Content.styled(home_relative(Path(self._path)), "bold $text-primary")]
+        if not report:
+            return Content("\n").join([*lines, Content(tr("looking into it"))])
+        for key, value in report.items():
+            if value in (None, [], "") or key == "file":
+                continue
+            shown = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+            shown = f"{shown[:16]}…" if key.endswith("sha256") else shown
+            style = "$text-error" if key == "refused" else "$foreground 85%"
+            lines.append(Content.assemble((f"{key.replace('_', ' '):<19}", "$foreground 55%"), (shown, style)))
+        return Content("\n").join(lines)
+
+    def command_line(self) -> str:
+        """What inspects the chosen file."""
+        return quoted_words(["tuiface", "model", "inspect", self._path]) if self._path else "tuiface model list"
+
+    # --- actions -------------------------------------------------------------------------------------------------
+
+    def action_models_up(self) -> None:
+        """The network above."""
+        self._choose(self._chosen - 1)
+
+    def action_models_down(self) -> None:
+        """The network below."""
+        self._choose(self._chosen + 1)
+
+    def action_models_choose(self) -> None:
+        """Open it: the engine starts again with it."""
+        report = self._reports.get(self._path, {})
+        if not self._path or report.get("refused"):
+            return
+        embedded = self._models[self._chosen].get("kind") == "embedded"
+        self.session.open_model(None if embedded else Path(self._path))
+        self.notify(tr("Opening {name}", name=Path(self._path).name), timeout=3, markup=False)
+        self.show_state()
+
+    def action_models_file(self) -> None:
+        """Ask for a path."""
+        from tuiface.screens.seed_prompt import LinePrompt
+
+        def add(text: str | None) -> None:
+            if text:
+                path = Path(text).expanduser().absolute()
+                if path not in self._others:
+                    self._others.append(path)
+                self._take_list(self._models)
+                self._choose([str(model["path"]) for model in self._models].index(str(path)))
+
+        self.app.push_screen(LinePrompt(tr("File"), tr("path of a checkpoint; Enter looks into it, Esc closes")), add)
+
+    def action_models_convert(self) -> None:
+        """Ask for a name, then convert as a job."""
+        from tuiface.screens.seed_prompt import LinePrompt
+
+        source = self._path
+        if not source:
+            return
+
+        def convert(text: str | None) -> None:
+            if text:
+                self._convert(source, Path(text).expanduser().absolute())
+
+        name = Path(source).with_suffix(".safetensors").name
+        self.app.push_screen(LinePrompt(tr("Into"), tr("a file that ends in .safetensors"), value=name), convert)
+
+    def _convert(self, source: str, target: Path) -> None:
+        def work(report: Report) -> str:
+            report(0, 1)
+            run_command(["model", "convert", source, str(target), "--json"])
+            report(1, 1)
+            return home_relative(target)
+
+        self.session.submit_job(tr("Convert {name}", name=Path(source).name), work, 1)
+        self.notify(tr("It is being converted; 7 shows how far it is."), timeout=3)
+        self.show_state()
+
+    def _choose(self, number: int) -> None:
+        self._chosen = max(0, min(number, len(self._models) - 1))
+        self.show_state()
+
+
+def run_command(arguments: list[str], accepted: tuple[int, ...] = (0,)) -> str:
+    """What a command of tuiface prints; raises ModelError with its own line where it fails."""
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
+    if done.returncode in accepted:
+        return done.stdout
+    lines = done.stderr.strip().splitlines()
+    raise ModelError((lines[-1] if lines else str(done.returncode)).removeprefix("tuiface: "))

@@ -1,0 +1,309 @@
+"""Morph: a transition between two faces or more, played here and saved as a series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from tuiface.actions import face_word, number_word, quoted_words
+from tuiface.language import tr
+from tuiface.limits import MAX_SEED
+from tuiface.screens.session import block_resolution
+from tuiface.screens.summary import home_relative, source_text
+from tuiface.screens.widgets.face_view import FaceView
+from tuiface.screens.work_screen import WorkScreen
+from tuiface.terminal.image_view import ImageView
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+    from tuiface.screens.job_runner import Report
+    from tuiface.screens.session import Session
+    from tuiface.stimuli.morph import Space
+    from tuiface.studio import Face
+
+PLAY_S = 0.08
+FRAMES_RANGE = (2, 300)
+"""More are made by the command: here each is kept to be played."""
+FILMS = ((), ("gif",), ("mp4",))
+
+
+class MorphScreen(WorkScreen):
+    """Draws the session's transition; frames are worked out in a thread and rendered in their order."""
+
+    PLACE = "morph"
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._space: Space = "w+"
+        self._num_frames: int | None = None
+        """None for the usual number in the space."""
+        self._film = 0
+        self._frame = 0
+        self._frames: tuple[Face, ...] = ()
+        self._made_of: tuple[object, ...] = ()
+        """What the frames are of, or are being made of."""
+        self._problem = ""
+        self._playing: Timer | None = None
+        self._step = 1
+        self._view_px = 0
+
+    def compose_body(self) -> ComposeResult:
+        """The frame, and beside it what the transition is."""
+        with Horizontal(id="body"):
+            yield FaceView(self.session.wire, id="face")
+            with Vertical(id="panel"):
+                yield Static("", id="plan", markup=False)
+
+    # --- what it is ----------------------------------------------------------------------------------------------
+
+    def faces(self) -> tuple[Face, ...]:
+        """Those that were chosen; for want of them the current face and the seed after it."""
+        studio = self.session.studio
+        assert studio is not None
+        chosen = tuple(self.session.transition) or (studio.current,)
+        if len(chosen) > 1:
+            return chosen
+        source, psi = chosen[0].recipe.source, chosen[0].recipe.truncation.psi
+        seed = (source.seed + 1) % (MAX_SEED + 1) if source.kind == "seed" else 0
+        return (*chosen, studio.face(seed, psi, label=source.label if source.kind == "seed" else None))
+
+    @property
+    def num_frames(self) -> int:
+        """Frames in all."""
+        from tuiface.stimuli.morph import DEFAULT_FRAMES
+
+        return DEFAULT_FRAMES[self._space] if self._num_frames is None else self._num_frames
+
+    def _remake(self) -> None:
+        """Work the frames out anew if they are of something else."""
+        if self.session.studio is None:
+            return
+        faces, number, space = self.faces(), self.num_frames, self._space
+        made_of = (tuple(face.recipe.digest for face in faces), number, space, self._resolution())
+        if made_of == self._made_of or not self._view_px:
+            return
+        self._made_of, self._problem = made_of, ""
+        resolution = self._resolution()
+
+        def work() -> Callable[[], None]:
+            from tuiface.errors import TuifaceError
+            from tuiface.stimuli.morph import Morph
+
+            try:
+                frames = tuple(Morph(faces, number, space).frames())
+            except TuifaceError as error:
+                problem = str(error)
+                return lambda: self._refused(made_of, problem)
+            return lambda: self._take(made_of, frames, resolution)
+
+        self.session.link.run(tr("No transition"), work)
+
+    def _take(self, made_of: tuple[object, ...], frames: tuple[Face, ...], resolution: int | None) -> None:
+        if self._made_of == made_of:
+            self._frames = frames
+            self._frame = min(self._frame, len(frames) - 1)
+            self.session.request_tiles([frame.recipe for frame in frames], resolution)
+            self.show_state()
+
+    def _refused(self, made_of: tuple[object, ...], problem: str) -> None:
+        if self._made_of == made_of:
+            self._problem, self._frames = problem, ()
+            self.show_state()
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    def on_image_view_resized(self, event: ImageView.Resized) -> None:
+        """Frames are rendered for what can be seen."""
+        self._view_px = event.view_px
+        self.show_state()
+
+    def show_body(self) -> None:
+        """The frame and the plan."""
+        plan = self.query_one("#plan", Static)
+        if self.session.studio is None:
+            plan.update(tr("starting the engine"))
+            return
+        self._remake()
+        self._show_frame()
+        plan.update(self._plan(), layout=False)
+
+    def tiles_changed(self) -> None:
+        """A frame, perhaps."""
+        if self.session.studio is not None and self._playing is None:
+            self._show_frame()
+
+    def _resolution(self) -> int | None:
+        assert self.session.studio is not None
+        full = self.session.studio.info.resolution
+        resolution = min(block_resolution(self._view_px or 64, full), 256)
+        return None if resolution == full else resolution
+
+    def _show_frame(self) -> None:
+        view = self.query_one("#face", FaceView)
+        if self._problem or not self._frames:
+            view.show_waiting(tr("rendering"))
+            return
+        pixels = self.session.tile(self._frames[self._frame].recipe, self._resolution())
+        if pixels is not None:
+            view.show_derived(pixels)
+        else:
+            view.show_waiting(tr("rendering"))
+
+    def _plan(self) -> Content:
+        label, value = "$foreground 55%", "$foreground 85%"
+        lines = [Content.styled(tr("Transition"), "bold $text-primary")]
+        faces = self.faces()
+        for number, face in enumerate(faces, start=1):
+            lines.append(Content.assemble((f"{number:>2}  ", label), (source_text(face), "bold $foreground")))
+        lines.append(Content(""))
+        rows = [
+            (tr("frame"), f"{self._frame + 1} / {self.num_frames}"),
+            (tr("space"), self._space.upper()),
+            (tr("film"), " ".join(FILMS[self._film]).upper() or tr("none")),
+        ]
+        lines += [Content.assemble((f"{name:<9}", label), (text, value)) for name, text in rows]
+        lines.append(self._timeline(24 if not self.has_class("-wide") else 40))
+        if self._problem:
+            lines += [Content(""), Content.styled(self._problem, "$text-error")]
+        return Content("\n").join(lines)
+
+    def _timeline(self, width: int) -> Content:
+        """A line with a mark at the frame."""
+        line, sign = ("─", "●") if self.session.capabilities.unicode else ("-", "o")
+        mark = round((width - 1) * self._frame / max(1, self.num_frames - 1))
+        return Content.assemble(
+            (line * mark, "$foreground 55%"),
+            (sign, "bold $text-primary"),
+            (line * (width - 1 - mark), "$foreground 55%"),
+        )
+
+    def command_line(self) -> str:
+        """`tuiface morph` with the faces as commands name them."""
+        if self.session.studio is None:
+            return ""
+        faces = self.faces()
+        words = ["tuiface", "morph", *(face_word(face.recipe) for face in faces)]
+        words += ["--space", self._space, "--frames", str(self.num_frames)]
+        words += [f"--{kind}" for kind in FILMS[self._film]]
+        psi = {face.recipe.truncation.psi for face in faces if face_word(face.recipe).isdecimal()}
+        if len(psi) == 1:
+            words += ["--psi", number_word(psi.pop())]
+        return quoted_words(words)
+
+    # --- actions -------------------------------------------------------------------------------------------------
+
+    def action_morph_back(self) -> None:
+        """One frame back."""
+        self._go(self._frame - 1)
+
+    def action_morph_forward(self) -> None:
+        """One frame on."""
+        self._go(self._frame + 1)
+
+    def action_morph_play(self) -> None:
+        """There and back again, until it is pressed once more."""
+        if self._playing is not None:
+            self._playing.stop()
+            self._playing = None
+        else:
+            self._playing = self.set_interval(PLAY_S, self._play)
+
+    def on_screen_suspend(self) -> None:
+        """Nothing is played that nobody sees."""
+        if self._playing is not None:
+            self.action_morph_play()
+
+    def action_morph_add(self) -> None:
+        """Ask for a seed."""
+        from tuiface.screens.seed_prompt import SeedPrompt
+
+        def go(seed: str | None) -> None:
+            if seed is not None and self.session.studio is not None:
+                faces = self.session.transition or [self.faces()[0]]
+                recipe = faces[-1].recipe
+                label = recipe.source.label if recipe.source.kind == "seed" else None
+                face = self.session.studio.face(int(seed), recipe.truncation.psi, label=label)
+                self.session.transition = [*faces, face]
+                self.show_state()
+
+        self.app.push_screen(SeedPrompt(), go)
+
+    def action_morph_remove(self) -> None:
+        """The last one."""
+        if self.session.transition:
+            self.session.transition.pop()
+            self.show_state()
+
+    def action_morph_space(self) -> None:
+        """The next one."""
+        from tuiface.stimuli.morph import SPACES
+
+        self._space = SPACES[(SPACES.index(self._space) + 1) % len(SPACES)]
+        self.show_state()
+
+    def action_morph_fewer(self) -> None:
+        """Ten fewer."""
+        self._change_number(-10)
+
+    def action_morph_more(self) -> None:
+        """Ten more."""
+        self._change_number(10)
+
+    def action_morph_film(self) -> None:
+        """None, GIF, MP4 where ffmpeg exists."""
+        import shutil
+
+        kinds = len(FILMS) if shutil.which("ffmpeg") else len(FILMS) - 1
+        self._film = (self._film + 1) % kinds
+        self.show_state()
+
+    def action_morph_open(self) -> None:
+        """The frame, large."""
+        if self._frames:
+            face = self._frames[self._frame]
+            self.session.do(lambda studio: studio.show(face))
+            self.app.call_later(self.app.run_action, "face_screen")
+
+    def action_morph_save(self) -> None:
+        """In the background, as a job."""
+        if not self._frames or self.session.studio is None:
+            return
+        from tuiface.stimuli.morph import series_name
+
+        frames, films = self._frames, FILMS[self._film]
+        name = series_name(self.faces(), self._space, self.num_frames)
+        folder = self.session.settings.library
+
+        def work(report: Report) -> str:
+            from tuiface.stimuli.series import save_series
+
+            saved = save_series(frames, folder, name, films=films, tags=("morph",), progress=report)
+            return home_relative(saved.films[0] if saved.films else saved.pictures[0].parent)
+
+        label = tr("Series of {number} frames: {name}", number=len(frames), name=name)
+        self.session.submit_job(label, work, len(frames) + len(films))
+        self.notify(tr("It is being saved; 7 shows how far it is."), title="Morph", timeout=3)
+        self.show_state()
+
+    def _go(self, frame: int) -> None:
+        if self._frames:
+            self._frame = min(max(frame, 0), len(self._frames) - 1)
+            self.show_state()
+
+    def _play(self) -> None:
+        if not self._frames:
+            return
+        if not 0 <= self._frame + self._step < len(self._frames):
+            self._step = -self._step
+        self._go(self._frame + self._step)
+
+    def _change_number(self, step: int) -> None:
+        low, high = max(FRAMES_RANGE[0], len(self.faces())), FRAMES_RANGE[1]
+        self._num_frames = min(max(self.num_frames + step, low), high)
+        self.show_state()

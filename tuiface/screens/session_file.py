@@ -1,0 +1,148 @@
+"""A session on the disk, written as one goes, so that nothing is lost to a closed connection or a power cut.
+
+Each running interface has `state/sessions/NAME.json` and holds a lock on `NAME.lock`; a file whose lock is free belongs
+to a session that has ended. One that ended without saying so is offered again at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tuiface.errors import TuifaceError
+
+if TYPE_CHECKING:
+    from tuiface.screens.session import Session
+
+KEPT_STEPS = 300
+"""Faces of the history that are written."""
+log = logging.getLogger("tuiface")
+
+
+class SessionFile:
+    """The file of this process."""
+
+    def __init__(self, state: Path) -> None:
+        self._folder = state / "sessions"
+        self._name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        self._lock: int | None = None
+
+    def write(self, text: str) -> None:
+        """Replace the file, atomically. A folder that cannot be written is one line in the log."""
+        from tuiface.files import make_folder, write_file
+
+        try:
+            make_folder(self._folder)
+            if self._lock is None:
+                self._lock = os.open(self._folder / f"{self._name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            write_file(self._folder / f"{self._name}.json", text.encode(), force=True)
+        except (TuifaceError, OSError) as error:
+            log.warning("session not written: %s", error)
+
+    def remove(self) -> None:
+        """There is nothing to go back to."""
+        _remove(self._folder / f"{self._name}.json")
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A session that ended."""
+
+    path: Path
+    text: str
+    ended: float
+    """When it was written last, in seconds since the epoch."""
+
+
+def last_session(state: Path) -> Found | None:
+    """The newest session that is not running; older ones are removed."""
+    found: list[Found] = []
+    for path in (state / "sessions").glob("*.json"):
+        with contextlib.suppress(OSError):
+            if _is_free(path.with_suffix(".lock")):
+                found.append(Found(path, path.read_text("utf-8", errors="replace"), path.stat().st_mtime))
+    found.sort(key=lambda session: session.ended)
+    for older in found[:-1]:
+        _remove(older.path)
+    return found[-1] if found else None
+
+
+def forget(found: Found) -> None:
+    """It was taken up, or is not wanted."""
+    _remove(found.path)
+
+
+def describe(session: Session, *, screen: str, ended: bool) -> str:
+    """The session as JSON; needs its studio."""
+    from tuiface.screens.session_state import SessionState
+
+    studio = session.studio
+    assert studio is not None
+    faces, position = studio.history
+    first = max(0, len(faces) - KEPT_STEPS)
+    return SessionState(
+        ended=ended,
+        screen=screen,
+        faces=tuple(face.recipe for face in faces[first:]),
+        position=max(0, position - first),
+        mix=tuple(face.recipe for face in session.parents),
+        morph=tuple(face.recipe for face in session.transition),
+    ).model_dump_json()
+
+
+def _is_free(lock: Path) -> bool:
+    try:
+        descriptor = os.open(lock, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _remove(path: Path) -> None:
+    for file in (path, path.with_suffix(".lock")):
+        with contextlib.suppress(OSError):
+            file.unlink()
+
+
+Outcome = Literal["resumed", "foreign", "damaged"]
+
+
+def resume(session: Session, found: Found) -> tuple[Outcome, str]:
+    """Put `session` where `found` ended; the screen to show comes with it. Takes nothing from another network's one."""
+    from tuiface.screens.session_state import SessionState
+    from tuiface.studio import Face
+    from tuiface.validation import parse_json
+
+    studio = session.studio
+    assert studio is not None
+    try:
+        state = parse_json(SessionState, found.text, found.path.name)
+    except TuifaceError as error:
+        log.warning("session not read: %s", error)
+        return "damaged", ""
+    recipes = (*state.faces, *state.mix, *state.morph)
+    if not state.faces or any(recipe.model.sha256 != studio.info.model.sha256 for recipe in recipes):
+        return "foreign", ""
+    studio.restore([Face(studio, recipe) for recipe in state.faces], min(state.position, len(state.faces) - 1))
+    session.parents = [Face(studio, recipe) for recipe in state.mix]
+    session.transition = [Face(studio, recipe) for recipe in state.morph]
+    return "resumed", state.screen

@@ -1,0 +1,54 @@
+"""The screens by name, with the numbers that lead there; each can be clicked."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.style import Style
+from textual.widget import Widget
+
+from tuiface.actions import SCREENS, ScreenPlace
+from tuiface.language import tr
+
+#: For xgettext-like tools and people: every tab has its word in the catalogues.
+TAB_WORDS: dict[ScreenPlace, str] = {
+    "face": "Face",
+    "explore": "Explore",
+    "mix": "Mix",
+    "morph": "Morph",
+    "library": "Library",
+    "models": "Models",
+    "jobs": "Jobs",
+}
+
+
+class TabLine(Widget):
+    """One line; as much of it as fits."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, current: ScreenPlace, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._current = current
+
+    def render(self) -> Content:
+        """The program's name where there is room, then the tabs; names alone where there is little."""
+        width = self.content_size.width
+        for name, gap in (("tuiface  ", "  "), ("", " ")):
+            line = self._line(name, gap)
+            if line.cell_length <= width:
+                return line
+        return self._line("", " ", short=True)
+
+    def _line(self, name: str, gap: str, *, short: bool = False) -> Content:
+        parts = []
+        for number, place in enumerate(SCREENS, start=1):
+            is_current = place == self._current
+            word = tr(TAB_WORDS[place])
+            text = word if is_current or not short else ""
+            entry = Content.assemble(
+                (str(number), "$text-primary"),
+                " " if text else "",
+                (text, "bold $foreground underline" if is_current else "$foreground 65%"),
+            )
+            parts.append(entry.stylize(Style.from_meta({"@click": f"app.{place}_screen"})))
+        return Content.assemble((name, "bold $text-primary"), Content(gap).join(parts))

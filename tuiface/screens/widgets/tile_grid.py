@@ -1,0 +1,243 @@
+"""A grid of small pictures with captions, one of which is chosen; as many as fit, the page decides which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.events import Click
+from textual.filter import ANSIToTruecolor, LineFilter
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tuiface.terminal.private_api import forget_drawn_lines
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tuiface.terminal.picture import Picture
+    from tuiface.terminal.wire import Wire
+
+_CAPTION, _CHOSEN, _PLACE = "tile-grid--caption", "tile-grid--chosen", "tile-grid--place"
+TILE_ROWS = (4, 6, 8, 10, 13, 17, 22)
+"""Heights of a picture in cells that the keys for size go through."""
+_GAP = 2
+"""Columns between pictures; a caption stands below each, and an empty row below that where there is room."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """One face in the grid."""
+
+    caption: str
+    pixels: np.ndarray | None = None
+    """uint8 [r, r, 3]; None until it was rendered."""
+    marked: bool = False
+
+
+class TileGrid(Widget):
+    """Draws tiles; the screen says which ones, and which is chosen."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {_CAPTION, _CHOSEN, _PLACE}
+    ALLOW_SELECT = False
+
+    @dataclass
+    class Chosen(Message):
+        """A tile was clicked, or clicked twice."""
+
+        index: int
+        twice: bool
+
+    @dataclass
+    class Reshaped(Message):
+        """Another number of tiles fits now."""
+
+    def __init__(self, wire: Wire, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.wire = wire
+        self._tiles: tuple[Tile, ...] = ()
+        self._chosen = 0
+        self._step = 2
+        """Of TILE_ROWS."""
+        self._pictures: list[Picture | None] = []
+        self._was_covered = False
+
+    # --- what to show --------------------------------------------------------------------------------------------
+
+    def show(self, tiles: Sequence[Tile], chosen: int) -> None:
+        """Show a page of tiles, `chosen` among them; at most `capacity` are seen."""
+        self._tiles, self._chosen = tuple(tiles), chosen
+        while len(self._pictures) < len(self._tiles):
+            self._pictures.append(None)
+        for index in range(len(self._pictures)):
+            self._show_picture(index)
+        self.refresh()
+
+    def resize_tiles(self, step: int) -> None:
+        """Larger (1) or smaller (-1) pictures."""
+        self._step = min(max(self._step + step, 0), len(TILE_ROWS) - 1)
+        self._reshape()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Tiles in a row, and rows of them, that fit: at least one."""
+        columns, rows = self._tile_size
+        width, height = self.content_size
+        return max(1, (width + _GAP) // (columns + _GAP)), max(
+            1, (height + self._row_gap) // (rows + 1 + self._row_gap)
+        )
+
+    @property
+    def capacity(self) -> int:
+        """Tiles on a page."""
+        across, down = self.shape
+        return across * down
+
+    @property
+    def tile_px(self) -> int:
+        """Pixels along the longer side of a tile that can be shown."""
+        return self.wire.capabilities.view_px(*self._tile_size)
+
+    @property
+    def _tile_size(self) -> tuple[int, int]:
+        width, height = self.content_size
+        rows = min(TILE_ROWS[self._step], max(2, height - 1))
+        return self.wire.capabilities.fit_square(max(2, width), rows)
+
+    @property
+    def _row_gap(self) -> int:
+        return 1 if self.content_size.height >= 26 else 0
+
+    # --- events --------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Be told when the protocol changes."""
+        self.wire.views.append(self)
+
+    def on_unmount(self) -> None:
+        """Free the pictures."""
+        self.free()
+        if self in self.wire.views:
+            self.wire.views.remove(self)
+
+    def on_resize(self) -> None:
+        """Another page may fit."""
+        self._reshape()
+
+    def on_click(self, event: Click) -> None:
+        """Choose a tile; twice opens it."""
+        index = self._index_at(event.x, event.y)
+        if index is not None:
+            self.post_message(self.Chosen(index, twice=event.chain > 1))
+
+    def send_again(self) -> None:
+        """Draw all anew."""
+        self._reshape()
+
+    def free(self) -> None:
+        """Delete what the terminal keeps."""
+        for picture in self._pictures:
+            if picture is not None:
+                picture.forget()
+        self._pictures = [None] * len(self._pictures)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """All but the one that turns palette numbers into 24-bit colours."""
+        return [f for f in super().get_line_filters() if not isinstance(f, ANSIToTruecolor)]
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """As wide as it may be."""
+        return container.width
+
+    def _reshape(self) -> None:
+        self.free()
+        for index in range(len(self._tiles)):
+            self._show_picture(index)
+        self.refresh()
+        self.post_message(self.Reshaped())
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    def _show_picture(self, index: int) -> None:
+        tile = self._tiles[index] if index < min(len(self._tiles), self.capacity) else None
+        picture = self._pictures[index]
+        if tile is None or tile.pixels is None or not self.wire.capabilities.pictures:
+            if picture is not None:
+                picture.forget()
+                self._pictures[index] = None
+            return
+        if picture is not None and picture.shown is not None and picture.shown.pixels is tile.pixels:
+            return
+        from tuiface.terminal.encoding import encode, encode_cells
+        from tuiface.terminal.picture import Picture
+
+        if picture is None:
+            picture = self._pictures[index] = Picture(self.wire)
+        # Sixels know no cells: dozens of them would have to be sent again whenever a caption changes.
+        make = encode_cells if self.wire.capabilities.graphics == "sixel" else encode
+        picture.show(make(tile.pixels, *self._tile_size, self.wire.capabilities))
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Rows of the widget, all drawn again when a dialog has come to lie over it, or gone."""
+        covered = self.wire.capabilities.graphics == "kitty" and (self.wire.must_use_cells or not self.screen.is_active)
+        if covered != self._was_covered:
+            self._was_covered = covered
+            forget_drawn_lines(self)
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the widget."""
+        width = self.content_size.width
+        background = self.rich_style
+        columns, rows = self._tile_size
+        across, down = self.shape
+        tile_row, line = divmod(y, rows + 1 + self._row_gap)
+        left = self._left
+        if line > rows or tile_row >= down:
+            return Strip.blank(width, background)
+        segments = [Segment(" " * left, background)]
+        used = left
+        for index in range(tile_row * across, min((tile_row + 1) * across, len(self._tiles))):
+            segments += self._picture_row(index, line) if line < rows else [self._caption(index, columns)]
+            segments.append(Segment(" " * _GAP, background))
+            used += columns + _GAP
+        return Strip(segments, used).adjust_cell_length(width, background)
+
+    @property
+    def _left(self) -> int:
+        """Margin that centres the grid."""
+        columns, across = self._tile_size[0], self.shape[0]
+        return max(0, (self.content_size.width - across * (columns + _GAP) + _GAP) // 2)
+
+    def _picture_row(self, index: int, line: int) -> list[Segment]:
+        columns, rows = self._tile_size
+        picture = self._pictures[index]
+        strips = [] if picture is None else picture.substitute() if self._was_covered else picture.strips
+        if line < len(strips) and picture is not None and picture.size == (columns, rows):
+            return list(strips[line])
+        return [Segment(" " * columns, self._style(_PLACE))]
+
+    def _caption(self, index: int, columns: int) -> Segment:
+        tile = self._tiles[index]
+        mark = ("● " if self.wire.capabilities.unicode else "* ") if tile.marked else ""
+        text = f"{mark}{tile.caption}"[:columns]
+        name = _CHOSEN if index == self._chosen else _CAPTION
+        return Segment(text.center(columns), self._style(name))
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(name)
+
+    def _index_at(self, x: int, y: int) -> int | None:
+        columns, rows = self._tile_size
+        across, _ = self.shape
+        tile_row, _line = divmod(y, rows + 1 + self._row_gap)
+        tile_column, inside = divmod(x - self._left, columns + _GAP)
+        index = tile_row * across + tile_column
+        if not 0 <= tile_column < across or inside >= columns or index >= len(self._tiles):
+            return None
+        return index

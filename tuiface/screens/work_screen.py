@@ -1,0 +1,128 @@
+"""What all screens share: tabs and status above, the command and the keys below, a sentence where there is no room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Label, Static
+
+from tuiface.actions import ScreenPlace
+from tuiface.language import tr
+from tuiface.screens.bindings import bindings_at
+from tuiface.screens.widgets.key_line import KeyLine
+from tuiface.screens.widgets.tab_line import TabLine
+from tuiface.terminal.private_api import add_bindings
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+    from tuiface.screens.session import Session
+
+MIN_COLUMNS, MIN_ROWS = 40, 12
+LATE_S = 0.3
+"""A picture that takes longer is announced: a word that comes and goes with every key would be noise."""
+
+
+class WorkScreen(Screen[None]):
+    """Draws the session; its actions take one step in it and draw again."""
+
+    PLACE: ClassVar[ScreenPlace]
+    AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-too-narrow"), (MIN_COLUMNS, "-narrow"), (64, "-medium"), (110, "-wide")]  # noqa: RUF012 - Textual's own type
+    VERTICAL_BREAKPOINTS = [(0, "-too-low"), (MIN_ROWS, "-low"), (32, "-high")]  # noqa: RUF012
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(classes="work")
+        self.session = session
+        self._late_timer: Timer | None = None
+        self._is_late = False
+        """Whether the picture has been behind for so long that it should be said."""
+        add_bindings(self, bindings_at(session.actions, self.PLACE))
+
+    def compose(self) -> ComposeResult:
+        """The frame around what the screen is for."""
+        with Horizontal(id="title"):
+            yield TabLine(self.PLACE, id="tabs")
+            yield Label("", id="status", markup=False)
+        yield from self.compose_body()
+        yield Static("", id="command", markup=False)
+        unicode = self.session.capabilities.unicode
+        yield KeyLine(self.session.actions.on_screen(self.PLACE), unicode=unicode, id="keys")
+        yield Static("", id="too-small", markup=False)
+
+    def compose_body(self) -> ComposeResult:
+        """What the screen is for."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Show that the engine is on its way, before it is even asked for."""
+        self.show_state()
+
+    def on_screen_resume(self) -> None:
+        """The session may have changed on another screen."""
+        if self.is_mounted:
+            self.show_state()
+
+    def on_resize(self) -> None:
+        """Below the smallest size, one sentence stands in for everything."""
+        width, height = self.app.size
+        self.query_one("#too-small", Static).update(
+            tr(
+                "{width} x {height} is too small: tuiface needs {columns} columns and {rows} rows.",
+                width=width,
+                height=height,
+                columns=MIN_COLUMNS,
+                rows=MIN_ROWS,
+            )
+        )
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    def show_state(self) -> None:
+        """Draw the session as it is now."""
+        self.show_body()
+        line = self.command_line()
+        content = Content.assemble(("$ ", "$foreground 55%"), line) if line else Content("")
+        self.query_one("#command", Static).update(content, layout=False)
+        self._watch_lateness()
+        self._show_status()
+
+    def show_body(self) -> None:
+        """Draw what the screen is for."""
+        raise NotImplementedError
+
+    def command_line(self) -> str:
+        """The command that does what the screen shows; empty where there is none."""
+        raise NotImplementedError
+
+    def tiles_changed(self) -> None:
+        """A small picture arrived: draw it where it is shown."""
+
+    def _watch_lateness(self) -> None:
+        if not self.session.is_behind:
+            self._is_late = False
+            if self._late_timer is not None:
+                self._late_timer.stop()
+                self._late_timer = None
+        elif self._late_timer is None:
+            self._late_timer = self.set_timer(LATE_S, self._say_late)
+
+    def _say_late(self) -> None:
+        self._is_late = self.session.is_behind  # a timer that was stopped may have fired already
+        self._show_status()
+
+    def _show_status(self) -> None:
+        session = self.session
+        words = [tr(session.phase)] if session.frame is not None and session.phase != "ready" else []
+        if self._is_late:
+            words.append(tr("rendering"))
+        if session.saving:
+            words.append(tr("saving {number}", number=len(session.saving)))
+        running = sum(not job.is_over for job in session.jobs.values())
+        if running:
+            words.append(tr("jobs {number}", number=running))
+        self.query_one("#status", Label).update(", ".join(words), layout=False)

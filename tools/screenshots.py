@@ -21,6 +21,7 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from tuiface.app import TuifaceApp
+from tuiface.screens.models import ModelsScreen
 from tuiface.screens.welcome import remember_welcome
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.widgets.tile_grid import TileGrid
@@ -134,6 +135,7 @@ async def settled(app: TuifaceApp, pilot: Pilot[None]) -> None:
     await until(lambda: app.session.phase == "ready" and not app.session.is_behind and not app.session.saving)
     await until(lambda: all(job.is_over for job in app.session.jobs.values()))
     await pilot.pause(0.5)
+    await until(lambda: not isinstance(app.screen, ModelsScreen) or app.screen.is_settled)
     await until(lambda: all(tile.pixels is not None for grid in app.screen.query(TileGrid) for tile in grid._tiles))
     await until(lambda: all(view._pixels is not None for view in app.screen.query(FaceView) if view.display))
     await pilot.pause(0.5)

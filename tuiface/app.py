@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +20,14 @@ from textual.events import CursorPosition
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from tuiface.actions import SCREENS, Action, Place, ScreenPlace
+from tuiface.actions import Action, Place, ScreenPlace
 from tuiface.errors import EXIT_DONE, EngineError, TuifaceError, UsageError, nearest, quoted
 from tuiface.language import choose_language, tr, trn, use_language
 from tuiface.screens.bindings import bindings_at, handler
 from tuiface.screens.engine_link import EngineFactory, EngineLink, private_engine
 from tuiface.screens.face import FaceScreen
 from tuiface.screens.job_runner import JobRunner
+from tuiface.screens.log_file import log_to
 from tuiface.screens.messages import (
     EngineFailed,
     EngineReady,
@@ -40,23 +41,21 @@ from tuiface.screens.messages import (
     WorkFailed,
     WorkFinished,
 )
+from tuiface.screens.places import make_screen
+from tuiface.screens.resumption import Resumption
 from tuiface.screens.session import Session
-from tuiface.screens.session_file import Found, SessionFile, describe, forget, last_session, resume
 from tuiface.screens.summary import home_relative, source_text
 from tuiface.screens.themes import DEFAULT_THEME, THEMES, keep_theme, last_theme
 from tuiface.screens.work_screen import WorkScreen
-from tuiface.terminal.capabilities import Capabilities, detect, tmux_facts
+from tuiface.terminal.capabilities import Capabilities
 from tuiface.terminal.private_api import add_bindings, send_truecolor
-from tuiface.terminal.probe import given_environment
+from tuiface.terminal.startup import capabilities_of
 from tuiface.terminal.wire import Wire
 
 if TYPE_CHECKING:
     from tuiface.settings import Settings
     from tuiface.terminal.probe import Probe
 
-LOG_NAME = "tuiface.log"
-WRITE_S = 1.0
-"""How often the session is written, if it changed."""
 log = logging.getLogger("tuiface")
 log.addHandler(logging.NullHandler())
 
@@ -75,29 +74,6 @@ def run_app(settings: Settings, probe: Probe | None = None) -> int:
         raise UsageError(f"no theme {quoted(settings.theme)}", nearest(settings.theme, names) or ", ".join(names))
     app.run()
     return app.return_code or EXIT_DONE
-
-
-def capabilities_of(settings: Settings, probe: Probe | None = None) -> Capabilities:
-    """What the environment says of the terminal, with its answers and the settings."""
-    environment = given_environment()
-    if probe is None:
-        return detect(environment, settings.graphics, cells=settings.cells)
-    answers, tmux = probe.answers(), tmux_facts(probe.tmux_line())
-    return detect(environment, settings.graphics, cells=settings.cells, answers=answers, tmux=tmux)
-
-
-def log_to(folder: Path) -> None:
-    """Send the log and Python's warnings to a file in `folder`: the terminal belongs to the screen."""
-    logging.captureWarnings(capture=True)
-    root = logging.getLogger()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file: logging.Handler = logging.FileHandler(folder / LOG_NAME, encoding="utf-8", delay=True)
-    except OSError:
-        file = logging.NullHandler()  # a state folder that cannot be written must not keep anybody from working
-    file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-    root.addHandler(file)
-    log.setLevel(logging.INFO)
 
 
 class TuifaceApp(App[None]):
@@ -125,12 +101,7 @@ class TuifaceApp(App[None]):
         self.session = Session(settings, self.wire, self._link, self._runner)
         add_bindings(self, bindings_at(self.session.actions, "everywhere"))
         self._is_leaving = False
-        self._file = SessionFile(settings.state)
-        self._written = ""
-        """The session as it was written last."""
-        self._found: Found | None = None
-        """The session before this one, until it is taken up."""
-        self._was_offered = False
+        self._resumption = Resumption(self)
 
     def get_default_screen(self) -> Screen[None]:
         """The face screen is the first one that is painted."""
@@ -148,8 +119,7 @@ class TuifaceApp(App[None]):
     def on_ready(self) -> None:
         """The first frame is on the terminal: now the engine may take the processor."""
         self.session.start()
-        self.set_interval(WRITE_S, self._write_session)
-        self._found = last_session(self.session.settings.state)
+        self._resumption.start()
         self._greet()
 
     def on_unmount(self) -> None:
@@ -157,11 +127,11 @@ class TuifaceApp(App[None]):
         self.wire.close()
         self._runner.close()
         self._link.close()
-        self._file.close()
+        self._resumption.close()
 
     def show_state(self) -> None:
         """Draw the session again, also below a dialog."""
-        self._shown().show_state()
+        self.shown.show_state()
 
     def go_to(self, place: ScreenPlace) -> None:
         """Show a screen: made when it is wanted for the first time, kept from then on. The face's lies below all."""
@@ -189,7 +159,7 @@ class TuifaceApp(App[None]):
         log.info("engine ready: %s, %s px, %s %s", info.model.name, info.resolution, info.device, info.device_name)
         self.session.engine_ready(message.studio)
         self.show_state()
-        self._offer_resumption()
+        self._resumption.offer()
 
     def on_engine_failed(self, message: EngineFailed) -> None:
         """Say why, and what to do; the exit code says it too."""
@@ -208,7 +178,7 @@ class TuifaceApp(App[None]):
         """Draw a small picture where it is shown."""
         if self.session.studio is not None:
             self.session.add_tile(message.frame)
-            self._shown().tiles_changed()
+            self.shown.tiles_changed()
 
     def on_work_finished(self, message: WorkFinished) -> None:
         """Take what a thread worked out."""
@@ -280,59 +250,8 @@ class TuifaceApp(App[None]):
     def _tell_error(self, title: str, error: TuifaceError) -> None:
         self.notify(str(error), title=title, severity="error", timeout=10, markup=False)
 
-    # --- the session on the disk ---------------------------------------------------------------------------------
-
-    def _write_session(self) -> None:
-        """Write what changed, in a thread: a slow disk must not hold up keys."""
-        if self.session.studio is None:
-            return
-        text = describe(self.session, screen=self._shown().PLACE, ended=False)
-        if text != self._written:
-            self._written = text
-            self._link.run("", lambda: self._written_session(text))
-
-    def _written_session(self, text: str) -> Callable[[], None]:
-        self._file.write(text)
-        return lambda: None
-
-    def _offer_resumption(self) -> None:
-        """Ask whether to go on where a session ended that did not end by itself."""
-        if self._found is None or self._was_offered or '"ended":true' in self._found.text:
-            return
-        self._was_offered = True
-        from tuiface.screens.question import Question
-
-        when = datetime.datetime.fromtimestamp(self._found.ended).strftime("%Y-%m-%d %H:%M")
-        lines = [tr("It broke off at {time}; nothing of it is lost.", time=when)]
-        keys = tr("Enter goes on there, Esc begins anew (B goes back later)")
-        question = Question(tr("Go on with the last session?"), lines, keys, yes=("enter",))
-        self.push_screen(question, self._resumption_answered)
-
-    def _resumption_answered(self, yes: bool | None) -> None:  # noqa: FBT001 - Textual's signature
-        if yes:
-            self.action_resume()
-
-    def action_resume(self) -> None:
-        """Go back to where the session before ended."""
-        if self._found is None or self.session.studio is None:
-            self.notify(tr("There is no session to go back to."), timeout=3)
-            return
-        found, self._found = self._found, None
-        outcome, place = resume(self.session, found)
-        if outcome == "resumed":
-            forget(found)
-            self.session.refresh_preview()
-            self.show_state()
-            if place in SCREENS:
-                self.go_to(place)
-        elif outcome == "foreign":
-            self._found = found
-            self.notify(tr("The last session was with another network."), severity="warning")
-        else:
-            forget(found)
-            self.notify(tr("The last session cannot be read."), severity="warning")
-
-    def _shown(self) -> WorkScreen:
+    @property
+    def shown(self) -> WorkScreen:
         """The screen below the dialogs."""
         return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, WorkScreen))
 
@@ -432,6 +351,10 @@ class TuifaceApp(App[None]):
         self.wire.redraw()
         self.screen.refresh(layout=True)
 
+    def action_resume(self) -> None:
+        """Go back to where the session before ended."""
+        self._resumption.take_up()
+
     def action_restart_engine(self) -> None:
         """Start an engine that stopped; one that runs is left alone."""
         if self.session.phase == "stopped":
@@ -465,40 +388,8 @@ class TuifaceApp(App[None]):
 
     def _leave(self) -> None:
         error = self.session.error
-        if self.session.has_begun:
-            self._file.write(describe(self.session, screen=self._shown().PLACE, ended=True))
-        else:
-            self._file.remove()
+        self._resumption.close(by_wish=True)
         self.exit(return_code=EXIT_DONE if error is None else error.exit_code)
-
-
-def make_screen(place: ScreenPlace, session: Session) -> WorkScreen:
-    """A new screen; imported late, since most sessions see few of them."""
-    if place == "explore":
-        from tuiface.screens.explore import ExploreScreen
-
-        return ExploreScreen(session)
-    if place == "mix":
-        from tuiface.screens.mix import MixScreen
-
-        return MixScreen(session)
-    if place == "morph":
-        from tuiface.screens.morph import MorphScreen
-
-        return MorphScreen(session)
-    if place == "library":
-        from tuiface.screens.library import LibraryScreen
-
-        return LibraryScreen(session)
-    if place == "models":
-        from tuiface.screens.models import ModelsScreen
-
-        return ModelsScreen(session)
-    if place == "jobs":
-        from tuiface.screens.jobs import JobsScreen
-
-        return JobsScreen(session)
-    return FaceScreen(session)
 
 
 def _palette_help(action: Action) -> str:

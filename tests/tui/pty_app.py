@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 from tests.tui.fake_engine import FakeEngine
-from tuiface.app import TuifaceApp, capabilities_of
+from tuiface.app import TuifaceApp
 from tuiface.screens.welcome import remember_welcome
 from tuiface.settings import load_settings
 from tuiface.terminal.probe import Probe, given_environment
+from tuiface.terminal.startup import capabilities_of
 
 
 def main(folder: Path, graphics: str) -> int:

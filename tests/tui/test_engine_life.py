@@ -198,7 +198,7 @@ async def test_a_bug_in_a_thread_ends_the_app_with_its_error(open_app: Open) -> 
 def test_the_log_goes_to_the_state_folder(tmp_path: Path) -> None:
     import logging
 
-    from tuiface.app import LOG_NAME, log_to
+    from tuiface.screens.log_file import LOG_NAME, log_to
 
     handlers = list(logging.getLogger().handlers)
     try:

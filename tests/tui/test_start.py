@@ -100,8 +100,11 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[...,
 
 
 @pytest.mark.slow
-def test_start_look_change_save_and_quit(start: Callable[..., Terminal], tui_settings: Settings) -> None:
-    terminal = start(f"--model {MODEL}")
+@pytest.mark.parametrize("size", [(80, 24), (160, 50)])
+def test_start_look_change_save_and_quit(
+    start: Callable[..., Terminal], tui_settings: Settings, size: tuple[int, int]
+) -> None:
+    terminal = start(f"--model {MODEL}", size)
     terminal.until(lambda text: "? help" in text)
     terminal.press("l", "l")
     terminal.until(lambda text: "$ tuiface render 2 --psi 0.7" in text and any(c in text for c in "▀▄▌▐▘▝▖▗"))
@@ -109,6 +112,9 @@ def test_start_look_change_save_and_quit(start: Callable[..., Terminal], tui_set
     terminal.until(lambda text: "1 saved in this session" in text)
     [png] = tui_settings.library.glob("seed2-*.png")
     assert png.with_suffix(".json").exists()
+    for key, words in (("2", "seeds from 0"), ("3", "tuiface swap 2 3"), ("5", "1 face"), ("6", "Networks")):
+        terminal.press(key)
+        terminal.until(lambda text, words=words: words in text)  # type: ignore[misc]
     terminal.press("q")
     terminal.until(lambda text: "EXIT=0" in text)
     assert "Traceback" not in terminal.text()

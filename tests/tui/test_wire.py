@@ -143,3 +143,15 @@ def test_the_command_is_copied_through_the_terminal(start: Start) -> None:
         terminal.until(lambda screen: "$ tuiface render 0" in screen.text())
         terminal.press("y")
         terminal.until(lambda screen: screen.clipboard == "tuiface render 0 --psi 0.7")
+
+
+def test_a_toast_over_a_sixel_lies_on_cells_and_the_sixel_comes_back(start: Start) -> None:
+    with start(SIXEL) as terminal:
+        terminal.until(lambda screen: screen.sixels)
+        terminal.run_for(0.5)
+        seen = len(terminal.screen.sixels)
+        terminal.press("y")
+        terminal.until(lambda screen: any(cell.text in "▀▄▌▐▘▝▖▗" for cell in screen.cells.values()))
+        assert "Copied" in terminal.screen.text()
+        terminal.until(lambda screen: len(screen.sixels) > seen)
+        assert "Copied" not in terminal.screen.text()

@@ -94,6 +94,15 @@ class ModelsScreen(WorkScreen):
         """Of the chosen network; empty while none is listed."""
         return str(self._models[self._chosen]["path"]) if self._chosen < len(self._models) else ""
 
+    @property
+    def _is_embedded(self) -> bool:
+        return self._chosen < len(self._models) and self._models[self._chosen].get("kind") == "embedded"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that the screen asked for is known."""
+        return self._is_listed and all(self._reports.values())
+
     # --- drawing -------------------------------------------------------------------------------------------------
 
     def show_body(self) -> None:
@@ -125,7 +134,8 @@ class ModelsScreen(WorkScreen):
         report = self._reports.get(self._path)
         if report is None:
             return Content("")
-        lines = [Content.styled(home_relative(Path(self._path)), "bold $text-primary")]
+        title = tr("The model that ships with tuiface") if self._is_embedded else home_relative(Path(self._path))
+        lines = [Content.styled(title, "bold $text-primary")]
         if not report:
             return Content("\n").join([*lines, Content(tr("looking into it"))])
         for key, value in report.items():
@@ -139,7 +149,9 @@ class ModelsScreen(WorkScreen):
 
     def command_line(self) -> str:
         """What inspects the chosen file."""
-        return quoted_words(["tuiface", "model", "inspect", self._path]) if self._path else "tuiface model list"
+        if not self._path or self._is_embedded:
+            return "tuiface model list"
+        return quoted_words(["tuiface", "model", "inspect", self._path])
 
     # --- actions -------------------------------------------------------------------------------------------------
 
@@ -156,8 +168,7 @@ class ModelsScreen(WorkScreen):
         report = self._reports.get(self._path, {})
         if not self._path or report.get("refused"):
             return
-        embedded = self._models[self._chosen].get("kind") == "embedded"
-        self.session.open_model(None if embedded else Path(self._path))
+        self.session.open_model(None if self._is_embedded else Path(self._path))
         self.notify(tr("Opening {name}", name=Path(self._path).name), timeout=3, markup=False)
         self.show_state()
 

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,23 @@ class SessionFile:
         self._folder = state / "sessions"
         self._name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         self._lock: int | None = None
+        self._writing = threading.Lock()
+        """Writes come from threads; none may follow the last."""
+        self._is_over = False
 
     def write(self, text: str) -> None:
         """Replace the file, atomically. A folder that cannot be written is one line in the log."""
+        with self._writing:
+            if not self._is_over:
+                self._write(text)
+
+    def write_last(self, text: str) -> None:
+        """The same; what comes after is not written."""
+        with self._writing:
+            self._is_over = True
+            self._write(text)
+
+    def _write(self, text: str) -> None:
         from tuiface.files import make_folder, write_file
 
         try:
@@ -48,6 +63,8 @@ class SessionFile:
 
     def remove(self) -> None:
         """There is nothing to go back to."""
+        with self._writing:
+            self._is_over = True
         _remove(self._folder / f"{self._name}.json")
 
     def close(self) -> None:

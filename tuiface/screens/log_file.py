@@ -1,0 +1,22 @@
+"""Where the log and Python's warnings go while the terminal belongs to the screen."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+LOG_NAME = "tuiface.log"
+
+
+def log_to(folder: Path) -> None:
+    """Send the log and Python's warnings to a file in `folder`: the terminal belongs to the screen."""
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file: logging.Handler = logging.FileHandler(folder / LOG_NAME, encoding="utf-8", delay=True)
+    except OSError:
+        file = logging.NullHandler()  # a state folder that cannot be written must not keep anybody from working
+    file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    root.addHandler(file)
+    logging.getLogger("tuiface").setLevel(logging.INFO)

@@ -138,13 +138,13 @@ class ModelsScreen(WorkScreen):
         lines = [Content.styled(title, "bold $text-primary")]
         if not report:
             return Content("\n").join([*lines, Content(tr("looking into it"))])
-        for key, value in report.items():
-            if value in (None, [], "") or key == "file":
-                continue
+        known = {key: value for key, value in report.items() if value not in (None, [], "") and key != "file"}
+        width = max(map(len, known)) + 2
+        for key, value in known.items():
             shown = " ".join(map(str, value)) if isinstance(value, list) else str(value)
             shown = f"{shown[:16]}…" if key.endswith("sha256") else shown
             style = "$text-error" if key == "refused" else "$foreground 85%"
-            lines.append(Content.assemble((f"{key.replace('_', ' '):<19}", "$foreground 55%"), (shown, style)))
+            lines.append(Content.assemble((f"{key.replace('_', ' '):<{width}}", "$foreground 55%"), (shown, style)))
         return Content("\n").join(lines)
 
     def command_line(self) -> str:

@@ -61,10 +61,9 @@ async def test_every_screen_opens_by_its_number_and_fits(open_app: Open, size: t
     async with open_app(size=size) as tui:
         for number, place in enumerate(SCREENS, start=1):
             await tui.press(str(number))
-            await tui.pilot.pause()
-            assert place == current(tui).PLACE
+            await tui.until(lambda place=place: place == current(tui).PLACE)  # type: ignore[misc]
+            await tui.until(lambda: "q quit" in tui.text())
             text = tui.text()
-            assert "q quit" in text
             assert all(len(line) == size[0] for line in text.splitlines())
         await tui.press("1")
         assert tui.screen.PLACE == "face"

@@ -17,3 +17,8 @@ def asset_path(name: str) -> Path:
 def embedded_model_path() -> Path:
     """The model that is used when no other one is given."""
     return asset_path(EMBEDDED_MODEL)
+
+
+def directions_path() -> Path:
+    """The folder of the embedded model's directions."""
+    return asset_path("directions")

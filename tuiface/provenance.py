@@ -55,6 +55,10 @@ class DirectionRecord(Value):
     name: str
     sha256: Sha256
     licence: str
+    model: ModelRef | None = None
+    """The network that it was made for; null where the direction's file was not at hand."""
+    foreign: bool = False
+    """It was made for another network than the one that rendered the picture, and applied all the same."""
 
 
 class Device(Value):

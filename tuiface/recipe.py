@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import zlib
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -40,7 +41,13 @@ Region = Literal[
     "neck",
     "clothing",
     "background",
+    "mask",
 ]
+
+Guarantee = Literal["direction", "blend", "paste"]
+
+MIN_MASK_SIDE = 4
+MAX_MASK_SIDE = 1024
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
@@ -160,6 +167,12 @@ class DirectionEdit(Value):
     amount: float
     rows: Rows | None = None
     """Rows that move; null for the direction's own."""
+    foreign: bool = False
+    """Whether a direction made for another network is applied all the same; left out of the JSON when it is not."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if not (k == "foreign" and v is False)}
 
     @field_validator("rows")
     @classmethod
@@ -181,12 +194,63 @@ Edit = Annotated[
 ]
 
 
+class LockMask(Value):
+    """A region drawn by the user: one bit a pixel of the full picture, set where the face must stay as it is."""
+
+    side: int = Field(ge=MIN_MASK_SIDE, le=MAX_MASK_SIDE)
+    """Side in pixels."""
+    data: str = Field(max_length=1024 * 1024)
+    """Bits row by row from the top left, packed, deflated (zlib), base64."""
+
+    @model_validator(mode="after")
+    def _bits_fit(self) -> LockMask:
+        expected = -(-self.side * self.side // 8)
+        try:
+            inflate = zlib.decompressobj()
+            raw = inflate.decompress(base64.b64decode(self.data, validate=True), expected + 1)
+        except (binascii.Error, zlib.error) as error:
+            raise ValueError(f"data is not deflated base64: {error}") from None
+        if len(raw) != expected or not inflate.eof:
+            raise ValueError(f"data does not hold the {expected} bytes that {self.side} x {self.side} bits need")
+        bits = np.unpackbits(np.frombuffer(raw, np.uint8), count=self.side * self.side)
+        if bits.all() or not bits.any():
+            raise ValueError("the mask is empty" if not bits.any() else "the mask leaves nothing that may change")
+        return self
+
+    @classmethod
+    def from_array(cls, mask: np.ndarray) -> LockMask:
+        """From bool [side, side], true where nothing may change."""
+        assert mask.dtype == bool
+        assert mask.shape[0] == mask.shape[1]
+        packed = zlib.compress(np.packbits(mask).tobytes(), 9)
+        return cls(side=mask.shape[0], data=base64.b64encode(packed).decode("ascii"))
+
+    def array(self) -> np.ndarray:
+        """bool [side, side], true where nothing may change."""
+        raw = np.frombuffer(zlib.decompress(base64.b64decode(self.data)), np.uint8)
+        return np.unpackbits(raw, count=self.side * self.side).astype(bool).reshape(self.side, self.side)
+
+
 class RegionLock(Value):
-    """A region that an edit must not change."""
+    """A region that edits must not change."""
 
     region: Region
+    """`mask` is the one drawn in `mask`."""
     strength: float = Field(1.0, ge=0, le=1)
-    guarantee: Literal["direction", "blend", "paste"] = "direction"
+    """0 asks for nothing; 1 holds the region as well as the guarantee can."""
+    guarantee: Guarantee = "direction"
+    """`direction` turns the edit away from the region; `blend` also keeps its features, `paste` also its pixels."""
+    mask: LockMask | None = None
+
+    @model_validator(mode="after")
+    def _mask_when_named(self) -> RegionLock:
+        if (self.region == "mask") != (self.mask is not None):
+            raise ValueError("a mask is needed for region 'mask' and only there")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if not (k == "mask" and v is None)}
 
 
 class Noise(Value):

@@ -44,6 +44,8 @@ class Settings(Value):
     """Checkpoint to open; the embedded model when not set."""
     library: FolderOrFile = Field(default_factory=lambda: Path.home() / "tuiface-library")
     """Folder that faces are saved to and listed from."""
+    directions: FolderOrFile = Field(default_factory=lambda: platformdirs.user_data_path(APP) / "directions")
+    """Folder of your own directions, beside those that ship with tuiface."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the engine runs; auto takes a CUDA device when there is one."""
     threads: int = Field(0, ge=0, le=1024)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tuiface.engine.checkpoints.arrays import read_arrays
 from tuiface.engine.checkpoints.census import Census, printable
 from tuiface.engine.checkpoints.contents import (
     CheckpointContents,
@@ -43,6 +44,7 @@ __all__ = [
     "inspect_checkpoint",
     "network_digest",
     "open_native_header",
+    "read_arrays",
     "read_checkpoint",
     "write_native",
 ]

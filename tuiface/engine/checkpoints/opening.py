@@ -33,11 +33,11 @@ def open_contents(source: SourceFile, census: Census) -> CheckpointContents:
         census.networks = (contents.generator_source, "D") if contents.discriminator else (contents.generator_source,)
         return contents
     meter = Meter(file_bytes=len(source.data))
-    found = find_networks(_read_value(source, meter, census), census)
+    found = find_networks(read_value(source, meter, census), census)
     return _check(found, source, meter, census)
 
 
-def _read_value(source: SourceFile, meter: Meter, census: Census) -> object:
+def read_value(source: SourceFile, meter: Meter, census: Census) -> object:
     """The inert value in a pickle or torch container."""
     data = memoryview(source.data)
     table = {**python_globals(census), **torch_globals(meter, census)}

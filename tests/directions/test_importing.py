@@ -1,0 +1,137 @@
+"""What users own: every shape that people share is read, and nothing is executed or allocated on a file's word."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tuiface.directions.importing import as_step, chosen_array, read_numpy_arrays
+from tuiface.directions.legacy import FIRST_SYSTEM, LATER_SYSTEM, converted_amount, legacy_direction
+from tuiface.engine.checkpoints import read_arrays
+from tuiface.errors import InputFileError, ModelError, UsageError
+
+
+@pytest.mark.parametrize("shape", [(6,), (1, 6), (4, 6), (1, 4, 6)])
+@pytest.mark.parametrize("kind", ["npy", "npz", "pt"])
+def test_shapes_that_people_share(tmp_path: Path, shape: tuple[int, ...], kind: str) -> None:
+    array = np.arange(1, 1 + np.prod(shape), dtype=np.float64).reshape(shape)
+    path = tmp_path / f"d.{kind}"
+    if kind == "npy":
+        np.save(path, array)
+    elif kind == "npz":
+        np.savez(path, direction=array)
+    else:
+        torch.save(torch.from_numpy(array), path)
+    arrays = read_arrays(path) if kind == "pt" else read_numpy_arrays(path)
+    step = as_step(chosen_array(arrays, None, "d"), 4, 6, "d")
+    assert step.shape == ((6,) if np.prod(shape) == 6 else (4, 6))
+    assert np.array_equal(step.ravel(), array.ravel())
+
+
+def test_rows_that_are_all_the_same_become_one(tmp_path: Path) -> None:
+    assert as_step(np.ones((4, 6)), 4, 6, "d").shape == (6,)
+
+
+def test_torch_file_with_several_names_them(tmp_path: Path) -> None:
+    path = tmp_path / "d.pt"
+    torch.save({"age": torch.ones(6), "more": [torch.zeros(2, dtype=torch.bfloat16)]}, path)
+    arrays = read_arrays(path)
+    assert {name: array.shape for name, array in arrays.items()} == {"age": (6,), "more.0": (2,)}
+    with pytest.raises(UsageError, match=r"holds 2 arrays: age, more.0 \(choose one with --key"):
+        chosen_array(arrays, None, "d.pt")
+    with pytest.raises(UsageError, match="did you mean 'age'"):
+        chosen_array(arrays, "ages", "d.pt")
+    assert chosen_array(arrays, "age", "d.pt").sum() == 6
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (np.ones(5), r"shape \[5\]; this model takes \[6\], \[1, 6\], \[4, 6\], \[1, 4, 6\]"),
+        (np.ones((3, 6)), r"shape \[3, 6\]"),
+        (np.array([np.nan] * 6), "NaN or infinity"),
+        (np.zeros(6), "would move nothing"),
+    ],
+)
+def test_arrays_that_are_no_direction(array: np.ndarray, reason: str) -> None:
+    with pytest.raises(InputFileError, match=reason):
+        as_step(array, 4, 6, "d.npy")
+
+
+class Attack:
+    def __reduce__(self) -> tuple[object, ...]:
+        return (print, ("executed",))
+
+
+def test_pickles_are_refused_unread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.npy"
+    np.save(path, np.array([Attack()], dtype=object), allow_pickle=True)
+    with pytest.raises(InputFileError, match="pickled Python objects"):
+        read_numpy_arrays(path)
+    torch.save(Attack(), tmp_path / "bad.pt")
+    with pytest.raises(ModelError, match=r"^bad.pt: "):
+        read_arrays(tmp_path / "bad.pt")
+    assert "executed" not in capsys.readouterr().out
+
+
+def npy_bytes(header: str) -> bytes:
+    text = header.encode().ljust(118) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x93NUMPY",
+        npy_bytes("{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,), }"),
+        npy_bytes("{'descr': '<f4', 'fortran_order': False, 'shape': (-4,), }"),
+        npy_bytes("{'descr': '<U9', 'fortran_order': False, 'shape': (0,), }"),
+        npy_bytes("__import__('os').system('true')"),
+        b"\x93NUMPY\x09\x00" + b"\x00" * 40,
+    ],
+)
+def test_damaged_numpy_files_are_one_line(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "bad.npy"
+    path.write_bytes(data)
+    with pytest.raises(InputFileError, match=r"^bad.npy: ") as refused:
+        read_numpy_arrays(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_archive_that_inflates_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", b"\0" * (80 << 20))
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(InputFileError, match="more than"):
+        read_numpy_arrays(path)
+    path.write_bytes(b"PK\x03\x04 no")
+    with pytest.raises(InputFileError, match=r"not a sound \.npz"):
+        read_numpy_arrays(path)
+    buffer = io.BytesIO()
+    np.savez(buffer)
+    path.write_bytes(buffer.getvalue())
+    with pytest.raises(UsageError, match="holds 0 arrays"):
+        chosen_array(read_numpy_arrays(path), None, path.name)
+
+
+def test_earlier_systems_are_all_there() -> None:
+    assert (len(FIRST_SYSTEM), len(LATER_SYSTEM)) == (12, 16)
+    assert legacy_direction("emotion_fear", "first").rows == (0, 8)
+    assert legacy_direction("nose_tip", "later").rows is None
+    with pytest.raises(UsageError, match="the first system had no direction 'yaw'"):
+        legacy_direction("yaw", "first")
+
+
+def test_old_amount_is_the_same_step() -> None:
+    vector, sigma = np.array([3.0, 4.0]), 2.5
+    unit_step = sigma * vector / np.linalg.norm(vector)
+    for old, boosted in ((-20.0, False), (0.2, True)):
+        amount = converted_amount(old, float(np.linalg.norm(vector)), sigma, boosted=boosted)
+        assert np.allclose(amount * unit_step, old * (3 if boosted else 1) * vector)

@@ -1,0 +1,120 @@
+"""The directions at hand: those that ship with tuiface and the user's own, by name and by digest.
+
+    ASSETS/directions/NAME.safetensors               shipped, for the embedded model
+    FOLDER/<first ten of the model's digest>/NAME.safetensors    the user's; files right in FOLDER count too
+
+A user's direction hides a shipped one of the same name for the same network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuiface.directions.direction import Direction
+from tuiface.directions.files import SUFFIX, read_direction, write_direction
+from tuiface.errors import ModelError, TuifaceError, nearest, quoted
+from tuiface.files import make_folder
+from tuiface.recipe import ModelRef
+
+SHORT_DIGEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """A direction and where it lies."""
+
+    direction: Direction
+    path: Path
+    shipped: bool
+
+
+class Catalogue:
+    """Directions of several folders. Files are read when first asked for, and again when they change."""
+
+    def __init__(self, shipped: Path, own: Path) -> None:
+        self._shipped = shipped
+        self._own = own
+        self._read: dict[Path, tuple[tuple[int, int], Direction, str]] = {}
+
+    def entries(self, model: ModelRef | None = None) -> list[CatalogueEntry]:
+        """All directions that can be read, by name; those of one network alone if `model` is given."""
+        found: dict[tuple[str, str], CatalogueEntry] = {}
+        for path, shipped in self._paths():
+            try:
+                direction, _ = self._load(path)
+            except TuifaceError:
+                continue  # `problems` names it
+            if model is None or not direction.is_foreign(model):
+                found[(direction.header.model.sha256, direction.name)] = CatalogueEntry(direction, path, shipped)
+        return sorted(found.values(), key=lambda e: (e.direction.name, e.direction.header.model.sha256))
+
+    def problems(self) -> list[TuifaceError]:
+        """The files that cannot be read, a line each."""
+        found = []
+        for path, _ in self._paths():
+            try:
+                self._load(path)
+            except TuifaceError as error:
+                found.append(error)
+        return found
+
+    def find(self, name: str, model: ModelRef, *, foreign: bool = False) -> Direction:
+        """The direction called `name` for `model`; with `foreign`, one of another network if there is no own.
+
+        Raises ModelError, naming the nearest.
+        """
+        own = {e.direction.name: e.direction for e in self.entries(model)}
+        if name in own:
+            return own[name]
+        others = [e.direction for e in self.entries() if e.direction.name == name]
+        if others and foreign:
+            return others[0]
+        if others:
+            others[0].refuse_foreign(model)
+        hint = nearest(name, own) or "or a channel such as b16.conv1:5"
+        raise ModelError(
+            f"no direction {quoted(name)} for this model; it has {len(own)}", f"{hint} (tuiface directions list)"
+        )
+
+    def by_digest(self, sha256: str) -> Direction | None:
+        """The direction of that digest, whatever it is called and whichever network it is for."""
+        for path, _ in self._paths():
+            try:
+                direction, found = self._load(path)
+            except TuifaceError:
+                continue
+            if found == sha256:
+                return direction
+        return None
+
+    def path_for(self, direction: Direction) -> Path:
+        """Where a direction of the user's would lie."""
+        return self._own / direction.header.model.sha256[:SHORT_DIGEST] / f"{direction.name}{SUFFIX}"
+
+    def add(self, direction: Direction, *, force: bool = False) -> Path:
+        """Write a direction into the user's folder; returns its path. Raises OutputError if that name is taken."""
+        path = self.path_for(direction)
+        make_folder(path.parent)
+        write_direction(direction, path, force=force)
+        return path
+
+    def _paths(self) -> list[tuple[Path, bool]]:
+        """Files and whether they are shipped; the user's come last, so that they win."""
+        shipped = [(path, True) for path in sorted(self._shipped.glob(f"*{SUFFIX}"))]
+        own = [*self._own.glob(f"*{SUFFIX}"), *self._own.glob(f"*/*{SUFFIX}")]
+        return [*shipped, *((path, False) for path in sorted(own))]
+
+    def _load(self, path: Path) -> tuple[Direction, str]:
+        """The direction in a file, and its digest."""
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise ModelError(f"cannot read {quoted(path)}: {error.strerror}") from None
+        stamp = (status.st_mtime_ns, status.st_size)
+        known = self._read.get(path)
+        if known is None or known[0] != stamp:
+            direction = read_direction(path)
+            known = (stamp, direction, direction.sha256)
+            self._read[path] = known
+        return known[1:]

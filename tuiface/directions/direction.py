@@ -1,0 +1,175 @@
+"""A direction: a step in a network's latent space that changes one concept of a face, as a value.
+
+    space "w"        array "step" [w_dim], added to the rows that move
+    space "w+"       array "step" [num_ws, w_dim], a step of its own for each row
+    space "styles"   one array a style layer, named as in the checkpoint ("b16.conv1"), [channels]
+
+The arrays hold the step of amount 1. With unit "sigma" that is one standard deviation of the concept over the network's
+own population (psi 1), so that amounts of different directions compare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import rfc8785
+from pydantic import Field, model_validator
+
+from tuiface.errors import ModelError
+from tuiface.recipe import ModelRef, Rows
+from tuiface.validation import Value
+
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
+STEP = "step"
+DEFAULT_LIMIT = 3.0
+MAX_NUMBERS = 1 << 20
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Space = Literal["w", "w+", "styles"]
+Text = Annotated[str, Field(max_length=500)]
+Ends = tuple[Text, Text]
+
+
+class Labels(Value):
+    """What both ends of a direction look like: (at negative amounts, at positive amounts)."""
+
+    en: Ends
+    es: Ends
+
+
+class DirectionOrigin(Value):
+    """Where a direction came from."""
+
+    method: str = Field(min_length=1, max_length=200)
+    """`attributes`, `answers`, `ratings`, `sefa`, `ganspace`, `resefa`, `channel`, `import`, ..."""
+    data: Text = ""
+    """What it was learned from: draws, answers, a file."""
+    paper: Text = ""
+    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Everything that it takes to make it again."""
+
+
+class DirectionHeader(Value):
+    """Everything about a direction besides its arrays."""
+
+    format: Literal["tuiface.direction/1"] = "tuiface.direction/1"
+    name: Name
+    labels: Labels
+    space: Space
+    rows: Rows | None = None
+    """Rows of W+ that move unless an edit names others; null for all."""
+    unit: Literal["sigma", "range", "raw"] = "sigma"
+    """`range`: amount 3 is as far as the concept was found to grow, less than three deviations. `raw`: amount 1 is the
+    array as it was found in a file, whatever that meant."""
+    sigma: float | None = Field(None, gt=0)
+    """Length in latent space of one standard deviation of the concept, measured over the population."""
+    limit: float = Field(DEFAULT_LIMIT, gt=0)
+    """Largest amount, either way, that is accepted without asking for more."""
+    origin: DirectionOrigin
+    licence: str = Field(min_length=1, max_length=2000)
+    model: ModelRef
+    """The network that it was made for."""
+    leakage: dict[str, float] = Field(default_factory=dict)
+    """What one unit changes, by concept, in standard deviations of that concept; the concept itself is among them."""
+    measures: dict[str, float] = Field(default_factory=dict)
+    """How it was verified, by name; see docs/formats.md."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> DirectionHeader:
+        if self.rows is not None and self.rows[0] >= self.rows[1]:
+            raise ValueError(f"rows {list(self.rows)} are empty: they are half-open [start, stop) with start < stop")
+        if self.rows is not None and self.space == "styles":
+            raise ValueError("rows belong to space 'w' and 'w+'; a direction of styles names its layers")
+        return self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Direction:
+    """A direction with its arrays, which are float32 and finite."""
+
+    header: DirectionHeader
+    arrays: dict[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        _check_arrays(self.header.space, self.arrays)
+
+    @property
+    def name(self) -> str:
+        """How people and edits call it."""
+        return self.header.name
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what moves pixels: space, rows, arrays and the network; another label is no other direction."""
+        header = self.header
+        fixed = {
+            "space": header.space,
+            "rows": None if header.rows is None else list(header.rows),
+            "model": header.model.sha256,
+            "arrays": {name: list(array.shape) for name, array in sorted(self.arrays.items())},
+        }
+        digest = hashlib.sha256(rfc8785.dumps(fixed))
+        for _, array in sorted(self.arrays.items()):
+            digest.update(np.ascontiguousarray(array, "<f4").tobytes())
+        return digest.hexdigest()
+
+    @property
+    def step(self) -> np.ndarray:
+        """float32 [w_dim] or [num_ws, w_dim]: the step of amount 1, for the spaces "w" and "w+"."""
+        assert self.header.space != "styles"
+        return self.arrays[STEP]
+
+    def is_foreign(self, model: ModelRef) -> bool:
+        """Whether it was made for another network."""
+        return self.header.model.sha256 != model.sha256
+
+    def refuse_foreign(self, model: ModelRef) -> None:
+        """Raise ModelError if it was made for another network."""
+        if self.is_foreign(model):
+            own = self.header.model
+            raise ModelError(
+                f"direction '{self.name}' was made for the model '{own.name}' ({own.sha256[:10]}), "
+                f"opened is '{model.name}' ({model.sha256[:10]})",
+                "open that one with --model, or use --force-foreign to apply it all the same",
+            )
+
+    def refuse_misfit(self, num_ws: int, w_dim: int, layers: dict[str, int]) -> None:
+        """Raise ModelError if its arrays do not fit a network of that shape, one clear line."""
+        if self.header.space == "styles":
+            for layer, array in self.arrays.items():
+                if layers.get(layer) != array.shape[0]:
+                    has = f"{layers[layer]} channels there" if layer in layers else "no such layer"
+                    raise ModelError(
+                        f"direction '{self.name}': {layer} with {array.shape[0]} channels; this model has {has}"
+                    )
+            return
+        expected = (w_dim,) if self.header.space == "w" else (num_ws, w_dim)
+        if self.step.shape != expected:
+            raise ModelError(
+                f"direction '{self.name}' has shape {list(self.step.shape)}; this model takes {list(expected)}"
+            )
+        rows = self.header.rows
+        if rows is not None and rows[1] > num_ws:
+            raise ModelError(f"direction '{self.name}': rows {list(rows)} end beyond the model's {num_ws}")
+
+
+def _check_arrays(space: Space, arrays: dict[str, np.ndarray]) -> None:
+    """Raise ValueError for arrays that are no direction in `space`."""
+    if space != "styles" and set(arrays) != {STEP}:
+        raise ValueError(f"space '{space}' takes one array '{STEP}'; found: {', '.join(arrays) or 'none'}")
+    if not arrays:
+        raise ValueError("no arrays")
+    dimensions = 2 if space == "w+" else 1
+    for name, array in arrays.items():
+        if array.ndim != dimensions or array.dtype != np.float32 or not 0 < array.size <= MAX_NUMBERS:
+            raise ValueError(
+                f"array '{name}' is {array.dtype} {list(array.shape)}; space '{space}' takes float32 with "
+                f"{dimensions} dimension{'s' if dimensions > 1 else ''}"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"array '{name}' holds NaN or infinity; numbers must be finite")
+    if not any(array.any() for array in arrays.values()):
+        raise ValueError("all numbers are zero: it would move nothing")

@@ -15,6 +15,8 @@ from types import TracebackType
 
 import numpy as np
 
+from tuiface.assets import directions_path
+from tuiface.directions.catalogue import Catalogue
 from tuiface.errors import InputFileError, ModelError, UsageError, quoted
 from tuiface.files import make_folder, refuse_existing, write_file
 from tuiface.limits import MAX_SEED
@@ -32,7 +34,10 @@ from tuiface.provenance import (
 from tuiface.recipe import (
     ChannelEdit,
     DirectionEdit,
+    Edit,
+    Guarantee,
     LatentSource,
+    LockMask,
     Noise,
     Recipe,
     Region,
@@ -46,6 +51,8 @@ from tuiface.validation import read_bytes
 
 ID_LENGTH = 10
 MIN_RESOLUTION = 4
+CHANNEL_LIMIT = 30.0
+"""Largest amount of a single style channel without asking: one channel alone moves little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +83,64 @@ class Face:
         """The same draw at another psi (and on rows [0, cutoff) alone)."""
         return self.derive(truncation=Truncation(psi=float(psi), cutoff=cutoff, center=self.recipe.truncation.center))
 
-    def edit(self, name: str, amount: float) -> Face:
-        """One more edit: a style channel such as `b16.conv1:501`, by standard deviations."""
+    def edit(
+        self,
+        name: str,
+        amount: float,
+        rows: tuple[int, int] | None = None,
+        *,
+        beyond: bool = False,
+        foreign: bool = False,
+    ) -> Face:
+        """One more edit: a direction by its name, or a style channel such as `b16.conv1:501`, by standard deviations.
+
+        `rows` overrides the rows that a direction moves. `beyond` accepts amounts past what the direction was verified
+        for, `foreign` a direction of another network. Raises ModelError for an unknown name, UsageError for the rest.
+        """
         layer, _, channel = name.partition(":")
-        if not channel.isdigit():
-            raise ModelError(
-                f"no direction {quoted(name)} for this model; it has 0", "or a channel such as b16.conv1:5"
-            )
-        edit = ChannelEdit(channel=(layer, int(channel)), amount=float(amount))
-        return self.derive(edits=(*self.recipe.edits, edit))
+        if channel.isdecimal():
+            if rows is not None:
+                raise UsageError(f"rows for the channel {quoted(name)}: a channel has none")
+            _refuse_beyond(name, amount, CHANNEL_LIMIT, beyond=beyond)
+            edit = ChannelEdit(channel=(layer, int(channel)), amount=float(amount))
+            return self.derive(edits=(*self.recipe.edits, edit))
+        direction = self.studio.catalogue.find(name, self.studio.info.model, foreign=foreign)
+        _refuse_beyond(name, amount, direction.header.limit, beyond=beyond)
+        step = DirectionEdit(
+            direction=direction.name,
+            sha256=direction.sha256,
+            amount=float(amount),
+            rows=rows,
+            foreign=direction.is_foreign(self.studio.info.model),
+        )
+        return self.derive(edits=(*self.recipe.edits, step))
 
     def mix(self, other: Face, rows: tuple[int, int]) -> Face:
         """Take rows [start, stop) of W+ from `other`, truncated as this face is."""
         mix = StyleMix(source=other.recipe.source, rows=rows)
         return self.derive(other, mixes=(*self.recipe.mixes, mix))
 
-    def lock(self, region: Region, strength: float = 1.0) -> Face:
-        """Ask that edits leave `region` as it is."""
-        return self.derive(locks=(*self.recipe.locks, RegionLock(region=region, strength=strength)))
+    def lock(self, region: Region, strength: float = 1.0, guarantee: Guarantee = "direction") -> Face:
+        """Ask that edits leave `region` as it is, with one of three guarantees (see docs/directions.md)."""
+        if region == "mask":
+            raise UsageError("region 'mask' is a picture of your own", "--lock FILE.png, or face.lock_mask")
+        lock = RegionLock(region=region, strength=float(strength), guarantee=guarantee)
+        return self.derive(locks=(*self.recipe.locks, lock))
+
+    def lock_mask(self, mask: np.ndarray, strength: float = 1.0, guarantee: Guarantee = "direction") -> Face:
+        """Ask that edits leave a drawn region as it is: bool [R, R], true where the face must stay.
+
+        Raises UsageError for another size than the full picture's, an empty mask, or one that leaves nothing to move.
+        """
+        side = self.studio.info.resolution
+        if mask.shape != (side, side):
+            raise UsageError(f"a mask of {mask.shape[1]} x {mask.shape[0]} px; this model takes {side} x {side}")
+        if mask.all() or not mask.any():
+            raise UsageError("the mask is empty" if not mask.any() else "the mask leaves nothing that may change")
+        lock = RegionLock(
+            region="mask", strength=float(strength), guarantee=guarantee, mask=LockMask.from_array(mask.astype(bool))
+        )
+        return self.derive(locks=(*self.recipe.locks, lock))
 
     def noise(self, mode: str, seed: int | None = None) -> Face:
         """Another noise input: "const", "none", or "random" with its seed."""
@@ -143,7 +190,6 @@ class Face:
         """What the JSON beside the picture says."""
         info = self.studio.info
         height, width = frame.pixels.shape[:2]
-        edits = [e for e in self.recipe.edits if isinstance(e, DirectionEdit)]
         return Provenance(
             recipe=self.recipe,
             recipe_sha256=self.recipe.digest,
@@ -156,7 +202,7 @@ class Face:
                 pixels_sha256=pixels_digest(frame.pixels),
             ),
             model=ModelRecord(sha256=info.model.sha256, name=info.model.name, licence=info.licence),
-            directions=tuple(DirectionRecord(name=e.direction, sha256=e.sha256, licence="unknown") for e in edits),
+            directions=self._direction_records(),
             measures=frame.measures,
             software=info.software,
             device=Device(kind="cuda" if "cuda" in info.device else "cpu", name=info.device_name, threads=info.threads),
@@ -166,6 +212,20 @@ class Face:
             time=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
             notices=(*info.notices, *frame.notices),
         )
+
+    def _direction_records(self) -> tuple[DirectionRecord, ...]:
+        records = {}
+        for edit in self.recipe.edits:
+            if isinstance(edit, DirectionEdit):
+                direction = self.studio.catalogue.by_digest(edit.sha256)
+                records[(edit.direction, edit.sha256)] = DirectionRecord(
+                    name=edit.direction,
+                    sha256=edit.sha256,
+                    licence="unknown" if direction is None else direction.header.licence,
+                    model=None if direction is None else direction.header.model,
+                    foreign=edit.foreign,
+                )
+        return tuple(records.values())
 
 
 class Studio:
@@ -178,6 +238,7 @@ class Studio:
         self.engine = engine
         self.settings = settings
         self.info: EngineInfo = engine.info()
+        self.catalogue = Catalogue(directions_path(), settings.directions)
         first = self.face(seed=0)
         self._history: tuple[Face, ...] = (first,)
         self._position = 0
@@ -201,6 +262,13 @@ class Studio:
         if size < MIN_RESOLUTION:
             raise UsageError(f"size {size}; accepted: {MIN_RESOLUTION} px and more")
         return 1 << (size.bit_length() - 1)
+
+    def moves_rows(self, edit: Edit) -> bool:
+        """Whether an edit moves rows of W+, rather than styles."""
+        if isinstance(edit, ChannelEdit):
+            return False
+        direction = self.catalogue.by_digest(edit.sha256)
+        return direction is None or direction.header.space != "styles"
 
     # --- new faces -----------------------------------------------------------------------------------------------
 
@@ -293,6 +361,15 @@ class Studio:
     def mark_saved(self, recipe: Recipe) -> None:
         """Note that `recipe` lies in a file now, so that what is derived from it names it as parent."""
         self._history = tuple(replace(f, saved=True) if f.recipe == recipe else f for f in self._history)
+
+
+def _refuse_beyond(name: str, amount: float, limit: float, *, beyond: bool) -> None:
+    """Raise UsageError for an amount that the concept was not verified for, unless it is asked for."""
+    if abs(amount) > limit and not beyond:
+        raise UsageError(
+            f"{name}={amount:g}: beyond what this model is known to do; accepted: -{limit:g} to {limit:g}",
+            "add --beyond to go further, where faces break",
+        )
 
 
 def _operator() -> str:

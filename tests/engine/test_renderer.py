@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import CHECKPOINTS, MODEL
+from tuiface.engine.editing.editor import Rendered
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local import LocalEngine
 from tuiface.errors import EngineError, ModelError, TuifaceError, UsageError
@@ -22,7 +23,6 @@ from tuiface.recipe import (
     LatentSource,
     Noise,
     Recipe,
-    RegionLock,
     SeedSource,
     StyleMix,
     Truncation,
@@ -81,13 +81,13 @@ def test_threads_of_a_job_are_its_own(engine: LocalEngine, recipe: Recipe, monke
     import torch
 
     used = []
-    render = engine._renderer.render
+    render = engine.editor.render
 
-    def watch(*arguments: Any) -> np.ndarray:
+    def watch(*arguments: Any) -> Rendered:
         used.append(torch.get_num_threads())
         return render(*arguments)
 
-    monkeypatch.setattr(engine._renderer, "render", watch)
+    monkeypatch.setattr(engine.editor, "render", watch)
     before = torch.get_num_threads()
     engine.render(RenderJob(recipe, threads=3))
     engine.render(RenderJob(recipe))
@@ -115,7 +115,7 @@ def test_later_mix_wins(engine: LocalEngine, recipe: Recipe) -> None:
 def test_latent_of_a_seed_gives_the_seeds_face(engine: LocalEngine, recipe: Recipe) -> None:
     from tuiface.engine.latents import recipe_ws
 
-    generator = engine._renderer.generator
+    generator = engine.editor.renderer.generator
     ws = recipe_ws(generator, recipe.derive(truncation=Truncation(psi=1.0)))[0]
     for array in (ws.numpy(), ws[0].numpy()):
         latent = recipe.derive(source=LatentSource.from_array(array))
@@ -130,15 +130,15 @@ def test_noise_modes_differ_and_random_is_repeatable(engine: LocalEngine, recipe
 
 
 def test_channel_edit_moves_one_channel_by_its_own_sigma(engine: LocalEngine, recipe: Recipe) -> None:
-    generator = engine._renderer.generator
+    generator = engine.editor.renderer.generator
     from tuiface.engine.latents import draw_w
 
     layer = generator.synthesis.get_submodule("b16.conv1")
     population = layer.affine(draw_w(generator, seed=5, count=4000))[:, 3]  # type: ignore[operator]
-    styles = generator.synthesis.styles(generator.map(generator.mapping.w_avg.new_ones(1, 64)))
-    moved = {name: style.clone() for name, style in styles.items()}
+    ws = generator.map(generator.mapping.w_avg.new_ones(1, 64))
+    styles = generator.synthesis.styles(ws)
     edit = ChannelEdit(channel=("b16.conv1", 3), amount=2.0)
-    engine._renderer._edit_channels(moved, recipe.derive(edits=(edit,)))
+    moved = engine.editor.renderer.edited_styles(ws, engine.editor.renderer.edits(recipe.derive(edits=(edit,))))
     assert [name for name in styles if not styles[name].equal(moved[name])] == ["b16.conv1"]
     step = float((moved["b16.conv1"] - styles["b16.conv1"])[0, 3])
     assert step == pytest.approx(2 * float(population.std()), rel=0.05)
@@ -160,7 +160,6 @@ def test_channel_edits_add_up(engine: LocalEngine, recipe: Recipe) -> None:
         ({"edits": (ChannelEdit(channel=("b16.conv1", 99), amount=1.0),)}, r"b16.conv1 has channels 0 to 31, not 99"),
         ({"edits": (ChannelEdit(channel=("b64.conv1", 0), amount=1.0),)}, r"no layer 'b64.conv1'"),
         ({"edits": (DirectionEdit(direction="smile", sha256="0" * 64, amount=1.0),)}, r"no direction 'smile'"),
-        ({"locks": (RegionLock(region="frame"),)}, r"locks\[0\].region: 'frame'"),
         ({"source": SeedSource(seed=1, label=2)}, "has no classes"),
         ({"source": LatentSource.from_array(np.zeros(5))}, r"\[5\] in w; this model takes \[64\]"),
     ],
@@ -209,7 +208,7 @@ def test_running_out_of_memory_is_one_line(
     def fail(*_: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:98] DefaultCPUAllocator: can't allocate memory: 9 bytes")
 
-    monkeypatch.setattr(engine._renderer, "render", fail)
+    monkeypatch.setattr(engine.editor.renderer, "render", fail)
     with pytest.raises(TuifaceError, match="out of memory on cpu") as caught:
         engine.render(RenderJob(recipe))
     assert caught.value.exit_code == 5

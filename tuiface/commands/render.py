@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiface.commands.edits import add_edit_flags, with_edits
 from tuiface.commands.session import Commands, emit, note, open_studio, parse_rows, resolve_face, settings_from
 from tuiface.errors import EXIT_DONE, UsageError, quoted
 
@@ -19,6 +20,7 @@ examples:
   tuiface render 0 --count 20 --psi 0.5 --out faces/
   tuiface render 42 --mix 7@6-18 --show         seed 42 with the colours and texture of seed 7
   tuiface render out/seed42-1f0c9a7b3d.png --psi 1 --noise none
+  tuiface render 42 --edit smile=1.5 --lock frame:paste    smile more, outside the inner face change nothing
   tuiface render 42 --edit b16.conv1:501=2      one style channel, by standard deviations
 """
 
@@ -37,13 +39,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser.add_argument("--psi", type=_number, help="truncation, 0 (mean face) to 1 (none); default: the settings'")
     parser.add_argument("--cutoff", type=_count, metavar="N", help="truncate rows 0 to N-1 alone")
     parser.add_argument("--class", dest="label", type=_count, metavar="N", help="class, for a network with labels")
-    parser.add_argument(
-        "--edit",
-        action="append",
-        default=[],
-        metavar="LAYER:CHANNEL=AMOUNT",
-        help="move a style channel by AMOUNT sigmas",
-    )
+    add_edit_flags(parser)
     parser.add_argument("--mix", action="append", default=[], metavar="FACE@A-B", help="take rows A to B-1 from FACE")
     parser.add_argument("--noise", metavar="MODE", help="const (stored maps), none, or random:SEED")
     parser.add_argument("--size", type=_count, metavar="PX", help="stop at the block of PX pixels; default: full size")
@@ -128,11 +124,9 @@ def _changed(studio: Studio, face: Face, args: argparse.Namespace) -> Face:
             raise UsageError(f"--mix {quoted(text)}; accepted: FACE@A-B, as in 7@6-12")
         other = resolve_face(studio, name, label=args.label, foreign=args.foreign)
         face = face.mix(other, parse_rows(rows))
-    for text in args.edit:
-        name, equals, amount = text.rpartition("=")
-        if not equals:
-            raise UsageError(f"--edit {quoted(text)}; accepted: LAYER:CHANNEL=AMOUNT, as in b16.conv1:501=2")
-        face = face.edit(name, _parse_amount(amount))
+    face = with_edits(face, args)
+    if args.frame_of is not None:
+        face = _with_frame_of(face, resolve_face(studio, args.frame_of, label=args.label, foreign=args.foreign))
     if args.noise is not None:
         mode, _, seed = args.noise.partition(":")
         if (
@@ -143,6 +137,29 @@ def _changed(studio: Studio, face: Face, args: argparse.Namespace) -> Face:
             raise UsageError(f"--noise {quoted(args.noise)}; accepted: const, none, random:SEED")
         face = face.noise(mode, int(seed) if seed else None)
     return face
+
+
+def _with_frame_of(face: Face, reference: Face) -> Face:
+    """The face as a latent whose frame was drawn towards the reference's; a note says by how much."""
+    from tuiface.engine.local import LocalEngine
+    from tuiface.recipe import LatentOrigin, LatentSource, Truncation
+
+    engine = face.studio.engine
+    assert isinstance(engine, LocalEngine)
+    found = engine.editor.corrected_frame(face.recipe, reference.recipe)
+    note(f"frame variation against {reference.id}: {found.before_percent:.2f} % -> {found.after_percent:.2f} %")
+    origin = LatentOrigin(
+        settings={
+            "method": "frame correction",
+            "face": face.recipe.digest,
+            "reference": reference.recipe.digest,
+            "frame_variation_before": round(found.before_percent, 3),
+            "frame_variation_after": round(found.after_percent, 3),
+        }
+    )
+    styles = tuple(edit for edit in face.recipe.edits if not face.studio.moves_rows(edit))
+    source = LatentSource.from_array(found.ws[0].cpu().numpy(), origin)
+    return face.derive(reference, source=source, truncation=Truncation(psi=1.0), mixes=(), edits=styles)
 
 
 def _unique(faces: list[Face]) -> list[Face]:
@@ -159,13 +176,6 @@ def _check_size(studio: Studio, size: int | None) -> None:
 def _progress(args: argparse.Namespace, done: int, total: int) -> None:
     if total > 1 and sys.stderr.isatty() and not args.show and not sys.stdout.isatty():
         print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-
-def _parse_amount(text: str) -> float:
-    try:
-        return _number(text)
-    except argparse.ArgumentTypeError as error:
-        raise UsageError(f"--edit amount: {error}") from None
 
 
 def _number(text: str) -> float:

@@ -10,7 +10,7 @@ Shape legend: N = batch, I/O = input/output channels, h/r = a layer's input/outp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ from tuiface.engine import ops
 
 if TYPE_CHECKING:
     from tuiface.engine.generator import SynthesisLayer, SynthesisNetwork, ToRGBLayer
+
+
+FeatureBlend = Callable[[Tensor, int], Tensor]
+"""Features or RGB sum [N, C, r, r] and r -> the same shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +137,17 @@ class SynthesisPlan:
         """Whether the plan still stands for `network` in `dtype`: training changes parameters in place."""
         return dtype == self._dtype and _versions(network) == self._versions
 
-    def synthesize(self, styles: Mapping[str, Tensor], noise: Mapping[str, Tensor | None], until: int) -> Tensor:
-        """Styles ([N, I] float32, before toRGB's gain) and noise by layer name -> float32 [N, 3, until, until]."""
+    def synthesize(
+        self,
+        styles: Mapping[str, Tensor],
+        noise: Mapping[str, Tensor | None],
+        until: int,
+        blend: FeatureBlend | None = None,
+    ) -> Tensor:
+        """Styles ([N, I] float32, before toRGB's gain) and noise by layer name -> float32 [N, 3, until, until].
+
+        `blend` changes each block's features, and the RGB sum after it.
+        """
         num = styles["b4.conv1"].shape[0]
         x = self._const.expand(num, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         img: Tensor | None = None
@@ -146,10 +159,14 @@ class SynthesisPlan:
                     layer = self._layers[name]
                     assert isinstance(layer, ConvPlan)
                     x = layer.run(x, styles[name], noise[name])
+            if blend is not None:
+                x = blend(x, resolution)
             torgb = self._layers[f"b{resolution}.torgb"]
             assert isinstance(torgb, ToRGBPlan)
             rgb = torgb.run(x, styles[f"b{resolution}.torgb"])
             img = rgb if img is None else rgb.add_(ops.upsample_rgb(img))
+            if blend is not None:
+                img = blend(img, resolution)
         assert img is not None
         return img.contiguous()
 

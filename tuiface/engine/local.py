@@ -8,6 +8,7 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,11 @@ import torch
 import torch.nn.functional as F
 
 import tuiface
-from tuiface.assets import embedded_model_path
+from tuiface.assets import directions_path, embedded_model_path
+from tuiface.directions.catalogue import Catalogue
 from tuiface.engine.allocator import keep_freed_memory
+from tuiface.engine.editing.editor import Editor, Rendered
+from tuiface.engine.editing.opening import open_region_reader
 from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.loading import Checkpoint, PreparedCheckpoint, build_checkpoint
 from tuiface.engine.renderer import Renderer
@@ -29,10 +33,12 @@ from tuiface.settings import Settings
 class LocalEngine:
     """Implements `tuiface.protocol.Engine`; safe to call from several threads, one picture at a time."""
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
-        self._renderer = Renderer(checkpoint.generator)
+    def __init__(self, checkpoint: Checkpoint, device: torch.device, catalogue: Catalogue) -> None:
+        self._info = _describe(checkpoint, device, draft_dtype(device))
+        renderer = Renderer(checkpoint.generator, self._info.model, catalogue.by_digest)
+        open_reader = partial(open_region_reader, checkpoint.generator, str(device))
+        self.editor = Editor(renderer, open_reader, checkpoint.discriminator)
         self._lock = threading.Lock()
-        self._info = _describe(checkpoint, device, _draft_dtype(device))
 
     @classmethod
     def open(cls, settings: Settings, prepared: PreparedCheckpoint) -> LocalEngine:
@@ -43,7 +49,8 @@ class LocalEngine:
         keep_freed_memory()
         device = choose_device(settings.device)
         torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
-        return cls(build_checkpoint(prepared, str(device), settings.cache), device)
+        checkpoint = build_checkpoint(prepared, str(device), settings.cache)
+        return cls(checkpoint, device, Catalogue(directions_path(), settings.directions))
 
     def info(self) -> EngineInfo:
         """What is loaded and where it runs."""
@@ -54,36 +61,37 @@ class LocalEngine:
         dtype: Dtype = self._info.draft_dtype if job.draft else self._info.dtype
         with self._lock, _threads(job.threads or self._info.threads):
             start = time.perf_counter()
-            pixels = self._render(job, dtype)
+            rendered = self._render(job, dtype)
             elapsed_ms = (time.perf_counter() - start) * 1000
         return Frame(
-            pixels=pixels,
+            pixels=rendered.pixels,
             recipe=job.recipe,
             sequence=job.sequence,
             dtype=dtype,
             elapsed_ms=elapsed_ms,
-            measures={"clipped_percent": clipped_percent(pixels)},
+            measures={"clipped_percent": clipped_percent(rendered.pixels), **rendered.measures},
+            notices=rendered.notices,
         )
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         """float [N, z_dim] -> float32 [N, w_dim] at psi 1."""
         with self._lock:
-            return map_z(self._renderer.generator, z, label)
+            return map_z(self.editor.renderer.generator, z, label)
 
     def ws(self, recipe: Recipe) -> np.ndarray:
         """float32 [num_ws, w_dim] after source, truncation and mixes; raises ModelError for a foreign recipe."""
         self._refuse_foreign(recipe)
         with self._lock, torch.no_grad():
-            rows: np.ndarray = recipe_ws(self._renderer.generator, recipe)[0].cpu().numpy()
+            rows: np.ndarray = recipe_ws(self.editor.renderer.generator, recipe)[0].cpu().numpy()
             return rows
 
     def close(self) -> None:
         """Nothing outlives the object."""
 
-    def _render(self, job: RenderJob, dtype: Dtype) -> np.ndarray:
+    def _render(self, job: RenderJob, dtype: Dtype) -> Rendered:
         self._refuse_foreign(job.recipe)
         try:
-            return self._renderer.render(job.recipe, job.resolution, dtype)
+            return self.editor.render(job.recipe, job.resolution, dtype)
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise EngineError(_memory_message(self._info), "close other programs, or use a smaller --size") from error
         except RuntimeError as error:
@@ -176,7 +184,7 @@ def _describe(checkpoint: Checkpoint, device: torch.device, draft_dtype: Dtype) 
     )
 
 
-def _draft_dtype(device: torch.device) -> Dtype:
+def draft_dtype(device: torch.device) -> Dtype:
     """bfloat16 if this processor convolves clearly faster in it; many only emulate it, at half the speed."""
     if device.type != "cpu":
         return "float32"

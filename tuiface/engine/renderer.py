@@ -6,46 +6,57 @@ the same bytes whoever asks for it beside which others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tuiface.engine.editing.edits import EditSum, FindDirection, add_styles, sum_edits
+from tuiface.engine.editing.population import Population
 from tuiface.engine.generator import Generator, SynthesisLayer
-from tuiface.engine.latents import POPULATION_DRAWS, POPULATION_SEED, draw_w, recipe_ws
-from tuiface.errors import ModelError, UsageError, nearest
+from tuiface.engine.latents import recipe_ws
+from tuiface.errors import UsageError
 from tuiface.protocol import Dtype
-from tuiface.recipe import ChannelEdit, Recipe
+from tuiface.recipe import ModelRef, Noise, Recipe
 
 
 class Renderer:
     """A generator with what is worth keeping between pictures: prepared weights and population statistics."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, model: ModelRef, find_direction: FindDirection) -> None:
         self.generator = generator
-        self._w_covariance: Tensor | None = None
+        self.model = model
+        self._find_direction = find_direction
+        self._population: Population | None = None
 
     def render(self, recipe: Recipe, resolution: int | None = None, dtype: Dtype = "float32") -> np.ndarray:
-        """uint8 [r, r, 3] for the RGB sum at block `resolution` (default: the full picture).
+        """uint8 [r, r, 3] for the RGB sum at block `resolution` (default: the full picture), without locks.
 
         Raises UsageError for a resolution without a block, ModelError for parts of the recipe that do not fit.
         """
-        until = self._checked_resolution(resolution)
-        self._refuse_unknown_parts(recipe)
+        until = self.checked_resolution(resolution)
         with torch.no_grad(), exact_convolutions():
-            ws = recipe_ws(self.generator, recipe)
-            styles = self.generator.synthesis.styles(ws, until)
-            self._edit_channels(styles, recipe)
-            image = self._synthesize(styles, recipe, until, dtype)
-            return to_pixels(image)
+            styles = self.edited_styles(recipe_ws(self.generator, recipe), self.edits(recipe), until)
+            return to_pixels(self.synthesize(styles, recipe.noise, until, dtype))
 
-    def _synthesize(self, styles: dict[str, Tensor], recipe: Recipe, until: int, dtype: Dtype) -> Tensor:
-        mode, seed = recipe.noise.mode, recipe.noise.seed
-        noise = mode if mode != "random" else self.random_noise(seed or 0, until)
-        maps = self.generator.noise_maps(noise, until)
-        return self.generator.plan(getattr(torch, dtype)).synthesize(styles, maps, until)
+    def edits(self, recipe: Recipe) -> EditSum:
+        """What the recipe's edits add up to; raises ModelError for one that does not fit."""
+        return sum_edits(self.generator, recipe, self.model, self.population, self._find_direction)
+
+    def edited_styles(self, ws: Tensor, edits: EditSum, until: int | None = None) -> dict[str, Tensor]:
+        """Styles by layer of ws [1, L, w_dim] with the edits applied: W+ steps, affines, style steps."""
+        return add_styles(self.generator.synthesis.styles(ws + edits.ws, until), edits.styles)
+
+    def synthesize(self, styles: Mapping[str, Tensor], noise: Noise, until: int, dtype: Dtype = "float32") -> Tensor:
+        """float32 [1, 3, until, until] of styles [1, I] by layer."""
+        return self.generator.plan(getattr(torch, dtype)).synthesize(styles, self.noise_maps(noise, until), until)
+
+    def noise_maps(self, noise: Noise, until: int) -> dict[str, Tensor | None]:
+        """A recipe's noise inputs by layer."""
+        drawn = self.random_noise(noise.seed or 0, until) if noise.mode == "random" else noise.mode
+        return self.generator.noise_maps(drawn, until)
 
     def random_noise(self, seed: int, until: int) -> Sequence[Tensor]:
         """N(0, 1) maps [1, 1, r, r] a convolution, drawn from RandomState(seed) in order of execution, on the CPU.
@@ -59,45 +70,18 @@ class Renderer:
         device = self.generator.mapping.w_avg.device
         return [torch.from_numpy(state.randn(1, 1, r, r).astype(np.float32)).to(device) for r in sides]
 
-    def _edit_channels(self, styles: dict[str, Tensor], recipe: Recipe) -> None:
-        layers = {name: layer for name, layer, _ in self.generator.synthesis.style_layers()}
-        for i, edit in enumerate(recipe.edits):
-            if not isinstance(edit, ChannelEdit):
-                continue
-            name, channel = edit.channel
-            if name not in layers:
-                raise ModelError(f"edits[{i}].channel: this model has no layer '{name}'", nearest(name, layers))
-            affine = layers[name].affine
-            last = affine.weight.shape[0] - 1
-            if channel > last:
-                raise ModelError(f"edits[{i}].channel: {name} has channels 0 to {last}, not {channel}")
-            if name in styles:  # a layer beyond the block that a preview stops at has no say
-                row = affine.weight[channel] * affine.weight_gain
-                sigma = torch.sqrt(row @ self.w_covariance() @ row)
-                styles[name][:, channel] += edit.amount * sigma
+    def population(self) -> Population:
+        """The network's own population of latents; drawn once, when first asked for."""
+        if self._population is None:
+            self._population = Population.of(self.generator)
+        return self._population
 
-    def w_covariance(self) -> Tensor:
-        """float32 [w_dim, w_dim] of w over the network's own population (psi 1); computed once.
-
-        A style is linear in w, so the standard deviation of channel a.w + b is sqrt(a^T C a).
-        """
-        if self._w_covariance is None:
-            self._w_covariance = torch.cov(draw_w(self.generator, POPULATION_SEED, POPULATION_DRAWS).t())
-        return self._w_covariance
-
-    def _checked_resolution(self, resolution: int | None) -> int:
+    def checked_resolution(self, resolution: int | None) -> int:
+        """The block to stop at; raises UsageError where there is none of that size."""
         try:
             return self.generator.check_resolution(resolution)
         except ValueError as error:
             raise UsageError(f"size: {error}") from None
-
-    @staticmethod
-    def _refuse_unknown_parts(recipe: Recipe) -> None:
-        for i, edit in enumerate(recipe.edits):
-            if not isinstance(edit, ChannelEdit):
-                raise ModelError(f"edits[{i}].direction: no direction '{edit.direction}' for this model; it has 0")
-        if recipe.locks:
-            raise ModelError(f"locks[0].region: '{recipe.locks[0].region}': this model has no region map, so no locks")
 
 
 def exact_convolutions() -> AbstractContextManager[None]:

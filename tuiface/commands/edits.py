@@ -1,0 +1,141 @@
+"""The flags that edit faces, for every command that renders them: --edit, --lock, --beyond, --force-foreign."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
+
+from tuiface.commands.session import parse_rows
+from tuiface.errors import InputFileError, UsageError, nearest, quoted
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tuiface.recipe import Guarantee, Region, RegionLock
+    from tuiface.studio import Face
+
+EDIT_FORM = "NAME=AMOUNT[@A-B], as in smile=1.5 or b16.conv1:501=2"
+LOCK_FORM = "REGION[=STRENGTH][:GUARANTEE], as in frame=0.8:blend"
+
+
+def add_edit_flags(parser: argparse.ArgumentParser) -> None:
+    """Describe the flags."""
+    parser.add_argument(
+        "--edit",
+        action="append",
+        default=[],
+        metavar="NAME=AMOUNT[@A-B]",
+        help="move a direction (on rows A to B-1), or a style channel LAYER:CHANNEL, by AMOUNT sigmas",
+    )
+    parser.add_argument(
+        "--lock",
+        action="append",
+        default=[],
+        metavar="REGION[=STRENGTH][:GUARANTEE]",
+        help="keep a region, or the white part of a PNG, while edits move: direction (default), blend or paste",
+    )
+    parser.add_argument(
+        "--frame-of", metavar="FACE", help="then change coarse rows until the face frame is that of FACE"
+    )
+    parser.add_argument("--beyond", action="store_true", help="accept amounts past what a direction was verified for")
+    parser.add_argument("--force-foreign", action="store_true", help="apply directions of another model to this one")
+
+
+def with_edits(face: Face, args: argparse.Namespace) -> Face:
+    """The face with --edit and --lock applied. Raises UsageError, ModelError or InputFileError."""
+    for text in args.edit:
+        name, equals, rest = text.partition("=")
+        if not equals:
+            raise UsageError(f"--edit {quoted(text)}; accepted: {EDIT_FORM}")
+        amount, at, rows = rest.partition("@")
+        face = face.edit(
+            name,
+            parse_number(amount, "--edit amount"),
+            parse_rows(rows) if at else None,
+            beyond=args.beyond,
+            foreign=args.force_foreign,
+        )
+    for text in args.lock:
+        face = _with_lock(face, text)
+    return face
+
+
+def parse_number(text: str, what: str) -> float:
+    """A finite number. Raises UsageError that begins with `what`."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise UsageError(f"{what}: {quoted(text)} is not a number, such as 1.5") from None
+    if value != value or value in (float("inf"), float("-inf")):
+        raise UsageError(f"{what}: {quoted(text)} is not a finite number")
+    return value
+
+
+def parse_lock(text: str) -> RegionLock:
+    """A lock on a named region, from `frame=0.8:blend`. Raises UsageError."""
+    from tuiface.recipe import RegionLock
+
+    name, strength, guarantee = _lock_parts(text)
+    return RegionLock(region=_known_region(name, text), strength=strength, guarantee=guarantee)
+
+
+def _with_lock(face: Face, text: str) -> Face:
+    name, strength, guarantee = _lock_parts(text)
+    if name.lower().endswith(".png"):
+        return face.lock_mask(read_mask(Path(name)), strength, guarantee)
+    return face.lock(_known_region(name, text), strength, guarantee)
+
+
+def _lock_parts(text: str) -> tuple[str, float, Guarantee]:
+    """(region or path, strength, guarantee)."""
+    from tuiface.recipe import Guarantee
+
+    rest, colon, guarantee = text.rpartition(":")
+    if not colon or "/" in guarantee:
+        rest, guarantee = text, "direction"
+    if guarantee not in get_args(Guarantee):
+        raise UsageError(
+            f"--lock {quoted(text)}: guarantee {quoted(guarantee)}; accepted: {', '.join(get_args(Guarantee))}"
+        )
+    name, equals, number = rest.partition("=")
+    strength = parse_number(number, "--lock strength") if equals else 1.0
+    if not 0 <= strength <= 1:
+        raise UsageError(f"--lock strength {strength:g}; accepted: 0 to 1")
+    return name, strength, cast("Guarantee", guarantee)
+
+
+def _known_region(name: str, text: str) -> Region:
+    from tuiface.recipe import Region
+
+    known = [region for region in get_args(Region) if region != "mask"]
+    if name not in known:
+        raise UsageError(
+            f"--lock {quoted(text)}: no region {quoted(name)}; accepted: {', '.join(known)}, or a PNG file",
+            nearest(name, known),
+        )
+    return cast("Region", name)
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """bool [H, W]: where a user's PNG is lighter than mid grey. Raises InputFileError in one line."""
+    import io
+
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    from tuiface.provenance import MAX_PIXELS, MAX_PNG_BYTES
+    from tuiface.validation import read_bytes
+
+    data = read_bytes(path, MAX_PNG_BYTES)
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputFileError(
+                    f"{path.name}: {image.width} x {image.height} pixels; at most {MAX_PIXELS} accepted"
+                )
+            return np.asarray(image.convert("L")) > 127
+    except UnidentifiedImageError:
+        raise InputFileError(f"{path.name}: not a PNG picture; a mask is one, white where the face must stay") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputFileError(f"{path.name}: not a sound PNG: {error}") from None

@@ -47,7 +47,20 @@ class Parser(argparse.ArgumentParser):
 
 def build_parser() -> Parser:
     """The parser of all commands, with light imports only."""
-    from tuiface.commands import bench, dataset, doctor, library, model, morph, render, show, swap, train, verify
+    from tuiface.commands import (
+        bench,
+        dataset,
+        directions,
+        doctor,
+        library,
+        model,
+        morph,
+        render,
+        show,
+        swap,
+        train,
+        verify,
+    )
 
     parser = Parser(
         prog="tuiface", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -58,7 +71,7 @@ def build_parser() -> Parser:
     for action in common_flags()._actions:
         parser._add_action(action)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
-    for module in (render, show, verify, morph, swap, model, library, dataset, train, doctor, bench):
+    for module in (render, show, verify, morph, swap, directions, model, library, dataset, train, doctor, bench):
         module.add_parser(commands, common)
     return parser
 

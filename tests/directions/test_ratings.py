@@ -1,0 +1,78 @@
+"""Ratings by many: reliability, raters who use the scale differently, and what makes a table useless."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tuiface.directions.ratings import read_ratings
+from tuiface.errors import InputFileError, TuifaceError, UsageError
+
+
+def write(path: Path, noise: float, raters: int = 5, faces: int = 40) -> np.ndarray:
+    """A table in which raters see the same truth through noise, each with a scale of their own."""
+    chance = np.random.RandomState(0)
+    truth = chance.randn(faces)
+    lines = ["face,rater,rating,remark"]
+    for rater in range(raters):
+        seen = (truth + noise * chance.randn(faces)) * (0.5 + rater) + 10 * rater
+        lines += [f"{face},r{rater},{value:.4f}," for face, value in enumerate(seen)]
+    path.write_text("\n".join(lines))
+    return truth
+
+
+def test_mean_rating_is_the_truth_whatever_scale_a_rater_uses(tmp_path: Path) -> None:
+    truth = write(tmp_path / "r.csv", noise=0.5)
+    ratings = read_ratings(tmp_path / "r.csv")
+    assert ratings.num_raters == 5
+    assert np.corrcoef(ratings.scores, truth)[0, 1] > 0.95
+    assert ratings.agreement == pytest.approx(1 / 1.25, abs=0.1)
+    assert ratings.reliability == pytest.approx(0.95, abs=0.03)
+
+
+def test_more_raters_are_more_reliable(tmp_path: Path) -> None:
+    found = []
+    for raters in (2, 8):
+        write(tmp_path / "r.csv", noise=1.0, raters=raters)
+        found.append(read_ratings(tmp_path / "r.csv").reliability)
+    assert found[0] < found[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("face,rater,score\n1,a,2\n", "no column 'rating'; it has face, rater, score"),
+        ("", "no column 'face'; it has none"),
+        ("face,rater,rating\nx,a,2\n", "line 2: face 'x' is no seed number"),
+        ("face,rater,rating\n1,a,two\n", "line 2: rating 'two' is not a number"),
+        ("face,rater,rating\n1,a,nan\n", "line 2: rating 'nan' is not a finite number"),
+        ("face,rater,rating\n1,a\n", "line 2: rating '' is not a number"),
+        ("face,rater,rating\n1,a,2\n1,a,3\n", "line 3: a rated face 1 before"),
+        ("face,rater,rating\n1,a,2\n", "1 faces and 1 raters; needed are 30 and 2"),
+    ],
+)
+def test_bad_tables_are_one_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "r.csv").write_text(text)
+    with pytest.raises(TuifaceError) as refused:
+        read_ratings(tmp_path / "r.csv")
+    assert message in str(refused.value)
+
+
+def test_raters_who_contradict_each_other(tmp_path: Path) -> None:
+    write(tmp_path / "r.csv", noise=50.0)
+    with pytest.raises(UsageError, match="the raters contradict each other"):
+        read_ratings(tmp_path / "r.csv")
+
+
+def test_rater_who_never_varies(tmp_path: Path) -> None:
+    lines = [f"{i},a,{i}\n{i},b,4" for i in range(40)]
+    (tmp_path / "r.csv").write_text("face,rater,rating\n" + "\n".join(lines))
+    with pytest.raises(UsageError, match="rater 'b' gave every face the same rating"):
+        read_ratings(tmp_path / "r.csv")
+
+
+def test_missing_file() -> None:
+    with pytest.raises(InputFileError, match="no file"):
+        read_ratings(Path("/nowhere.csv"))

@@ -1,0 +1,264 @@
+"""`tuiface directions`: list, show and import directions; `directions_making` has the actions that make new ones."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiface.commands.edits import parse_number
+from tuiface.commands.session import Commands, emit, note, parse_rows, settings_from
+from tuiface.errors import EXIT_DONE, EXIT_INPUT, ModelError, UsageError, quoted
+
+FFHQ_WORD = "ffhq-channels"
+
+if TYPE_CHECKING:
+    from tuiface.directions.catalogue import Catalogue, CatalogueEntry
+    from tuiface.directions.direction import Direction
+    from tuiface.recipe import ModelRef
+    from tuiface.settings import Settings
+
+EXAMPLE = """\
+examples:
+  tuiface directions list
+  tuiface directions show smile                      ends, unit, origin, and what else it changes
+  tuiface directions show age --old-amount 4.2       an amount of the earlier systems in standard deviations
+  tuiface directions import age.npy --name age --legacy first --licence "ours"
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the command and its actions."""
+    parser = commands.add_parser(
+        "directions",
+        parents=[common],
+        help="list, show, import, discover, learn and measure directions",
+        description="Directions change one concept of a face. Each belongs to one network.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser(
+        "list", parents=[common], help="the directions of a network", epilog="example: tuiface directions list"
+    )
+    listing.add_argument("--all", action="store_true", help="those of other networks too")
+    listing.set_defaults(run=run_list)
+    show = actions.add_parser(
+        "show", parents=[common], help="everything about one direction", epilog="example: tuiface directions show smile"
+    )
+    show.add_argument("name", metavar="NAME")
+    show.add_argument("--old-amount", metavar="N", help="convert an amount of the earlier systems")
+    show.add_argument("--boost", action="store_true", help="the old amount was given with the boost by three")
+    show.set_defaults(run=run_show)
+    _add_import(actions, common)
+    from tuiface.commands.directions_discovery import add_discover, add_report
+    from tuiface.commands.directions_learning import add_learn
+
+    add_discover(actions, common)
+    add_learn(actions, common)
+    add_report(actions, common)
+
+
+def _add_import(actions: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    parser = actions.add_parser(
+        "import",
+        parents=[common],
+        help="import a direction that you own: .npy, .npz or .pt",
+        epilog="example: tuiface directions import age.npy --name age --legacy first",
+    )
+    parser.add_argument(
+        "file", metavar="FILE", help="[w_dim] or [num_ws, w_dim], read without executing anything; or ffhq-channels"
+    )
+    parser.add_argument("--name", metavar="NAME", help="default: the file's name")
+    parser.add_argument("--key", metavar="KEY", help="which array of a file with several")
+    parser.add_argument("--rows", metavar="A-B", help="rows that move; default: all, or those of the earlier system")
+    parser.add_argument("--legacy", choices=("first", "later"), help="it belongs to one of the lab's earlier systems")
+    parser.add_argument("--raw", action="store_true", help="amount 1 is the array as it is, not a standard deviation")
+    parser.add_argument("--limit", metavar="N", help="largest amount without --beyond; default: 3")
+    parser.add_argument("--licence", default="unknown", metavar="TEXT", help="recorded with every picture")
+    parser.add_argument("--paper", default="", metavar="TEXT", help="where it was published")
+    parser.add_argument(
+        "--yes", action="store_true", help="of ffhq-channels: these are the original weights, do not ask"
+    )
+    parser.add_argument("--force", action="store_true", help="replace a direction of the same name")
+    parser.set_defaults(run=run_import)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """One line a direction; files that cannot be read are named, exit code 3."""
+    settings = settings_from(args)
+    catalogue, model = open_catalogue(settings), model_of(settings)
+    for entry in catalogue.entries(None if args.all else model):
+        header = entry.direction.header
+        kind = "shipped" if entry.shipped else "own"
+        foreign = "" if header.model.sha256 == model.sha256 else f"  for {header.model.name}"
+        emit(
+            args,
+            f"{header.name:<22} {header.labels.en[0]} / {header.labels.en[1]}  "
+            f"(±{header.limit:g} {header.unit}, {header.space}, {kind}{foreign})",
+            **_values(entry),
+        )
+    problems = catalogue.problems()
+    for problem in problems:
+        note(f"skipped: {problem}")
+    return EXIT_INPUT if problems else EXIT_DONE
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Header, leakage and measures of one direction."""
+    settings = settings_from(args)
+    direction = open_catalogue(settings).find(args.name, model_of(settings), foreign=True)
+    if args.old_amount is not None:
+        amount = _converted(direction, parse_number(args.old_amount, "--old-amount"), boosted=args.boost)
+        emit(args, f"--edit {direction.name}={amount:.3g}", name=direction.name, amount=amount)
+        return EXIT_DONE
+    if getattr(args, "json", False):
+        emit(args, "", sha256=direction.sha256, **direction.header.model_dump(mode="json"))
+        return EXIT_DONE
+    for key, value in _described(direction):
+        print(f"{key:>12}  {value}")
+    return EXIT_DONE
+
+
+def run_import(args: argparse.Namespace) -> int:
+    """Read an array, measure its unit over the network's population, and keep it among the user's directions."""
+    from tuiface.directions.importing import as_step, chosen_array, read_numpy_arrays
+    from tuiface.directions.legacy import legacy_direction
+
+    if args.file == FFHQ_WORD:
+        return _import_published(args)
+    path = Path(args.file)
+    name = args.name or path.stem.lower().replace("-", "_")
+    legacy = legacy_direction(name, args.legacy) if args.legacy else None
+    if path.suffix.lower() in (".npy", ".npz"):
+        arrays = read_numpy_arrays(path)
+    elif path.suffix.lower() in (".pt", ".pth", ".pkl"):
+        from tuiface.engine.checkpoints import read_arrays
+
+        arrays = read_arrays(path)
+    else:
+        raise UsageError(f"{quoted(path)}: accepted are .npy, .npz and .pt")
+    array = chosen_array(arrays, args.key, path.name)
+    settings = settings_from(args)
+    from tuiface.engine.editing.workshop import Workshop
+
+    workshop = Workshop.open(settings)
+    config = workshop.generator.config
+    step = as_step(array, config.num_ws, config.w_dim, path.name)
+    rows = parse_rows(args.rows) if args.rows else None if legacy is None else legacy.rows
+    direction = workshop.imported(
+        name, step, rows, file=path.name, raw=args.raw, system=args.legacy, licence=args.licence, paper=args.paper
+    )
+    if args.limit is not None:
+        direction = with_limit(direction, parse_number(args.limit, "--limit"))
+    keep(args, settings, direction)
+    return EXIT_DONE
+
+
+def _import_published(args: argparse.Namespace) -> int:
+    """The published channels of the original FFHQ network, after a check of its shape and a question."""
+    from tuiface.directions.direction import DirectionOrigin
+    from tuiface.directions.published import PAPER, is_config_f, single_channels
+    from tuiface.engine.editing.workshop import Workshop
+
+    settings = settings_from(args)
+    workshop = Workshop.open(settings)
+    layers = {name: int(layer.affine.weight.shape[0]) for name, layer, _ in workshop.generator.synthesis.style_layers()}
+    if not is_config_f(layers):
+        raise ModelError(
+            f"'{workshop.model.name}' has another shape than the original FFHQ network (config F, 1024 px): "
+            "its channels mean other things",
+            "tuiface directions discover --method channels ranks those of this one",
+        )
+    if not args.yes:
+        note(f"The shape of '{workshop.model.name}' fits. Only you know whether these are the original FFHQ weights;")
+        note("for a network trained or fine-tuned on anything else these channels mean nothing.")
+        if not sys.stdin.isatty():
+            raise UsageError("ffhq-channels needs a yes", "add --yes")
+        if input("Are they? [y/N] ").strip().lower() not in ("y", "yes"):
+            note("nothing imported")
+            return EXIT_DONE
+    for name, (layer, channel) in single_channels().items():
+        origin = DirectionOrigin(method="published", data=f"{layer}:{channel}", paper=PAPER)
+        keep(args, settings, workshop.channel_direction(name, {layer: {channel: 1.0}}, origin, licence=args.licence))
+    return EXIT_DONE
+
+
+def with_limit(direction: Direction, limit: float) -> Direction:
+    """The direction with another largest amount. Raises UsageError."""
+    from tuiface.directions.direction import Direction
+
+    if limit <= 0:
+        raise UsageError(f"--limit {limit:g}; accepted: a number above 0")
+    return Direction(direction.header.model_copy(update={"limit": limit}), direction.arrays)
+
+
+def keep(args: argparse.Namespace, settings: Settings, direction: Direction) -> None:
+    """Write a new direction into the user's folder and say where it lies."""
+    path = open_catalogue(settings).add(direction, force=args.force)
+    emit(args, f"{direction.name}  {path}", name=direction.name, file=str(path), sha256=direction.sha256)
+
+
+def open_catalogue(settings: Settings) -> Catalogue:
+    """The shipped directions and the user's."""
+    from tuiface.assets import directions_path
+    from tuiface.directions.catalogue import Catalogue
+
+    return Catalogue(directions_path(), settings.directions)
+
+
+def model_of(settings: Settings) -> ModelRef:
+    """The network that the settings name, from its header alone where it is one of ours."""
+    from tuiface.assets import embedded_model_path
+    from tuiface.engine.loading import prepare_checkpoint
+    from tuiface.recipe import ModelRef
+
+    info = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache).info
+    return ModelRef(sha256=info.network_sha256, name=info.name)
+
+
+def _converted(direction: Direction, old: float, *, boosted: bool) -> float:
+    from tuiface.directions.legacy import converted_amount
+
+    norm, sigma = direction.header.origin.settings.get("raw_norm"), direction.header.sigma
+    if not isinstance(norm, float) or sigma is None:
+        raise UsageError(
+            f"direction '{direction.name}' does not come from a file of an earlier system, so it has no old amounts",
+            "tuiface directions import FILE --legacy first",
+        )
+    return converted_amount(old, norm, sigma, boosted=boosted)
+
+
+def _values(entry: CatalogueEntry) -> dict[str, object]:
+    header = entry.direction.header
+    return {
+        "name": header.name,
+        "labels": header.labels.model_dump(mode="json"),
+        "unit": header.unit,
+        "limit": header.limit,
+        "space": header.space,
+        "rows": header.rows,
+        "licence": header.licence,
+        "model": header.model.model_dump(mode="json"),
+        "sha256": entry.direction.sha256,
+        "shipped": entry.shipped,
+        "file": str(entry.path),
+    }
+
+
+def _described(direction: Direction) -> list[tuple[str, str]]:
+    header = direction.header
+    lines = [
+        ("name", f"{header.name}  {direction.sha256[:10]}"),
+        ("English", " / ".join(header.labels.en)),
+        ("Spanish", " / ".join(header.labels.es)),
+        ("space", header.space if header.rows is None else f"{header.space}, rows {header.rows[0]}-{header.rows[1]}"),
+        ("unit", f"{header.unit}, up to ±{header.limit:g}"),
+        ("origin", " · ".join(filter(None, (header.origin.method, header.origin.data, header.origin.paper)))),
+        ("licence", header.licence),
+        ("model", f"{header.model.name}  {header.model.sha256[:10]}"),
+    ]
+    lines += [(key.replace("_", " ")[:12], f"{value:g}") for key, value in header.measures.items()]
+    leakage = sorted(header.leakage.items(), key=lambda item: -abs(item[1]))
+    return [*lines, *(("changes", f"{name} {value:+.2f} sigma a unit") for name, value in leakage[:12])]

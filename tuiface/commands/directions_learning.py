@@ -1,0 +1,205 @@
+"""`tuiface directions learn`: from the attribute reader, from your own answers, or from a table of ratings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiface.commands.directions import keep
+from tuiface.commands.session import Commands, emit, note, settings_from
+from tuiface.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError
+
+if TYPE_CHECKING:
+    from tuiface.engine.editing.making import LearnedDirection
+    from tuiface.engine.editing.reading import AttributeReading
+    from tuiface.engine.editing.workshop import Workshop
+    from tuiface.settings import Settings
+
+ASKED_PX = 256
+"""Side of the faces of a questionnaire."""
+EXAMPLE = """\
+examples:
+  tuiface directions learn --attributes all                       everything that the reader sees in this network
+  tuiface directions learn --attributes smile,yaw --hold age,gender
+  tuiface directions learn --ask trustworthy                      by keyboard: 30 to 200 answers about faces
+  tuiface directions learn --ask attractive --scale 1-7
+  tuiface directions learn --ratings ratings.csv --name friendly  columns face, rater, rating
+"""
+
+
+def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the action."""
+    parser = actions.add_parser(
+        "learn",
+        parents=[common],
+        help="make directions from labels: the reader's, your own answers, or ratings",
+        description="Make directions from labels. Each one is verified on faces that it was not learned from.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--attributes", metavar="NAMES", help="from the attribute reader: names with commas, or all")
+    source.add_argument("--ask", metavar="NAME", help="from your own answers about faces, for a concept of that name")
+    source.add_argument("--ratings", metavar="CSV", help="from ratings by several people")
+    parser.add_argument("--hold", metavar="NAMES", help="attributes to leave alone: names, all (default) or none")
+    parser.add_argument("--draws", type=int, default=4000, metavar="N", help="faces to learn from; default: 4000")
+    parser.add_argument("--seeds", type=int, default=200, metavar="N", help="faces to verify on; default: 200")
+    parser.add_argument("--scale", choices=("yes-no", "1-7"), default="yes-no", help="of --ask; default: yes-no")
+    parser.add_argument(
+        "--pool", type=int, default=400, metavar="N", help="of --ask: faces to choose from; default: 400"
+    )
+    parser.add_argument("--stop-at", type=int, default=200, metavar="N", help="of --ask: answers to take; default: 200")
+    parser.add_argument("--answers", metavar="FILE", help="of --ask: where answers are kept and taken up again")
+    parser.add_argument("--name", metavar="NAME", help="of --ratings: default: the file's name")
+    parser.add_argument("--keep-weak", action="store_true", help="keep directions that fail their verification too")
+    parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the settings'")
+    parser.add_argument("--force", action="store_true", help="replace directions of the same names")
+    parser.set_defaults(run=run_learn)
+
+
+def run_learn(args: argparse.Namespace) -> int:
+    """Learn and keep; exit code 1 if a direction failed its verification."""
+    if args.ask:
+        return _from_answers(args)
+    return _from_ratings(args) if args.ratings else _from_attributes(args)
+
+
+def _from_answers(args: argparse.Namespace) -> int:
+    from tuiface.commands.questions import ask, keep_answers, resume
+    from tuiface.directions.direction import DirectionOrigin
+    from tuiface.directions.questionnaire import MIN_ANSWERS, Questionnaire
+    from tuiface.engine.editing.answering import direction_from_scores, face_features, seed_components
+    from tuiface.engine.loading import open_engine
+    from tuiface.studio import Studio
+    from tuiface.terminal.shell import show_pixels
+
+    if not MIN_ANSWERS <= args.stop_at <= 200 or args.pool < 2 * MIN_ANSWERS:
+        raise UsageError(f"--stop-at {args.stop_at} --pool {args.pool}; accepted: {MIN_ANSWERS} to 200, and from 60")
+    settings = settings_from(args)
+    workshop = _workshop(settings)
+    seeds = tuple(range(args.pool))
+    white = seed_components(workshop, seeds)
+    features = face_features(workshop, white, _reader_at_hand(workshop))
+    questionnaire = Questionnaire(seeds, features, args.scale)
+    path = Path(args.answers) if args.answers else settings.directions / f"{args.ask}.answers.json"
+    resume(path, args.ask, args.scale, workshop.model, questionnaire)
+    with Studio(open_engine(settings), settings) as studio:
+        ask(
+            questionnaire,
+            args.ask,
+            lambda seed: show_pixels(studio.face(seed).render(ASKED_PX).pixels),
+            lambda: keep_answers(path, args.ask, args.scale, workshop.model, questionnaire),
+            args.stop_at,
+        )
+    accuracy = questionnaire.accuracy()
+    settings_of_it: dict[str, str | int | float | bool] = {"answers": questionnaire.num_given, "scale": args.scale}
+    if accuracy is not None:
+        settings_of_it |= {"foreseen": round(accuracy.share, 3), "foreseen_low": round(accuracy.low, 3)}
+    origin = DirectionOrigin(method="answers", data=path.name, settings=settings_of_it)
+    scores = features @ questionnaire.slopes()
+    keep(args, settings, direction_from_scores(workshop, args.ask, white, scores, origin))
+    return EXIT_DONE
+
+
+def _from_ratings(args: argparse.Namespace) -> int:
+    from tuiface.directions.direction import DirectionOrigin
+    from tuiface.directions.ratings import read_ratings
+    from tuiface.engine.editing.answering import direction_from_scores, seed_components
+
+    path = Path(args.ratings)
+    ratings = read_ratings(path)
+    settings = settings_from(args)
+    workshop = _workshop(settings)
+    white = seed_components(workshop, ratings.seeds)
+    note(
+        f"{len(ratings.seeds)} faces, {ratings.num_raters} raters, reliability {ratings.reliability:.2f} "
+        f"(mean correlation of two raters {ratings.agreement:.2f})"
+    )
+    origin = DirectionOrigin(
+        method="ratings",
+        data=path.name,
+        settings={
+            "faces": len(ratings.seeds),
+            "raters": ratings.num_raters,
+            "reliability": round(ratings.reliability, 3),
+            "agreement": round(ratings.agreement, 3),
+        },
+    )
+    name = args.name or path.stem.lower().replace("-", "_")
+    keep(args, settings, direction_from_scores(workshop, name, white, ratings.scores, origin))
+    return EXIT_DONE
+
+
+def _workshop(settings: Settings) -> Workshop:
+    from tuiface.engine.editing.workshop import Workshop
+
+    return Workshop.open(settings)
+
+
+def _reader_at_hand(workshop: Workshop) -> AttributeReading | None:
+    """The attribute reader, or None with a note: answers are then learned over w itself, which takes more of them."""
+    from tuiface.engine.editing.opening import open_attribute_reader
+    from tuiface.errors import ModelError
+
+    try:
+        return open_attribute_reader(str(workshop.population.mean.device))
+    except ModelError as error:
+        note(f"note: {error.message}: more answers are needed")
+        return None
+
+
+def _from_attributes(args: argparse.Namespace) -> int:
+    from tuiface.engine.editing.making import LearningPlan, learn_directions
+    from tuiface.engine.editing.opening import open_attribute_reader, open_region_reader
+
+    if args.draws < 200 or args.seeds < 20:
+        raise UsageError(f"--draws {args.draws} --seeds {args.seeds}; accepted: at least 200 and 20")
+    held = None if args.hold in (None, "all") else () if args.hold == "none" else _names(args.hold)
+    names = () if args.attributes == "all" else _names(args.attributes)
+    workshop = _workshop(settings_from(args))
+    device = str(workshop.population.mean.device)
+    plan = LearningPlan(names, held, draws=args.draws, seeds=args.seeds)
+    reader, regions = open_attribute_reader(device), open_region_reader(workshop.generator, device)
+    made = learn_directions(workshop, reader, regions, plan, note)
+    return _keep_all(args, made)
+
+
+def _keep_all(args: argparse.Namespace, made: list[LearnedDirection]) -> int:
+    code = EXIT_DONE
+    for learned in made:
+        direction = learned.direction
+        if learned.holds or args.keep_weak:
+            _keep(args, learned)
+        if not learned.holds:
+            code = EXIT_CHECK_FAILED
+            measures = direction.header.measures
+            note(
+                f"{direction.name}: failed: monotone on {measures['monotone_percent']:g} % of faces, "
+                f"{measures['slope_sigma']:g} sigma a unit"
+            )
+    return code
+
+
+def _keep(args: argparse.Namespace, learned: LearnedDirection) -> None:
+    if args.out is None:
+        keep(args, settings_from(args), learned.direction)
+        return
+    from tuiface.directions.files import write_direction
+    from tuiface.files import make_folder
+
+    path = Path(args.out) / f"{learned.direction.name}.safetensors"
+    make_folder(path.parent)
+    write_direction(learned.direction, path, force=args.force)
+    emit(
+        args,
+        f"{learned.direction.name}  {path}",
+        name=learned.direction.name,
+        file=str(path),
+        sha256=learned.direction.sha256,
+        **learned.direction.header.measures,
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -1,0 +1,235 @@
+"""Learning a concept from one person's eyes: which face to show next, what is known so far, and when it is enough.
+
+A Bayesian linear model of the answers over standardised components: logistic for yes and no, Gaussian for ratings from
+1 to 7. The next face is the one whose answer is expected to tell most (Houlsby et al. 2011, arXiv 1112.5745); every
+fourth is drawn at random, and on those alone is the accuracy counted: the chosen ones are the hardest there are. Every
+eleventh is a face that was answered before: so contradictions show.
+
+Shape legend: N = faces of the pool, F = components.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from tuiface.directions.direction import Name
+from tuiface.errors import UsageError
+from tuiface.recipe import ModelRef
+from tuiface.validation import Value
+
+MIN_ANSWERS, MAX_ANSWERS = 30, 200
+RANDOM_EVERY, REPEAT_EVERY = 4, 11
+#: Prior precision of a component's slope, for N(0, 1) components: most components say nothing of any one concept.
+PRIOR_PRECISION = 8.0
+NEWTON_STEPS = 8
+#: Answers to repeated faces that agree less often than this say nothing.
+LEAST_AGREEMENT = 0.6
+Z95 = 1.959964
+
+Scale = Literal["yes-no", "1-7"]
+Reason = Literal["informative", "random", "repeat"]
+"""Why a face was shown."""
+
+
+class Answer(Value):
+    """One face and what was said of it."""
+
+    seed: int
+    value: Annotated[float, Field(ge=0, le=7)] | None
+    """1 for yes and 0 for no, 1 to 7 for a rating, null for a skipped face."""
+    chosen: Reason
+    """Why this face was shown."""
+    expected: float | None = None
+    """What the model said before the answer: a probability of yes, or a rating."""
+
+
+class Answers(Value):
+    """The file of a questionnaire; it is written after each answer, and goes on where it stopped."""
+
+    format: Literal["tuiface.answers/1"] = "tuiface.answers/1"
+    concept: Name
+    scale: Scale
+    model: ModelRef
+    answers: tuple[Answer, ...] = Field((), max_length=10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How well answers were foreseen, on faces drawn at random."""
+
+    share: float
+    """Of answers that were foreseen: the right side of yes and no, or of the middle rating."""
+    low: float
+    """95 % interval (Wilson)."""
+    high: float
+    count: int
+
+
+@dataclass(slots=True)
+class Questionnaire:
+    """A questionnaire over a pool of faces. Pure logic: it shows nothing and writes nothing."""
+
+    seeds: tuple[int, ...]
+    """Seed of each face of the pool."""
+    features: np.ndarray
+    """float64 [N, F], standardised over the pool."""
+    scale: Scale = "yes-no"
+    answers: list[Answer] = field(default_factory=list)
+    random_seed: int = 0
+
+    def next_face(self) -> tuple[int, Reason]:
+        """Seed of the face to show now, and why."""
+        number = len(self.answers)
+        chance = np.random.RandomState((self.random_seed + 7919 * number) % 2**32)
+        given = [a.seed for a in self.answers if a.value is not None and a.chosen != "repeat"]
+        if number % REPEAT_EVERY == REPEAT_EVERY - 1 and given:
+            return int(chance.choice(given)), "repeat"
+        shown = {a.seed for a in self.answers}
+        left = [i for i, seed in enumerate(self.seeds) if seed not in shown]
+        if not left:
+            raise UsageError(f"all {len(self.seeds)} faces have been shown", "enlarge the pool: --pool N")
+        if number % RANDOM_EVERY == 0 or self.num_given < 4:
+            return self.seeds[int(chance.choice(left))], "random"
+        gains = self._information(self.features[left])
+        return self.seeds[left[int(gains.argmax())]], "informative"
+
+    def answer(self, seed: int, value: float | None, chosen: Reason) -> None:
+        """Note what was said of a face, None for a skipped one. Raises UsageError for a value outside the scale."""
+        if value is not None and self.scale == "1-7" and not 1 <= value <= 7:
+            raise UsageError(f"rating {value:g}; accepted: 1 to 7, or s to skip")
+        if value is not None and self.scale == "yes-no" and value not in (0, 1):
+            raise UsageError(f"answer {value:g}; accepted: y, n, or s to skip")
+        expected = None if self.num_given < 4 else float(self.expected(self._rows([seed]))[0])
+        self.answers.append(Answer(seed=seed, value=value, chosen=chosen, expected=expected))
+
+    def undo(self) -> None:
+        """Take the last answer back."""
+        if self.answers:
+            self.answers.pop()
+
+    @property
+    def num_given(self) -> int:
+        """Answers that were not skipped."""
+        return sum(a.value is not None for a in self.answers)
+
+    def accuracy(self) -> Accuracy | None:
+        """On faces drawn at random; None before the first that could be foreseen."""
+        middle = 0.5 if self.scale == "yes-no" else float(np.mean(self._values())) if self.num_given else 4.0
+        right = [
+            (a.expected > middle) == (a.value > middle)
+            for a in self.answers
+            if a.chosen == "random" and a.value is not None and a.expected is not None
+        ]
+        if not right:
+            return None
+        low, high = wilson_interval(sum(right), len(right))
+        return Accuracy(sum(right) / len(right), low, high, len(right))
+
+    def agreement(self) -> tuple[int, int]:
+        """(repeated faces answered alike, repeated faces); ratings agree within one step."""
+        first = {a.seed: a.value for a in self.answers if a.chosen != "repeat"}
+        pairs = [
+            (first[a.seed], a.value)
+            for a in self.answers
+            if a.chosen == "repeat" and a.value is not None and first.get(a.seed) is not None
+        ]
+        alike = sum(abs((before or 0) - now) <= (0 if self.scale == "yes-no" else 1) for before, now in pairs)
+        return alike, len(pairs)
+
+    def slopes(self) -> np.ndarray:
+        """float64 [F]: how the concept grows with each component, up to scale.
+
+        Raises UsageError for too few answers, answers of one kind alone, or answers that contradict each other.
+        """
+        count = self.num_given
+        if count < MIN_ANSWERS:
+            raise UsageError(f"{count} answers; a direction takes at least {MIN_ANSWERS}", "go on, or skip fewer faces")
+        values = self._values()
+        if float(values.std()) < 1e-9:
+            raise UsageError(f"all {count} answers are the same, so nothing tells one face from another")
+        alike, repeated = self.agreement()
+        if repeated >= 3 and alike / repeated < LEAST_AGREEMENT:
+            raise UsageError(
+                f"the answers contradict each other: {alike} of {repeated} repeated faces were answered alike",
+                "agree on what the concept means, and begin again",
+            )
+        return self._posterior()[0]
+
+    # --- the model -----------------------------------------------------------------------------------------------
+
+    def expected(self, rows: np.ndarray) -> np.ndarray:
+        """Probability of yes, or the rating, of features [M, F]."""
+        mean, covariance, offset = self._posterior()
+        score = rows @ mean + offset
+        if self.scale == "1-7":
+            return np.asarray(score.clip(1, 7))
+        variance = np.einsum("ij,jk,ik->i", rows, covariance, rows)
+        return _sigmoid(score / np.sqrt(1 + math.pi * variance / 8))
+
+    def _information(self, rows: np.ndarray) -> np.ndarray:
+        """Expected information of each face's answer about the slopes."""
+        mean, covariance, offset = self._posterior()
+        variance = np.einsum("ij,jk,ik->i", rows, covariance, rows)
+        if self.scale == "1-7":
+            return np.asarray(variance)
+        score = rows @ mean + offset
+        mixed = _sigmoid(score / np.sqrt(1 + math.pi * variance / 8))
+        # The mean entropy of a logistic answer under a Gaussian score, by the approximation of Houlsby et al.
+        constant = math.pi * math.log(2) / 2
+        sure = np.sqrt(constant / (variance + constant)) * np.exp(-(score**2) / (2 * (variance + constant)))
+        return np.asarray(_entropy_bits(mixed) - sure)
+
+    def _posterior(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """(mean [F], covariance [F, F], offset) of the slopes after the answers so far."""
+        rows, values = self._rows([a.seed for a in self.answers if a.value is not None]), self._values()
+        design = np.c_[rows, np.ones(len(rows))]
+        precision = np.diag(np.r_[np.full(rows.shape[1], PRIOR_PRECISION), 1e-2])
+        if self.scale == "1-7":
+            noise = max(float(values.var()) / 2, 0.25)
+            hessian = precision + design.T @ design / noise
+            weights = np.linalg.solve(hessian, design.T @ values / noise)
+        else:
+            weights, hessian = _laplace(design, values, precision)
+        covariance = np.linalg.inv(hessian)[:-1, :-1]
+        return weights[:-1], covariance, float(weights[-1])
+
+    def _rows(self, seeds: list[int]) -> np.ndarray:
+        place = {seed: i for i, seed in enumerate(self.seeds)}
+        return self.features[[place[seed] for seed in seeds]]
+
+    def _values(self) -> np.ndarray:
+        return np.array([a.value for a in self.answers if a.value is not None])
+
+
+def wilson_interval(right: int, count: int, z: float = Z95) -> tuple[float, float]:
+    """95 % interval of a proportion (Wilson 1927): sound for few answers, and never outside 0 to 1."""
+    share = right / count
+    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+
+
+def _laplace(design: np.ndarray, values: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of a logistic regression with a Gaussian prior, and the curvature there (Newton's method)."""
+    weights = np.zeros(design.shape[1])
+    hessian = precision
+    for _ in range(NEWTON_STEPS):
+        probability = _sigmoid(design @ weights)
+        slope = design.T @ (values - probability) - precision @ weights
+        hessian = precision + (design * (probability * (1 - probability))[:, None]).T @ design
+        weights = weights + np.linalg.solve(hessian, slope)
+    return weights, hessian
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-x.clip(-40, 40))))
+
+
+def _entropy_bits(p: np.ndarray) -> np.ndarray:
+    p = p.clip(1e-9, 1 - 1e-9)
+    return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)))

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from tools import write_docs
+from tuiface.directions.direction import DirectionHeader
 from tuiface.engine.readers import ReaderCard
 from tuiface.library import Tags
 from tuiface.provenance import Provenance
@@ -49,7 +50,7 @@ def fields_of(model: type[BaseModel]) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("model", [Recipe, Provenance, Tags, ReaderCard])
+@pytest.mark.parametrize("model", [Recipe, Provenance, Tags, ReaderCard, DirectionHeader])
 def test_every_format_field_is_documented(model: type[BaseModel]) -> None:
     text = read("docs/formats.md")
     missing = {name for name in fields_of(model) if not re.search(rf"\b{name}\b", text)}

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from tuiface.commands.bench_edit import add_edit
 from tuiface.commands.session import Commands, emit, note, settings_from
 from tuiface.errors import EXIT_DONE, UsageError
 
@@ -17,6 +18,7 @@ examples:
   tuiface bench start                        --help, first paint, first face
   tuiface bench tui                          from a key to the painted face, here and on a slow link
   tuiface bench train                        pictures a second of training, float32 beside bfloat16
+  tuiface bench edit --seeds 20              what edits, locks and answers are worth on this network
   tuiface bench quality --out report         a network's faces beside held-out rendered heads
 """
 
@@ -60,6 +62,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     train.add_argument("--resolution", type=int, default=128, metavar="PX", help="default: 128")
     train.add_argument("--batch", type=int, default=16, metavar="N", help="default: 16")
     train.set_defaults(run=run_train)
+    add_edit(kinds, common)
     quality = kinds.add_parser(
         "quality",
         parents=[common],

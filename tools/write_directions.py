@@ -1,0 +1,87 @@
+"""Write what docs/directions.md shows of the embedded model's directions: a strip each, and the table of what leaks.
+
+    python -m tools.write_directions
+
+Run it after `tuiface directions learn --attributes all --out assets/directions --force`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tuiface.assets import directions_path, embedded_model_path
+from tuiface.benchmarks.editing import INNER_FACE, PUBLISHED_RANKING
+from tuiface.directions.catalogue import Catalogue
+from tuiface.directions.direction import Direction
+from tuiface.directions.strips import png_bytes
+from tuiface.engine.editing.contact import direction_strip
+from tuiface.engine.loading import open_engine
+from tuiface.engine.local import LocalEngine
+from tuiface.recipe import RegionLock
+from tuiface.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "directions.md"
+PICTURES = ROOT / "docs" / "pictures" / "directions"
+BEGIN, END = "<!-- directions: written by `python -m tools.write_directions` -->", "<!-- end of directions -->"
+STRIP_SEEDS = (3, 12)
+LEAST_LEAK = 0.15
+
+
+def table(directions: list[Direction]) -> str:
+    """One line a direction, in the order of how much it changes the frame."""
+    ranked = sorted(directions, key=lambda d: d.header.measures.get("frame_variation_percent", 0.0))
+    place = {name: i + 1 for i, group in enumerate(PUBLISHED_RANKING) for name in group}
+    rows = [
+        "| direction | ends | monotone, % of faces | sigma a unit | frame variation %, at ±2 | published rank | "
+        "also changes (sigma a unit) |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for direction in ranked:
+        header, measures = direction.header, direction.header.measures
+        leaks = sorted(
+            ((n, v) for n, v in header.leakage.items() if n != header.name and abs(v) >= LEAST_LEAK),
+            key=lambda item: -abs(item[1]),
+        )
+        also = ", ".join(f"{name} {value:+.2f}" for name, value in leaks[:4]) or "nothing above 0.15"
+        rows.append(
+            f"| `{header.name}` | {header.labels.en[0]} / {header.labels.en[1]} | {measures['monotone_percent']:g} | "
+            f"{measures['slope_sigma']:.2f} | {measures['frame_variation_percent']:.2f} | "
+            f"{place.get(header.name, '')} | {also} |"
+        )
+    return "\n".join(rows)
+
+
+def write_strips(engine: LocalEngine, directions: list[Direction]) -> str:
+    """A PNG each, free and with the frame locked; returns the lines that show them."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for stale in PICTURES.glob("*.png"):
+        stale.unlink()
+    lines = []
+    for direction in directions:
+        locks = (None, RegionLock(region="frame", guarantee="blend"))
+        (PICTURES / f"{direction.name}.png").write_bytes(
+            png_bytes(direction_strip(engine, direction, STRIP_SEEDS, locks))
+        )
+        kind = "inner face" if direction.name in INNER_FACE else "whole face"
+        ends = " / ".join(direction.header.labels.en)
+        lines.append(
+            f"**{direction.name}**, {ends} ({kind})\n\n![{direction.name}](pictures/directions/{direction.name}.png)\n"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write both."""
+    settings = Settings(model=embedded_model_path(), device="cpu", directions=ROOT / "docs" / "none")
+    engine = open_engine(settings)
+    catalogue = Catalogue(directions_path(), settings.directions)
+    directions = [entry.direction for entry in catalogue.entries(engine.info().model)]
+    text = PAGE.read_text("utf-8")
+    before, rest = text.split(BEGIN)
+    made = f"{table(directions)}\n\n{write_strips(engine, directions)}" if directions else "None yet for this model."
+    PAGE.write_text(f"{before}{BEGIN}\n{made}\n{END}{rest.split(END)[1]}", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

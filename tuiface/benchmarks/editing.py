@@ -1,0 +1,181 @@
+"""Whether edits and locks keep their promises: the figures of `tuiface bench edit` and of docs/directions.md.
+
+Every figure is over faces that nothing was learned from: seeds 0, 1, 2, ... at psi 0.7, amounts both ways.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from tuiface.directions.direction import Direction
+from tuiface.directions.linear import cosine
+from tuiface.directions.questionnaire import Questionnaire
+from tuiface.directions.vocabulary import direction_name
+from tuiface.engine.editing.answering import direction_from_scores, face_features, seed_components
+from tuiface.engine.editing.reading import AttributeReading
+from tuiface.engine.editing.report import edited_recipe
+from tuiface.engine.editing.workshop import Workshop
+from tuiface.engine.local import LocalEngine
+from tuiface.protocol import Frame, RenderJob
+from tuiface.recipe import Guarantee, RegionLock
+
+#: Directions of the inner face, which a lock on the frame should leave possible.
+INNER_FACE = (
+    "brow_height", "brow_raise", "brow_thickness", "eye_opening", "eye_size", "gaze_x", "lip_fullness", "lipstick",
+    "mouth_open", "mouth_width", "nose_length", "nose_width", "smile", "teeth",
+)  # fmt: skip
+#: The laboratory's published ranking, least change of the frame first (Roca & Britos 2024, arXiv 2407.00803).
+PUBLISHED_RANKING = (("eye_opening", "mouth_open"), ("pitch", "gender", "age", "smile"), ("yaw",))
+GUARANTEES: tuple[Guarantee, ...] = ("direction", "blend", "paste")
+MAX_EFFECT_RATIO = 4.0
+NUM_ANSWERS, WRONG_SHARE, POOL = 100, 0.05, 300
+
+
+@dataclass(frozen=True, slots=True)
+class EditBench:
+    """An engine with its attribute reader, and the faces of a run."""
+
+    engine: LocalEngine
+    reader: AttributeReading
+    seeds: Sequence[int]
+
+    def frame(self, direction: Direction, seed: int, amount: float, lock: RegionLock | None = None) -> Frame:
+        """One edited face at full size."""
+        locks = () if lock is None else (lock,)
+        return self.engine.render(RenderJob(edited_recipe(self.engine, direction, seed, amount, locks)))
+
+    def value(self, frame: Frame, direction: Direction) -> float:
+        """The direction's own concept in a picture, in the reader's unit."""
+        names = [direction_name(name) for name in self.reader.names]
+        pixels = torch.from_numpy(frame.pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        return float(self.reader.read(pixels)[0, names.index(direction.name)])
+
+
+def jacobian_seconds(bench: EditBench, direction: Direction) -> dict[str, float]:
+    """Seconds of the first locked picture of a face, and of the next one."""
+    found = {}
+    bench.engine.editor.forget()
+    for name, amount in (("first_s", 1.0), ("next_s", 1.1)):
+        start = time.perf_counter()
+        bench.frame(direction, bench.seeds[0], amount, RegionLock(region="frame"))
+        found[name] = round(time.perf_counter() - start, 2)
+    return found
+
+
+def lock_figures(bench: EditBench, direction: Direction, amount: float = 2.0) -> dict[str, float]:
+    """Frame variation of one direction, free and under each guarantee of a lock on the frame, averaged over faces.
+
+    `direction_equal_effect` is that of the guarantee `direction` at the amount where the concept changes as much as it
+    does free; `free_over_direction` divides the two.
+    """
+    rows: dict[str, list[float]] = {}
+    for seed in bench.seeds:
+        still = bench.value(bench.frame(direction, seed, 0.0), direction)
+        for signed in (amount, -amount):
+            free = bench.frame(direction, seed, signed)
+            _note(rows, "free", free.measures["frame_variation_percent"])
+            for guarantee in GUARANTEES:
+                locked = bench.frame(direction, seed, signed, RegionLock(region="frame", guarantee=guarantee))
+                _note(rows, guarantee, locked.measures["frame_variation_percent"])
+                if guarantee == "paste":
+                    _note(rows, "paste_outside_max", locked.measures.get("outside_change_max", 0.0))
+                    _note(rows, "paste_border_jump", locked.measures["border_jump_ratio"])
+                if guarantee == "direction":
+                    moved = bench.value(locked, direction) - still
+                    ratio = (bench.value(free, direction) - still) / moved if moved else MAX_EFFECT_RATIO
+                    scale = float(np.clip(ratio, 1 / MAX_EFFECT_RATIO, MAX_EFFECT_RATIO))
+                    lock = RegionLock(region="frame", guarantee=guarantee)
+                    equal = bench.frame(direction, seed, signed * scale, lock)
+                    _note(rows, "direction_equal_effect", equal.measures["frame_variation_percent"])
+    means = {
+        key: round(float(np.max(values) if key.endswith("_max") else np.mean(values)), 4)
+        for key, values in rows.items()
+    }
+    return {**means, "free_over_direction": round(means["free"] / max(means["direction_equal_effect"], 1e-3), 2)}
+
+
+def prediction_figures(bench: EditBench, directions: Sequence[Direction]) -> dict[str, float]:
+    """How well the change outside a lock is predicted, over directions, faces and amounts up to 1."""
+    predicted, measured = [], []
+    editor, lock = bench.engine.editor, RegionLock(region="frame")
+    with torch.no_grad():
+        for seed in bench.seeds:
+            for direction in directions:
+                for amount in (-1.0, -0.5, 0.5, 1.0):
+                    recipe = edited_recipe(bench.engine, direction, seed, amount, (lock,))
+                    edits = editor.renderer.edits(recipe)
+                    for tried in (edits, editor.turned(recipe, edits)):
+                        predicted.append(editor.predicted_change(recipe, tried))
+                        measured.append(editor.measured_change(recipe, tried))
+    ratio = np.array(predicted) / np.maximum(measured, 1e-6)
+    return {
+        "spearman": round(spearman(np.array(predicted), np.array(measured)), 4),
+        "within_factor_1.5_percent": round(100 * float(np.mean((ratio < 1.5) & (ratio > 1 / 1.5))), 1),
+        "pairs": float(len(ratio)),
+    }
+
+
+def ranking_holds(free: dict[str, float]) -> dict[str, float]:
+    """Mean free frame variation of each published group that is at hand, and whether they grow."""
+    means = []
+    for group in PUBLISHED_RANKING:
+        values = [free[name] for name in group if name in free]
+        if values:
+            means.append(float(np.mean(values)))
+    return {"groups": float(len(means)), "holds": float(all(a < b for a, b in pairwise(means)))}
+
+
+def learning_figures(
+    bench: EditBench, workshop: Workshop, directions: Sequence[Direction]
+) -> Iterator[dict[str, object]]:
+    """For each direction that the reader knows: 100 simulated answers, 5 % wrong, against the readings themselves."""
+    seeds = tuple(range(POOL))
+    white = seed_components(workshop, seeds)
+    features = face_features(workshop, white, bench.reader)
+    names = [direction_name(name) for name in bench.reader.names]
+    for direction in directions:
+        truth = features[:, names.index(direction.name)]
+        supervised = direction_from_scores(workshop, direction.name, white, truth, direction.header.origin)
+        answered = _simulated(seeds, features, truth)
+        learned = direction_from_scores(
+            workshop, direction.name, white, features @ answered.slopes(), direction.header.origin
+        )
+        yield {
+            "name": direction.name,
+            "cosine": round(cosine(learned.step, supervised.step), 3),
+            "answers": answered.num_given,
+        }
+
+
+def _simulated(seeds: tuple[int, ...], features: np.ndarray, truth: np.ndarray) -> Questionnaire:
+    """A person who says yes above the median, and the wrong thing once in twenty times."""
+    chance = np.random.RandomState(0)
+    questionnaire = Questionnaire(seeds, features)
+    middle = float(np.median(truth))
+    while questionnaire.num_given < NUM_ANSWERS:
+        seed, reason = questionnaire.next_face()
+        right = truth[seeds.index(seed)] > middle
+        questionnaire.answer(seed, float(right != (chance.rand() < WRONG_SHARE)), reason)
+    return questionnaire
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Rank correlation; ties share their mean rank."""
+    return float(np.corrcoef(_ranks(a), _ranks(b))[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = counts.cumsum()
+    mean_rank = ends - (counts - 1) / 2
+    return np.asarray(mean_rank[inverse])
+
+
+def _note(rows: dict[str, list[float]], key: str, value: float) -> None:
+    rows.setdefault(key, []).append(value)

@@ -1,0 +1,70 @@
+"""`tuiface bench edit`: whether edits, locks and learning keep their promises on this network."""
+
+from __future__ import annotations
+
+import argparse
+
+from tuiface.commands.directions import open_catalogue
+from tuiface.commands.session import Commands, emit, note, settings_from
+from tuiface.errors import EXIT_DONE, ModelError, UsageError
+
+FAST_DIRECTIONS = 3
+"""Directions, and faces, that prediction is measured on: each takes a Jacobian of its own."""
+
+
+def add_edit(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the measurement."""
+    parser = kinds.add_parser(
+        "edit",
+        parents=[common],
+        help="frame variation of edits, free and locked; predictions; learning",
+        description="Measure edits on this network: what locks hold, what predictions are worth, what answers teach.",
+        epilog="example: tuiface bench edit --seeds 200",
+    )
+    parser.add_argument("--seeds", type=int, default=200, metavar="N", help="faces; default: 200")
+    parser.add_argument("--names", metavar="NAMES", help="directions, with commas; default: all of this network")
+    parser.set_defaults(run=run_edit)
+
+
+def run_edit(args: argparse.Namespace) -> int:
+    """One line a figure."""
+    if args.seeds < 1:
+        raise UsageError(f"--seeds {args.seeds}; accepted: 1 and more")
+    settings = settings_from(args)
+    from tuiface.benchmarks import editing
+    from tuiface.directions.vocabulary import direction_name
+    from tuiface.engine.editing.opening import open_attribute_reader
+    from tuiface.engine.editing.workshop import Workshop
+    from tuiface.engine.loading import open_engine
+
+    engine = open_engine(settings)
+    catalogue, model = open_catalogue(settings), engine.info().model
+    reader = open_attribute_reader(engine.info().device)
+    read = {direction_name(name) for name in reader.names}
+    names = args.names.split(",") if args.names else [e.direction.name for e in catalogue.entries(model)]
+    directions = [catalogue.find(name, model) for name in names if name in read]
+    if not directions:
+        raise ModelError(
+            "this network has no direction that the reader knows", "tuiface directions learn --attributes all"
+        )
+    bench = editing.EditBench(engine, reader, range(args.seeds))
+    _say(args, "jacobian", **editing.jacobian_seconds(bench, directions[0]))
+    free: dict[str, float] = {}
+    for direction in directions:
+        figures = editing.lock_figures(bench, direction)
+        free[direction.name] = figures["free"]
+        inner = direction.name in editing.INNER_FACE
+        _say(args, "frame variation %", name=direction.name, inner_face=inner, **figures)
+    _say(args, "published ranking", **editing.ranking_holds(free))
+    few = editing.EditBench(engine, reader, range(min(args.seeds, FAST_DIRECTIONS)))
+    _say(
+        args, "prediction", **editing.prediction_figures(few, directions[:: max(1, len(directions) // FAST_DIRECTIONS)])
+    )
+    note("learning from 100 simulated answers, 5 % wrong")
+    for row in editing.learning_figures(bench, Workshop.open(settings), directions):
+        _say(args, "learning", **row)
+    return EXIT_DONE
+
+
+def _say(args: argparse.Namespace, figure: str, **values: object) -> None:
+    emit(args, f"{figure:<18} " + "  ".join(f"{key} {value}" for key, value in values.items()), figure=figure, **values)

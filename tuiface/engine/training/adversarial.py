@@ -110,10 +110,13 @@ class AdversarialStage:
         return torch.where(from_first[:, :, None], w[:, None], other[:, None])
 
     def _synthesize(self, ws: Tensor) -> Tensor:
-        """ws [N, L, w_dim] -> pictures [N, 3, R, R], with fresh noise."""
+        """ws [N, L, w_dim] -> pictures [N, 3, R, R], with fresh noise where the settings want noise."""
         state = self._state
         synthesis, resolution = state.generator.synthesis, state.settings.resolution
-        noise = state.noise_maps(len(ws))
+        if state.settings.adversarial.noise:
+            noise = state.noise_maps(len(ws))
+        else:
+            noise = state.generator.noise_maps("none", resolution)
         return synthesis(synthesis.styles(ws), noise, resolution, state.dtype)  # type: ignore[no-any-return]
 
     def _discriminate(self, images: Tensor) -> Tensor:

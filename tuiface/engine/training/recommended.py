@@ -35,6 +35,8 @@ _HEADS = _PICTURES.model_copy(
         "generator_lr": 0.001,
         "discriminator_lr": 0.003,
         "discriminator_beta1": 0.9,
+        # The first thing that a taught generator finds is grain: its strength goes up and down, and D learns nothing else.
+        "noise": False,
         "ema_kimg": 5.0,
         "style_mixing": 0.5,
         "anchor_share": 0.5,

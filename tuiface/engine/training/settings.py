@@ -65,6 +65,8 @@ class AdversarialSettings(Value):
     """The discriminator trains alone for so long: for a generator that comes trained from elsewhere."""
     fade_kimg: float = Field(0.0, ge=0)
     """A grown discriminator's new block is faded in over so many pictures."""
+    noise: bool = True
+    """Fresh noise in each convolution; without, the strengths stay as they are, at zero from the start."""
     anchor_share: float = Field(0.0, ge=0, lt=1)
     """Heads: share of each batch whose latents are those of the batch's own heads (see paired.py)."""
     anchor_weight: float = Field(0.0, ge=0)

@@ -56,6 +56,7 @@ class AdversarialStage:
         if not warmup:
             interval = settings.path_length_interval if settings.path_length_weight else None
             self._generator_optimizer = lazy_adam(state.generator.parameters(), settings.generator_lr, interval)
+            self._generator_lr = self._generator_optimizer.param_groups[0]["lr"]
             self.optimizers["generator"] = self._generator_optimizer
 
     def step(self) -> Mapping[str, Tensor]:
@@ -71,6 +72,7 @@ class AdversarialStage:
             with torch.no_grad():
                 fakes = self._synthesize(self._mix(z, anchors))
         else:
+            self._generator_optimizer.param_groups[0]["lr"] = self._generator_lr * generator_ramp(state)
             fakes = self.update_generator(z, anchors, losses)
             if settings.path_length_weight and steps % settings.path_length_interval == 0:
                 self.regularise_path_length(losses)
@@ -190,6 +192,12 @@ def lazy_adam(
     """
     c = 1.0 if interval is None else interval / (interval + 1)
     return torch.optim.Adam(parameters, lr=lr * c, betas=(beta1**c, 0.99**c), eps=1e-8, fused=True)
+
+
+def generator_ramp(state: TrainingState) -> float:
+    """Share of its learning rate that the generator has now."""
+    ramp = state.settings.adversarial.generator_ramp_kimg * 1000
+    return 1.0 if not ramp else min((state.progress.images + state.settings.batch) / ramp, 1.0)
 
 
 def fade_alpha(state: TrainingState) -> float:

@@ -35,7 +35,8 @@ _HEADS = _PICTURES.model_copy(
         "generator_lr": 0.001,
         "discriminator_lr": 0.003,
         "discriminator_beta1": 0.9,
-        # The first thing that a taught generator finds is grain: its strength goes up and down, and D learns nothing else.
+        "generator_ramp_kimg": 4.0,
+        # The first thing that a taught generator finds is grain: it comes and goes, and D learns nothing else.
         "noise": False,
         "ema_kimg": 5.0,
         "style_mixing": 0.5,

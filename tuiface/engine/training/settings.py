@@ -63,6 +63,9 @@ class AdversarialSettings(Value):
     """The half-life is at most this share of the pictures seen so far."""
     warmup_kimg: float = Field(0.0, ge=0)
     """The discriminator trains alone for so long: for a generator that comes trained from elsewhere."""
+    generator_ramp_kimg: float = Field(0.0, ge=0)
+    """The generator's learning rate rises linearly for so long: Adam's first steps are as large as the rate allows, all
+    of them in the direction that deceives D, and would leave it behind at once."""
     fade_kimg: float = Field(0.0, ge=0)
     """A grown discriminator's new block is faded in over so many pictures."""
     noise: bool = True

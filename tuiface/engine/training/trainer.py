@@ -102,6 +102,7 @@ class Trainer:
         stage = self._build(name)
         if stage is None:
             return True
+        _hand_over(state.optimizers, stage.optimizers)
         state.optimizers = stage.optimizers
         if self._resumed is not None and not begins:
             restore_optimizers(state, self._resumed)
@@ -189,6 +190,16 @@ class Trainer:
             "total_images": progress.total_images,
             "seconds": round(progress.seconds, 1),
         }
+
+
+def _hand_over(before: Mapping[str, torch.optim.Adam], after: Mapping[str, torch.optim.Adam]) -> None:
+    """Let an optimizer that two stages share keep its moments.
+
+    Adam's first steps move every weight by the whole learning rate: begun afresh, they would undo a discriminator that
+    was warmed up.
+    """
+    for name in before.keys() & after.keys():
+        after[name].load_state_dict(before[name].state_dict())
 
 
 def train(

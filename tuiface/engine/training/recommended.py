@@ -32,10 +32,10 @@ _HEADS = _PICTURES.model_copy(
         # Taught by regression, the generator would outrun a fresh discriminator at the usual rates: the loss of D then
         # stays at chance (1.38 after 9 kimg) while pictures turn grainy. So D goes ahead, and G follows slowly.
         "warmup_kimg": 4.0,
-        "generator_lr": 0.001,
+        "generator_lr": 0.00015,
         "discriminator_lr": 0.003,
         "discriminator_beta1": 0.9,
-        "generator_ramp_kimg": 4.0,
+        "generator_ramp_kimg": 2.0,
         # The first thing that a taught generator finds is grain: it comes and goes, and D learns nothing else.
         "noise": False,
         "ema_kimg": 5.0,

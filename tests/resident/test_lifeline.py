@@ -15,7 +15,7 @@ from tests.resident.fake_child import BUSY, GATED
 from tests.resident.processes import eventually, is_gone, open_gate, rendered, socket_of
 from tuiface.settings import Settings
 
-WITHIN_S = 2.0
+WITHIN_S = 10.0
 
 StartParent = Callable[[str, int], "subprocess.Popen[str]"]
 

@@ -49,12 +49,18 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     limits.add_argument("--half", action="store_true", help="write the model in half precision")
     model = parser.add_argument_group("the network; recorded with the run")
     model.add_argument("--batch", type=int, metavar="N", help="default: 32")
-    model.add_argument("--gamma", type=float, metavar="X", help="weight of R1; default: 0.0002 PX^2 / batch")
-    model.add_argument("--channel-base", type=int, metavar="N", help="channels at r px: N / r; default: 2048")
-    model.add_argument("--channel-max", type=int, metavar="N", help="and at most N; default: 128")
+    model.add_argument(
+        "--gamma", type=float, metavar="X", help="weight of R1; default: 0.0002 PX^2 / batch, for heads 0.1"
+    )
+    model.add_argument(
+        "--channel-base", type=int, metavar="N", help="channels at r px: N / r; default: 2048, for heads 4096"
+    )
+    model.add_argument("--channel-max", type=int, metavar="N", help="and at most N; default: 128, for heads 192")
     model.add_argument("--seed", type=int, metavar="N", help="of the weights and of every draw; default: 0")
     model.add_argument("--heads", type=int, metavar="N", help="heads to render in all; default: 50176")
-    model.add_argument("--mirror", action="store_true", default=None, help="show every picture mirrored too")
+    model.add_argument(
+        "--mirror", action="store_true", default=None, help="show every picture mirrored too; heads always are"
+    )
     model.add_argument("--no-paired", action="store_true", help="heads: leave out the paired start")
     model.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: auto, the faster here")
     model.add_argument("--name", metavar="TEXT", help="name recorded in the model; default: the run folder's")

@@ -44,7 +44,7 @@ _HEADS = _PICTURES.model_copy(
         "anchor_weight": 1.0,
     }
 )
-_PAIRED = PairedSettings(regression_kimg=130.0, distillation_kimg=1500.0, encoder_width=512)
+_PAIRED = PairedSettings(regression_kimg=130.0, distillation_kimg=4000.0, encoder_width=512)
 # The way from 117 draws to a head is a long one: four layers of 256 left a fifth of the styles unexplained. With their
 # channels both networks just fit 16 MB in half precision.
 _NETWORK_FOR_HEADS = NetworkSettings(channel_base=4096, channel_max=192, w_dim=192, mapping_layers=6, mapping_width=512)

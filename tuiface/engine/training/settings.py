@@ -94,8 +94,8 @@ class PairedSettings(Value):
     regression_lr: float = Field(0.02, gt=0)
     distillation_kimg: float = Field(0.0, ge=0)
     """Latents, in thousands: this stage renders nothing."""
-    distillation_lr: float = Field(0.003, gt=0)
-    distillation_batch: int = Field(512, ge=1)
+    distillation_lr: float = Field(0.024, gt=0)
+    distillation_batch: int = Field(256, ge=1)
     encoder_width: int = Field(256, ge=4)
 
 

@@ -46,7 +46,7 @@ class EngineInfo:
     """Which operators run: `torch` or `cuda`."""
     threads: int
     software: dict[str, str]
-    """Versions that may change pixels: tuiface, torch, numpy, python."""
+    """Versions that may change pixels: tuiface, torch, numpy, python, the segmenter that locks go by."""
     notices: tuple[str, ...] = ()
     """What a user must know: a latent mean that was estimated, an untrained model, a slow path."""
 

@@ -84,7 +84,7 @@ class Provenance(Value):
     measures: dict[str, float] = Field(default_factory=dict)
     """By name; see docs/formats.md."""
     software: dict[str, str]
-    """Versions of tuiface, torch, numpy and python."""
+    """Versions of tuiface, torch, numpy and python; digest of the segmenter that locks go by."""
     device: Device
     dtype: Literal["float32", "bfloat16"]
     kernels: str

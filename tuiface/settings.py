@@ -46,6 +46,8 @@ class Settings(Value):
     """Folder that faces are saved to and listed from."""
     directions: FolderOrFile = Field(default_factory=lambda: platformdirs.user_data_path(APP) / "directions")
     """Folder of your own directions, beside those that ship with tuiface."""
+    regions: FolderOrFile = Field(default_factory=lambda: platformdirs.user_data_path(APP) / "regions")
+    """Folder of the regions that you named for your own networks: tuiface model regions."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the engine runs; auto takes a CUDA device when there is one."""
     threads: int = Field(0, ge=0, le=1024)

@@ -79,7 +79,6 @@ def run_discover(args: argparse.Namespace) -> int:
     seeds = parse_seeds(args.seeds)
     lock = _region(args)
     settings = settings_from(args)
-    from tuiface.engine.editing.opening import open_region_reader
     from tuiface.engine.editing.workshop import Workshop
 
     workshop = Workshop.open(settings)
@@ -87,10 +86,9 @@ def run_discover(args: argparse.Namespace) -> int:
     rows = parse_rows(args.rows) if args.rows else (0, num_ws)
     if rows[1] > num_ws:
         raise UsageError(f"--rows {args.rows}: this model has {num_ws} rows")
-    reader = open_region_reader(workshop.generator, str(workshop.population.mean.device))
     if args.method == "channels":
-        return _channels(args, workshop, reader, lock)
-    steps = _steps(args.method, workshop, reader, lock, rows, args.count)
+        return _channels(args, workshop, workshop.regions, lock)
+    steps = _steps(args.method, workshop, workshop.regions, lock, rows, args.count)
     for i, (_, weight) in enumerate(steps, start=1):
         emit(args, f"{args.method} {i}: weight {weight:.3g}", method=args.method, number=i, weight=weight)
     if args.out:

@@ -151,17 +151,16 @@ def _reader_at_hand(workshop: Workshop) -> AttributeReading | None:
 
 def _from_attributes(args: argparse.Namespace) -> int:
     from tuiface.engine.editing.making import LearningPlan, learn_directions
-    from tuiface.engine.editing.opening import open_attribute_reader, open_region_reader
+    from tuiface.engine.editing.opening import open_attribute_reader
 
     if args.draws < 200 or args.seeds < 20:
         raise UsageError(f"--draws {args.draws} --seeds {args.seeds}; accepted: at least 200 and 20")
     held = None if args.hold in (None, "all") else () if args.hold == "none" else _names(args.hold)
     names = () if args.attributes == "all" else _names(args.attributes)
     workshop = _workshop(settings_from(args))
-    device = str(workshop.population.mean.device)
     plan = LearningPlan(names, held, draws=args.draws, seeds=args.seeds)
-    reader, regions = open_attribute_reader(device), open_region_reader(workshop.generator, device)
-    made = learn_directions(workshop, reader, regions, plan, note)
+    reader = open_attribute_reader(str(workshop.population.mean.device))
+    made = learn_directions(workshop, reader, workshop.regions, plan, note)
     return _keep_all(args, made)
 
 

@@ -1,4 +1,4 @@
-"""`tuiface model`: list, inspect and convert checkpoints. Nothing in a checkpoint is ever executed."""
+"""`tuiface model`: checkpoints listed, inspected and converted. Nothing in a checkpoint is ever executed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiface.commands.model_regions import add_regions
 from tuiface.commands.session import Commands, emit, note, settings_from
 from tuiface.errors import EXIT_DONE, EXIT_MODEL, UsageError, quoted
 
@@ -17,6 +18,7 @@ examples:
   tuiface model list
   tuiface model inspect ffhq.pkl                       what is in it, without building or running anything
   tuiface model convert ffhq.pkl ffhq.safetensors --licence "NVIDIA Source Code License-NC"
+  tuiface model regions --model own.pkl --out clusters.png
 """
 
 
@@ -25,8 +27,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser = commands.add_parser(
         "model",
         parents=[common],
-        help="list, inspect and convert checkpoints",
-        description="List, inspect and convert checkpoints. Nothing in a file is ever executed.",
+        help="list, inspect and convert checkpoints; name their regions",
+        description="List, inspect and convert checkpoints, and name their regions. Nothing in a file is executed.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -54,6 +56,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     convert.add_argument("--licence", metavar="TEXT", help="licence of the weights, recorded in the file")
     convert.add_argument("--force", action="store_true", help="overwrite OUT")
     convert.set_defaults(run=run_convert)
+    add_regions(actions, common)
 
 
 def run_list(args: argparse.Namespace) -> int:

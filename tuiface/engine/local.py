@@ -20,7 +20,7 @@ from tuiface.assets import directions_path, embedded_model_path
 from tuiface.directions.catalogue import Catalogue
 from tuiface.engine.allocator import keep_freed_memory
 from tuiface.engine.editing.editor import Editor, Rendered
-from tuiface.engine.editing.opening import open_region_reader
+from tuiface.engine.editing.opening import open_region_reader, own_regions_path, segmenter_version
 from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.loading import Checkpoint, PreparedCheckpoint, build_checkpoint
 from tuiface.engine.renderer import Renderer
@@ -33,10 +33,11 @@ from tuiface.settings import Settings
 class LocalEngine:
     """Implements `tuiface.protocol.Engine`; safe to call from several threads, one picture at a time."""
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device, catalogue: Catalogue) -> None:
-        self._info = _describe(checkpoint, device, draft_dtype(device))
+    def __init__(self, checkpoint: Checkpoint, device: torch.device, catalogue: Catalogue, regions: Path) -> None:
+        own = own_regions_path(regions, checkpoint.info.network_sha256)
+        self._info = _describe(checkpoint, device, draft_dtype(device), own)
         renderer = Renderer(checkpoint.generator, self._info.model, catalogue.by_digest)
-        open_reader = partial(open_region_reader, checkpoint.generator, str(device))
+        open_reader = partial(open_region_reader, checkpoint.generator, str(device), own)
         self.editor = Editor(renderer, open_reader, checkpoint.discriminator)
         self._lock = threading.Lock()
 
@@ -50,7 +51,7 @@ class LocalEngine:
         device = choose_device(settings.device)
         torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
         checkpoint = build_checkpoint(prepared, str(device), settings.cache)
-        return cls(checkpoint, device, Catalogue(directions_path(), settings.directions))
+        return cls(checkpoint, device, Catalogue(directions_path(), settings.directions), settings.regions)
 
     def info(self) -> EngineInfo:
         """What is loaded and where it runs."""
@@ -158,7 +159,7 @@ def device_name(device: torch.device) -> str:
     return " ".join(next(names, platform.machine()).split())
 
 
-def _describe(checkpoint: Checkpoint, device: torch.device, draft_dtype: Dtype) -> EngineInfo:
+def _describe(checkpoint: Checkpoint, device: torch.device, draft_dtype: Dtype, own_regions: Path) -> EngineInfo:
     info, generator = checkpoint.info, checkpoint.generator
     config = generator.config
     return EngineInfo(
@@ -179,7 +180,7 @@ def _describe(checkpoint: Checkpoint, device: torch.device, draft_dtype: Dtype) 
         draft_dtype=draft_dtype,
         kernels="torch",
         threads=torch.get_num_threads(),
-        software=software_versions(),
+        software={**software_versions(), "segmenter": segmenter_version(own_regions)},
         notices=info.notices,
     )
 

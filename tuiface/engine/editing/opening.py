@@ -1,6 +1,8 @@
-"""Which reader of regions a network's faces get: the shipped segmenter where it fits them, else the boxes."""
+"""Which reader of regions a network's faces get: one that its user named, the shipped one where it fits, or boxes."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import torch
 
@@ -9,6 +11,7 @@ from tuiface.engine.editing.reading import AttributeReading, pictures
 from tuiface.engine.editing.regions import BoxRegions, RegionReader
 from tuiface.engine.generator import Generator
 from tuiface.engine.latents import draw_w
+from tuiface.engine.model_store import file_sha256
 from tuiface.engine.readers import AttributeReader, Segmenter
 from tuiface.engine.readers.attributes import ATTRIBUTES_ASSET
 from tuiface.engine.readers.segmenter import SEGMENTER_ASSET
@@ -20,13 +23,29 @@ LEAST_CERTAINTY = 0.75
 FACE_SHARE = (0.08, 0.7)
 
 
-def open_region_reader(generator: Generator, device: str) -> RegionReader:
-    """The segmenter if it is at hand and fits the faces of `generator`, else `BoxRegions`."""
+def own_regions_path(folder: Path, network_sha256: str) -> Path:
+    """Where the regions that a user named for a network lie."""
+    return folder / f"{network_sha256[:20]}.safetensors"
+
+
+def open_region_reader(generator: Generator, device: str, own: Path | None = None) -> RegionReader:
+    """The user's own reader at `own` if there is one, the segmenter if it fits the faces of `generator`, else boxes.
+
+    Raises ModelError for a file at `own` that is no sound reader.
+    """
+    if own is not None and own.exists():
+        return Segmenter.load(own, device)
     path = asset_path(SEGMENTER_ASSET)
     if not path.exists():
         return BoxRegions()
     segmenter = Segmenter.load(path, device)
     return segmenter if fits(segmenter, generator) else BoxRegions()
+
+
+def segmenter_version(own: Path) -> str:
+    """Digest of the reader's file, as provenance records it: another reader may hold other pixels under a lock."""
+    path = own if own.exists() else asset_path(SEGMENTER_ASSET)
+    return file_sha256(path)[:16] if path.exists() else "none"
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor
 
 from tuiface.directions.direction import STEP, Direction, DirectionHeader, DirectionOrigin, Labels
 from tuiface.directions.vocabulary import labels_of
+from tuiface.engine.editing.opening import open_region_reader, own_regions_path
 from tuiface.engine.editing.population import Population
+from tuiface.engine.editing.regions import RegionReader
 from tuiface.engine.generator import Generator
 from tuiface.engine.loading import Checkpoint, build_checkpoint, prepare_checkpoint
 from tuiface.errors import InputFileError, UsageError, quoted
@@ -25,6 +28,8 @@ class Workshop:
     """A network and what directions are measured against."""
 
     checkpoint: Checkpoint
+    own_regions: Path | None = None
+    """File of the regions that the user named for this network; it may be absent."""
 
     @classmethod
     def open(cls, settings: Settings) -> Workshop:
@@ -37,7 +42,8 @@ class Workshop:
         prepared = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache)
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        return cls(build_checkpoint(prepared, str(choose_device(settings.device)), settings.cache))
+        checkpoint = build_checkpoint(prepared, str(choose_device(settings.device)), settings.cache)
+        return cls(checkpoint, own_regions_path(settings.regions, checkpoint.info.network_sha256))
 
     @property
     def generator(self) -> Generator:
@@ -53,6 +59,11 @@ class Workshop:
     def population(self) -> Population:
         """Drawn once."""
         return Population.of(self.generator)
+
+    @cached_property
+    def regions(self) -> RegionReader:
+        """Says what the pixels of its faces show."""
+        return open_region_reader(self.generator, str(self.population.mean.device), self.own_regions)
 
     def first_class(self, count: int) -> Tensor | None:
         """Labels [count, c_dim] of class 0 for a network with classes, else None."""

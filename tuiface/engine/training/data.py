@@ -33,6 +33,25 @@ class TrainingData(Protocol):
         """Let go of processes and files."""
 
 
+class LabelledPictures(Protocol):
+    """Faces with the region of each pixel, by index, some of which training never sees."""
+
+    def available(self) -> int:
+        """Training pictures that are there now."""
+
+    def pixels(self, indices: Tensor) -> Tensor:
+        """uint8 [N, R, R, 3] of training pictures `indices` int64 [N]."""
+
+    def regions(self, indices: Tensor) -> Tensor:
+        """uint8 [N, R, R], ids of `tuiface.heads.Region`."""
+
+    def held_out(self) -> Tensor:
+        """uint8 [M, R, R, 3]: never trained on."""
+
+    def held_out_regions(self) -> Tensor:
+        """uint8 [M, R, R]: the regions of `held_out`."""
+
+
 def open_data(
     settings: TrainingSettings, limits: RunLimits, at_least: int, note: Callable[[str], None]
 ) -> TrainingData:

@@ -23,7 +23,7 @@ from tuiface.engine.readers.files import write_reader
 from tuiface.engine.readers.networks import folded
 from tuiface.engine.training.attribute_training import AttributeTask
 from tuiface.engine.training.chance import Chance
-from tuiface.engine.training.data import normalise
+from tuiface.engine.training.data import LabelledPictures, normalise
 from tuiface.engine.training.degradation import degrade, misalign, recast
 from tuiface.engine.training.head_data import HeadData
 from tuiface.engine.training.reader_settings import ReaderSettings
@@ -74,12 +74,12 @@ class ReaderTraining:
     """One run."""
 
     def __init__(
-        self, settings: ReaderSettings, data: HeadData, device: torch.device, start: ReaderStart | None = None
+        self, settings: ReaderSettings, data: LabelledPictures, device: torch.device, start: ReaderStart | None = None
     ) -> None:
         self._settings, self._data, self._device = settings, data, device
         self._chance = Chance(settings.seed, str(device))
         self._dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
-        self.task: ReaderTask = (SegmenterTask if settings.kind == "segmenter" else AttributeTask)(settings, data)
+        self.task = _task(settings, data)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             network = self.task.new_network(start).to(device)
@@ -141,6 +141,13 @@ class ReaderTraining:
 
     def _cast(self) -> torch.autocast:
         return torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
+
+
+def _task(settings: ReaderSettings, data: LabelledPictures) -> ReaderTask:
+    if settings.kind == "segmenter":
+        return SegmenterTask(settings, data)
+    assert isinstance(data, HeadData)  # attributes are known of heads alone
+    return AttributeTask(settings, data)
 
 
 def rate(progress: float) -> float:

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from tuiface.engine.readers.card import ReaderCard
 from tuiface.engine.readers.files import build_network
 from tuiface.engine.readers.segmenter import GROUPS, colour_regions, group_regions
-from tuiface.engine.training.data import normalise
-from tuiface.engine.training.head_data import HeadData
+from tuiface.engine.training.data import LabelledPictures, normalise
 from tuiface.engine.training.reader_settings import ReaderSettings
 from tuiface.engine.training.reader_start import ReaderStart
 from tuiface.errors import UsageError
@@ -24,7 +23,7 @@ _SOFT_SHARE = 0.5
 class SegmenterTask:
     """Cross-entropy, and the overlap of each region, which counts small ones as much as large ones."""
 
-    def __init__(self, settings: ReaderSettings, data: HeadData) -> None:
+    def __init__(self, settings: ReaderSettings, data: LabelledPictures) -> None:
         self._settings = settings
         self._pictures = data.held_out()
         self._regions = data.held_out_regions()

@@ -7,8 +7,8 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,14 @@ import torch.nn.functional as F
 import tuiface
 from tuiface.assets import directions_path, embedded_model_path
 from tuiface.directions.catalogue import Catalogue
+from tuiface.directions.direction import Direction
+from tuiface.directions.orders import Order
 from tuiface.engine.allocator import keep_freed_memory
 from tuiface.engine.editing.editor import Editor, Rendered
-from tuiface.engine.editing.opening import open_region_reader
+from tuiface.engine.editing.opening import open_attribute_reader, open_region_reader
+from tuiface.engine.editing.orders import fulfil, seed_features
+from tuiface.engine.editing.reading import AttributeReading
+from tuiface.engine.editing.workshop import Workshop
 from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.loading import Checkpoint, PreparedCheckpoint, build_checkpoint
 from tuiface.engine.renderer import Renderer
@@ -36,8 +41,9 @@ class LocalEngine:
     def __init__(self, checkpoint: Checkpoint, device: torch.device, catalogue: Catalogue) -> None:
         self._info = _describe(checkpoint, device, draft_dtype(device))
         renderer = Renderer(checkpoint.generator, self._info.model, catalogue.by_digest)
-        open_reader = partial(open_region_reader, checkpoint.generator, str(device))
-        self.editor = Editor(renderer, open_reader, checkpoint.discriminator)
+        self._open_regions = partial(open_region_reader, checkpoint.generator, str(device))
+        self.editor = Editor(renderer, self._open_regions, checkpoint.discriminator)
+        self._workshop = Workshop(checkpoint)
         self._lock = threading.Lock()
 
     @classmethod
@@ -84,6 +90,23 @@ class LocalEngine:
         with self._lock, torch.no_grad():
             rows: np.ndarray = recipe_ws(self.editor.renderer.generator, recipe)[0].cpu().numpy()
             return rows
+
+    def features(self, seeds: Sequence[int]) -> np.ndarray:
+        """float32 [N, F]: what the attribute reader sees in faces; the components of w where none is installed."""
+        with self._lock:
+            return seed_features(self._workshop, seeds, self._attributes)
+
+    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+        """Directions of this network; raises UsageError or ModelError for an order that does not fit it."""
+        with self._lock:
+            return fulfil(self._workshop, order, self._open_regions)
+
+    @cached_property
+    def _attributes(self) -> AttributeReading | None:
+        try:
+            return open_attribute_reader(self._info.device)
+        except ModelError:
+            return None
 
     def close(self) -> None:
         """Nothing outlives the object."""

@@ -74,8 +74,8 @@ CONCEPTS_ACTIONS: tuple[Action, ...] = (
         "tuiface directions remove NAME",
         "delete",
     ),
-    _concept("previous_face", (",",), "Face before", "Show the strip of the seed before.", SEED_COMMAND),
-    _concept("next_face", (".",), "Next face", "Show the strip of the seed after.", SEED_COMMAND, "face"),
+    _concept("previous_face", ("pageup", "["), "Face before", "Show the strip of the seed before.", SEED_COMMAND),
+    _concept("next_face", ("pagedown", "]"), "Next face", "Show the strip of the seed after.", SEED_COMMAND, "face"),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tuiface.errors import TuifaceError, UsageError, quoted
@@ -125,14 +125,18 @@ def search(app: App[object], session: Session, order: SearchOrder) -> None:
     session.submit_job(tr("Search by {method}", method=order.method), work)
 
 
-def import_file(session: Session, words: list[str]) -> None:
-    """Import what `tuiface directions import` takes, in a process of its own: this one never reads such a file."""
+def import_file(app: App[object], session: Session, words: list[str], then: Callable[[], None]) -> None:
+    """Import what `tuiface directions import` takes, in a process of its own: this one never reads such a file.
+
+    `then` is called on the app's thread when it lies in the folder.
+    """
     environment = command_environment(session.settings)
 
     def work(report: Report) -> str:
         report(0, 1)
         printed = models.run_command(["directions", "import", *words], environment=environment)
         report(1, 1)
+        app.post_message(WorkFinished(then))
         return printed.strip().splitlines()[-1] if printed.strip() else ""
 
     session.submit_job(tr("Import {name}", name=words[0].rpartition("/")[2]), work, 1)

@@ -23,7 +23,7 @@ from tuiface.screens.summary import home_relative
 
 if TYPE_CHECKING:
     from tuiface.directions.questionnaire import Scale
-    from tuiface.screens.concept_list import ConceptRow
+    from tuiface.screens.concept_list import ConceptRow, Section
 
 SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl")
 """Of files that can be imported."""
@@ -122,10 +122,14 @@ class ConceptsScreen(ConceptBrowser):
     def _import(self, path: str, text: str | None) -> None:
         if text is not None:
             name, *flags = import_words(text)
-            concept_work.import_file(self.session, [path, "--name", name, *flags])
-            self.chosen = ("own", name)
+            words = [path, "--name", name, *flags]
+            concept_work.import_file(self.app, self.session, words, lambda: self._choose("own", name))
             self.notify(tr("It is being imported; 7 shows how far it is."), timeout=3)
             self.show_state()
+
+    def _choose(self, section: Section, name: str) -> None:
+        self.chosen = (section, name)
+        self.show_state()
 
     def action_concepts_keep(self) -> None:
         """Ask for a name for what was found."""
@@ -142,8 +146,7 @@ class ConceptsScreen(ConceptBrowser):
             made = renamed(direction, name, labels_of(name))
             if self._told(lambda: studio.catalogue.add(made), tr("Kept")):
                 self.session.found = tuple(d for d in self.session.found if d is not direction)
-                self.chosen = ("own", name)
-                self.show_state()
+                self._choose("own", name)
 
         self.app.push_screen(CheckedPrompt(tr("Keep as"), tr("small letters, as in smile"), refuse_name), named)
 
@@ -161,8 +164,7 @@ class ConceptsScreen(ConceptBrowser):
                 return
             assert name is not None
             if self._told(lambda: studio.catalogue.rename(old, name, studio.info.model), tr("Renamed")):
-                self.chosen = ("own", name)
-                self.show_state()
+                self._choose("own", name)
 
         hint = tr("another name for {name}", name=old)
         self.app.push_screen(CheckedPrompt(tr("Rename"), hint, refuse_name, value=old), named)

@@ -40,6 +40,7 @@ _SIGNS = {
     "pageup": "⇞",
     "pagedown": "⇟",
     "f1": "F1",
+    "escape": "Esc",
 }
 _MODIFIER_SIGNS = {"ctrl": "^", "shift": "⇧"}
 

@@ -50,6 +50,12 @@ class AnsweringScreen(WorkScreen):
             with Vertical(id="panel"):
                 yield Static("", id="plan", markup=False)
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether the face that is asked about is on the screen."""
+        inquiry = self.session.inquiry
+        return inquiry is not None and inquiry.seed is not None and self._shown == inquiry.seed
+
     # --- drawing -------------------------------------------------------------------------------------------------
 
     def on_image_view_resized(self, event: ImageView.Resized) -> None:
@@ -67,7 +73,7 @@ class AnsweringScreen(WorkScreen):
         if faces and self._view_px:
             self.session.request_tiles([face.recipe for face in faces], self._resolution())
         self._show_face()
-        self.query_one("#plan", Static).update(self._panel(inquiry), layout=False)
+        self.query_one("#plan", Static).update(self._panel(inquiry))
 
     def tiles_changed(self) -> None:
         """The face, perhaps."""
@@ -240,7 +246,7 @@ class AnsweringScreen(WorkScreen):
     def _answer(self, value: float | None, scale: str | None) -> None:
         """Note an answer, unless it is one of the other scale, or of a face that nobody sees yet."""
         inquiry = self.session.inquiry
-        if inquiry is None or inquiry.seed is None or self._shown != inquiry.seed:
+        if inquiry is None or not self.is_asking:
             return
         if scale in (None, inquiry.file.scale):
             self._kept(lambda: inquiry.answer(value))

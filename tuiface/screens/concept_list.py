@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Section = Literal["found", "unfinished"] | Group
 _SECTIONS: tuple[Section, ...] = ("found", "unfinished", *GROUPS)
-_NAME_COLUMNS = 20
+_NAME_COLUMNS = 16
+"""Of the longest word in the table of concepts; longer names of users are cut here, and whole above the strip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,9 @@ def list_lines(rows: Sequence[ConceptRow], chosen: int, height: int) -> list[Con
         if number == chosen:
             chosen_line = len(lines)
         style = "reverse" if number == chosen else "$foreground 85%"
-        lines.append(
-            Content.assemble((f" {word(row)[:_NAME_COLUMNS]} ", style), (f"  {_remark(row)}", "$foreground 45%"))
-        )
+        name = f" {word(row)[:_NAME_COLUMNS]} "
+        gap = " " * (_NAME_COLUMNS + 3 - len(name))
+        lines.append(Content.assemble((name, style), (gap + _remark(row), "$foreground 45%")))
     first = max(0, min(chosen_line - height // 2, len(lines) - height))
     return lines[first : first + height]
 

@@ -46,7 +46,7 @@ def _facts(header: DirectionHeader) -> list[tuple[str, str]]:
     measures = "  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in list(header.measures.items())[:3])
     return [
         (tr("origin"), " · ".join(filter(None, (origin.method, origin.data, origin.paper)))),
-        (tr("unit"), tr("{unit}, up to {limit} either way", unit=_unit(header), limit=f"{header.limit:g}")),
+        (tr("unit"), tr("{unit}, up to ±{limit}", unit=_unit(header), limit=f"{header.limit:g}")),
         (tr("space"), space + rows),
         (tr("measured"), measures),
         (tr("licence"), header.licence),

@@ -9,6 +9,7 @@ import numpy as np
 from tests.directions.directions import make_direction
 from tuiface.directions.direction import Direction, DirectionOrigin
 from tuiface.directions.orders import Order, ScoresOrder
+from tuiface.directions.vocabulary import labels_of
 from tuiface.protocol import EngineInfo, Frame, RenderJob
 from tuiface.recipe import LatentSource, ModelRef, Recipe, SeedSource
 
@@ -81,8 +82,8 @@ def fake_directions(order: Order, model: ModelRef) -> tuple[Direction, ...]:
     """Of scores, a step whose length is the number of positive ones; of a search, one along each axis in turn."""
     if isinstance(order, ScoresOrder):
         step = np.array([sum(score > 0 for score in order.scores), 0, 0, 0])
-        labels = {} if order.labels is None else {"labels": order.labels}
-        return (make_direction(order.name, step, model=model, origin=order.origin, **labels),)
+        labels = order.labels or labels_of(order.name)
+        return (make_direction(order.name, step, model=model, origin=order.origin, labels=labels),)
     return tuple(
         make_direction(
             f"{order.method}_{number}",

@@ -135,9 +135,11 @@ def test_what_ships_is_not_changed(tmp_path: Path) -> None:
     path = shipped.add(make_direction("smile"))
     (tmp_path / "shipped" / path.name).write_bytes(path.read_bytes())
     catalogue = Catalogue(tmp_path / "shipped", tmp_path / "own")
-    for change in (lambda: catalogue.remove("smile", MODEL), lambda: catalogue.rename("smile", "grin", MODEL)):
-        with pytest.raises(ModelError, match="'smile' ships with tuiface; your own can be changed: none yet"):
-            change()
+    refusal = "'smile' ships with tuiface; your own can be changed: none yet"
+    with pytest.raises(ModelError, match=refusal):
+        catalogue.remove("smile", MODEL)
+    with pytest.raises(ModelError, match=refusal):
+        catalogue.rename("smile", "grin", MODEL)
     with pytest.raises(ModelError, match="is none of this model's"):
         catalogue.remove("yaw", MODEL)
 

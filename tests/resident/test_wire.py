@@ -180,7 +180,7 @@ def test_an_order_that_does_not_fit_is_refused(order: SearchOrder | ScoresOrder,
     message = json.loads(wire.encode(wire.OrderMessage(order=order)))
     message["order"] |= change
     with pytest.raises(InputFileError, match=r"^order: ") as refusal:
-        wire.decode_order(json.dumps(message))
+        wire.decode_order(json.dumps(message).encode())
     assert "\n" not in str(refusal.value)
 
 

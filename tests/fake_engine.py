@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from tests.directions.directions import make_direction
+from tuiface.directions.direction import Direction, DirectionOrigin
+from tuiface.directions.orders import Order, ScoresOrder
+from tuiface.directions.vocabulary import labels_of
 from tuiface.protocol import EngineInfo, Frame, RenderJob
 from tuiface.recipe import LatentSource, ModelRef, Recipe, SeedSource
 
@@ -61,8 +67,33 @@ class FakeEngine:
             rows[slice(*mix.rows)] = other[slice(*mix.rows)] * recipe.truncation.psi
         return rows.astype(np.float32)
 
+    def features(self, seeds: Sequence[int]) -> np.ndarray:
+        """The first five numbers of each seed's draw."""
+        return np.stack([np.random.RandomState(seed).randn(5) for seed in seeds]).astype(np.float32)
+
+    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+        return fake_directions(order, self._info.model)
+
     def close(self) -> None:
         self.closed = True
+
+
+def fake_directions(order: Order, model: ModelRef) -> tuple[Direction, ...]:
+    """Of scores, a step whose length is the number of positive ones; of a search, one along each axis in turn."""
+    if isinstance(order, ScoresOrder):
+        step = np.array([sum(score > 0 for score in order.scores), 0, 0, 0])
+        labels = order.labels or labels_of(order.name)
+        return (make_direction(order.name, step, model=model, origin=order.origin, labels=labels),)
+    return tuple(
+        make_direction(
+            f"{order.method}_{number}",
+            np.eye(4)[number % 4],
+            model=model,
+            origin=DirectionOrigin(method=order.method, settings={"number": number}),
+            measures={"weight": 1 / number},
+        )
+        for number in range(1, order.count + 1)
+    )
 
 
 def _source_w(source: SeedSource | LatentSource, w_dim: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from tuiface.app import TuifaceApp
+from tuiface.screens.answering import AnsweringScreen
 from tuiface.screens.models import ModelsScreen
 from tuiface.screens.welcome import remember_welcome
 from tuiface.screens.widgets.face_view import FaceView
@@ -99,10 +100,31 @@ SCENES = (
     Scene("models", "Models", "Networks at hand, and what a file holds; nothing in it is ever executed.", ("n", "6")),
     Scene("jobs", "Jobs", "Long work with progress, and an end on request.", ("7",)),
     Scene(
+        "concepts",
+        "Concepts",
+        "The network's directions by group: where they come from, their unit, what else they change. The strip shows "
+        "the present face along the chosen one; `f` finds more without labels, `i` imports, `n` learns one from your "
+        "answers.",
+        ("8", "f", "enter"),
+    ),
+    Scene(
+        "answering",
+        "Learning a concept by answering",
+        "One face after the other, each the most informative one: `y`, `n`, `s` or `1` to `7`. How well answers are "
+        "foreseen follows each of them, with its 95 % interval; every answer is on the disk at once.",
+        ("n", *"friendly", "enter", "enter", "enter", "enter"),
+    ),
+    Scene(
+        "answers",
+        "After twenty answers",
+        "The more answers, the surer the direction: 30 at least, 100 are better.",
+        tuple("ynynnysynnynyynnynyn"),
+    ),
+    Scene(
         "help",
         "Help",
         "`?` shows the keys of the screen, `Ctrl+P` finds an action by its name.",
-        ("1", "question_mark"),
+        ("escape", "1", "question_mark"),
     ),
 )
 
@@ -113,7 +135,14 @@ async def take_all(size: tuple[int, int], folder: Path, model: Path | None) -> N
         state, library = Path(home) / "state", Path(home) / "tuiface-library"
         os.environ["HOME"] = home  # paths are shown as from a home of its own
         remember_welcome(state)
-        settings = Settings(model=model, state=state, library=library, cache=Path(home) / "cache", device="cpu")
+        settings = Settings(
+            model=model,
+            state=state,
+            library=library,
+            cache=Path(home) / "cache",
+            directions=Path(home) / "directions",
+            device="cpu",
+        )
         app = TuifaceApp(settings, Capabilities(mosaic="quadrant"))
         async with app.run_test(size=size) as pilot:
             await until(lambda: app.session.frame is not None)
@@ -121,6 +150,8 @@ async def take_all(size: tuple[int, int], folder: Path, model: Path | None) -> N
                 for key in scene.keys:
                     await pilot.press(key)
                     await asyncio.sleep(0.15)
+                    if isinstance(app.screen, AnsweringScreen):
+                        await until(lambda: app.screen.is_asking)  # type: ignore[attr-defined]
                 await settled(app, pilot)
                 app.clear_notifications()
                 await pilot.pause(0.2)
@@ -135,6 +166,7 @@ async def settled(app: TuifaceApp, pilot: Pilot[None]) -> None:
     await until(lambda: app.session.phase == "ready" and not app.session.is_behind and not app.session.saving)
     await until(lambda: all(job.is_over for job in app.session.jobs.values()))
     await pilot.pause(0.5)
+    await until(lambda: not isinstance(app.screen, AnsweringScreen) or app.screen.is_asking)
     await until(lambda: not isinstance(app.screen, ModelsScreen) or app.screen.is_settled)
     await until(lambda: all(tile.pixels is not None for grid in app.screen.query(TileGrid) for tile in grid._tiles))
     await until(lambda: all(view._pixels is not None for view in app.screen.query(FaceView) if view.display))

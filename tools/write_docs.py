@@ -65,6 +65,7 @@ def keys_text() -> str:
     """docs/keys.md: all screens."""
     parts = [KEYS_INTRODUCTION]
     titles: dict[Place, str] = {place: TAB_WORDS[place] for place in SCREENS}
+    titles["answering"] = "Answering, from Concepts"
     for place, title in {**titles, "everywhere": "Everywhere"}.items():
         parts.append(f"## {title}\n\n{key_table(Registry().at(place), ids=True)}\n")
     return "\n".join(parts)

@@ -335,6 +335,10 @@ class TuifaceApp(App[None]):
         """Long work."""
         self.go_to("jobs")
 
+    def action_concepts_screen(self) -> None:
+        """Directions."""
+        self.go_to("concepts")
+
     def action_graphics(self) -> None:
         """Go round what the terminal offers."""
         shown = self.wire.next_graphics()

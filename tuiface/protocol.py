@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from tuiface.recipe import ModelRef, Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuiface.directions.direction import Direction
+    from tuiface.directions.orders import Order
 
 Dtype = Literal["float32", "bfloat16"]
 
@@ -132,6 +138,17 @@ class Engine(Protocol):
 
     def ws(self, recipe: Recipe) -> np.ndarray:
         """float32 [num_ws, w_dim]: the rows of W+ after source, truncation and mixes."""
+        ...
+
+    def features(self, seeds: Sequence[int]) -> np.ndarray:
+        """float32 [N, F], N >= 1: what is known of the faces of `seeds`, for a questionnaire to learn a concept over.
+
+        Columns mean the same in every call; they are not standardised.
+        """
+        ...
+
+    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+        """Directions of this network, without files yet; pictures wait while they are made."""
         ...
 
     def close(self) -> None:

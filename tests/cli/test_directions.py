@@ -68,7 +68,7 @@ def test_questions_by_keyboard_are_kept_and_taken_up_again(
     assert "key 'x'; accepted: y yes" in seen
     assert "a direction takes at least 30" in seen
     kept = json.loads((tmp_path / "own" / "kind.answers.json").read_text())
-    assert [a["value"] for a in kept["answers"]] == [1.0, 0.0, None, 1.0]
+    assert [a["value"] for a in kept["answers"]] == [1.0, 0.0, None], "what was taken back is not kept"
     monkeypatch.setattr("sys.stdin", StringIO("y\nn\n" * 60))
     assert main(command) == EXIT_DONE
     assert "40 answers" in capsys.readouterr().err
@@ -115,3 +115,12 @@ def test_mistakes_are_one_line(
     lines = capsys.readouterr().err.strip().splitlines()
     assert message in lines[-1]
     assert len([line for line in lines if line.startswith("tuiface: ")]) == 1
+
+
+def test_ones_own_is_renamed_and_removed_after_a_yes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    imported(tmp_path)
+    assert main(["directions", "rename", "age", "years"]) == EXIT_DONE
+    assert main(["directions", "remove", "years"]) == EXIT_USAGE
+    assert "add --yes" in capsys.readouterr().err
+    assert main(["directions", "remove", "years", "--yes"]) == EXIT_DONE
+    assert main(["directions", "remove", "years", "--yes"]) == EXIT_MODEL

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tuiface.directions.direction import Direction, DirectionHeader, DirectionOrigin
+from tuiface.directions.orders import Order, SearchOrder
+from tuiface.directions.vocabulary import labels_of
 from tuiface.errors import ModelError
 from tuiface.protocol import EngineInfo, Frame, RenderJob
 from tuiface.recipe import ModelRef, Recipe, SeedSource
@@ -48,6 +51,19 @@ INFO = EngineInfo(
 
 def recipe(seed: int) -> Recipe:
     return Recipe(model=MODEL, source=SeedSource(seed=seed))
+
+
+def direction(number: int) -> Direction:
+    """One of those that a search finds."""
+    header = DirectionHeader(
+        name=f"found_{number}",
+        labels=labels_of("found"),
+        space="w",
+        origin=DirectionOrigin(method="sefa", settings={"number": number}),
+        licence="CC0-1.0",
+        model=MODEL,
+    )
+    return Direction(header, {"step": np.full(INFO.w_dim, number + 1, np.float32)})
 
 
 def picture(seed: int, side: int) -> np.ndarray:
@@ -98,6 +114,15 @@ class FakeEngine:
     def ws(self, recipe: Recipe) -> np.ndarray:
         assert isinstance(recipe.source, SeedSource)
         return np.full((INFO.num_ws, INFO.w_dim), recipe.source.seed, np.float32)
+
+    def features(self, seeds: Sequence[int]) -> np.ndarray:
+        if BROKEN in seeds:
+            raise REFUSAL
+        return np.array([[seed, -seed] for seed in seeds], np.float32)
+
+    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+        assert isinstance(order, SearchOrder)
+        return tuple(direction(number) for number in range(order.count))
 
     def close(self) -> None:
         pass

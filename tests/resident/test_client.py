@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.resident.conftest import Start
-from tests.resident.fake_child import BAD_MODEL, BROKEN, GATED, INFO, REFUSAL, REFUSED, picture, recipe
+from tests.resident.fake_child import BAD_MODEL, BROKEN, GATED, INFO, REFUSAL, REFUSED, direction, picture, recipe
 from tests.resident.processes import (
     PATIENCE_S,
     Watcher,
@@ -24,6 +24,7 @@ from tests.resident.processes import (
     rendered,
     socket_of,
 )
+from tuiface.directions.orders import SearchOrder
 from tuiface.errors import EngineError, ModelError, OutputError, TuifaceError
 from tuiface.protocol import Engine, Frame, RenderJob
 from tuiface.resident.client import PreviewStream, ResidentEngine
@@ -372,3 +373,12 @@ def test_latents_cross_as_they_are(shared: ResidentEngine) -> None:
     np.testing.assert_array_equal(shared.ws(recipe(5)), np.full((14, 512), 5, np.float32))
     with pytest.raises(ModelError, match=r"edits\[0\]"):
         shared.map(z, label=3)
+
+
+def test_features_and_directions_cross_as_they_are(shared: ResidentEngine) -> None:
+    np.testing.assert_array_equal(shared.features(range(2, 5)), [[2, -2], [3, -3], [4, -4]])
+    made = shared.make_directions(SearchOrder(method="sefa", count=2))
+    assert [one.sha256 for one in made] == [direction(0).sha256, direction(1).sha256]
+    assert [one.header for one in made] == [direction(0).header, direction(1).header]
+    with pytest.raises(ModelError, match=r"edits\[0\]"):
+        shared.features([BROKEN])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import json
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from tests.resident.fake_child import INFO, MODEL, frame, recipe
+from tests.resident.fake_child import INFO, MODEL, direction, frame, recipe
+from tuiface.directions.direction import DirectionOrigin, Labels
+from tuiface.directions.orders import ScoresOrder, SearchOrder
 from tuiface.errors import EngineError, InputFileError, ModelError, TuifaceError
 from tuiface.protocol import Frame, RenderJob
 from tuiface.recipe import ChannelEdit, LatentSource, Recipe
@@ -143,3 +146,59 @@ def test_an_answer_that_is_no_error_message_is_an_engine_error(text: bytes) -> N
 def test_an_error_class_that_does_not_exist_here_is_an_engine_error() -> None:
     error = wire.decode_error(b'{"error": "SystemExit", "message": "m", "hint": "h"}')
     assert (type(error), error.message) == (EngineError, "m")
+
+
+SEARCH = SearchOrder(method="regional", region="mouth", rows=(2, 6), count=3)
+SCORES = ScoresOrder(
+    name="kind",
+    labels=Labels(en=("cold", "warm"), es=("frío", "cálido")),
+    seeds=(0, 2**32 - 1),
+    scores=(-0.1, 1e300),
+    origin=DirectionOrigin(method="answers", data="kind.answers.json"),
+)
+
+
+@pytest.mark.parametrize("order", [SEARCH, SCORES])
+def test_an_order_comes_out_as_it_went_in(order: SearchOrder | ScoresOrder) -> None:
+    assert wire.decode_order(wire.encode(wire.OrderMessage(order=order))) == order
+
+
+@pytest.mark.parametrize(
+    ("order", "change"),
+    [
+        (SEARCH, {"kind": "pickle"}),
+        (SEARCH, {"method": "gans"}),
+        (SEARCH, {"region": None}),
+        (SEARCH, {"count": 10**6}),
+        (SEARCH, {"path": "/etc/passwd"}),
+        (SCORES, {"scores": [1.0]}),
+        (SCORES, {"name": "../../kind"}),
+        (SCORES, {"seeds": [-1, 2]}),
+    ],
+)
+def test_an_order_that_does_not_fit_is_refused(order: SearchOrder | ScoresOrder, change: dict[str, object]) -> None:
+    message = json.loads(wire.encode(wire.OrderMessage(order=order)))
+    message["order"] |= change
+    with pytest.raises(InputFileError, match=r"^order: ") as refusal:
+        wire.decode_order(json.dumps(message).encode())
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b'{"seeds": []}', b'{"seeds": ["1"]}', b'{"seeds": [4294967296]}'])
+def test_seeds_that_are_none_are_refused(text: bytes) -> None:
+    with pytest.raises(InputFileError, match=r"^features job: "):
+        wire.decode_seeds(text)
+
+
+def test_directions_come_out_as_they_went_in() -> None:
+    sent = [direction(0), direction(1)]
+    received = wire.decode_directions(wire.encode_directions(sent))
+    assert [one.header for one in received] == [one.header for one in sent]
+    assert [one.sha256 for one in received] == [one.sha256 for one in sent]
+    assert wire.decode_directions(wire.encode_directions([])) == ()
+
+
+@pytest.mark.parametrize("file", ["!", "AAAA", base64.b64encode(bytes(64)).decode()])
+def test_a_direction_that_is_none_is_an_engine_error(file: str) -> None:
+    with pytest.raises(EngineError, match="not understood"):
+        wire.decode_directions(json.dumps({"files": [file]}).encode())

@@ -109,7 +109,9 @@ Open = Callable[..., AbstractAsyncContextManager[Running]]
 @pytest.fixture
 def tui_settings(tmp_path: Path) -> Settings:
     remember_welcome(tmp_path / "state")
-    return Settings(library=tmp_path / "library", cache=tmp_path / "cache", state=tmp_path / "state")
+    return Settings(
+        library=tmp_path / "library", cache=tmp_path / "cache", state=tmp_path / "state", directions=tmp_path / "own"
+    )
 
 
 @pytest.fixture

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from tests.fake_engine import FakeEngine as SmallEngine
+from tests.fake_engine import fake_directions
+from tuiface.directions.direction import Direction
+from tuiface.directions.orders import Order
 from tuiface.errors import EngineError, TuifaceError
 from tuiface.protocol import EngineInfo, Frame, RenderJob
 from tuiface.recipe import ModelRef, Recipe, SeedSource
@@ -73,6 +76,7 @@ class FakeEngine:
     start_error: TuifaceError | None = None
     preview_error: TuifaceError | None = None
     save_error: TuifaceError | None = None
+    work_error: TuifaceError | None = None
     may_start: threading.Event = field(default_factory=threading.Event)
     may_save: threading.Event = field(default_factory=threading.Event)
     dies_on_start: bool = False
@@ -82,6 +86,7 @@ class FakeEngine:
     is_closed: bool = False
     jobs: list[RenderJob] = field(default_factory=list)
     held: list[tuple[FakeStream, RenderJob]] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
     streams: list[FakeStream] = field(default_factory=list)
     picture: Callable[[Recipe, int], np.ndarray] = paint
 
@@ -124,6 +129,17 @@ class FakeEngine:
 
     def ws(self, recipe: Recipe) -> np.ndarray:
         return SmallEngine().ws(recipe)
+
+    def features(self, seeds: Sequence[int]) -> np.ndarray:
+        if self.work_error is not None:
+            raise self.work_error
+        return SmallEngine().features(seeds)
+
+    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+        self.orders.append(order)
+        if self.work_error is not None:
+            raise self.work_error
+        return fake_directions(order, self.engine_info.model)
 
     def frame(self, job: RenderJob) -> Frame:
         size = job.resolution or self.engine_info.resolution

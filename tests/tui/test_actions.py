@@ -9,6 +9,7 @@ import pytest
 from tuiface.actions import (
     ACTIONS,
     SCREENS,
+    WITHOUT_TAB,
     Action,
     NoCommand,
     Place,
@@ -22,7 +23,9 @@ from tuiface.app import TuifaceApp
 from tuiface.cli import build_parser
 from tuiface.errors import UsageError
 from tuiface.recipe import LatentSource, ModelRef, Noise, Recipe, SeedSource, StyleMix, Truncation
+from tuiface.screens.answering import AnsweringScreen
 from tuiface.screens.bindings import bindings_at, handler
+from tuiface.screens.concepts import ConceptsScreen
 from tuiface.screens.explore import ExploreScreen
 from tuiface.screens.face import FaceScreen
 from tuiface.screens.face_steps import STEPS
@@ -36,7 +39,17 @@ from tuiface.settings import Settings
 each_action = pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 SCREEN_CLASSES = {
     screen.PLACE: screen
-    for screen in (FaceScreen, ExploreScreen, MixScreen, MorphScreen, LibraryScreen, ModelsScreen, JobsScreen)
+    for screen in (
+        FaceScreen,
+        ExploreScreen,
+        MixScreen,
+        MorphScreen,
+        LibraryScreen,
+        ModelsScreen,
+        JobsScreen,
+        ConceptsScreen,
+        AnsweringScreen,
+    )
 }
 EXAMPLES = {"SEED": "42", "PSI": "0.5", "MODE": "none", "GRAPHICS": "block", "TEXT": "x", "TAG": "x", "NAME": "x"}
 """What stands for the capitals in a command."""
@@ -74,13 +87,13 @@ def test_every_step_is_an_action() -> None:
     assert set(STEPS) <= {action.id for action in ACTIONS}
 
 
-@pytest.mark.parametrize("place", SCREENS)
+@pytest.mark.parametrize("place", [*SCREENS, *WITHOUT_TAB])
 def test_no_key_means_two_things_on_a_screen(place: ScreenPlace) -> None:
     keys = Counter(key for action in Registry().on_screen(place) for key in action.keys)
     assert [key for key, count in keys.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("place", [*SCREENS, "everywhere"])
+@pytest.mark.parametrize("place", [*SCREENS, *WITHOUT_TAB, "everywhere"])
 def test_every_key_is_bound(place: Place) -> None:
     bound = {binding.key for binding in bindings_at(Registry(), place)}
     assert bound == {key for action in Registry().at(place) for key in action.keys}

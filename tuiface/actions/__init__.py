@@ -11,8 +11,19 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tuiface.actions.action import SCREENS, Action, NoCommand, Place, ScreenPlace, Topic, ascii_key, shown_key
+from tuiface.actions.action import (
+    SCREENS,
+    WITHOUT_TAB,
+    Action,
+    NoCommand,
+    Place,
+    ScreenPlace,
+    Topic,
+    ascii_key,
+    shown_key,
+)
 from tuiface.actions.command import command_line, face_word, number_word, quoted_words
+from tuiface.actions.concepts import ANSWERING_ACTIONS, CONCEPTS_ACTIONS
 from tuiface.actions.everywhere import EVERYWHERE_ACTIONS
 from tuiface.actions.face import FACE_ACTIONS
 from tuiface.actions.grids import EXPLORE_ACTIONS, LIBRARY_ACTIONS
@@ -22,6 +33,7 @@ from tuiface.errors import UsageError, nearest, quoted
 __all__ = [
     "ACTIONS",
     "SCREENS",
+    "WITHOUT_TAB",
     "Action",
     "NoCommand",
     "Place",
@@ -44,6 +56,8 @@ ACTIONS: tuple[Action, ...] = (
     *LIBRARY_ACTIONS,
     *MODELS_ACTIONS,
     *JOBS_ACTIONS,
+    *CONCEPTS_ACTIONS,
+    *ANSWERING_ACTIONS,
     *EVERYWHERE_ACTIONS,
 )
 
@@ -65,7 +79,7 @@ class Registry:
             if name not in known:
                 raise UsageError(f"settings: keys: no action {quoted(name)}", nearest(name, known) or "? lists them")
         registry = cls(tuple(dataclasses.replace(a, keys=keys[a.id]) if a.id in keys else a for a in ACTIONS))
-        for place in SCREENS:
+        for place in (*SCREENS, *WITHOUT_TAB):
             registry._refuse_double_keys(place)
         return registry
 
@@ -75,7 +89,11 @@ class Registry:
 
     def on_screen(self, place: Place) -> tuple[Action, ...]:
         """What works while the screen `place` is shown: its own actions, then those that work everywhere."""
-        return (*self.at(place), *self.at("everywhere"))
+        own, others = self.at(place), self.at("everywhere")
+        if place in WITHOUT_TAB:
+            taken = {key for action in own for key in action.keys}
+            others = tuple(action for action in others if not taken.intersection(action.keys))
+        return (*own, *others)
 
     def by_id(self, name: str) -> Action:
         """The action of that id."""

@@ -5,12 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Place = Literal["everywhere", "face", "explore", "mix", "morph", "library", "models", "jobs"]
-Topic = Literal["Seed", "Truncation", "Face", "Grid", "Rows", "Transition", "Library", "Models", "Jobs", "Program"]
-ScreenPlace = Literal["face", "explore", "mix", "morph", "library", "models", "jobs"]
+Place = Literal["everywhere", "face", "explore", "mix", "morph", "library", "models", "jobs", "concepts", "answering"]
+Topic = Literal[
+    "Seed",
+    "Truncation",
+    "Face",
+    "Grid",
+    "Rows",
+    "Transition",
+    "Library",
+    "Models",
+    "Jobs",
+    "Concepts",
+    "Answers",
+    "Program",
+]
+ScreenPlace = Literal["face", "explore", "mix", "morph", "library", "models", "jobs", "concepts", "answering"]
 
-SCREENS: tuple[ScreenPlace, ...] = ("face", "explore", "mix", "morph", "library", "models", "jobs")
-"""In the order of their tabs; the keys 1 to 7 go there."""
+SCREENS: tuple[ScreenPlace, ...] = ("face", "explore", "mix", "morph", "library", "models", "jobs", "concepts")
+"""In the order of their tabs; the keys 1 to 8 go there."""
+WITHOUT_TAB: tuple[ScreenPlace, ...] = ("answering",)
+"""Screens that another one leads to. Their keys come before those that work everywhere."""
 
 #: Textual's names of keys that have a sign, and of modifiers.
 _SIGNS = {
@@ -25,6 +40,7 @@ _SIGNS = {
     "pageup": "⇞",
     "pagedown": "⇟",
     "f1": "F1",
+    "escape": "Esc",
 }
 _MODIFIER_SIGNS = {"ctrl": "^", "shift": "⇧"}
 

@@ -31,6 +31,15 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
     ),
     Action("models_screen", ("6",), "Models", "Go to the networks.", "Program", "tuiface model list", "everywhere"),
     Action("jobs_screen", ("7",), "Jobs", "Go to the long work.", "Program", _NO_SCREENS, place="everywhere"),
+    Action(
+        "concepts_screen",
+        ("8",),
+        "Concepts",
+        "Go to the concepts: look at them, learn, find and import some.",
+        "Program",
+        "tuiface directions list",
+        "everywhere",
+    ),
     Action("help", ("?", "f1"), "Help", "Show all keys.", "Program", _HELP, place="everywhere", footer="help"),
     Action(
         "command_palette", ("ctrl+p",), "Palette", "Find an action by its name.", "Program", _HELP, place="everywhere"

@@ -33,7 +33,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser = commands.add_parser(
         "directions",
         parents=[common],
-        help="list, show, import, discover, learn and measure directions",
+        help="list, show, import, rename, remove, discover, learn and measure directions",
         description="Directions change one concept of a face. Each belongs to one network.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -52,6 +52,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     show.add_argument("--boost", action="store_true", help="the old amount was given with the boost by three")
     show.set_defaults(run=run_show)
     _add_import(actions, common)
+    _add_changes(actions, common)
     from tuiface.commands.directions_discovery import add_discover, add_report
     from tuiface.commands.directions_learning import add_learn
 
@@ -83,6 +84,27 @@ def _add_import(actions: Commands[argparse.ArgumentParser], common: argparse.Arg
     )
     parser.add_argument("--force", action="store_true", help="replace a direction of the same name")
     parser.set_defaults(run=run_import)
+
+
+def _add_changes(actions: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    rename = actions.add_parser(
+        "rename",
+        parents=[common],
+        help="give a direction of your own another name",
+        epilog="example: tuiface directions rename ganspace_2 age",
+    )
+    rename.add_argument("name", metavar="NAME")
+    rename.add_argument("new_name", metavar="NEW_NAME")
+    rename.set_defaults(run=run_rename)
+    remove = actions.add_parser(
+        "remove",
+        parents=[common],
+        help="delete a direction of your own",
+        epilog="example: tuiface directions remove age --yes",
+    )
+    remove.add_argument("name", metavar="NAME")
+    remove.add_argument("--yes", action="store_true", help="do not ask")
+    remove.set_defaults(run=run_remove)
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -118,6 +140,31 @@ def run_show(args: argparse.Namespace) -> int:
         return EXIT_DONE
     for key, value in _described(direction):
         print(f"{key:>12}  {value}")
+    return EXIT_DONE
+
+
+def run_rename(args: argparse.Namespace) -> int:
+    """Another name for a direction of the user's; faces that were made with it find it by its digest."""
+    settings = settings_from(args)
+    path = open_catalogue(settings).rename(args.name, args.new_name, model_of(settings))
+    emit(args, f"{args.new_name}  {path}", name=args.new_name, file=str(path))
+    return EXIT_DONE
+
+
+def run_remove(args: argparse.Namespace) -> int:
+    """Delete a direction of the user's, after a question."""
+    settings = settings_from(args)
+    catalogue, model = open_catalogue(settings), model_of(settings)
+    entry = catalogue.own(args.name, model)
+    if not args.yes:
+        note(f"{entry.path} will be deleted; faces that were made with it cannot be rendered again without it.")
+        if not sys.stdin.isatty():
+            raise UsageError("remove needs a yes", "add --yes")
+        if input("Delete it? [y/N] ").strip().lower() not in ("y", "yes"):
+            note("nothing deleted")
+            return EXIT_DONE
+    catalogue.remove(args.name, model)
+    emit(args, f"deleted {entry.path}", name=args.name, file=str(entry.path))
     return EXIT_DONE
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, cast
 
 from tuiface.commands.directions import keep, open_catalogue
 from tuiface.commands.edits import parse_lock
@@ -12,8 +12,6 @@ from tuiface.commands.session import Commands, emit, note, parse_rows, settings_
 from tuiface.errors import EXIT_DONE, UsageError, nearest, quoted
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from tuiface.engine.editing.regions import RegionReader
     from tuiface.engine.editing.workshop import Workshop
     from tuiface.recipe import Region, RegionLock
@@ -31,6 +29,7 @@ examples:
   tuiface directions report age yaw smile --seeds 0-19
 """
 METHODS = ("sefa", "ganspace", "regional", "channels")
+"""Those of tuiface.directions.orders, which is slow to import: a test binds them."""
 
 
 def add_discover(actions: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -79,6 +78,7 @@ def run_discover(args: argparse.Namespace) -> int:
     seeds = parse_seeds(args.seeds)
     lock = _region(args)
     settings = settings_from(args)
+    from tuiface.engine.editing.orders import find_steps
     from tuiface.engine.editing.workshop import Workshop
 
     workshop = Workshop.open(settings)
@@ -88,7 +88,7 @@ def run_discover(args: argparse.Namespace) -> int:
         raise UsageError(f"--rows {args.rows}: this model has {num_ws} rows")
     if args.method == "channels":
         return _channels(args, workshop, workshop.regions, lock)
-    steps = _steps(args.method, workshop, workshop.regions, lock, rows, args.count)
+    steps = find_steps(workshop, args.method, lock, rows, args.count)
     for i, (_, weight) in enumerate(steps, start=1):
         emit(args, f"{args.method} {i}: weight {weight:.3g}", method=args.method, number=i, weight=weight)
     if args.out:
@@ -104,24 +104,6 @@ def run_discover(args: argparse.Namespace) -> int:
         moved = None if rows == (0, num_ws) else rows
         keep(args, settings, workshop.direction(name, steps[number - 1][0], origin, rows=moved))
     return EXIT_DONE
-
-
-def _steps(
-    method: str, workshop: Workshop, reader: RegionReader, lock: RegionLock | None, rows: tuple[int, int], count: int
-) -> list[tuple[Tensor, float]]:
-    from tuiface.engine.editing import discovery
-    from tuiface.engine.editing.regions import refuse_unknown_regions
-
-    generator, population = workshop.generator, workshop.population
-    if method == "sefa":
-        found = discovery.sefa(generator, population, rows, count)
-    elif method == "ganspace":
-        found = discovery.ganspace(population, count)
-    else:
-        assert lock is not None
-        refuse_unknown_regions((lock,), reader)
-        found = discovery.regional(generator, population, reader, lock, rows, count)
-    return [(one.step, one.weight) for one in found]
 
 
 def _channels(args: argparse.Namespace, workshop: Workshop, reader: RegionReader, lock: RegionLock | None) -> int:
@@ -205,16 +187,16 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def _region(args: argparse.Namespace) -> RegionLock | None:
-    from tuiface.recipe import Region, RegionLock
+    from tuiface.directions.orders import REGIONAL_METHODS, REGIONS
+    from tuiface.recipe import RegionLock
 
-    if args.method not in ("regional", "channels"):
+    if args.method not in REGIONAL_METHODS:
         if args.region:
             raise UsageError(f"--region is for --method regional and channels, not {args.method}")
         return None
-    known = [region for region in get_args(Region) if region not in ("mask", "frame")]
-    if args.region not in known:
+    if args.region not in REGIONS:
         given = "none given" if args.region is None else quoted(args.region)
-        raise UsageError(f"--region: {given}; accepted: {', '.join(known)}", nearest(args.region or "", known))
+        raise UsageError(f"--region: {given}; accepted: {', '.join(REGIONS)}", nearest(args.region or "", REGIONS))
     return RegionLock(region=cast("Region", args.region))
 
 

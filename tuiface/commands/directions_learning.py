@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from tuiface.commands.directions import keep
 from tuiface.commands.session import Commands, emit, note, settings_from
-from tuiface.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError
+from tuiface.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quoted
 
 if TYPE_CHECKING:
+    from tuiface.directions.direction import Labels
     from tuiface.engine.editing.making import LearnedDirection
     from tuiface.engine.editing.reading import AttributeReading
     from tuiface.engine.editing.workshop import Workshop
@@ -51,6 +52,8 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
     )
     parser.add_argument("--stop-at", type=int, default=200, metavar="N", help="of --ask: answers to take; default: 200")
     parser.add_argument("--answers", metavar="FILE", help="of --ask: where answers are kept and taken up again")
+    parser.add_argument("--ends", metavar="LOW/HIGH", help="of --ask: what both ends look like, in English")
+    parser.add_argument("--ends-es", metavar="LOW/HIGH", help="of --ask: the same in Spanish")
     parser.add_argument("--name", metavar="NAME", help="of --ratings: default: the file's name")
     parser.add_argument("--keep-weak", action="store_true", help="keep directions that fail their verification too")
     parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the settings'")
@@ -66,8 +69,8 @@ def run_learn(args: argparse.Namespace) -> int:
 
 
 def _from_answers(args: argparse.Namespace) -> int:
-    from tuiface.commands.questions import ask, keep_answers, resume
-    from tuiface.directions.direction import DirectionOrigin
+    from tuiface.commands.questions import ask
+    from tuiface.directions.answers_file import AnswersFile, answers_path
     from tuiface.directions.questionnaire import MIN_ANSWERS, Questionnaire
     from tuiface.engine.editing.answering import direction_from_scores, face_features, seed_components
     from tuiface.engine.loading import open_engine
@@ -82,23 +85,19 @@ def _from_answers(args: argparse.Namespace) -> int:
     white = seed_components(workshop, seeds)
     features = face_features(workshop, white, _reader_at_hand(workshop))
     questionnaire = Questionnaire(seeds, features, args.scale)
-    path = Path(args.answers) if args.answers else settings.directions / f"{args.ask}.answers.json"
-    resume(path, args.ask, args.scale, workshop.model, questionnaire)
+    path = Path(args.answers) if args.answers else answers_path(settings.directions, args.ask)
+    file = AnswersFile(path, args.ask, args.scale, workshop.model, _ends(args)).resume(questionnaire)
     with Studio(open_engine(settings), settings) as studio:
         ask(
             questionnaire,
             args.ask,
             lambda seed: show_pixels(studio.face(seed).render(ASKED_PX).pixels),
-            lambda: keep_answers(path, args.ask, args.scale, workshop.model, questionnaire),
+            lambda: file.write(questionnaire),
             args.stop_at,
         )
-    accuracy = questionnaire.accuracy()
-    settings_of_it: dict[str, str | int | float | bool] = {"answers": questionnaire.num_given, "scale": args.scale}
-    if accuracy is not None:
-        settings_of_it |= {"foreseen": round(accuracy.share, 3), "foreseen_low": round(accuracy.low, 3)}
-    origin = DirectionOrigin(method="answers", data=path.name, settings=settings_of_it)
     scores = features @ questionnaire.slopes()
-    keep(args, settings, direction_from_scores(workshop, args.ask, white, scores, origin))
+    made = direction_from_scores(workshop, args.ask, white, scores, file.origin(questionnaire), file.labels)
+    keep(args, settings, made)
     return EXIT_DONE
 
 
@@ -198,6 +197,19 @@ def _keep(args: argparse.Namespace, learned: LearnedDirection) -> None:
         sha256=learned.direction.sha256,
         **learned.direction.header.measures,
     )
+
+
+def _ends(args: argparse.Namespace) -> Labels | None:
+    """The words of --ends and --ends-es; None where neither is given. Raises UsageError."""
+    from tuiface.directions.vocabulary import labels_from
+
+    given = []
+    for flag, text in (("--ends", args.ends), ("--ends-es", args.ends_es)):
+        low, slash, high = (text or "").partition("/")
+        if text and not (slash and low.strip() and high.strip()):
+            raise UsageError(f"{flag} {quoted(text)}; accepted: LOW/HIGH, as in 'colder/warmer'")
+        given.append((low.strip(), high.strip()))
+    return labels_from(args.ask, *given)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.session import note
-from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, Answers, Questionnaire
-from tuiface.errors import InputFileError, UsageError
+from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, Questionnaire
+from tuiface.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuiface.directions.questionnaire import Scale
-    from tuiface.recipe import ModelRef
 
 KEYS = {"yes-no": "y yes · n no · s skip · u undo · q finish", "1-7": "1 to 7 · s skip · u undo · q finish"}
-
-
-def resume(path: Path, concept: str, scale: Scale, model: ModelRef, questionnaire: Questionnaire) -> None:
-    """Take up the answers in `path`, if it is there. Raises InputFileError for those to another question."""
-    from tuiface.validation import read_json
-
-    if not path.exists():
-        return
-    found = read_json(Answers, path)
-    if (found.concept, found.scale, found.model.sha256) != (concept, scale, model.sha256):
-        raise InputFileError(
-            f"{path.name}: answers about '{found.concept}' ({found.scale}) for the model '{found.model.name}'",
-            "name another file with --answers",
-        )
-    known = set(questionnaire.seeds)
-    unknown = next((a.seed for a in found.answers if a.seed not in known), None)
-    if unknown is not None:
-        raise InputFileError(f"{path.name}: face {unknown} is beyond the pool", "enlarge it: --pool N")
-    questionnaire.answers = list(found.answers)
-
-
-def keep_answers(path: Path, concept: str, scale: Scale, model: ModelRef, questionnaire: Questionnaire) -> None:
-    """Write the answers so far: nothing is lost when the connection goes."""
-    from tuiface.files import make_folder, write_file
-
-    value = Answers(concept=concept, scale=scale, model=model, answers=tuple(questionnaire.answers))
-    make_folder(path.parent)
-    write_file(path, (value.model_dump_json(indent=1) + "\n").encode(), force=True)
 
 
 def ask(
@@ -60,6 +30,7 @@ def ask(
             break
         if key == "u":
             questionnaire.undo()
+            keep()
             continue
         try:
             questionnaire.answer(seed, value_of(key, questionnaire.scale), reason)

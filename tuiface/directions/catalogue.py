@@ -8,13 +8,14 @@ A user's direction hides a shipped one of the same name for the same network.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiface.directions.direction import Direction
+from tuiface.directions.direction import NAME_PATTERN, Direction, Labels
 from tuiface.directions.files import SUFFIX, read_direction, write_direction
-from tuiface.errors import ModelError, TuifaceError, nearest, quoted
-from tuiface.files import make_folder
+from tuiface.errors import ModelError, TuifaceError, UsageError, nearest, quoted
+from tuiface.files import explained, make_folder
 from tuiface.recipe import ModelRef
 
 SHORT_DIGEST = 10
@@ -99,6 +100,35 @@ class Catalogue:
         write_direction(direction, path, force=force)
         return path
 
+    def own(self, name: str, model: ModelRef) -> CatalogueEntry:
+        """The user's direction called `name` for `model`. Raises ModelError, also for one that ships with tuiface."""
+        entries = {e.direction.name: e for e in self.entries(model)}
+        if name in entries and not entries[name].shipped:
+            return entries[name]
+        reason = "ships with tuiface" if name in entries else "is none of this model's"
+        own = [entry.direction.name for entry in entries.values() if not entry.shipped]
+        raise ModelError(
+            f"direction {quoted(name)} {reason}; your own can be changed: {', '.join(own) or 'none yet'}",
+            nearest(name, own),
+        )
+
+    def rename(self, name: str, new_name: str, model: ModelRef) -> Path:
+        """Give a direction of the user's another name; what was made with it is found by its digest as before.
+
+        Returns its new path. Raises ModelError for the old name, UsageError or OutputError for the new one.
+        """
+        entry = self.own(name, model)
+        path = self.add(renamed(entry.direction, new_name))
+        entry.path.unlink(missing_ok=True)
+        return path
+
+    def remove(self, name: str, model: ModelRef) -> Path:
+        """Delete the file of a direction of the user's and return its path. Raises ModelError or OutputError."""
+        entry = self.own(name, model)
+        with explained(entry.path):
+            entry.path.unlink()
+        return entry.path
+
     def _paths(self) -> list[tuple[Path, bool]]:
         """Files and whether they are shipped; the user's come last, so that they win."""
         shipped = [(path, True) for path in sorted(self._shipped.glob(f"*{SUFFIX}"))]
@@ -118,3 +148,16 @@ class Catalogue:
             known = (stamp, direction, direction.sha256)
             self._read[path] = known
         return known[1:]
+
+
+def renamed(direction: Direction, name: str, labels: Labels | None = None) -> Direction:
+    """The same direction under another name, with other ends where `labels` are given. Raises UsageError."""
+    refuse_name(name)
+    changes = {"name": name} if labels is None else {"name": name, "labels": labels}
+    return Direction(direction.header.model_copy(update=changes), direction.arrays)
+
+
+def refuse_name(name: str) -> None:
+    """Raise UsageError for a name that no direction can have."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise UsageError(f"name {quoted(name)}; accepted: a small letter, then small letters, digits and _")

@@ -17,12 +17,14 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from tuiface.directions.direction import Name
+from tuiface.directions.direction import Labels, Name
 from tuiface.errors import UsageError
 from tuiface.recipe import ModelRef
 from tuiface.validation import Value
 
 MIN_ANSWERS, MAX_ANSWERS = 30, 200
+#: With 100 answers, 5 % of them wrong, a direction comes near the fully supervised one.
+RECOMMENDED_ANSWERS = 100
 RANDOM_EVERY, REPEAT_EVERY = 4, 11
 #: Prior precision of a component's slope, for N(0, 1) components: most components say nothing of any one concept.
 PRIOR_PRECISION = 8.0
@@ -55,6 +57,8 @@ class Answers(Value):
     concept: Name
     scale: Scale
     model: ModelRef
+    labels: Labels | None = None
+    """What both ends look like; null for the vocabulary's words."""
     answers: tuple[Answer, ...] = Field((), max_length=10_000)
 
 
@@ -204,6 +208,11 @@ class Questionnaire:
 
     def _values(self) -> np.ndarray:
         return np.array([a.value for a in self.answers if a.value is not None])
+
+
+def standardised(features: np.ndarray) -> np.ndarray:
+    """float64 [N, F] with mean 0 and deviation 1 over the faces; a feature that is the same in all of them is 0."""
+    return np.asarray((features - features.mean(axis=0)) / features.std(axis=0).clip(1e-9))
 
 
 def wilson_interval(right: int, count: int, z: float = Z95) -> tuple[float, float]:

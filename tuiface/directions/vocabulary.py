@@ -5,7 +5,7 @@ The names are those of the attribute reader (`tuiface.heads.LABELS`) and of the 
 
 from __future__ import annotations
 
-from tuiface.directions.direction import Labels
+from tuiface.directions.direction import Ends, Labels
 
 _ENDS: dict[str, tuple[str, str, str, str]] = {
     "age": ("younger", "older", "más joven", "mayor"),
@@ -99,3 +99,15 @@ def labels_of(name: str) -> Labels:
         return Labels(en=(low, high), es=(menos, mas))
     words = name.replace("_", " ")
     return Labels(en=(f"less {words}", f"more {words}"), es=(f"menos {words}", f"más {words}"))
+
+
+def labels_from(name: str, en: Ends, es: Ends) -> Labels | None:
+    """The words that a user gave for the ends, each possibly empty: one language stands in for the other.
+
+    None where no word was given at all; the vocabulary fills what is missing.
+    """
+    known = labels_of(name)
+    if not any((*en, *es)):
+        return None
+    low, high = ((e or s or k_en, s or e or k_es) for e, s, k_en, k_es in zip(en, es, known.en, known.es, strict=True))
+    return Labels(en=(low[0], high[0]), es=(low[1], high[1]))

@@ -7,8 +7,8 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,18 @@ import torch.nn.functional as F
 import tuiface
 from tuiface.assets import directions_path, embedded_model_path
 from tuiface.directions.catalogue import Catalogue
+from tuiface.directions.direction import Direction
+from tuiface.directions.orders import Order
 from tuiface.engine.allocator import keep_freed_memory
 from tuiface.engine.editing.editor import Editor, Rendered
-from tuiface.engine.editing.opening import open_region_reader, own_regions_path, segmenter_version
+from tuiface.engine.editing.opening import (
+    open_attribute_reader,
+    own_regions_path,
+    segmenter_version,
+)
+from tuiface.engine.editing.orders import fulfil, seed_features
+from tuiface.engine.editing.reading import AttributeReading
+from tuiface.engine.editing.workshop import Workshop
 from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.loading import Checkpoint, PreparedCheckpoint, build_checkpoint
 from tuiface.engine.renderer import Renderer
@@ -37,8 +46,8 @@ class LocalEngine:
         own = own_regions_path(regions, checkpoint.info.network_sha256)
         self._info = _describe(checkpoint, device, draft_dtype(device), own)
         renderer = Renderer(checkpoint.generator, self._info.model, catalogue.by_digest)
-        open_reader = partial(open_region_reader, checkpoint.generator, str(device), own)
-        self.editor = Editor(renderer, open_reader, checkpoint.discriminator)
+        self._workshop = Workshop(checkpoint, own)
+        self.editor = Editor(renderer, lambda: self._workshop.regions, checkpoint.discriminator)
         self._lock = threading.Lock()
 
     @classmethod
@@ -85,6 +94,23 @@ class LocalEngine:
         with self._lock, torch.no_grad():
             rows: np.ndarray = recipe_ws(self.editor.renderer.generator, recipe)[0].cpu().numpy()
             return rows
+
+    def features(self, seeds: Sequence[int]) -> np.ndarray:
+        """float32 [N, F]: what the attribute reader sees in faces; the components of w where none is installed."""
+        with self._lock:
+            return seed_features(self._workshop, seeds, self._attributes)
+
+    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+        """Directions of this network; raises UsageError or ModelError for an order that does not fit it."""
+        with self._lock:
+            return fulfil(self._workshop, order)
+
+    @cached_property
+    def _attributes(self) -> AttributeReading | None:
+        try:
+            return open_attribute_reader(self._info.device)
+        except ModelError:
+            return None
 
     def close(self) -> None:
         """Nothing outlives the object."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import httpx
     import numpy as np
 
+    from tuiface.directions.direction import Direction
+    from tuiface.directions.orders import Order
     from tuiface.recipe import Recipe
 
 __all__ = ["PreviewStream", "ResidentEngine"]
@@ -137,6 +139,16 @@ class ResidentEngine:
         """float32 [num_ws, w_dim] of a recipe; raises as `render` does."""
         body = wire.encode(wire.WsMessage(recipe=recipe))
         return wire.decode_array(self._request(self._running(), "POST", wire.WS_PATH, body))
+
+    def features(self, seeds: Sequence[int]) -> np.ndarray:
+        """float32 [N, F] of faces by number; raises as `render` does."""
+        body = wire.encode(wire.FeaturesMessage(seeds=tuple(seeds)))
+        return wire.decode_array(self._request(self._running(), "POST", wire.FEATURES_PATH, body))
+
+    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+        """Directions that were learned or found, however long that takes; raises as `render` does."""
+        body = wire.encode(wire.OrderMessage(order=order))
+        return wire.decode_directions(self._request(self._running(), "POST", wire.DIRECTIONS_PATH, body))
 
     def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> PreviewStream:
         """Open a stream of previews; the callbacks run on its thread and should only post messages."""

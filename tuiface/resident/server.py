@@ -5,6 +5,8 @@
     POST /render     JobMessage in, a frame out; jobs are rendered in the order of arrival, none is dropped
     POST /map        MapMessage in, ArrayMessage out: z to w
     POST /ws         WsMessage in, ArrayMessage out: a recipe's rows of W+
+    POST /features   FeaturesMessage in, ArrayMessage out: seeds to what is known of their faces
+    POST /directions OrderMessage in, DirectionsMessage out: directions that were learned or found
     WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time
 
 Rendering happens in the one thread of RenderQueue; the event loop only moves bytes.
@@ -67,6 +69,17 @@ def create_app(engine: Engine) -> FastAPI:
     async def recipe_rows(request: Request) -> Response:
         recipe = wire.decode_ws(await _body(request))
         return _array_response(await asyncio.to_thread(engine.ws, recipe))
+
+    @app.post(wire.FEATURES_PATH)
+    async def face_features(request: Request) -> Response:
+        seeds = wire.decode_seeds(await _body(request))
+        return _array_response(await asyncio.to_thread(engine.features, seeds))
+
+    @app.post(wire.DIRECTIONS_PATH)
+    async def directions(request: Request) -> Response:
+        order = wire.decode_order(await _body(request))
+        made = await asyncio.to_thread(engine.make_directions, order)
+        return Response(wire.encode_directions(made), media_type="application/json")
 
     @app.websocket(wire.PREVIEW_PATH)
     async def preview(socket: WebSocket) -> None:

@@ -2,6 +2,8 @@
 
     info, job, error    JSON text
     map, ws, array      JSON text, with arrays as float32 little-endian base64
+    features            JSON text: seeds
+    order, directions   JSON text; each direction as the bytes of its file, base64
     frame               N as 4 bytes big-endian | N bytes of JSON (FrameHeader) | height * width * 3 bytes of RGB
 
 Both ends speak through this file alone. Sizes are bounded before anything is parsed, and whatever does not fit is
@@ -13,15 +15,19 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from tuiface import errors
+from tuiface.directions.direction import Direction
+from tuiface.directions.files import MAX_FILE_BYTES, decode_direction, encode_direction
+from tuiface.directions.orders import MAX_FACES, MAX_FOUND, Order
 from tuiface.errors import EngineError, InputFileError, TuifaceError
 from tuiface.protocol import Dtype, EngineInfo, Frame, RenderJob
-from tuiface.recipe import Recipe
+from tuiface.recipe import Recipe, Seed
 from tuiface.validation import MAX_JSON_BYTES, Model, Value, parse_json
 
 HEALTH_PATH = "/health"
@@ -30,6 +36,8 @@ RENDER_PATH = "/render"
 PREVIEW_PATH = "/preview"
 MAP_PATH = "/map"
 WS_PATH = "/ws"
+FEATURES_PATH = "/features"
+DIRECTIONS_PATH = "/directions"
 FRAME_TYPE = "application/x-tuiface-frame"
 
 MAX_JOB_BYTES = MAX_JSON_BYTES
@@ -37,6 +45,8 @@ MAX_JOB_BYTES = MAX_JSON_BYTES
 MAX_SIDE_PX = 4096
 """Four times the largest published network."""
 MAX_FRAME_BYTES = 4 + MAX_JSON_BYTES + 3 * MAX_SIDE_PX**2
+
+MAX_DIRECTION_CHARACTERS = MAX_FILE_BYTES * 4 // 3 + 4
 
 _LENGTH = struct.Struct(">I")
 _MAX_ERROR_CHARACTERS = 4000
@@ -62,7 +72,7 @@ class JobMessage(Value):
 
 
 class ArrayMessage(Value):
-    """A matrix of float32: the answer to `POST /map` and `POST /ws`."""
+    """A matrix of float32: the answer to `POST /map`, `/ws` and `/features`."""
 
     shape: tuple[Annotated[int, Field(ge=0, le=65536)], Annotated[int, Field(ge=1, le=65536)]]
     data: str = Field(max_length=MAX_JSON_BYTES)
@@ -103,6 +113,25 @@ class WsMessage(Value):
     """The body of `POST /ws`."""
 
     recipe: Recipe
+
+
+class FeaturesMessage(Value):
+    """The body of `POST /features`."""
+
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_FACES)
+
+
+class OrderMessage(Value):
+    """The body of `POST /directions`."""
+
+    order: Order
+
+
+class DirectionsMessage(Value):
+    """The answer to `POST /directions`."""
+
+    files: tuple[Annotated[str, Field(max_length=MAX_DIRECTION_CHARACTERS)], ...] = Field(max_length=MAX_FOUND)
+    """Each a direction's file (tuiface.direction/1), base64."""
 
 
 class ErrorMessage(Value):
@@ -155,8 +184,33 @@ def decode_ws(text: bytes) -> Recipe:
     return parse_json(WsMessage, text, "ws job").recipe
 
 
+def decode_seeds(text: bytes) -> tuple[int, ...]:
+    """The faces that a client asks about; raises InputFileError."""
+    return parse_json(FeaturesMessage, text, "features job").seeds
+
+
+def decode_order(text: bytes) -> Order:
+    """What a client wants directions made of; raises InputFileError."""
+    return parse_json(OrderMessage, text, "order").order
+
+
+def encode_directions(directions: Sequence[Direction]) -> bytes:
+    """JSON bytes of directions that have no file yet."""
+    files = tuple(base64.b64encode(encode_direction(direction)).decode("ascii") for direction in directions)
+    return encode(DirectionsMessage(files=files))
+
+
+def decode_directions(text: bytes) -> tuple[Direction, ...]:
+    """The engine's answer to /directions; raises EngineError."""
+    files = _answer(DirectionsMessage, text, "directions").files
+    try:
+        return tuple(decode_direction(base64.b64decode(file, validate=True), "direction") for file in files)
+    except (binascii.Error, InputFileError) as error:
+        raise EngineError(f"the engine's answer is not understood: {error}") from None
+
+
 def decode_array(text: bytes) -> np.ndarray:
-    """The engine's answer to /map or /ws; raises EngineError."""
+    """The engine's answer to /map, /ws or /features; raises EngineError."""
     return _answer(ArrayMessage, text, "array").array()
 
 

@@ -20,13 +20,14 @@ def bindings_at(registry: Registry, place: Place) -> list[Binding]:
 
 
 def handler(action: Action) -> str:
-    """Textual's words for what runs: the method `action_<id>`, or the one that takes any step or move."""
+    """Textual's words for what runs: the method `action_<id>`, or the one that takes any step, move or rating."""
     if action.id in STEPS:
         return f"take_step({action.id!r})"
     move = action.id.removeprefix(f"{action.place}_")
     if action.place in ("explore", "library") and move in GRID_MOVES:
         return f"move({move!r})"
-    return action.id
+    rating = action.id.removeprefix("answer_")
+    return f"answer_rating({rating})" if rating.isdecimal() else action.id
 
 
 def _bindings(action: Action) -> Iterator[Binding]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import numpy as np
     from textual.message import Message
 
+    from tuiface.directions.direction import Direction
+    from tuiface.directions.orders import Order
     from tuiface.protocol import EngineInfo, Frame, RenderJob
     from tuiface.recipe import Recipe
     from tuiface.settings import Settings
@@ -84,6 +86,12 @@ class InteractiveEngine(Protocol):
 
     def ws(self, recipe: Recipe) -> np.ndarray:
         """A recipe's rows of W+."""
+
+    def features(self, seeds: Sequence[int]) -> np.ndarray:
+        """What is known of faces by number."""
+
+    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+        """Directions that are learned or found."""
 
     def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> Previews:
         """Open a stream of previews, whose callbacks run on its own thread."""

@@ -6,9 +6,10 @@ A checkpoint is looked into by the command line in a process of its own: this pr
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -217,9 +218,15 @@ class ModelsScreen(WorkScreen):
         self.show_state()
 
 
-def run_command(arguments: list[str], accepted: tuple[int, ...] = (0,)) -> str:
-    """What a command of tuiface prints; raises ModelError with its own line where it fails."""
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
+def run_command(
+    arguments: list[str], accepted: tuple[int, ...] = (0,), environment: Mapping[str, str] | None = None
+) -> str:
+    """What a command of tuiface prints; raises ModelError with its own line where it fails.
+
+    environment: variables besides those of this process.
+    """
+    variables = None if environment is None else {**os.environ, **environment}
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=variables)
     if done.returncode in accepted:
         return done.stdout
     lines = done.stderr.strip().splitlines()

@@ -37,6 +37,14 @@ def make_screen(place: ScreenPlace, session: Session) -> WorkScreen:
         from tuiface.screens.jobs import JobsScreen
 
         return JobsScreen(session)
+    if place == "concepts":
+        from tuiface.screens.concepts import ConceptsScreen
+
+        return ConceptsScreen(session)
+    if place == "answering":
+        from tuiface.screens.answering import AnsweringScreen
+
+        return AnsweringScreen(session)
     from tuiface.screens.face import FaceScreen
 
     return FaceScreen(session)

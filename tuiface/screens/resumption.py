@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tuiface.actions import SCREENS
+from tuiface.actions import SCREENS, WITHOUT_TAB
 from tuiface.language import tr
 from tuiface.screens.session_file import Found, SessionFile, describe, forget, last_session, resume
 
@@ -76,6 +76,8 @@ class Resumption:
         app.show_state()
         if place in SCREENS:
             app.go_to(place)
+        elif place in WITHOUT_TAB:
+            app.go_to("concepts")  # paused answers are taken up there
 
     def _answered(self, yes: bool | None) -> None:  # noqa: FBT001 - Textual's signature
         if yes:

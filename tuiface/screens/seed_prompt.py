@@ -11,6 +11,7 @@ from textual.containers import Horizontal
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
+from tuiface.errors import UsageError
 from tuiface.language import tr
 from tuiface.limits import MAX_SEED
 
@@ -47,6 +48,10 @@ class LinePrompt(ModalScreen[str | None]):
         """Why `text` is not accepted; empty if it is."""
         return ""
 
+    def refusal(self, text: str) -> str:
+        """Why `text` cannot be answered, asked when Enter is pressed; empty if it can."""
+        return self.problem(text)
+
     def on_input_changed(self, event: Input.Changed) -> None:
         """Say at once when the text has become too much."""
         self._show_problem(self.problem(event.value) if event.value else "")
@@ -55,7 +60,7 @@ class LinePrompt(ModalScreen[str | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Answer a text that is accepted; stay open for any other."""
-        problem = self.problem(event.value)
+        problem = self.refusal(event.value)
         if problem:
             self._show_problem(problem)
         else:
@@ -69,6 +74,22 @@ class LinePrompt(ModalScreen[str | None]):
         hint = self.query_one("#seed-hint", Label)
         hint.update(problem or self._hint)
         hint.set_class(bool(problem), "-problem")
+
+
+class CheckedPrompt(LinePrompt):
+    """Answers a text that a function accepts: one that raises UsageError, in one line, for any other."""
+
+    def __init__(self, label: str, hint: str, check: Callable[[str], object], *, value: str = "") -> None:
+        super().__init__(label, hint, value=value)
+        self._check = check
+
+    def refusal(self, text: str) -> str:
+        """What the function says."""
+        try:
+            self._check(text)
+        except UsageError as error:
+            return str(error)
+        return ""
 
 
 class SeedPrompt(LinePrompt):

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from tuiface.directions.direction import Direction
+    from tuiface.directions.orders import SearchOrder
     from tuiface.protocol import Frame, JobProgress
     from tuiface.recipe import Recipe
     from tuiface.screens.engine_link import EngineLink
     from tuiface.screens.face_steps import Step
+    from tuiface.screens.inquiry import Inquiry
     from tuiface.screens.job_runner import JobRunner, Work
     from tuiface.settings import Settings
     from tuiface.studio import Face, Studio
@@ -65,6 +68,13 @@ class Session:
         """The faces that Morph goes through."""
         self.origin: Face | None = None
         """The face whose neighbours Explore shows; None for seeds."""
+        self.inquiry: Inquiry | None = None
+        """The questionnaire under way."""
+        self.pool_features: np.ndarray | None = None
+        """float64 [N, F] of the faces that questionnaires ask about; None until they were read."""
+        self.search: SearchOrder | None = None
+        self.found: tuple[Direction, ...] = ()
+        """What that search found and nobody kept yet."""
         self.comparison = "off"
         """How the face is compared with its original (tuiface.screens.comparison)."""
         self.difference_percent = 0.0
@@ -117,10 +127,11 @@ class Session:
         face = self.face_of(path)
         self.do(lambda studio: studio.show(face))
 
-    def submit_job(self, label: str, work: Work, total: int = 0) -> None:
-        """Do long work in the background."""
+    def submit_job(self, label: str, work: Work, total: int = 0) -> int:
+        """Do long work in the background; returns its number."""
         progress = self._runner.submit(label, work, total)
         self.jobs[progress.id] = progress
+        return progress.id
 
     def cancel_job(self, number: int) -> None:
         """Ask long work to end."""
@@ -168,6 +179,8 @@ class Session:
             self.kept_steps = [lambda studio: studio.show(studio.face(seed, psi=psi))]
         self.studio = self.frame = self._requested = None
         self.parents, self.transition = [], []
+        self.inquiry = self.pool_features = self.search = None
+        self.found = ()
         self.tiles.clear()
         self.link.change_model(self.settings)
 

@@ -31,6 +31,8 @@ class WorkScreen(Screen[None]):
     """Draws the session; its actions take one step in it and draw again."""
 
     PLACE: ClassVar[ScreenPlace]
+    TAB: ClassVar[ScreenPlace | None] = None
+    """The tab that leads here where the screen has none of its own."""
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-too-narrow"), (MIN_COLUMNS, "-narrow"), (64, "-medium"), (110, "-wide")]  # noqa: RUF012 - Textual's own type
     VERTICAL_BREAKPOINTS = [(0, "-too-low"), (MIN_ROWS, "-low"), (32, "-high")]  # noqa: RUF012
@@ -46,7 +48,7 @@ class WorkScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """The frame around what the screen is for."""
         with Horizontal(id="title"):
-            yield TabLine(self.PLACE, id="tabs")
+            yield TabLine(self.TAB or self.PLACE, id="tabs")
             yield Label("", id="status", markup=False)
         yield from self.compose_body()
         yield Static("", id="command", markup=False)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from tuiface.directions.direction import Direction, DirectionOrigin
+from tuiface.directions.direction import Direction, DirectionOrigin, Labels
 from tuiface.directions.linear import conditional_step, ridge_slopes
-from tuiface.directions.questionnaire import PRIOR_PRECISION
+from tuiface.directions.questionnaire import PRIOR_PRECISION, standardised
 from tuiface.engine.editing.reading import AttributeReading, read_attributes
 from tuiface.engine.editing.workshop import Workshop
 from tuiface.engine.latents import z_from_seed
@@ -28,8 +28,8 @@ def seed_components(workshop: Workshop, seeds: Sequence[int]) -> np.ndarray:
     return np.asarray(workshop.population.whiten(w).double().cpu().numpy())
 
 
-def face_features(workshop: Workshop, white: np.ndarray, reader: AttributeReading | None) -> np.ndarray:
-    """float64 [N, F], standardised: what a reader sees in each face; without one, the components of w themselves.
+def raw_features(workshop: Workshop, white: np.ndarray, reader: AttributeReading | None) -> np.ndarray:
+    """float64 [N, F]: what a reader sees in each face [N, k]; without one, the components of w themselves.
 
     A reader's few attributes need far fewer answers than a hundred components.
     """
@@ -38,12 +38,22 @@ def face_features(workshop: Workshop, white: np.ndarray, reader: AttributeReadin
     population = workshop.population
     w = torch.from_numpy(white).float().to(population.mean.device) @ population.basis.t() + population.mean
     ws = w[:, None].expand(-1, workshop.generator.num_ws, -1)
-    values = read_attributes(workshop.generator, reader, ws, workshop.draft_dtype).double().cpu().numpy()
-    return np.asarray((values - values.mean(axis=0)) / values.std(axis=0).clip(1e-9))
+    return np.asarray(read_attributes(workshop.generator, reader, ws, workshop.draft_dtype).double().cpu().numpy())
+
+
+def face_features(workshop: Workshop, white: np.ndarray, reader: AttributeReading | None) -> np.ndarray:
+    """float64 [N, F]: `raw_features`, those of a reader standardised over the faces."""
+    raw = raw_features(workshop, white, reader)
+    return raw if reader is None else standardised(raw)
 
 
 def direction_from_scores(
-    workshop: Workshop, name: str, white: np.ndarray, scores: np.ndarray, origin: DirectionOrigin
+    workshop: Workshop,
+    name: str,
+    white: np.ndarray,
+    scores: np.ndarray,
+    origin: DirectionOrigin,
+    labels: Labels | None = None,
 ) -> Direction:
     """The direction of a concept from its score [N] for faces with components [N, k].
 
@@ -58,4 +68,4 @@ def direction_from_scores(
         raise ModelError(f"'{name}': w explains nothing of these scores, so there is no direction")
     unit = slopes / np.linalg.norm(slopes)
     step = torch.from_numpy(conditional_step(unit, 0, [])).float().to(workshop.population.mean.device)
-    return workshop.direction(name, step @ workshop.population.basis.t(), origin)
+    return workshop.direction(name, step @ workshop.population.basis.t(), origin, labels=labels)

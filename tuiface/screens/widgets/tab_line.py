@@ -18,6 +18,7 @@ TAB_WORDS: dict[ScreenPlace, str] = {
     "library": "Library",
     "models": "Models",
     "jobs": "Jobs",
+    "concepts": "Concepts",
 }
 
 

@@ -241,3 +241,29 @@ class TileGrid(Widget):
         if not 0 <= tile_column < across or inside >= columns or index >= len(self._tiles):
             return None
         return index
+
+
+class TileStrip(TileGrid):
+    """One row of a given number of tiles, as large as the place allows."""
+
+    def __init__(self, wire: Wire, *, id: str | None = None) -> None:
+        super().__init__(wire, id=id)
+        self._number = 5
+
+    def show_strip(self, tiles: Sequence[Tile], chosen: int, number: int) -> None:
+        """Show `tiles`, each of the size that `number` of them have."""
+        if number != self._number:
+            self.free()
+            self._number = number
+        self.show(tiles, chosen)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """One row."""
+        return self._number, 1
+
+    @property
+    def _tile_size(self) -> tuple[int, int]:
+        width, height = self.content_size
+        columns = (width + _GAP) // self._number - _GAP
+        return self.wire.capabilities.fit_square(max(2, columns), max(2, height - 1))

@@ -1,0 +1,515 @@
+"""Concepts and its questionnaire, as a user sees them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from textual.widgets import Input, Static
+
+from tests.directions.directions import make_direction
+from tests.tui.conftest import Open, Running
+from tests.tui.fake_engine import INFO, FakeEngine
+from tuiface.directions.catalogue import Catalogue
+from tuiface.directions.direction import Direction
+from tuiface.directions.orders import ScoresOrder, SearchOrder
+from tuiface.errors import ModelError
+from tuiface.language import use_language
+from tuiface.recipe import DirectionEdit, LatentSource
+from tuiface.screens import concepts, models
+from tuiface.screens.answering import AnsweringScreen
+from tuiface.screens.concepts import ConceptsScreen, import_words, parse_ends, parse_scale
+from tuiface.screens.path_prompt import complete_path
+from tuiface.screens.question import Question
+from tuiface.screens.widgets.tile_grid import TileStrip
+from tuiface.settings import Settings
+
+LEAKAGE = {"smile": 1.0, "age": 0.4, "yaw": -0.1}
+
+
+@pytest.fixture
+def keep(tui_settings: Settings, tmp_path: Path) -> Iterator[Catalogue]:
+    """The user's catalogue, with two directions of the fake network."""
+    catalogue = Catalogue(tmp_path / "shipped", tui_settings.directions)
+    catalogue.add(make_direction("smile", model=INFO.model, leakage=LEAKAGE, licence="CC-BY-4.0"))
+    catalogue.add(make_direction("warmth", np.eye(4)[1], model=INFO.model))
+    yield catalogue
+    use_language("en")
+
+
+def names(catalogue: Catalogue) -> list[str]:
+    return [entry.direction.name for entry in catalogue.entries(INFO.model)]
+
+
+def shown(tui: Running, name: str) -> str:
+    return str(tui.app.screen.query_one(f"#{name}", Static).content)
+
+
+async def concepts_shown(tui: Running) -> ConceptsScreen:
+    await tui.press("8")
+    screen = tui.app.screen
+    assert isinstance(screen, ConceptsScreen)
+    return screen
+
+
+async def strip_there(tui: Running) -> TileStrip:
+    strip = tui.app.screen.query_one(TileStrip)
+    await tui.until(lambda: strip._tiles and all(tile.pixels is not None for tile in strip._tiles))
+    return strip
+
+
+async def type_in(tui: Running, text: str) -> None:
+    """Fill the line at the bottom and press Enter."""
+    tui.app.screen.query_one(Input).value = text
+    await tui.press("enter")
+
+
+async def ask_about(
+    tui: Running, name: str = "kind", *, english: str = "", spanish: str = "", scale: str = "y"
+) -> None:
+    """From anywhere to the first face of a questionnaire."""
+    await concepts_shown(tui)
+    await tui.press("n")
+    for text in (name, english, spanish, scale):
+        await type_in(tui, text)
+    await question_shown(tui)
+
+
+async def question_shown(tui: Running) -> AnsweringScreen:
+    await tui.until(lambda: isinstance(tui.app.screen, AnsweringScreen))
+    screen = tui.app.screen
+    assert isinstance(screen, AnsweringScreen)
+    inquiry = tui.app.session.inquiry
+    assert inquiry is not None
+    await tui.until(lambda: inquiry.seed is not None and screen._shown == inquiry.seed)
+    return screen
+
+
+async def answer(tui: Running, *keys: str) -> None:
+    """Each key about a face that is on the screen."""
+    for key in keys:
+        await question_shown(tui)
+        await tui.press(key)
+
+
+def written(tui: Running, name: str = "kind") -> list[float | None]:
+    path = tui.app.session.settings.directions / f"{name}.answers.json"
+    return [one["value"] for one in json.loads(path.read_text())["answers"]]
+
+
+# --- looking -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 50), (40, 12)])
+async def test_the_list_says_what_a_direction_is(open_app: Open, keep: Catalogue, size: tuple[int, int]) -> None:
+    async with open_app(size=size) as tui:
+        await concepts_shown(tui)
+        strip = await strip_there(tui)
+        assert "Your own" in shown(tui, "list")
+        assert "smile" in shown(tui, "list")
+        report = shown(tui, "report")
+        assert "CC-BY-4.0" in report
+        assert "standard deviations" in report
+        assert "age" in report
+        assert "+0.40" in report
+        number = 7 if size[0] == 160 else 5
+        assert [tile.caption for tile in strip._tiles][:: number - 1] == ["-3", "+3"]
+        assert len(strip._tiles) == number
+        assert "unsmiling" in shown(tui, "heading")
+
+
+async def test_no_directions_say_how_to_get_some(open_app: Open) -> None:
+    async with open_app() as tui:
+        await concepts_shown(tui)
+        assert "n learns one" in shown(tui, "list")
+        for key in ("down", "right", "enter", "s", "e", "d"):
+            await tui.press(key)
+        assert isinstance(tui.app.screen, ConceptsScreen)
+
+
+async def test_the_chosen_amount_becomes_the_face_and_its_command(open_app: Open, keep: Catalogue) -> None:
+    async with open_app() as tui:
+        await concepts_shown(tui)
+        await strip_there(tui)
+        await tui.press("down", "up", "right", "right", "left", "right")
+        assert tui.command_text() == "$ tuiface render 0 --edit smile=3 --psi 0.7"
+        await tui.press("left", "left", "h")
+        assert "smile=-1.5" in tui.command_text()
+        await tui.press("l")
+        assert tui.command_text() == "$ tuiface directions show smile"
+        await tui.press("l", "enter")
+        await tui.until(lambda: tui.app.screen is tui.screen)
+        (edit,) = tui.recipe.edits
+        assert isinstance(edit, DirectionEdit)
+        assert (edit.direction, edit.amount) == ("smile", 1.5)
+
+
+async def test_the_strip_walks_through_faces(open_app: Open, keep: Catalogue) -> None:
+    async with open_app() as tui:
+        await concepts_shown(tui)
+        await tui.press("]", "]", "[")
+        assert tui.seed == 1
+        await strip_there(tui)
+
+
+async def test_an_amount_can_be_clicked_and_opened(open_app: Open, keep: Catalogue) -> None:
+    async with open_app() as tui:
+        screen = await concepts_shown(tui)
+        strip = await strip_there(tui)
+        columns = strip._tile_size[0]
+        await tui.pilot.click(strip, offset=(strip._left + 1, 1))
+        assert screen._amount == -2
+        await tui.pilot.click(strip, offset=(strip._left + 4 * (columns + 2) + 1, 1), times=2)
+        await tui.until(lambda: tui.app.screen is tui.screen)
+        assert tui.recipe.edits[0].amount == 3
+
+
+# --- one's own ---------------------------------------------------------------------------------------------------
+
+
+async def test_ones_own_is_renamed_and_stays_the_same_direction(open_app: Open, keep: Catalogue) -> None:
+    before = keep.find("smile", INFO.model).sha256
+    async with open_app() as tui:
+        await concepts_shown(tui)
+        await tui.press("e")
+        await type_in(tui, "No Name")
+        assert isinstance(tui.app.screen.query_one(Input), Input), "a name that cannot be one is refused in place"
+        await type_in(tui, "grin")
+        assert names(keep) == ["grin", "warmth"]
+        assert keep.find("grin", INFO.model).sha256 == before
+        assert "grin" in shown(tui, "list")
+
+
+async def test_a_name_that_is_taken_is_told(open_app: Open, keep: Catalogue) -> None:
+    async with open_app() as tui:
+        await concepts_shown(tui)
+        await tui.press("e")
+        await type_in(tui, "warmth")
+        assert "exists already" in tui.toasts()
+        assert names(keep) == ["smile", "warmth"]
+
+
+async def test_deleting_asks_first(open_app: Open, keep: Catalogue) -> None:
+    async with open_app() as tui:
+        await concepts_shown(tui)
+        await tui.press("d")
+        assert isinstance(tui.app.screen, Question)
+        await tui.press("n")
+        assert names(keep) == ["smile", "warmth"]
+        await tui.press("d", "y")
+        assert names(keep) == ["warmth"]
+        assert "Deleted" in tui.toasts()
+        assert "smile" not in shown(tui, "list")
+
+
+async def test_what_ships_is_neither_renamed_nor_deleted(
+    open_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tuiface import studio
+    from tuiface.directions.files import write_direction
+
+    (tmp_path / "shipped").mkdir()
+    write_direction(make_direction("yaw", model=INFO.model), tmp_path / "shipped" / "yaw.safetensors")
+    monkeypatch.setattr(studio, "directions_path", lambda: tmp_path / "shipped")
+    async with open_app() as tui:
+        await concepts_shown(tui)
+        assert "Orientation" in shown(tui, "list")
+        await tui.press("d", "e")
+        assert "ships with tuiface" in tui.toasts()
+        assert isinstance(tui.app.screen, ConceptsScreen)
+        assert (tmp_path / "shipped" / "yaw.safetensors").exists()
+
+
+# --- finding -----------------------------------------------------------------------------------------------------
+
+
+async def test_what_a_search_finds_is_looked_at_and_kept(open_app: Open, keep: Catalogue) -> None:
+    async with open_app() as tui:
+        screen = await concepts_shown(tui)
+        await tui.press("f")
+        await type_in(tui, "gans 3")
+        assert "did you mean 'ganspace'" in str(tui.app.screen.query_one("#seed-hint").render())
+        await type_in(tui, "ganspace 1-6 3")
+        await tui.until(lambda: len(tui.app.session.found) == 3)
+        assert tui.engine.orders == [SearchOrder(method="ganspace", rows=(1, 6), count=3)]
+        await tui.press("k", "k", "k", "k")
+        await strip_there(tui)
+        assert "Found, not kept yet" in shown(tui, "list")
+        assert "--rows 1-6 --keep 1=NAME" in tui.command_text()
+        await tui.press("down", "s")
+        await type_in(tui, "shade")
+        assert "shade" in names(keep)
+        assert screen.row is not None
+        assert (screen.row.section, screen.row.name) == ("own", "shade")
+        assert [d.name for d in tui.app.session.found] == ["ganspace_1", "ganspace_3"]
+        await tui.press(*["up"] * 9, "d")
+        assert [d.name for d in tui.app.session.found] == ["ganspace_3"]
+
+
+async def test_what_was_found_moves_the_rows_of_the_face(open_app: Open) -> None:
+    async with open_app() as tui:
+        await concepts_shown(tui)
+        await tui.press("f")
+        await type_in(tui, "sefa")
+        await tui.until(lambda: tui.app.session.found)
+        await strip_there(tui)
+        await tui.press("right", "right", "enter")
+        await tui.until(lambda: tui.app.screen is tui.screen)
+        source = tui.recipe.source
+        assert isinstance(source, LatentSource)
+        assert tui.recipe.truncation.psi == 1
+        studio = tui.app.session.studio
+        assert studio is not None
+        before = tui.engine.ws(studio.history[0][0].recipe)
+        np.testing.assert_allclose(source.array() - before, np.broadcast_to([0, 3, 0, 0], before.shape), atol=1e-6)
+
+
+async def test_a_search_that_fails_is_told(open_app: Open) -> None:
+    def adjust(engine: FakeEngine) -> None:
+        engine.work_error = ModelError("no region 'hair' for this model's faces")
+
+    async with open_app(adjust) as tui:
+        await concepts_shown(tui)
+        await tui.press("f")
+        await type_in(tui, "regional hair")
+        await tui.until(lambda: "no region 'hair'" in tui.toasts())
+        assert tui.app.session.found == ()
+
+
+async def test_only_what_was_found_is_kept(open_app: Open, keep: Catalogue) -> None:
+    async with open_app() as tui:
+        await concepts_shown(tui)
+        await tui.press("s")
+        assert "f finds some" in tui.toasts()
+
+
+# --- importing ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_file_is_imported_by_the_command_of_the_same_name(
+    open_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: Catalogue
+) -> None:
+    calls: list[tuple[list[str], Mapping[str, str]]] = []
+
+    def run(arguments: list[str], accepted: tuple[int, ...] = (0,), environment: Mapping[str, str] = {}) -> str:
+        calls.append((arguments, environment))
+        keep.add(make_direction("age", np.eye(4)[2], model=INFO.model))
+        return "age  /somewhere/age.safetensors\n"
+
+    monkeypatch.setattr(models, "run_command", run)
+    file = tmp_path / "age.npy"
+    file.write_bytes(b"")
+    async with open_app() as tui:
+        screen = await concepts_shown(tui)
+        await tui.press("i")
+        await type_in(tui, str(tmp_path / "none.npy"))
+        assert "no such file" in str(tui.app.screen.query_one("#seed-hint").render())
+        await type_in(tui, str(file))
+        await type_in(tui, "age --legacy first --licence 'our own'")
+        await tui.until(lambda: screen.row is not None and screen.row.name == "age")
+        await tui.until(lambda: "Import age.npy: done" in tui.toasts())
+        words = ["directions", "import", str(file), "--name", "age", "--legacy", "first", "--licence", "our own"]
+        assert calls[0][0] == words
+        assert calls[0][1]["TUIFACE_DIRECTIONS"] == str(tui.app.session.settings.directions)
+        assert screen.row is not None
+        assert screen.row.name == "age"
+
+
+def test_paths_are_completed_to_what_can_be_imported(tmp_path: Path) -> None:
+    for name in ("ages.txt", "ages.npy", ".hidden.npy", "b.pt"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder").mkdir()
+    before = f"{tmp_path}/"
+    assert complete_path(f"{before}a", (".npy",)) == f"{before}ages.npy"
+    assert complete_path(f"{before}f", (".npy",)) == f"{before}folder/"
+    assert complete_path(f"{before}b", (".npy",)) is None
+    assert complete_path(f"{before}none/x", (".npy",)) is None
+    assert complete_path("", (".npy",)) is None
+
+
+# --- answering ---------------------------------------------------------------------------------------------------
+
+
+async def test_answers_are_written_as_they_are_given_and_taken_back(open_app: Open) -> None:
+    async with open_app() as tui:
+        await ask_about(tui, english="cold / warm", spanish="frío / cálido")
+        await answer(tui, "y", "n", "s", "right", "3")
+        assert written(tui) == [1, 0, None, 1], "a rating is no answer to yes or no"
+        inquiry = tui.app.session.inquiry
+        assert inquiry is not None
+        assert inquiry.questionnaire is not None
+        last = inquiry.questionnaire.answers[-1].seed
+        await tui.press("u")
+        assert written(tui) == [1, 0, None]
+        assert inquiry.seed == last, "the same face is asked about again"
+        plan = shown(tui, "plan")
+        assert "28 more at least" in plan
+        assert "warm" in plan
+        assert tui.command_text() == ("$ tuiface directions learn --ask kind --ends cold/warm --ends-es 'frío/cálido'")
+
+
+async def test_accuracy_and_its_interval_follow_each_answer(open_app: Open) -> None:
+    async with open_app() as tui:
+        await ask_about(tui)
+        assert "not known yet" in shown(tui, "plan")
+        await answer(tui, *"ynynyynyn")
+        assert tui.app.session.inquiry is not None
+        questionnaire = tui.app.session.inquiry.questionnaire
+        assert questionnaire is not None
+        accuracy = questionnaire.accuracy()
+        assert accuracy is not None
+        plan = shown(tui, "plan")
+        assert f"{accuracy.share:.0%}" in plan
+        assert f"{round(100 * accuracy.low)}-{round(100 * accuracy.high)} %, of {accuracy.count}" in plan
+
+
+async def test_ratings_take_the_numbers_that_elsewhere_change_the_screen(open_app: Open) -> None:
+    async with open_app() as tui:
+        await ask_about(tui, scale="7")
+        await answer(tui, *"1234567", "y")
+        assert written(tui) == [1, 2, 3, 4, 5, 6, 7]
+        assert "--scale 1-7" in tui.command_text()
+
+
+async def test_paused_answers_wait_in_the_list_and_go_on(open_app: Open) -> None:
+    async with open_app() as tui:
+        await ask_about(tui, english="cold / warm")
+        await answer(tui, "y", "n")
+        await tui.press("escape")
+        await tui.until(lambda: isinstance(tui.app.screen, ConceptsScreen))
+        assert "Answers without a direction" in shown(tui, "list")
+        assert "2 answers" in shown(tui, "list")
+        assert "cold" in shown(tui, "heading")
+    async with open_app() as tui:
+        if isinstance(tui.app.screen, Question):
+            await tui.press("n")  # the offer to go on with the last session
+        await concepts_shown(tui)
+        await tui.press("enter")
+        await answer(tui, "y")
+        assert written(tui) == [1, 0, 1]
+        assert "cold/warm" in tui.command_text()
+        await tui.press("escape", "n")
+        await tui.until(lambda: bool(tui.app.screen.query(Input)))
+        await type_in(tui, "kind")
+        await answer(tui, "n")
+        assert written(tui) == [1, 0, 1, 0]
+
+
+async def test_unfinished_answers_are_deleted_after_a_question(open_app: Open) -> None:
+    async with open_app() as tui:
+        await ask_about(tui)
+        await answer(tui, "y")
+        await tui.press("escape")
+        await tui.until(lambda: isinstance(tui.app.screen, ConceptsScreen))
+        await tui.press("d", "y")
+        assert not list(tui.app.session.settings.directions.glob("*.json"))
+        assert "n learns one" in shown(tui, "list")
+
+
+async def test_enough_answers_become_a_direction_in_the_list(open_app: Open) -> None:
+    async with open_app() as tui:
+        await ask_about(tui, english="cold / warm")
+        await answer_truly(tui, 32)
+        assert "enough; 100 are better" in shown(tui, "plan")
+        await tui.press("enter")
+        await tui.until(lambda: isinstance(tui.app.screen, ConceptsScreen) and "answers" in shown(tui, "list"))
+        (order,) = tui.engine.orders
+        assert isinstance(order, ScoresOrder)
+        assert (order.name, order.origin.settings["answers"], len(order.scores)) == ("kind", 32, 400)
+        first = tui.engine.features(order.seeds)[:, 0]
+        assert np.corrcoef(first, order.scores)[0, 1] > 0.6, "the scores follow what was answered"
+        made = Catalogue(Path("none"), tui.app.session.settings.directions).find("kind", INFO.model)
+        assert made.header.labels.en == ("cold", "warm")
+        assert "Answers without a direction" not in shown(tui, "list")
+
+
+async def answer_truly(tui: Running, number: int) -> None:
+    """Yes where the first feature of the face is positive."""
+    for _ in range(number):
+        await question_shown(tui)
+        assert tui.app.session.inquiry is not None
+        seed = tui.app.session.inquiry.seed
+        assert seed is not None
+        await tui.press("y" if tui.engine.features([seed])[0, 0] > 0 else "n")
+
+
+async def test_too_few_answers_and_all_alike_are_told_in_one_line(open_app: Open) -> None:
+    async with open_app() as tui:
+        await ask_about(tui)
+        await answer(tui, "y", "n", "enter")
+        assert "2 answers; a direction takes at least 30" in tui.toasts()
+        await tui.press("u")
+        await answer(tui, *"y" * 30, "enter")
+        assert "answers are the same" in tui.toasts()
+        assert tui.engine.orders == []
+
+
+async def test_a_name_of_ones_own_is_not_overwritten_by_answers(open_app: Open, keep: Catalogue) -> None:
+    async with open_app() as tui:
+        await ask_about(tui, "warmth")
+        await answer_truly(tui, 30)
+        await tui.press("enter")
+        assert "is called 'warmth' already" in tui.toasts()
+        assert tui.engine.orders == []
+
+
+async def test_faces_that_cannot_be_read_are_told_where_they_would_be(open_app: Open) -> None:
+    def adjust(engine: FakeEngine) -> None:
+        engine.work_error = ModelError("no attribute reader fits")
+
+    async with open_app(adjust) as tui:
+        await concepts_shown(tui)
+        await tui.press("n")
+        for text in ("kind", "", "", "y"):
+            await type_in(tui, text)
+        await tui.until(lambda: isinstance(tui.app.screen, AnsweringScreen) and "no attribute reader" in tui.text())
+        await tui.press("y", "u", "enter", "escape")
+        await tui.until(lambda: isinstance(tui.app.screen, ConceptsScreen))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 50), (40, 12)])
+async def test_the_questionnaire_fits_and_speaks_spanish(
+    open_app: Open, size: tuple[int, int], tui_settings: Settings
+) -> None:
+    settings = tui_settings.model_copy(update={"language": "es"})
+    async with open_app(size=size, settings=settings) as tui:
+        await ask_about(tui, english="cold / warm", spanish="frío / cálido")
+        await answer(tui, "y")
+        assert all(len(line) == size[0] for line in tui.text().splitlines())
+        assert "cálido" in shown(tui, "plan")
+        assert "29 más como mínimo" in shown(tui, "plan")
+    use_language("en")
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "expected"),
+    [
+        (parse_ends, " cold / warm ", ("cold", "warm")),
+        (parse_ends, "", ("", "")),
+        (parse_scale, "7", "1-7"),
+        (import_words, "age --rows 0-8", ["age", "--rows", "0-8"]),
+    ],
+)
+def test_lines_are_understood(parse: object, text: str, expected: object) -> None:
+    assert callable(parse)
+    assert parse(text) == expected
+
+
+def test_a_direction_has_a_strip_even_where_it_is_nothing_but_channels() -> None:
+    from tests.fake_engine import FakeEngine as SmallEngine
+    from tuiface.stimuli.trials import strip_amounts, trial
+    from tuiface.studio import Studio
+
+    direction: Direction = make_direction(
+        "channel_1", model=INFO.model, space="styles", limit=30.0, arrays={"b4.conv1": np.eye(8, dtype=np.float32)[3]}
+    )
+    studio = Studio(SmallEngine(), Settings())
+    face = studio.face(3)
+    moved = trial(face, studio.engine.ws(face.recipe), direction, 15.0)
+    assert moved.recipe.edits[0].model_dump()["channel"] == ("b4.conv1", 3)
+    assert strip_amounts(30.0, 5) == (-30.0, -15.0, 0.0, 15.0, 30.0)
+    assert trial(face, studio.engine.ws(face.recipe), direction, 0.0) is face
+    assert concepts.SUFFIXES

@@ -6,8 +6,8 @@ Both front ends, the command line and the interface, work through this module an
 from __future__ import annotations
 
 import datetime
-import getpass
 import os
+import pwd
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -373,11 +373,11 @@ def _refuse_beyond(name: str, amount: float, limit: float, *, beyond: bool) -> N
 
 
 def _operator() -> str:
-    """The Unix user, or the number where it has no name."""
+    """The Unix user by the kernel's word, which is also what an engine sees at its socket; never the environment's."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def read_recipe(path: Path) -> tuple[Recipe, bool]:

@@ -12,6 +12,7 @@ from tests.fake_engine import FakeEngine as SmallEngine
 from tuiface.errors import EngineError, TuifaceError
 from tuiface.protocol import EngineInfo, Frame, RenderJob
 from tuiface.recipe import ModelRef, Recipe, SeedSource
+from tuiface.resident.shared_jobs import SharedJobs
 from tuiface.settings import Settings
 
 INFO = replace(
@@ -84,6 +85,8 @@ class FakeEngine:
     held: list[tuple[FakeStream, RenderJob]] = field(default_factory=list)
     streams: list[FakeStream] = field(default_factory=list)
     picture: Callable[[Recipe, int], np.ndarray] = paint
+    remark: str = ""
+    shared_jobs: SharedJobs | None = None
 
     def __post_init__(self) -> None:
         self.may_start.set()

@@ -23,5 +23,6 @@ class LimitedLog(logging.handlers.RotatingFileHandler):
         self._take_output()
 
     def _take_output(self) -> None:
+        assert self.stream is not None  # it is opened at once, and again by a rollover
         for descriptor in (1, 2):
             os.dup2(self.stream.fileno(), descriptor)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tuiface.screens.engine_link import EngineLink
     from tuiface.screens.face_steps import Step
     from tuiface.screens.job_runner import JobRunner, Work
+    from tuiface.screens.lasting_jobs import LastingWork
     from tuiface.settings import Settings
     from tuiface.studio import Face, Studio
     from tuiface.terminal.capabilities import Capabilities
@@ -117,14 +118,21 @@ class Session:
         face = self.face_of(path)
         self.do(lambda studio: studio.show(face))
 
-    def submit_job(self, label: str, work: Work, total: int = 0) -> None:
-        """Do long work in the background."""
+    def submit_job(self, label: str, work: Work, total: int = 0, *, lasting: LastingWork | None = None) -> None:
+        """Do long work in the background: `lasting` where a resident engine lists it, so that it outlives this app."""
+        if lasting is not None and self._runner.lasting.begin(label, lasting, total):
+            return
         progress = self._runner.submit(label, work, total)
         self.jobs[progress.id] = progress
 
     def cancel_job(self, number: int) -> None:
         """Ask long work to end."""
         self._runner.cancel(number)
+
+    def clear_jobs(self) -> None:
+        """Forget long work that is over."""
+        self.jobs = {number: job for number, job in self.jobs.items() if not job.is_over}
+        self._runner.lasting.forget()
 
     def use_in_mix(self, face: Face) -> None:
         """Make `face` the next parent in Mix: the second, or the first where there is none."""
@@ -183,6 +191,7 @@ class Session:
         """Go on where the last engine ended, or take the steps that were kept for the first one."""
         self.phase = "ready"
         self.studio = studio
+        self._runner.lasting.attach(self.link.shared_jobs)
         steps, self.kept_steps = self.kept_steps, []
         for step in steps:
             step(studio)

@@ -20,9 +20,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tuiface.errors import EXIT_DONE, EXIT_ENGINE, EXIT_INTERRUPTED
+from tuiface.errors import EXIT_DONE, EXIT_ENGINE, EXIT_INTERRUPTED, EngineError
 from tuiface.resident import shared_wire, wire
 from tuiface.resident.shared_wire import JobReport
+from tuiface.validation import Value
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -47,7 +48,7 @@ class Reporter:
         """The number that the engine gives the job, or its reason not to."""
         self._send(shared_wire.JobOpening(label=label, total=total))
         answer = self._connection.recv(ANSWER_TIMEOUT_S)
-        with contextlib.suppress(wire.EngineError):
+        with contextlib.suppress(EngineError):
             return str(shared_wire.answered(shared_wire.JobTicket, answer, "ticket").id)
         return str(wire.decode_error(answer))
 
@@ -63,7 +64,7 @@ class Reporter:
             self.is_cancelled = bool(self._connection.recv())
         return self.is_cancelled
 
-    def _send(self, message: shared_wire.Value) -> None:
+    def _send(self, message: Value) -> None:
         from websockets.exceptions import WebSocketException
 
         with contextlib.suppress(OSError, WebSocketException):

@@ -24,7 +24,7 @@ from tuiface.actions import Action, Place, ScreenPlace
 from tuiface.errors import EXIT_DONE, EngineError, TuifaceError, UsageError, nearest, quoted
 from tuiface.language import choose_language, tr, trn, use_language
 from tuiface.screens.bindings import bindings_at, handler
-from tuiface.screens.engine_link import EngineFactory, EngineLink, private_engine
+from tuiface.screens.engine_link import EngineFactory, EngineLink, resident_or_private_engine
 from tuiface.screens.face import FaceScreen
 from tuiface.screens.job_runner import JobRunner
 from tuiface.screens.log_file import log_to
@@ -86,7 +86,7 @@ class TuifaceApp(App[None]):
         self,
         settings: Settings,
         capabilities: Capabilities | None = None,
-        engine_factory: EngineFactory = private_engine,
+        engine_factory: EngineFactory = resident_or_private_engine,
     ) -> None:
         super().__init__()
         use_language(choose_language(settings.language, os.environ))
@@ -158,6 +158,8 @@ class TuifaceApp(App[None]):
         info = message.studio.info
         log.info("engine ready: %s, %s px, %s %s", info.model.name, info.resolution, info.device, info.device_name)
         self.session.engine_ready(message.studio)
+        if message.remark:
+            self.notify(message.remark, title=tr("A private engine"), severity="warning", timeout=10, markup=False)
         self.show_state()
         self._resumption.offer()
 
@@ -191,9 +193,9 @@ class TuifaceApp(App[None]):
     def on_job_changed(self, message: JobChanged) -> None:
         """Draw its progress; tell its end."""
         job = message.progress
-        if job.id in self.session.jobs:
+        if message.is_found or job.id in self.session.jobs:
             self.session.jobs[job.id] = job
-        if job.is_over and job.state != "cancelled":
+        if job.is_over and job.state != "cancelled" and not message.is_found:
             severity: SeverityLevel = "error" if job.state == "failed" else "information"
             self.notify(job.message, title=f"{job.label}: {tr(job.state)}", severity=severity, markup=False)
         self.show_state()

@@ -52,6 +52,7 @@ def build_parser() -> Parser:
         dataset,
         directions,
         doctor,
+        engine,
         library,
         model,
         morph,
@@ -71,7 +72,21 @@ def build_parser() -> Parser:
     for action in common_flags()._actions:
         parser._add_action(action)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
-    for module in (render, show, verify, morph, swap, directions, model, library, dataset, train, doctor, bench):
+    for module in (
+        render,
+        show,
+        verify,
+        morph,
+        swap,
+        directions,
+        model,
+        library,
+        dataset,
+        train,
+        engine,
+        doctor,
+        bench,
+    ):
         module.add_parser(commands, common)
     return parser
 
@@ -88,6 +103,11 @@ def common_flags() -> argparse.ArgumentParser:
         "--graphics",
         choices=("auto", "kitty", "sixel", "block", "none"),
         help="how the interface shows pictures (default: auto)",
+    )
+    common.add_argument(
+        "--engine",
+        metavar="WHICH",
+        help="auto, private, resident (commands take yours too), or the user who shares one (docs/settings.md)",
     )
     common.add_argument("--json", action="store_true", help="print one JSON object a line on stdout")
     return common

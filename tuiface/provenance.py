@@ -101,6 +101,15 @@ class Provenance(Value):
         return self.model_dump_json(indent=2) + "\n"
 
 
+class KeptFace(Value):
+    """A face that lies in no picture, with its lineage: what a session hands to work that outlives it."""
+
+    format: Literal["tuiface.face/1"] = "tuiface.face/1"
+    recipe: Recipe
+    parents: tuple[Sha256, ...] = ()
+    """Recipe digests of the saved faces that it was made from."""
+
+
 def pixels_digest(pixels: np.ndarray) -> str:
     """SHA-256 of uint8 [H, W, 3]."""
     assert pixels.dtype == np.uint8
@@ -160,6 +169,23 @@ def read_saved(path: Path) -> SavedFace:
     assert found is not None
     differs = beside is not None and not _same(beside, found)
     return SavedFace(parse_json(Provenance, found, path.name), found, pixels, differs)
+
+
+def read_face(path: Path) -> tuple[Recipe, tuple[str, ...], bool]:
+    """The recipe in a saved PNG, its JSON, a bare recipe JSON or a KeptFace, its parents, and whether it is saved.
+
+    The parents of a saved face are left in its file: what is made of it has that face as its parent.
+    """
+    if path.suffix.lower() != ".png":
+        text = read_bytes(path, MAX_JSON_BYTES)
+        if b'"tuiface.face/1"' in text:
+            kept = parse_json(KeptFace, text, path.name)
+            return kept.recipe, kept.parents, False
+        if b'"tuiface.recipe/1"' in text and b'"tuiface.provenance/1"' not in text:
+            return Recipe.from_json(text, path.name), (), False
+        if b'"tuiface.provenance/1"' not in text:
+            raise InputFileError(f"{path.name}: neither a recipe nor a provenance file of tuiface")
+    return read_saved(path).provenance.recipe, (), True
 
 
 def read_png(path: Path) -> tuple[np.ndarray, str | None]:

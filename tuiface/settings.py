@@ -68,6 +68,17 @@ class Settings(Value):
     """Converted checkpoints and the library's index: everything in it can be made again."""
     state: FolderOrFile = Field(default_factory=lambda: platformdirs.user_state_path(APP))
     """Log files and the list of networks opened so far."""
+    engine: str = Field("auto", min_length=1, max_length=64)
+    """Which engine renders. auto: the interface takes your resident engine where one runs and fits, commands start one
+    of their own; private: never a resident one; resident: commands take it too; a user's name: the one that they
+    share."""
+    runtime: FolderOrFile = Field(default_factory=lambda: runtime_folder(os.getuid()))
+    """Folder of your resident engine's socket, on a local disk."""
+
+
+def runtime_folder(uid: int) -> Path:
+    """Where a user's resident engine is found: every login sees the same /tmp, and others of a group can look there."""
+    return Path(f"/tmp/tuiface-{uid}")  # noqa: S108 - its owner and mode are checked before it is used
 
 
 def settings_path(environment: Mapping[str, str] = os.environ) -> Path:

@@ -6,8 +6,8 @@ Both front ends, the command line and the interface, work through this module an
 from __future__ import annotations
 
 import datetime
-import getpass
 import os
+import pwd
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 
 from tuiface.assets import directions_path
 from tuiface.directions.catalogue import Catalogue
-from tuiface.errors import InputFileError, ModelError, UsageError, quoted
+from tuiface.errors import ModelError, UsageError, quoted
 from tuiface.files import make_folder, refuse_existing, write_file
 from tuiface.limits import MAX_SEED
 from tuiface.protocol import Engine, EngineInfo, Frame, RenderJob
@@ -29,7 +29,7 @@ from tuiface.provenance import (
     Provenance,
     encode_png,
     pixels_digest,
-    read_saved,
+    read_face,
 )
 from tuiface.recipe import (
     ChannelEdit,
@@ -47,7 +47,6 @@ from tuiface.recipe import (
     Truncation,
 )
 from tuiface.settings import Settings
-from tuiface.validation import read_bytes
 
 ID_LENGTH = 10
 MIN_RESOLUTION = 4
@@ -291,11 +290,11 @@ class Studio:
         return Face(self, Recipe(model=self.info.model, source=source, truncation=Truncation(psi=psi)))
 
     def open_file(self, path: Path, *, foreign: bool = False) -> Face:
-        """The face of a saved PNG, its JSON, or a bare recipe JSON.
+        """The face of a saved PNG, its JSON, a bare recipe JSON or a kept face's.
 
         Raises InputFileError, and ModelError when it was made with another network, unless `foreign` is set.
         """
-        recipe, saved = read_recipe(path)
+        recipe, parents, saved = read_face(path)
         if recipe.model.sha256 != self.info.model.sha256:
             if not foreign:
                 raise ModelError(
@@ -303,8 +302,8 @@ class Studio:
                     f"opened is '{self.info.model.name}' ({self.info.model.sha256[:ID_LENGTH]})",
                     "open that one with --model, or use --foreign to apply the recipe to this one",
                 )
-            return Face(self, recipe.derive(model=self.info.model), (recipe.digest,) if saved else ())
-        return Face(self, recipe, saved=saved)
+            return Face(self, recipe.derive(model=self.info.model), (recipe.digest,) if saved else parents)
+        return Face(self, recipe, parents, saved=saved)
 
     # --- the session ---------------------------------------------------------------------------------------------
 
@@ -373,19 +372,8 @@ def _refuse_beyond(name: str, amount: float, limit: float, *, beyond: bool) -> N
 
 
 def _operator() -> str:
-    """The Unix user, or the number where it has no name."""
+    """The Unix user by the kernel's word, which is also what an engine sees at its socket; never the environment's."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
-def read_recipe(path: Path) -> tuple[Recipe, bool]:
-    """The recipe in a saved PNG, its JSON or a bare recipe JSON, and whether it is of a saved picture."""
-    if path.suffix.lower() != ".png":
-        text = read_bytes(path, 16 * 1024 * 1024)
-        if b'"tuiface.recipe/1"' in text and b'"tuiface.provenance/1"' not in text:
-            return Recipe.from_json(text, path.name), False
-        if b'"tuiface.provenance/1"' not in text:
-            raise InputFileError(f"{path.name}: neither a recipe nor a provenance file of tuiface")
-    return read_saved(path).provenance.recipe, True
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

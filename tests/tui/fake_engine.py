@@ -15,6 +15,7 @@ from tuiface.directions.orders import Order
 from tuiface.errors import EngineError, TuifaceError
 from tuiface.protocol import EngineInfo, Frame, RenderJob
 from tuiface.recipe import ModelRef, Recipe, SeedSource
+from tuiface.resident.shared_jobs import SharedJobs
 from tuiface.settings import Settings
 
 INFO = replace(
@@ -89,6 +90,8 @@ class FakeEngine:
     orders: list[Order] = field(default_factory=list)
     streams: list[FakeStream] = field(default_factory=list)
     picture: Callable[[Recipe, int], np.ndarray] = paint
+    remark: str = ""
+    shared_jobs: SharedJobs | None = None
 
     def __post_init__(self) -> None:
         self.may_start.set()

@@ -75,6 +75,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "cache", settings.cache, "`cache` in the settings; without one each start parses the checkpoint again"
     )
     yield _allocator()
+    yield _resident_engine(settings)
     yield from _engine(settings)
 
 
@@ -141,6 +142,21 @@ def _allocator() -> Finding:
     if platform.libc_ver()[0] == "glibc":
         return Finding("memory", "ok", "glibc's allocator can be told to keep freed memory (twice the speed on a CPU)")
     return Finding("memory", "note", "not glibc: large pictures take about twice as long", "run on a glibc system")
+
+
+def _resident_engine(settings: Settings) -> Finding:
+    from tuiface.commands.engine import status_text
+    from tuiface.resident.attached import find
+    from tuiface.resident.starting import status
+
+    try:
+        found = status(settings)
+        if found is None:
+            return Finding("resident", "ok", "no resident engine runs; `tuiface engine start` begins one")
+        find(settings)
+    except TuifaceError as error:
+        return Finding("resident", "note", error.message, error.hint)
+    return Finding("resident", "ok", status_text(found))
 
 
 def _engine(settings: Settings) -> Iterator[Finding]:

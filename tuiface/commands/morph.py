@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.session import Commands, emit, note, open_studio, resolve_face, settings_from
+from tuiface.commands.session import Commands, emit, note, open_studio, resolve_face, settings_from, tell_progress
 from tuiface.errors import EXIT_DONE
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
             resolution=args.size,
             tags=("morph",),
             force=args.force,
-            progress=_progress,
+            progress=partial(tell_progress, args),
         )
         for text in studio.info.notices:
             note(f"note: {text}")
@@ -76,9 +76,3 @@ def run(args: argparse.Namespace) -> int:
     for path in saved.films:
         emit(args, str(path), film=str(path))
     return EXIT_DONE
-
-
-def _progress(done: int, total: int) -> bool:
-    if sys.stderr.isatty():
-        print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-    return True

@@ -22,14 +22,24 @@ def settings_from(args: argparse.Namespace) -> Settings:
     """Settings with the flags of this call on top. Raises UsageError or InputFileError."""
     from tuiface.settings import load_settings
 
-    names = ("model", "device", "threads", "psi", "graphics")
+    names = ("model", "device", "threads", "psi", "graphics", "engine")
     return load_settings({name: getattr(args, name, None) for name in names})
 
 
 def open_studio(settings: Settings) -> Studio:
-    """A studio whose engine runs in this process."""
-    from tuiface.engine.loading import open_engine
+    """A studio whose engine runs in this process, or is the resident one if the settings ask for that.
+
+    Raises EngineError where they do and none runs that fits.
+    """
     from tuiface.studio import Studio
+
+    if settings.engine not in ("auto", "private"):
+        from tuiface.resident.client import ResidentEngine
+
+        engine = ResidentEngine(settings, resident="required")
+        engine.start()
+        return Studio(engine, settings)
+    from tuiface.engine.loading import open_engine
 
     return Studio(open_engine(settings), settings)
 
@@ -78,6 +88,15 @@ def parse_rows(text: str) -> tuple[int, int]:
 def emit(args: argparse.Namespace, line: str, /, **values: object) -> None:
     """One line of output: `line` for people, `values` as a JSON object with --json."""
     print(json.dumps(values) if getattr(args, "json", False) else line, flush=True)
+
+
+def tell_progress(args: argparse.Namespace, done: int, total: int) -> bool:
+    """How far long work is, on stderr: a line that is written over in a terminal, JSON lines with --json; goes on."""
+    if getattr(args, "json", False):
+        print(json.dumps({"done": done, "total": total}), file=sys.stderr, flush=True)
+    elif sys.stderr.isatty():
+        print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+    return True
 
 
 def note(text: str) -> None:

@@ -1,6 +1,9 @@
 """What runs in the engine's process: watch the parent, open the engine, report, serve.
 
     python -m tuiface.resident --socket PATH [--lifeline FD] [--ready FD] < settings.json
+    python -m tuiface.resident --socket PATH [--ready FD] --idle-s N --log FILE [--group G] < settings.json
+
+The first is a private engine, the second one that clients share (starting.py).
 
 The order matters. The watch on the parent comes first, so imports stand inside functions here: opening the engine may
 take a minute, and until then nothing but the watch would notice that nobody waits for it any more.
@@ -11,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import grp
 import json
 import logging
 import os
@@ -18,6 +22,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -53,22 +58,25 @@ def main(arguments: Sequence[str] | None = None, *, engine_factory: EngineFactor
     A failure before the socket listens goes through the ready pipe as the error that it is, with its exit code.
     """
     options = _parse(arguments)
-    if options.lifeline is not None:
+    is_private = options.lifeline is not None
+    if is_private:
         lifeline.watch(options.lifeline, options.socket)
     if options.ready is not None:
         os.set_inheritable(options.ready, False)  # noqa: FBT003
-    _die_cleanly(options.socket, private=options.lifeline is not None)
+    _die_cleanly(options.socket, private=is_private)
     faulthandler.enable()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _keep_log(options.log)
     try:
-        server = _server(engine_factory(_read_settings()))
-        listener = _listen(options.socket)
+        server = _server(engine_factory, _read_settings(), options)
+        listener = _listen(options.socket, options.group)
     except Exception as error:
         log.exception("the engine did not start")
         return _report_failure(options.ready, error)
     log.info("listening on %s", options.socket)
     _report_ready(options.ready)
     server.run(sockets=[listener])
+    lifeline.remove_socket(options.socket, private=is_private)
+    log.info("ended")
     return EXIT_DONE
 
 
@@ -77,6 +85,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--socket", type=Path, required=True, help="path to listen on; its folder must exist")
     parser.add_argument("--lifeline", type=int, metavar="FD", help="pipe that ends when the parent ends")
     parser.add_argument("--ready", type=int, metavar="FD", help="pipe for one report: listening, or why not")
+    parser.add_argument("--idle-s", type=float, metavar="N", help="serve several clients; end N seconds after the last")
+    parser.add_argument("--group", metavar="G", help="Unix group that may use it too")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="log of limited size instead of standard error")
     return parser.parse_args(arguments)
 
 
@@ -93,6 +104,18 @@ def _die_cleanly(path: Path, *, private: bool) -> None:
 
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGINT, terminate)
+    if not private:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def _keep_log(path: Path | None) -> None:
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    if path is None:
+        logging.basicConfig(level=logging.INFO, format=form)
+    else:
+        from tuiface.resident.limited_log import LimitedLog
+
+        logging.basicConfig(level=logging.INFO, format=form, handlers=[LimitedLog(path)])
 
 
 def _read_settings() -> Settings:
@@ -101,18 +124,27 @@ def _read_settings() -> Settings:
     return Settings.model_validate(json.load(sys.stdin))
 
 
-def _server(engine: Engine) -> uvicorn.Server:
+def _server(engine_factory: EngineFactory, settings: Settings, options: argparse.Namespace) -> uvicorn.Server:
     """A server without keep-alive pings: a client stopped with Ctrl+Z must find its stream again hours later."""
     import uvicorn
 
     from tuiface.resident import wire
+    from tuiface.resident.peers import PeerHTTP, PeerWebSocket
     from tuiface.resident.server import create_app
+    from tuiface.resident.shared_wire import Offer
+    from tuiface.resident.sharing import Sharing
 
-    return uvicorn.Server(
+    offer = Offer.of(settings) if options.idle_s is not None else None  # of the file as it is before it is read
+    engine = engine_factory(settings)
+    sharing = None
+    if offer is not None:
+        sharing = Sharing(engine.info(), offer, idle_s=options.idle_s, group=options.group)
+    server = uvicorn.Server(
         uvicorn.Config(
-            create_app(engine),
+            create_app(engine, sharing),
             loop="asyncio",
-            http="h11",
+            http=PeerHTTP,
+            ws=PeerWebSocket,
             lifespan="on",
             log_config=None,
             log_level=logging.WARNING,
@@ -123,14 +155,24 @@ def _server(engine: Engine) -> uvicorn.Server:
             timeout_graceful_shutdown=GRACE_S,
         )
     )
+    if sharing is not None:
+        sharing.leave = partial(_end, server)
+    return server
 
 
-def _listen(path: Path) -> socket.socket:
-    """A listening socket that is never, not even for a moment, open to other users."""
+def _end(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
+def _listen(path: Path, group: str | None) -> socket.socket:
+    """A listening socket that is never, not even for a moment, open to others than its user and `group`."""
     listener = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)
     try:
         listener.bind(os.fspath(path))
+        if group is not None:
+            os.chown(path, -1, grp.getgrnam(group).gr_gid)
+            path.chmod(0o660)
     except OSError as error:
         listener.close()
         raise EngineError(f"cannot listen on {quoted(path, 120)}: {error.strerror or error}") from None

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from tuiface.errors import EngineError, TuifaceError
 from tuiface.protocol import EngineInfo, Frame, RenderJob
-from tuiface.resident import wire
+from tuiface.resident import attached, wire
+from tuiface.resident.attached import ANSWER_TIMEOUT_S, AttachedEngine
 from tuiface.resident.preview import PreviewStream
 from tuiface.resident.process import COMMAND, EngineProcess
+from tuiface.resident.shared_jobs import SharedJobs
+from tuiface.resident.unix_http import OK, UNREACHABLE, request
 from tuiface.settings import Settings
 
 if TYPE_CHECKING:
-    import httpx
     import numpy as np
 
     from tuiface.directions.direction import Direction
@@ -29,23 +30,27 @@ if TYPE_CHECKING:
 __all__ = ["PreviewStream", "ResidentEngine"]
 
 START_TIMEOUT_S = 60.0
-ANSWER_TIMEOUT_S = 10.0
-"""For connections, and for what the server answers without rendering."""
+Residency = Literal["never", "preferred", "required"]
+"""Whether a resident engine that runs already is taken: with `preferred`, a private one where none fits."""
 
 
 class ResidentEngine:
-    """A private engine process: started by this object, gone with it, whatever ends this process.
+    """An engine in another process: a resident one that is left running, or a private one.
 
-    All methods may be called from any thread. `close` ends a `start` that is still waiting.
+    A private one is started by this object and gone with it, whatever ends this process. All methods may be called from
+    any thread. `close` ends a `start` that is still waiting.
     """
 
-    def __init__(self, settings: Settings, *, command: Sequence[str] = COMMAND) -> None:
-        """Nothing runs before `start`; `command` is what the child's own arguments are appended to."""
+    def __init__(self, settings: Settings, *, resident: Residency = "never", command: Sequence[str] = COMMAND) -> None:
+        """Nothing runs before `start`; `command` is what a private child's own arguments are appended to."""
         self._settings = settings
+        self._resident: Residency = resident
+        self.remark = ""
+        """One line on why a resident engine that runs is not the one in use."""
         self._command = tuple(command)
         self._changing = threading.Lock()
         """Held while the fields below change, never while waiting for the child."""
-        self._process: EngineProcess | None = None
+        self._process: EngineProcess | AttachedEngine | None = None
         self._info: EngineInfo | None = None
         self._streams: list[PreviewStream] = []
         self._closed = False
@@ -64,15 +69,17 @@ class ResidentEngine:
         return engine
 
     def start(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Start the process and wait until it answers; raises as `start_private` does, with nothing left behind."""
+        """Start the process, or find a resident one, and wait until it answers.
+
+        Raises as `start_private` does, with nothing left behind, or EngineError where a resident one is required.
+        """
+        found = self._find()
         with self._changing:
             if self._closed:
                 raise _closed()
             assert self._process is None, "started already; restart replaces a process"
-            self._process = process = EngineProcess(self._settings, self._command)
+            self._process = process = found or EngineProcess(self._settings, self._command)
         try:
-            import httpx  # noqa: F401 - it takes a third of a second, and the child is busy importing too
-
             process.wait_ready(timeout_s)
             self._info = wire.decode_info(self._request(process, "GET", wire.INFO_PATH, timeout_s=ANSWER_TIMEOUT_S))
         except BaseException as error:
@@ -104,6 +111,12 @@ class ResidentEngine:
         self.close()
 
     @property
+    def shared_jobs(self) -> SharedJobs | None:
+        """Long work in a resident engine; None for a private one, where work ends with this process."""
+        process = self._process
+        return SharedJobs(process.socket, self._settings.state) if isinstance(process, AttachedEngine) else None
+
+    @property
     def is_alive(self) -> bool:
         """Whether the process runs."""
         process = self._process
@@ -111,7 +124,7 @@ class ResidentEngine:
 
     @property
     def pid(self) -> int | None:
-        """Process id of the engine; None where there is none."""
+        """Process id of a private engine; None where there is none."""
         process = self._process
         return None if process is None else process.pid
 
@@ -158,6 +171,18 @@ class ResidentEngine:
             self._streams = [*(s for s in self._streams if s.is_open), stream]
         return stream
 
+    def _find(self) -> AttachedEngine | None:
+        self.remark = ""
+        if self._resident == "never":
+            return None
+        if self._resident == "required":
+            return attached.needed(self._settings)
+        try:
+            return attached.find(self._settings)
+        except TuifaceError as error:
+            self.remark = str(error)
+            return None
+
     def _stop(self) -> None:
         with self._changing:
             process, self._process = self._process, None
@@ -167,7 +192,7 @@ class ResidentEngine:
         if process is not None:
             process.stop()
 
-    def _running(self) -> EngineProcess:
+    def _running(self) -> EngineProcess | AttachedEngine:
         process = self._process
         if process is None:
             raise self._not_running()
@@ -176,32 +201,26 @@ class ResidentEngine:
     def _not_running(self) -> EngineError:
         return _closed() if self._closed else EngineError("the engine is not running", "start it first")
 
-    def _ended(self, process: EngineProcess) -> EngineError:
+    def _ended(self, process: EngineProcess | AttachedEngine) -> EngineError:
         """Why `process` does not answer any more."""
         return process.stopped_error() if self._process is process else _closed()
 
     def _request(
-        self, process: EngineProcess, method: str, path: str, body: bytes = b"", *, timeout_s: float | None = None
+        self,
+        process: EngineProcess | AttachedEngine,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        timeout_s: float | None = None,
     ) -> bytes:
-        import httpx
-
         try:
-            with _connection(process.socket) as client:
-                response = client.request(method, path, content=body, timeout=timeout_s)
-        except httpx.HTTPError:
+            status, answer = request(process.socket, method, path, body, timeout_s=timeout_s)
+        except UNREACHABLE:
             raise self._ended(process) from None
-        if response.status_code != httpx.codes.OK:
-            raise wire.decode_error(response.content)
-        return response.content
-
-
-def _connection(socket: Path) -> httpx.Client:
-    """A client for one request: a connection kept open might be closed by the server just as a save is sent on it."""
-    import httpx
-
-    # No TLS on a Unix socket: `verify` only saves the 20 ms that loading the certificates takes.
-    transport = httpx.HTTPTransport(uds=str(socket), verify=False)
-    return httpx.Client(transport=transport, base_url="http://engine", trust_env=False)
+        if status != OK:
+            raise wire.decode_error(answer)
+        return answer
 
 
 def _closed() -> EngineError:

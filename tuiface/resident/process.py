@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -91,12 +92,8 @@ class EngineProcess:
 
         Raises the error that the child reported, or EngineError where it died or took longer than `timeout_s`.
         """
-        text = self._read_report(timeout_s)
-        if not text:
+        if not read_report(self._ready, timeout_s, self.log):
             raise self.stopped_error(" while starting")
-        report = wire.decode_report(text)
-        if report.error is not None:
-            raise wire.to_error(report.error)
 
     def stopped_error(self, when: str = "") -> EngineError:
         """How the child ended, as far as it has within a second: a socket closes shortly before its process is gone."""
@@ -124,19 +121,29 @@ class EngineProcess:
         self._lifeline.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _read_report(self, timeout_s: float) -> bytes:
-        """All that comes through the ready pipe until the child closes it."""
-        deadline = time.monotonic() + timeout_s
-        poll = select.poll()
-        poll.register(self._ready, select.POLLIN)
-        text = b""
-        with self._ready:
-            while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                chunk = self._ready.read(65536)
-                if not chunk:
-                    return text
-                text += chunk
-        raise EngineError(f"the engine did not start within {timeout_s:g} s", f"its log is {self.log}")
+
+def read_report(ready: FileIO, timeout_s: float, log: Path) -> bool:
+    """What a new engine says through its ready pipe, which is closed; False where it ended without a word.
+
+    Raises the error that it reported, or EngineError where it took longer than `timeout_s`.
+    """
+    deadline = time.monotonic() + timeout_s
+    poll = select.poll()
+    poll.register(ready, select.POLLIN)
+    text = b""
+    with ready:
+        while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            chunk = ready.read(65536)
+            if not chunk:
+                break
+            text += chunk
+        else:
+            raise EngineError(f"the engine did not start within {timeout_s:g} s", f"its log is {log}")
+    if text:
+        report = wire.decode_report(text)
+        if report.error is not None:
+            raise wire.to_error(report.error)
+    return bool(text)
 
 
 def _socket_folder() -> Path:
@@ -160,10 +167,11 @@ def _new_log(folder: Path) -> Iterator[BinaryIO]:
     with explained(path):
         with contextlib.suppress(FileNotFoundError):
             path.replace(folder / PREVIOUS_LOG_NAME)
-        file = open(path, "wb", opener=_private)  # noqa: SIM115 - closed below
+        file = open(path, "wb", opener=private_file)  # noqa: SIM115 - closed below
     with file:
         yield file
 
 
-def _private(path: str, flags: int) -> int:
+def private_file(path: str, flags: int) -> int:
+    """An opener (`open`) of files that others cannot read."""
     return os.open(path, flags, 0o600)

@@ -9,7 +9,8 @@
     POST /directions OrderMessage in, DirectionsMessage out: directions that were learned or found
     WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time
 
-Rendering happens in the one thread of RenderQueue; the event loop only moves bytes.
+Rendering happens in the one thread of RenderQueue; the event loop only moves bytes. An engine that several clients
+share answers more: sharing.py.
 """
 
 from __future__ import annotations
@@ -26,25 +27,29 @@ from tuiface.errors import EngineError, InputFileError, TuifaceError
 from tuiface.protocol import Engine, RenderJob
 from tuiface.resident import wire
 from tuiface.resident.render_queue import Mailbox, RenderQueue
+from tuiface.resident.sharing import Sharing, add_shared_routes
 
 log = logging.getLogger(__name__)
 
 WS_POLICY_VIOLATION = 1008
 
 
-def create_app(engine: Engine) -> FastAPI:
-    """The application that serves `engine`, which stays the caller's to close."""
+def create_app(engine: Engine, sharing: Sharing | None = None) -> FastAPI:
+    """The application that serves `engine`, which stays the caller's to close; `sharing` for several clients."""
     queue = RenderQueue(engine)
     info = wire.encode(wire.InfoMessage(info=engine.info()))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with queue:
-            yield
+            async with contextlib.nullcontext() if sharing is None else sharing.watched():
+                yield
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.add_exception_handler(TuifaceError, _error_response)
     app.add_exception_handler(Exception, _error_response)
+    if sharing is not None:
+        add_shared_routes(app, sharing, read_body)
 
     @app.get(wire.HEALTH_PATH)
     async def health() -> dict[str, str]:
@@ -56,28 +61,28 @@ def create_app(engine: Engine) -> FastAPI:
 
     @app.post(wire.RENDER_PATH)
     async def render(request: Request) -> Response:
-        job = wire.decode_job(await _body(request))
+        job = wire.decode_job(await read_body(request))
         frame = await asyncio.wrap_future(queue.save(job))
         return Response(wire.encode_frame(frame), media_type=wire.FRAME_TYPE)
 
     @app.post(wire.MAP_PATH)
     async def map_z(request: Request) -> Response:
-        job = wire.decode_map(await _body(request))
+        job = wire.decode_map(await read_body(request))
         return _array_response(await asyncio.to_thread(engine.map, job.z.array(), job.label))
 
     @app.post(wire.WS_PATH)
     async def recipe_rows(request: Request) -> Response:
-        recipe = wire.decode_ws(await _body(request))
+        recipe = wire.decode_ws(await read_body(request))
         return _array_response(await asyncio.to_thread(engine.ws, recipe))
 
     @app.post(wire.FEATURES_PATH)
     async def face_features(request: Request) -> Response:
-        seeds = wire.decode_seeds(await _body(request))
+        seeds = wire.decode_seeds(await read_body(request))
         return _array_response(await asyncio.to_thread(engine.features, seeds))
 
     @app.post(wire.DIRECTIONS_PATH)
     async def directions(request: Request) -> Response:
-        order = wire.decode_order(await _body(request))
+        order = wire.decode_order(await read_body(request))
         made = await asyncio.to_thread(engine.make_directions, order)
         return Response(wire.encode_directions(made), media_type="application/json")
 
@@ -131,7 +136,7 @@ async def _answer_previews(socket: WebSocket, mailbox: Mailbox, queue: RenderQue
             await socket.send_bytes(answer)
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
     """The request's body; raises InputFileError as soon as it is longer than a job can be."""
     body = bytearray()
     async for chunk in request.stream():

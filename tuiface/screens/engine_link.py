@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tuiface.directions.orders import Order
     from tuiface.protocol import EngineInfo, Frame, RenderJob
     from tuiface.recipe import Recipe
+    from tuiface.resident.shared_jobs import SharedJobs
     from tuiface.settings import Settings
     from tuiface.studio import Face, Studio
 
@@ -75,6 +76,14 @@ class InteractiveEngine(Protocol):
     def is_alive(self) -> bool:
         """Whether it runs."""
 
+    @property
+    def remark(self) -> str:
+        """One line on why a resident engine that runs is not the one in use; empty otherwise."""
+
+    @property
+    def shared_jobs(self) -> SharedJobs | None:
+        """Long work that outlives this app; None where the engine ends with it."""
+
     def info(self) -> EngineInfo:
         """What is loaded and where it runs."""
 
@@ -100,11 +109,14 @@ class InteractiveEngine(Protocol):
 EngineFactory = Callable[["Settings"], InteractiveEngine]
 
 
-def private_engine(settings: Settings) -> InteractiveEngine:
-    """An engine process of this app alone. Imported late: its client's imports would come before the first paint."""
+def resident_or_private_engine(settings: Settings) -> InteractiveEngine:
+    """The resident engine where one runs and fits, else a process of this app alone.
+
+    Imported late: its client's imports would come before the first paint.
+    """
     from tuiface.resident.client import ResidentEngine
 
-    return ResidentEngine(settings)
+    return ResidentEngine(settings, resident="never" if settings.engine == "private" else "preferred")
 
 
 class EngineLink:
@@ -132,6 +144,12 @@ class EngineLink:
         """Whether the engine runs and its stream is open."""
         engine, previews = self._engine, self._previews
         return engine is not None and engine.is_alive and previews is not None and previews.is_open
+
+    @property
+    def shared_jobs(self) -> SharedJobs | None:
+        """Long work in a resident engine; None where there is none."""
+        engine = self._engine
+        return None if engine is None else engine.shared_jobs
 
     def start(self, studio: Studio | None = None) -> None:
         """Start the engine, again if it ran before; `studio` is the one to go on with, None makes a new one."""
@@ -210,7 +228,7 @@ class EngineLink:
             self._post_unless_closed(EngineFailed(error))
             return
         self._previews = previews
-        self._post_unless_closed(EngineReady(studio))
+        self._post_unless_closed(EngineReady(studio, engine.remark))
 
     def _started_engine(self) -> InteractiveEngine | None:
         """The running engine; None where `close` came first."""

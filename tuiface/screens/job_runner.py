@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from tuiface.errors import TuifaceError
+from tuiface.screens.lasting_jobs import LastingJobs
 from tuiface.screens.messages import JobChanged, ThreadCrashed
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ class JobRunner:
 
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post
+        self._numbers = itertools.count(1)
+        self.lasting = LastingJobs(post, self._numbers)
+        """Work in a resident engine, in the same numbers."""
         self._jobs: dict[int, _Job] = {}
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -46,7 +51,7 @@ class JobRunner:
         """Line up `work`; `total` is the number of its steps where that is known."""
         from tuiface.protocol import JobProgress
 
-        job = _Job(JobProgress(len(self._jobs) + 1, label, total=total), work)
+        job = _Job(JobProgress(next(self._numbers), label, total=total), work)
         self._jobs[job.progress.id] = job
         self._queue.put(job)
         if self._thread is None:
@@ -57,11 +62,15 @@ class JobRunner:
 
     def cancel(self, number: int) -> None:
         """Ask a job to end before its next step; one that waits never begins."""
-        self._jobs[number].is_cancelled = True
+        if number in self._jobs:
+            self._jobs[number].is_cancelled = True
+        else:
+            self.lasting.cancel(number)
 
     def close(self) -> None:
-        """Cancel everything."""
+        """Cancel everything but what lasts."""
         self._closed = True
+        self.lasting.attach(None)
         for job in self._jobs.values():
             job.is_cancelled = True
         self._queue.put(None)

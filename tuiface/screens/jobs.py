@@ -95,7 +95,7 @@ class JobsScreen(WorkScreen):
 
     def action_jobs_clear(self) -> None:
         """Keep what goes on."""
-        self.session.jobs = {number: job for number, job in self.session.jobs.items() if not job.is_over}
+        self.session.clear_jobs()
         self.show_state()
 
 

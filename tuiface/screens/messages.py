@@ -20,6 +20,8 @@ class EngineReady(Message):
     """The engine answers, for the first time or again."""
 
     studio: Studio
+    remark: str = ""
+    """Why it is not the resident engine that runs."""
 
 
 @dataclass
@@ -93,6 +95,8 @@ class JobChanged(Message):
     """Long work went on, ended, or waits."""
 
     progress: JobProgress
+    is_found: bool = False
+    """It is work of a resident engine, as it was when this app met it."""
 
 
 @dataclass

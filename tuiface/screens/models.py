@@ -21,6 +21,7 @@ from textual.widgets import Static
 from tuiface.actions import quoted_words
 from tuiface.errors import ModelError
 from tuiface.language import tr
+from tuiface.screens.lasting_jobs import LastingWork
 from tuiface.screens.summary import home_relative
 from tuiface.screens.work_screen import WorkScreen
 
@@ -209,7 +210,9 @@ class ModelsScreen(WorkScreen):
             report(1, 1)
             return home_relative(target)
 
-        self.session.submit_job(tr("Convert {name}", name=Path(source).name), work, 1)
+        words = ["model", "convert", str(Path(source).absolute()), str(target)]
+        lasting = LastingWork(lambda: words, home_relative(target))
+        self.session.submit_lasting_job(tr("Convert {name}", name=Path(source).name), lasting, work, 1)
         self.notify(tr("It is being converted; 7 shows how far it is."), timeout=3)
         self.show_state()
 

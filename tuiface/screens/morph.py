@@ -13,6 +13,7 @@ from textual.widgets import Static
 from tuiface.actions import face_word, number_word, quoted_words
 from tuiface.language import tr
 from tuiface.limits import MAX_SEED
+from tuiface.screens.lasting_jobs import LastingWork, engine_words, keep_faces
 from tuiface.screens.session import block_resolution
 from tuiface.screens.summary import home_relative, source_text
 from tuiface.screens.widgets.face_view import FaceView
@@ -20,6 +21,8 @@ from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual.timer import Timer
 
     from tuiface.screens.job_runner import Report
@@ -287,9 +290,20 @@ class MorphScreen(WorkScreen):
             return home_relative(saved.films[0] if saved.films else saved.pictures[0].parent)
 
         label = tr("Series of {number} frames: {name}", number=len(frames), name=name)
-        self.session.submit_job(label, work, len(frames) + len(films))
+        lasting = self._lasting(name, folder / f"{name}.{films[0]}" if films else folder)
+        self.session.submit_lasting_job(label, lasting, work, len(frames) + len(films))
         self.notify(tr("It is being saved; 7 shows how far it is."), title="Morph", timeout=3)
         self.show_state()
+
+    def _lasting(self, name: str, result: Path) -> LastingWork:
+        """The same as `tuiface morph`."""
+        faces, settings = self.faces(), self.session.settings
+        flags = ["--space", self._space, "--frames", str(len(self._frames)), "--name", name]
+        flags += ["--out", str(settings.library.absolute()), *(f"--{kind}" for kind in FILMS[self._film])]
+        return LastingWork(
+            lambda: ["morph", *keep_faces(faces, settings.state), *flags, *engine_words(settings)],
+            home_relative(result),
+        )
 
     def _go(self, frame: int) -> None:
         if self._frames:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tuiface.screens.face_steps import Step
     from tuiface.screens.inquiry import Inquiry
     from tuiface.screens.job_runner import JobRunner, Work
+    from tuiface.screens.lasting_jobs import LastingWork
     from tuiface.settings import Settings
     from tuiface.studio import Face, Studio
     from tuiface.terminal.capabilities import Capabilities
@@ -133,9 +134,19 @@ class Session:
         self.jobs[progress.id] = progress
         return progress.id
 
+    def submit_lasting_job(self, label: str, lasting: LastingWork, work: Work, total: int = 0) -> None:
+        """Do `lasting` beside a resident engine, so that it outlives this app; without one, do `work` here."""
+        if not self._runner.lasting.begin(label, lasting, total):
+            self.submit_job(label, work, total)
+
     def cancel_job(self, number: int) -> None:
         """Ask long work to end."""
         self._runner.cancel(number)
+
+    def clear_jobs(self) -> None:
+        """Forget long work that is over."""
+        self.jobs = {number: job for number, job in self.jobs.items() if not job.is_over}
+        self._runner.lasting.forget()
 
     def use_in_mix(self, face: Face) -> None:
         """Make `face` the next parent in Mix: the second, or the first where there is none."""
@@ -196,6 +207,7 @@ class Session:
         """Go on where the last engine ended, or take the steps that were kept for the first one."""
         self.phase = "ready"
         self.studio = studio
+        self._runner.lasting.attach(self.link.shared_jobs)
         steps, self.kept_steps = self.kept_steps, []
         for step in steps:
             step(studio)

@@ -10,3 +10,6 @@ MAX_SEED = 2**32 - 1
 DEFAULT_PSI = 0.7
 PSI_RANGE = (-3, 3)
 """Beyond these a face is a blot of colour in any network."""
+
+W_AVG = "w_avg"
+"""The network's own mean latent, as `truncation.center`."""

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from tuiface.limits import DEFAULT_PSI, MAX_SEED, PSI_RANGE
+from tuiface.limits import DEFAULT_PSI, MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.validation import Value, parse_json
 
 Region = Literal[
@@ -99,15 +99,10 @@ class LatentSource(Value):
     def _numbers_fit(self) -> LatentSource:
         if len(self.shape) != (1 if self.space == "w" else 2) or any(n < 1 or n > 65536 for n in self.shape):
             raise ValueError(f"shape {list(self.shape)} does not fit space '{self.space}': [w_dim] or [num_ws, w_dim]")
-        try:
-            raw = base64.b64decode(self.data, validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"data is not base64: {error}") from None
-        expected = 4 * int(np.prod(self.shape))
-        if len(raw) != expected:
-            raise ValueError(f"data holds {len(raw)} bytes, shape {list(self.shape)} needs {expected}")
-        if not np.isfinite(np.frombuffer(raw, "<f4")).all():
-            raise ValueError("data holds NaN or infinity; numbers must be finite")
+        size, expected = len(_decoded("data", self.data)), 4 * int(np.prod(self.shape))
+        if size != expected:
+            raise ValueError(f"data holds {size} bytes, shape {list(self.shape)} needs {expected}")
+        _unpacked("data", self.data)
         return self
 
     @model_serializer(mode="wrap")
@@ -119,12 +114,11 @@ class LatentSource(Value):
         """From float array [w_dim] (space "w") or [num_ws, w_dim] (space "w+")."""
         array = np.ascontiguousarray(w, dtype="<f4")
         space: Literal["w", "w+"] = "w" if array.ndim == 1 else "w+"
-        data = base64.b64encode(array.tobytes()).decode("ascii")
-        return cls(space=space, shape=array.shape, data=data, origin=origin)
+        return cls(space=space, shape=array.shape, data=_packed(array), origin=origin)
 
     def array(self) -> np.ndarray:
         """float32 [w_dim] or [num_ws, w_dim]."""
-        return np.frombuffer(base64.b64decode(self.data), "<f4").reshape(self.shape).astype(np.float32)
+        return _unpacked("data", self.data).reshape(self.shape)
 
 
 Source = Annotated[
@@ -143,8 +137,30 @@ class Truncation(Value):
     psi: float = Field(DEFAULT_PSI, ge=PSI_RANGE[0], le=PSI_RANGE[1])
     cutoff: Annotated[int, Field(ge=0)] | None = None
     """Rows `[0, cutoff)` are truncated; null for all."""
-    center: str = Field("w_avg", min_length=1, max_length=200)
+    center: str = Field(W_AVG, min_length=1, max_length=200)
     """`w_avg` or the name of a population."""
+    center_w: str | None = Field(None, max_length=65536)
+    """The population's centre [w_dim], float32, little-endian, base64; left out of the JSON for `w_avg`."""
+
+    @model_validator(mode="after")
+    def _center_fits(self) -> Truncation:
+        if self.center_w is not None:
+            if self.center == W_AVG:
+                raise ValueError("center_w belongs to a named population, not to w_avg")
+            _unpacked("center_w", self.center_w)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if not (k == "center_w" and v is None)}
+
+    def towards(self, name: str, centre: np.ndarray | None) -> Truncation:
+        """The same truncation towards the centre float [w_dim] of the population `name`; None and `w_avg` go back."""
+        return self.model_copy(update={"center": name, "center_w": None if centre is None else _packed(centre)})
+
+    def centre(self) -> np.ndarray | None:
+        """float32 [w_dim] of the named population; None where the recipe holds none."""
+        return None if self.center_w is None else _unpacked("center_w", self.center_w)
 
 
 class StyleMix(Value):
@@ -296,6 +312,29 @@ class Recipe(Value):
     def from_json(cls, text: str | bytes, where: str = "recipe") -> Recipe:
         """Parse and validate; raises InputFileError with one line that begins with `where`."""
         return parse_json(cls, text, where)
+
+
+def _packed(array: np.ndarray) -> str:
+    """Float numbers as base64 of little-endian float32."""
+    return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode("ascii")
+
+
+def _decoded(name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"{name} is not base64: {error}") from None
+
+
+def _unpacked(name: str, text: str) -> np.ndarray:
+    """float32 [n]. Raises ValueError, which begins with `name`, for what is no base64 or no finite numbers."""
+    raw = _decoded(name, text)
+    if len(raw) % 4:
+        raise ValueError(f"{name} holds {len(raw)} bytes; float32 numbers take 4 each")
+    numbers = np.frombuffer(raw, "<f4").astype(np.float32)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name} holds NaN or infinity; numbers must be finite")
+    return numbers
 
 
 def _ordered(rows: Rows) -> Rows:

@@ -17,9 +17,10 @@ import numpy as np
 
 from tuiface.assets import directions_path
 from tuiface.directions.catalogue import Catalogue
+from tuiface.directions.populations import Populations
 from tuiface.errors import ModelError, UsageError, quoted
 from tuiface.files import make_folder, refuse_existing, write_file
-from tuiface.limits import MAX_SEED
+from tuiface.limits import MAX_SEED, W_AVG
 from tuiface.protocol import Engine, EngineInfo, Frame, RenderJob
 from tuiface.provenance import (
     Device,
@@ -80,7 +81,18 @@ class Face:
 
     def truncate(self, psi: float, cutoff: int | None = None) -> Face:
         """The same draw at another psi (and on rows [0, cutoff) alone)."""
-        return self.derive(truncation=Truncation(psi=float(psi), cutoff=cutoff, center=self.recipe.truncation.center))
+        changed = {**self.recipe.truncation.model_dump(), "psi": float(psi), "cutoff": cutoff}
+        return self.derive(truncation=Truncation.model_validate(changed))
+
+    def towards(self, population: str) -> Face:
+        """The same draw, truncated towards a named population, or back towards `w_avg`.
+
+        Raises ModelError for a population that this network does not have.
+        """
+        centre = None
+        if population != W_AVG:
+            centre = self.studio.populations.find(population, self.studio.info.model).array()
+        return self.derive(truncation=self.recipe.truncation.towards(population, centre))
 
     def edit(
         self,
@@ -238,6 +250,7 @@ class Studio:
         self.settings = settings
         self.info: EngineInfo = engine.info()
         self.catalogue = Catalogue(directions_path(), settings.directions)
+        self.populations = Populations(settings.directions)
         first = self.face(seed=0)
         self._history: tuple[Face, ...] = (first,)
         self._position = 0

@@ -10,6 +10,8 @@ import pytest
 
 from tests.tui.conftest import Open, Running
 from tuiface.actions import SCREENS
+from tuiface.directions.direction import DirectionOrigin
+from tuiface.directions.populations import NamedPopulation
 from tuiface.errors import EngineError, ModelError
 from tuiface.library import Library
 from tuiface.protocol import JobProgress
@@ -159,6 +161,26 @@ async def test_explore_psi_moves_all_faces(open_app: Open) -> None:
         face = screen.face_at(5)
         assert face is not None
         assert face.recipe.truncation.psi == 0.8
+
+
+async def test_explore_population_moves_all_faces_and_is_said(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("2", "o")
+        screen = current(tui)
+        assert isinstance(screen, ExploreScreen)
+        assert screen.center == "w_avg"
+        studio = tui.app.session.studio
+        assert studio is not None
+        centre = np.arange(studio.info.w_dim, dtype=np.float32)
+        studio.populations.add(NamedPopulation.of("ours", studio.info.model, centre, DirectionOrigin(method="faces")))
+        await tui.press("o")
+        face = screen.face_at(5)
+        assert face is not None
+        assert face.recipe.truncation.center == "ours"
+        np.testing.assert_array_equal(face.recipe.truncation.centre(), centre)
+        assert "--population ours" in screen.command_line()
+        await tui.press("o")
+        assert screen.center == "w_avg"
 
 
 # --- Mix ---------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from tuiface.actions.action import (
     ascii_key,
     shown_key,
 )
-from tuiface.actions.command import command_line, face_word, number_word, quoted_words
+from tuiface.actions.command import command_line, face_word, number_word, population_words, quoted_words
 from tuiface.actions.concepts import ANSWERING_ACTIONS, CONCEPTS_ACTIONS
 from tuiface.actions.everywhere import EVERYWHERE_ACTIONS
 from tuiface.actions.face import FACE_ACTIONS
@@ -44,6 +44,7 @@ __all__ = [
     "command_line",
     "face_word",
     "number_word",
+    "population_words",
     "quoted_words",
     "shown_key",
 ]

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tuiface.limits import W_AVG
+
 if TYPE_CHECKING:
     from tuiface.recipe import Recipe
     from tuiface.settings import Settings
@@ -22,6 +24,7 @@ def command_line(recipe: Recipe, settings: Settings) -> str:
     words += ["--psi", number_word(recipe.truncation.psi)]
     if recipe.truncation.cutoff is not None:
         words += ["--cutoff", str(recipe.truncation.cutoff)]
+    words += population_words(recipe.truncation.center)
     if recipe.source.label:
         words += ["--class", str(recipe.source.label)]
     if recipe.noise.mode == "random":
@@ -31,6 +34,11 @@ def command_line(recipe: Recipe, settings: Settings) -> str:
     if settings.model is not None:
         words += ["--model", str(settings.model)]
     return quoted_words(words)
+
+
+def population_words(center: str) -> list[str]:
+    """The flag that truncates towards a population; none for the network's own mean."""
+    return [] if center == W_AVG else ["--population", center]
 
 
 def face_word(recipe: Recipe) -> str:

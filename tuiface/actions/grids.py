@@ -110,6 +110,15 @@ EXPLORE_ACTIONS: tuple[Action, ...] = (
         "explore_psi_up", ("shift+up", "K"), "More psi", "Move psi of all up by 0.1.", "Grid", PSI_COMMAND, "explore"
     ),
     Action(
+        "explore_population",
+        ("o",),
+        "Population",
+        "Truncate all towards the next named population, and after the last one towards the network's mean again.",
+        "Grid",
+        "tuiface render SEED --population NAME",
+        "explore",
+    ),
+    Action(
         "explore_mix",
         ("x",),
         "Use in Mix",

@@ -18,6 +18,7 @@ EXAMPLE = """\
 examples:
   tuiface render 42                             seed 42 at the settings' psi, into the library
   tuiface render 0 --count 20 --psi 0.5 --out faces/
+  tuiface render 0 --count 20 --psi 0.5 --population andean     towards a population (tuiface population make)
   tuiface render 42 --mix 7@6-18 --show         seed 42 with the colours and texture of seed 7
   tuiface render out/seed42-1f0c9a7b3d.png --psi 1 --noise none
   tuiface render 42 --edit smile=1.5 --lock frame:paste    smile more, outside the inner face change nothing
@@ -38,6 +39,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser.add_argument("faces", metavar="FACE", nargs="+", help="seed number, library id, PNG or JSON")
     parser.add_argument("--psi", type=_number, help="truncation, 0 (mean face) to 1 (none); default: the settings'")
     parser.add_argument("--cutoff", type=_count, metavar="N", help="truncate rows 0 to N-1 alone")
+    parser.add_argument("--population", metavar="NAME", help="truncate towards this population; w_avg: the network's")
     parser.add_argument("--class", dest="label", type=_count, metavar="N", help="class, for a network with labels")
     add_edit_flags(parser)
     parser.add_argument("--mix", action="append", default=[], metavar="FACE@A-B", help="take rows A to B-1 from FACE")
@@ -118,6 +120,8 @@ def _changed(studio: Studio, face: Face, args: argparse.Namespace) -> Face:
     if args.psi is not None or args.cutoff is not None:
         psi = truncation.psi if args.psi is None else args.psi
         face = face.truncate(psi, truncation.cutoff if args.cutoff is None else args.cutoff)
+    if args.population is not None:
+        face = face.towards(args.population)
     for text in args.mix:
         name, at, rows = text.rpartition("@")
         if not at:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from tuiface.engine.generator import Generator
 from tuiface.errors import ModelError, UsageError
-from tuiface.recipe import LatentSource, Recipe, SeedSource
+from tuiface.limits import W_AVG
+from tuiface.recipe import LatentSource, Recipe, SeedSource, Truncation
 
 #: How a missing latent mean is estimated: 1000 rows of RandomState(123), as rosinality's tools do.
 W_AVG_SEED = 123
@@ -44,9 +45,6 @@ def estimate_w_avg(generator: Generator) -> Tensor:
 
 def recipe_ws(generator: Generator, recipe: Recipe) -> Tensor:
     """float32 [1, L, w] after source, truncation and mixes. Raises ModelError for what does not fit the network."""
-    truncation = recipe.truncation
-    if truncation.center != "w_avg":
-        raise ModelError(f"truncation.center: no population '{truncation.center}' for this model; accepted: w_avg")
     ws = _truncated(generator, recipe.source, recipe)
     for i, mix in enumerate(recipe.mixes):
         start, stop = mix.rows
@@ -75,8 +73,23 @@ def map_z(generator: Generator, z: np.ndarray, label: int | None) -> np.ndarray:
 
 
 def _truncated(generator: Generator, source: SeedSource | LatentSource, recipe: Recipe) -> Tensor:
-    ws = _source_ws(generator, source)
-    return generator.truncate(ws, recipe.truncation.psi, recipe.truncation.cutoff)
+    ws, truncation = _source_ws(generator, source), recipe.truncation
+    return generator.truncate(ws, truncation.psi, truncation.cutoff, _centre(generator, truncation))
+
+
+def _centre(generator: Generator, truncation: Truncation) -> Tensor | None:
+    """float32 [w_dim] that faces are truncated towards; None for w_avg."""
+    if truncation.center == W_AVG:
+        return None
+    centre, w_dim = truncation.centre(), generator.config.w_dim
+    if centre is None:
+        raise ModelError(
+            f"truncation.center: no population '{truncation.center}' for this model; accepted: {W_AVG}",
+            "a recipe holds its population's numbers in truncation.center_w",
+        )
+    if len(centre) != w_dim:
+        raise ModelError(f"truncation.center_w: {len(centre)} numbers; this model takes {w_dim}")
+    return torch.from_numpy(centre).to(generator.mapping.w_avg.device)
 
 
 def _source_ws(generator: Generator, source: SeedSource | LatentSource) -> Tensor:

@@ -11,9 +11,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tuiface.actions import command_line, number_word, quoted_words
+from tuiface.actions import command_line, number_word, population_words, quoted_words
 from tuiface.language import tr, trn
-from tuiface.limits import MAX_SEED, PSI_RANGE
+from tuiface.limits import MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.screens.grid_screen import GridScreen
 from tuiface.screens.session import block_resolution
 from tuiface.screens.summary import source_text
@@ -38,6 +38,8 @@ class ExploreScreen(GridScreen):
         self._start = 0
         self._psi: float | None = None
         """None until it is changed here: that of the face on the first screen."""
+        self._center: str | None = None
+        """The population; None until it is changed here, like psi."""
         self._draw = random.Random()  # noqa: S311 - any seed is as good as another
         self._random_seeds: list[int] = []
         self._mode: Mode = "seeds"
@@ -68,6 +70,12 @@ class ExploreScreen(GridScreen):
         assert self.session.studio is not None
         return self.session.studio.current.recipe.truncation.psi if self._psi is None else self._psi
 
+    @property
+    def center(self) -> str:
+        """What all faces here are truncated towards: `w_avg` or a population's name."""
+        assert self.session.studio is not None
+        return self.session.studio.current.recipe.truncation.center if self._center is None else self._center
+
     def face_at(self, index: int) -> Face | None:
         """The face at a place of the grid; None while neighbours are computed."""
         studio = self.session.studio
@@ -78,8 +86,15 @@ class ExploreScreen(GridScreen):
         if self._mode == "random":
             while len(self._random_seeds) <= index:
                 self._random_seeds.append(self._draw.randint(0, MAX_SEED))
-            return studio.face(self._random_seeds[index], self.psi, label=label)
-        return studio.face(min(self._start + index, MAX_SEED), self.psi, label=label)
+            return self._truncated(studio.face(self._random_seeds[index], self.psi, label=label))
+        return self._truncated(studio.face(min(self._start + index, MAX_SEED), self.psi, label=label))
+
+    def _truncated(self, face: Face) -> Face:
+        """Towards the population of all; that of the face on the first screen may be known from its recipe alone."""
+        current = face.studio.current.recipe.truncation
+        if self._center is None and current.center_w is not None:
+            return face.derive(truncation=face.recipe.truncation.towards(current.center, current.centre()))
+        return face if self.center == W_AVG else face.towards(self.center)
 
     def _label(self) -> int | None:
         assert self.session.studio is not None
@@ -125,6 +140,8 @@ class ExploreScreen(GridScreen):
         where = self._where()
         marked = trn("{number} marked", "{number} marked", len(self.marked)) if self.marked else ""
         psi = f"psi {self.psi:.2f}"
+        if self.center != W_AVG:
+            psi += f" {tr('towards {population}', population=self.center)}"
         return Content("   ").join(
             [Content.styled(where, "bold $foreground"), Content(psi), Content.styled(marked, "$text-warning")]
         )
@@ -146,6 +163,7 @@ class ExploreScreen(GridScreen):
         if self._mode == "seeds":
             first, count = self._start + self.first, len(self.page)
             words = ["tuiface", "render", str(first), "--count", str(count), "--psi", number_word(self.psi)]
+            words += population_words(self.center)
             return quoted_words(words)
         face = self.face_at(self.chosen)
         return "" if face is None else command_line(face.recipe, self.session.settings)
@@ -252,6 +270,23 @@ class ExploreScreen(GridScreen):
     def action_explore_psi_up(self) -> None:
         """Towards full variety."""
         self._change_psi(0.1)
+
+    def action_explore_population(self) -> None:
+        """The next named population."""
+        studio = self.session.studio
+        if studio is None:
+            return
+        names = [W_AVG, *(population.name for population in studio.populations.of(studio.info.model))]
+        if len(names) == 1:
+            text = tr("This network has no named populations; tuiface population make names one.")
+            self.notify(text, title=tr("Population"), severity="warning")
+            return
+        place = names.index(self.center) if self.center in names else -1
+        self._center = names[(place + 1) % len(names)]
+        origin = self.session.origin
+        if origin is not None:
+            self.session.near(origin.towards(self._center))
+        self.show_state()
 
     def action_explore_mix(self) -> None:
         """The next parent."""

@@ -1,0 +1,171 @@
+"""`tuiface population`: named centres that faces are truncated towards, instead of the network's own mean."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from tuiface.commands.session import Commands, emit, open_studio, resolve_face, settings_from
+from tuiface.errors import EXIT_DONE, UsageError, quoted
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tuiface.directions.direction import DirectionOrigin
+    from tuiface.engine.editing.workshop import Workshop
+    from tuiface.recipe import ModelRef
+    from tuiface.settings import Settings
+
+MIN_FACES, MIN_DRAWN = 2, 20
+EXAMPLE = """\
+examples:
+  tuiface population make andean --where skin_tone=0.25..0.6 --where hair_lightness=..0.3
+  tuiface population make ours --faces 3 17 42 58 101            the mean of faces that you chose
+  tuiface population list
+  tuiface render 0 --count 20 --psi 0.5 --population andean
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the command and its actions."""
+    parser = commands.add_parser(
+        "population",
+        parents=[common],
+        help="name parts of a network's faces to truncate towards",
+        description="Name parts of a network's faces: low psi then keeps to their mean, not to the network's.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    make = actions.add_parser(
+        "make",
+        parents=[common],
+        help="from chosen faces, or from what the attribute reader sees",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    make.add_argument("name", metavar="NAME", help="small letters, as in andean")
+    source = make.add_mutually_exclusive_group(required=True)
+    source.add_argument("--faces", metavar="FACE", nargs="+", help="the mean of these faces, each at psi 1")
+    source.add_argument(
+        "--where", metavar="ATTRIBUTE=LOW..HIGH", action="append", help="the mean of drawn faces that read so"
+    )
+    make.add_argument("--draws", type=int, default=4000, metavar="N", help="of --where: faces to draw; default: 4000")
+    make.add_argument("--force", action="store_true", help="replace a population of the same name")
+    make.set_defaults(run=run_make)
+    listing = actions.add_parser(
+        "list", parents=[common], help="this network's populations", epilog="example: tuiface population list"
+    )
+    listing.set_defaults(run=run_list)
+    remove = actions.add_parser(
+        "remove", parents=[common], help="remove one", epilog="example: tuiface population remove andean"
+    )
+    remove.add_argument("name", metavar="NAME")
+    remove.set_defaults(run=run_remove)
+
+
+def run_make(args: argparse.Namespace) -> int:
+    """Find the faces, take their mean and write it."""
+    from tuiface.directions.direction import NAME_PATTERN
+    from tuiface.directions.populations import NamedPopulation, Populations
+    from tuiface.files import refuse_existing
+    from tuiface.limits import W_AVG
+
+    settings = settings_from(args)
+    _refuse_name(args.name, NAME_PATTERN, W_AVG)
+    if args.faces:
+        with open_studio(settings) as studio:
+            faces = [resolve_face(studio, name) for name in args.faces]
+            if len(faces) < MIN_FACES:
+                raise UsageError(f"{len(faces)} face; accepted: {MIN_FACES} and more")
+            rows = [studio.engine.ws(face.truncate(1.0).recipe).mean(axis=0) for face in faces]
+            centre, model, count = sum(rows) / len(rows), studio.info.model, len(rows)
+            origin = _origin("faces", " ".join(args.faces), faces=count)
+    else:
+        bounds = dict(_parse_bounds(text) for text in args.where)
+        workshop, centre, count = _drawn(settings, bounds, args.draws)
+        model = workshop.model
+        origin = _origin("attributes", " ".join(args.where), faces=count, draws=args.draws)
+    populations = Populations(settings.directions)
+    refuse_existing(populations.path_for(args.name, model), force=args.force)
+    path = populations.add(NamedPopulation.of(args.name, model, centre, origin), force=args.force)
+    emit(args, f"{args.name}  {path}  the mean of {count} faces", name=args.name, file=str(path), faces=count)
+    return EXIT_DONE
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """One line for each."""
+    from tuiface.directions.populations import Populations
+
+    settings = settings_from(args)
+    for population in Populations(settings.directions).of(_model(settings)):
+        origin = population.origin
+        emit(
+            args,
+            f"{population.name:<20} {origin.settings.get('faces', '?')} faces  {origin.data}",
+            name=population.name,
+            **origin.model_dump(),
+        )
+    return EXIT_DONE
+
+
+def run_remove(args: argparse.Namespace) -> int:
+    """Remove a file; faces that were made with it hold its numbers, and are rebuilt as before."""
+    from tuiface.directions.populations import Populations
+
+    settings = settings_from(args)
+    populations = Populations(settings.directions)
+    found = populations.find(args.name, _model(settings))
+    path = populations.path_for(found.name, found.model)
+    path.unlink()
+    emit(args, f"removed {path}", file=str(path))
+    return EXIT_DONE
+
+
+def _refuse_name(name: str, pattern: str, reserved: str) -> None:
+    import re
+
+    if not re.fullmatch(pattern, name) or name == reserved:
+        raise UsageError(f"name {quoted(name)}; accepted: a small letter, then small letters, digits and _")
+
+
+def _model(settings: Settings) -> ModelRef:
+    from tuiface.assets import embedded_model_path
+    from tuiface.engine.loading import prepare_checkpoint
+    from tuiface.recipe import ModelRef
+
+    info = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache).info
+    return ModelRef(sha256=info.network_sha256, name=info.name)
+
+
+def _parse_bounds(text: str) -> tuple[str, tuple[float, float]]:
+    """`skin_tone=0.2..0.6`; either end may be left out."""
+    name, _, span = text.partition("=")
+    low, dots, high = span.partition("..")
+    try:
+        bounds = (float(low or "-inf"), float(high or "inf"))
+    except ValueError:
+        bounds = (1.0, 0.0)
+    if not dots or not bounds[0] < bounds[1]:
+        raise UsageError(f"--where {quoted(text)}; accepted: ATTRIBUTE=LOW..HIGH, as in skin_tone=0.25..0.6")
+    return name, bounds
+
+
+def _drawn(settings: Settings, bounds: dict[str, tuple[float, float]], draws: int) -> tuple[Workshop, np.ndarray, int]:
+    """The workshop, the mean of w over drawn faces within `bounds`, and how many they are."""
+    from tuiface.engine.editing.choosing import mean_of_readings
+    from tuiface.engine.editing.opening import open_attribute_reader
+    from tuiface.engine.editing.workshop import Workshop
+
+    if draws < MIN_DRAWN:
+        raise UsageError(f"--draws {draws}; accepted: {MIN_DRAWN} and more")
+    workshop = Workshop.open(settings)
+    reader = open_attribute_reader(str(workshop.population.mean.device))
+    centre, count = mean_of_readings(workshop, reader, bounds, draws, MIN_DRAWN)
+    return workshop, centre, count
+
+
+def _origin(method: str, data: str, **settings: int) -> DirectionOrigin:
+    from tuiface.directions.direction import DirectionOrigin
+
+    return DirectionOrigin(method=method, data=data[:500], settings=dict(settings))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.conftest import MODEL
 from tuiface.cli import main
@@ -88,10 +89,10 @@ class Brightness:
 
     names = ("exposure",)
 
-    def read(self, images):  # type: ignore[no-untyped-def]
+    def read(self, images: torch.Tensor) -> torch.Tensor:
         return images.mean(dim=(1, 2, 3))[:, None]
 
-    def features(self, images):  # type: ignore[no-untyped-def]
+    def features(self, images: torch.Tensor) -> torch.Tensor:
         return self.read(images)
 
 

@@ -19,6 +19,7 @@ FOLDER = Path(__file__).parent / "locale"
 
 _catalogue: gettext.NullTranslations | None = None
 """Of the whole process, as a locale is; None for English."""
+_language: Language = "en"
 
 
 def choose_language(setting: str, environment: Mapping[str, str]) -> Language:
@@ -33,13 +34,19 @@ def choose_language(setting: str, environment: Mapping[str, str]) -> Language:
 
 def use_language(language: Language) -> None:
     """Translate into `language` from now on."""
-    global _catalogue
+    global _catalogue, _language
+    _language = language
     if language == "en":
         _catalogue = None
         return
     import gettext
 
     _catalogue = gettext.translation("tuiface", FOLDER, [language])
+
+
+def language_in_use() -> Language:
+    """What `use_language` chose last."""
+    return _language
 
 
 def tr(text: str, /, **values: object) -> str:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Place = Literal["everywhere", "face", "explore", "mix", "morph", "library", "models", "jobs"]
-Topic = Literal["Seed", "Truncation", "Face", "Grid", "Rows", "Transition", "Library", "Models", "Jobs", "Program"]
+Topic = Literal[
+    "Edit", "Locks", "Seed", "Truncation", "Face", "Grid", "Rows", "Transition", "Library", "Models", "Jobs", "Program"
+]
 ScreenPlace = Literal["face", "explore", "mix", "morph", "library", "models", "jobs"]
 
 SCREENS: tuple[ScreenPlace, ...] = ("face", "explore", "mix", "morph", "library", "models", "jobs")

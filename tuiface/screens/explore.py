@@ -148,7 +148,9 @@ class ExploreScreen(GridScreen):
             words = ["tuiface", "render", str(first), "--count", str(count), "--psi", number_word(self.psi)]
             return quoted_words(words)
         face = self.face_at(self.chosen)
-        return "" if face is None else command_line(face.recipe, self.session.settings)
+        if face is None:
+            return ""
+        return command_line(face.recipe, self.session.settings, self.session.studio.catalogue)
 
     # --- neighbours ----------------------------------------------------------------------------------------------
 

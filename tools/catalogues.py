@@ -34,13 +34,19 @@ def wanted() -> set[Message]:
     return found
 
 
-#: Words that reach `tr` as values: names of phases, states, noise modes and measures, tabs, the help's introduction.
+#: Words that reach `tr` as values: names of phases, states, noise modes, guarantees, groups, measures and tabs, the help's
+#: introduction.
 def _extra() -> Iterator[Message]:
+    from tuiface.directions.groups import GROUPS
     from tuiface.screens.help import _INTRODUCTION
     from tuiface.screens.widgets.tab_line import TAB_WORDS
 
     yield (_INTRODUCTION, None)
     for word in TAB_WORDS.values():
+        yield (word, None)
+    for group in GROUPS:
+        yield (group.capitalize(), None)
+    for word in ("direction", "blend", "paste"):
         yield (word, None)
     for word in ("starting", "ready", "restarting", "stopped", "waiting", "running", "done", "failed", "cancelled"):
         yield (word, None)

@@ -34,7 +34,7 @@ Written by `make docs` from the registry of actions. `?` shows those of a screen
 In the settings, a table `[keys]` gives actions other keys by their ids, in Textual's names:
 
     [keys]
-    next_seed = ["right", "ctrl+n"]
+    next_seed = ["n", "ctrl+n"]
 """
 
 

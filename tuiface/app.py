@@ -204,7 +204,9 @@ class TuifaceApp(App[None]):
         """Start a dead engine again; tell what a live one refused."""
         log.error("preview failed: %s", message.error)
         if self._link.is_alive:
+            self.session.preview_refused()
             self._tell_error(tr("Not rendered"), message.error)
+            self.show_state()
         else:
             self._engine_died(message.error)
 

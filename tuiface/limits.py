@@ -11,5 +11,8 @@ DEFAULT_PSI = 0.7
 PSI_RANGE = (-3, 3)
 """Beyond these a face is a blot of colour in any network."""
 
+CHANNEL_LIMIT = 30.0
+"""Largest amount of a single style channel without asking: one channel alone moves little."""
+
 W_AVG = "w_avg"
 """The network's own mean latent, as `truncation.center`."""

@@ -71,6 +71,9 @@ class RenderJob:
     share it, so an exact rebuild takes the recorded number, whatever the machine has."""
     sequence: int = 0
     """Grows with each request of one client; a frame older than the newest one that arrived is stale."""
+    hurried: bool = False
+    """Another picture is asked for soon, as while a key is held: measures are left out, and locks whose Jacobian is not
+    known yet. A picture that anyone keeps is never hurried."""
 
 
 @dataclass(frozen=True, slots=True)

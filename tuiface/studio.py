@@ -20,7 +20,7 @@ from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.populations import Populations
 from tuiface.errors import ModelError, UsageError, quoted
 from tuiface.files import make_folder, refuse_existing, write_file
-from tuiface.limits import MAX_SEED, W_AVG
+from tuiface.limits import CHANNEL_LIMIT, MAX_SEED, W_AVG
 from tuiface.protocol import Engine, EngineInfo, Frame, RenderJob
 from tuiface.provenance import (
     Device,
@@ -51,8 +51,6 @@ from tuiface.settings import Settings
 
 ID_LENGTH = 10
 MIN_RESOLUTION = 4
-CHANNEL_LIMIT = 30.0
-"""Largest amount of a single style channel without asking: one channel alone moves little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +340,9 @@ class Studio:
 
     @property
     def original(self) -> Face:
-        """The face that the current one's changes began with: the earliest before it with the same source."""
+        """The current face without its edits; where it has none, the earliest before it with the same source."""
+        if self.current.recipe.edits:
+            return self.current.derive(edits=(), locks=())
         position = self._position
         while position and self._history[position - 1].recipe.source == self.current.recipe.source:
             position -= 1
@@ -358,6 +358,13 @@ class Studio:
         if face.recipe != self.current.recipe:
             self._history = (*self._history[: self._position + 1], face)
             self._position += 1
+        return self.current
+
+    def amend(self, face: Face) -> Face:
+        """Put `face` in the current one's place in the history; as the one before it again, that step never was."""
+        kept = self._history[: self._position]
+        self._history = kept if kept and face.recipe == kept[-1].recipe else (*kept, face)
+        self._position = len(self._history) - 1
         return self.current
 
     def undo(self) -> Face:

@@ -34,7 +34,8 @@ def paint(recipe: Recipe, size: int) -> np.ndarray:
     skin, back = rng.uniform(90, 230, 3), rng.uniform(20, 120, 3)
     y, x = np.mgrid[0:size, 0:size] / size - 0.5
     inside = ((x / 0.3) ** 2 + (y / 0.4) ** 2 < 1)[..., None]
-    picture = np.where(inside, skin * (0.6 + 0.4 * recipe.truncation.psi), back)
+    edited = sum(edit.amount for edit in recipe.edits)
+    picture = np.where(inside, skin * (0.6 + 0.4 * recipe.truncation.psi) + 9 * edited, back)
     return picture.clip(0, 255).astype(np.uint8)
 
 
@@ -92,6 +93,8 @@ class FakeEngine:
     picture: Callable[[Recipe, int], np.ndarray] = paint
     remark: str = ""
     shared_jobs: SharedJobs | None = None
+    measures: dict[str, float] = field(default_factory=dict)
+    """Of edited faces that are not hurried."""
 
     def __post_init__(self) -> None:
         self.may_start.set()
@@ -146,7 +149,9 @@ class FakeEngine:
 
     def frame(self, job: RenderJob) -> Frame:
         size = job.resolution or self.engine_info.resolution
-        return Frame(self.picture(job.recipe, size), job.recipe, job.sequence, elapsed_ms=12.0)
+        measures = self.measures if job.recipe.edits and not job.hurried else {}
+        pixels = self.picture(job.recipe, size)
+        return Frame(pixels, job.recipe, job.sequence, elapsed_ms=12.0, measures=measures)
 
     def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> FakeStream:
         stream = FakeStream(self, on_frame, on_error)

@@ -104,9 +104,9 @@ def test_ids_are_unique() -> None:
 
 
 def test_other_keys_take_the_place_of_the_first_ones() -> None:
-    registry = Registry.with_keys({"save": ("w",), "next_seed": ("right", "ctrl+n")})
-    assert registry.by_id("save").keys == ("w",)
-    assert {b.key for b in bindings_at(registry, "face") if b.action == "save"} == {"w"}
+    registry = Registry.with_keys({"save": ("W",), "next_seed": ("n", "ctrl+n")})
+    assert registry.by_id("save").keys == ("W",)
+    assert {b.key for b in bindings_at(registry, "face") if b.action == "save"} == {"W"}
     assert registry.by_id("undo") == Registry().by_id("undo")
 
 

@@ -23,7 +23,7 @@ async def test_the_screen_is_there_before_the_engine(open_app: Open) -> None:
 
 async def test_keys_pressed_before_the_engine_is_there_are_kept(open_app: Open) -> None:
     async with open_app(wait_to_start, ready=False) as tui:
-        await tui.press("right", "right", "up", "g", "4", "2", "enter", "u")
+        await tui.press("right", "right", "plus", "g", "4", "2", "enter", "u")
         assert "5 keys kept" in tui.panel()
         tui.engine.may_start.set()
         await tui.settled()
@@ -79,7 +79,7 @@ async def test_the_restart_key_tries_a_failed_start_again(open_app: Open) -> Non
 
 async def test_a_dead_engine_is_started_again_and_nothing_is_lost(open_app: Open) -> None:
     async with open_app() as tui:
-        await tui.press("right", "up")
+        await tui.press("right", "plus")
         await tui.settled()
         tui.engine.may_start.clear()
         tui.engine.die()

@@ -42,13 +42,13 @@ async def test_keys_move_the_seed(open_app: Open, keys: list[str], seed: int) ->
 @pytest.mark.parametrize(
     ("keys", "psi"),
     [
-        (["up"], 0.8),
-        (["k", "plus", "equals_sign"], 1.0),
-        (["down", "j", "minus"], 0.4),
-        (["shift+up", "K"], 0.72),
-        (["shift+down", "J", "underscore"], 0.67),
-        (["up", "up", "backspace"], 0.7),
-        (["up"] * 25, 3.0),
+        (["plus"], 0.8),
+        (["plus", "equals_sign", "down", "l"], 1.0),
+        (["minus", "j", "left", "h"], 0.4),
+        (["asterisk", "down", "L", "shift+right"], 0.73),
+        (["underscore", "down", "H", "shift+left"], 0.67),
+        (["plus", "plus", "j", "backspace"], 0.7),
+        (["plus"] * 25, 3.0),
     ],
 )
 async def test_keys_move_psi(open_app: Open, keys: list[str], psi: float) -> None:
@@ -78,13 +78,13 @@ async def test_a_random_seed_is_another_one(open_app: Open) -> None:
 
 async def test_a_new_seed_keeps_psi_and_noise(open_app: Open) -> None:
     async with open_app() as tui:
-        await tui.press("up", "v", "right")
+        await tui.press("plus", "v", "right")
         assert tui.command() == "$ tuiface render 1 --psi 0.8 --noise none"
 
 
 async def test_undo_and_redo_walk_the_history(open_app: Open) -> None:
     async with open_app() as tui:
-        await tui.press("right", "up", "right")
+        await tui.press("right", "plus", "right")
         await tui.press("u", "u")
         assert (tui.seed, tui.psi) == (1, 0.7)
         await tui.press("ctrl+r")

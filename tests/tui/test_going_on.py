@@ -25,7 +25,7 @@ def leave_behind(state: Path, text: str) -> None:
 
 async def test_a_session_that_broke_off_is_offered_and_taken_up(open_app: Open, tui_settings: Settings) -> None:
     async with open_app() as tui:
-        await tui.press("right", "right", "up", "x", "a", "u")
+        await tui.press("right", "right", "plus", "x", "a", "u")
         text = describe(tui.app.session, screen="face", ended=False)
     leave_behind(tui_settings.state, text)
     async with open_app(ready=False) as tui:
@@ -57,7 +57,7 @@ async def test_it_is_not_offered_twice_and_can_be_declined(open_app: Open, tui_s
 
 async def test_a_session_that_ended_by_itself_waits_to_be_asked_for(open_app: Open, tui_settings: Settings) -> None:
     async with open_app() as tui:
-        await tui.press("right", "up", "q")
+        await tui.press("right", "plus", "q")
         await tui.until(lambda: not tui.app.is_running)
     async with open_app() as tui:
         assert not isinstance(tui.app.screen, Question)
@@ -124,8 +124,8 @@ async def test_a_first_run_explains_itself_once(open_app: Open, tui_settings: Se
 
 
 async def test_other_keys_are_bound_and_shown(open_app: Open, tui_settings: Settings) -> None:
-    settings = tui_settings.model_copy(update={"keys": {"next_seed": ("w",), "quit": ("ctrl+q",)}})
+    settings = tui_settings.model_copy(update={"keys": {"save": ("W",), "quit": ("ctrl+q",)}})
     async with open_app(settings=settings) as tui:
-        await tui.press("w", "w", "right", "q")
-        assert tui.seed == 2
-        assert "w seed" in tui.text().splitlines()[-1]
+        await tui.press("right", "q")
+        assert tui.seed == 1
+        assert "W save" in tui.text().splitlines()[-1]

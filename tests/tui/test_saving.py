@@ -100,7 +100,7 @@ async def test_a_seed_after_a_saved_one_is_not_its_child_but_another_psi_is(open
         digest = studio.current.recipe.digest
         await tui.press("right")
         assert list(studio.current.parents) == []
-        await tui.press("u", "up")
+        await tui.press("u", "plus")
         assert list(studio.current.parents) == [digest]
 
 

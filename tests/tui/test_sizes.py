@@ -26,7 +26,7 @@ async def test_picture_face_command_and_keys_are_visible(open_app: Open, size: t
 async def test_all_keys_fit_into_eighty_columns(open_app: Open) -> None:
     async with open_app() as tui:
         line = next(line for line in tui.text().splitlines() if "q quit" in line)
-        assert line.strip() == "←→ seed  g go to  r random  ↓↑ psi  u undo  s save  y copy  ? help  q quit"
+        assert line.strip() == "←→ change  ↑↓ row  / find  ⌫ reset  u undo  s save  y copy  ? help  q quit"
 
 
 @pytest.mark.parametrize("size", [(39, 24), (80, 11), (20, 5), (5, 2), (1, 1)])
@@ -60,7 +60,7 @@ async def test_without_utf8_nothing_but_ascii_is_drawn(open_app: Open) -> None:
     async with open_app(capabilities=Capabilities(unicode=False)) as tui:
         text = tui.text()
         assert text.isascii()
-        assert "h/l seed" in text
+        assert "h/l change" in text
         await tui.press("question_mark")
         assert "left h p" in tui.text()
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 Place = Literal["everywhere", "face", "explore", "mix", "morph", "library", "models", "jobs", "concepts", "answering"]
 Topic = Literal[
+    "Edit",
+    "Locks",
     "Seed",
     "Truncation",
     "Face",

@@ -6,16 +6,21 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuiface.limits import W_AVG
+from tuiface.limits import CHANNEL_LIMIT, W_AVG
 
 if TYPE_CHECKING:
+    from tuiface.directions.catalogue import Catalogue
     from tuiface.recipe import Recipe
     from tuiface.settings import Settings
 
 
-def command_line(recipe: Recipe, settings: Settings) -> str:
-    """The shell command that renders `recipe`; what a command line cannot say needs the saved JSON."""
-    if recipe.source.kind == "latent" or recipe.edits or recipe.locks or not _mixes_can_be_said(recipe):
+def command_line(recipe: Recipe, settings: Settings, catalogue: Catalogue | None = None) -> str:
+    """The shell command that renders `recipe`; what a command line cannot say needs the saved JSON.
+
+    `catalogue` says which directions commands will find by their names; without one, edits cannot be said.
+    """
+    edits = _edit_words(recipe, catalogue)
+    if recipe.source.kind == "latent" or edits is None or not _mixes_can_be_said(recipe):
         return "tuiface render FACE.json"
     words: list[str] = ["tuiface", "render", str(recipe.source.seed)]
     for mix in recipe.mixes:
@@ -27,6 +32,7 @@ def command_line(recipe: Recipe, settings: Settings) -> str:
     words += population_words(recipe.truncation.center)
     if recipe.source.label:
         words += ["--class", str(recipe.source.label)]
+    words += edits
     if recipe.noise.mode == "random":
         words += ["--noise", f"random:{recipe.noise.seed}"]
     elif recipe.noise.mode != "const":
@@ -45,6 +51,34 @@ def face_word(recipe: Recipe) -> str:
     """How a command names the face: its seed, or the file that it must be saved to."""
     is_plain = recipe.source.kind == "seed" and not (recipe.mixes or recipe.edits or recipe.locks)
     return str(recipe.source.seed) if recipe.source.kind == "seed" and is_plain else "FACE.json"
+
+
+def _edit_words(recipe: Recipe, catalogue: Catalogue | None) -> list[str] | None:
+    """The flags of edits and locks; None where a command would find another direction by the name, or none."""
+    from tuiface.recipe import ChannelEdit
+
+    if any(lock.mask is not None for lock in recipe.locks) or (recipe.edits and catalogue is None):
+        return None
+    known = {} if catalogue is None else {e.direction.name: e.direction for e in catalogue.entries(recipe.model)}
+    words: list[str] = []
+    is_beyond = False
+    for edit in recipe.edits:
+        if isinstance(edit, ChannelEdit):
+            name, limit = f"{edit.channel[0]}:{edit.channel[1]}", CHANNEL_LIMIT
+        else:
+            direction = known.get(edit.direction)
+            if direction is None or direction.sha256 != edit.sha256:
+                return None
+            name, limit = edit.direction, direction.header.limit
+        rows = None if isinstance(edit, ChannelEdit) else edit.rows
+        at = "" if rows is None else f"@{rows[0]}-{rows[1]}"
+        words += ["--edit", f"{name}={number_word(edit.amount)}{at}"]
+        is_beyond |= abs(edit.amount) > limit
+    for lock in recipe.locks:
+        strength = "" if lock.strength == 1 else f"={number_word(lock.strength)}"
+        guarantee = "" if lock.guarantee == "direction" else f":{lock.guarantee}"
+        words += ["--lock", f"{lock.region}{strength}{guarantee}"]
+    return [*words, "--beyond"] if is_beyond else words
 
 
 def _mixes_can_be_said(recipe: Recipe) -> bool:

@@ -118,7 +118,7 @@ class LocalEngine:
     def _render(self, job: RenderJob, dtype: Dtype) -> Rendered:
         self._refuse_foreign(job.recipe)
         try:
-            return self.editor.render(job.recipe, job.resolution, dtype)
+            return self.editor.render(job.recipe, job.resolution, dtype, hurried=job.hurried)
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise EngineError(_memory_message(self._info), "close other programs, or use a smaller --size") from error
         except RuntimeError as error:

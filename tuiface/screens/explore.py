@@ -166,7 +166,9 @@ class ExploreScreen(GridScreen):
             words += population_words(self.center)
             return quoted_words(words)
         face = self.face_at(self.chosen)
-        return "" if face is None else command_line(face.recipe, self.session.settings)
+        if face is None:
+            return ""
+        return command_line(face.recipe, self.session.settings, self.session.studio.catalogue)
 
     # --- neighbours ----------------------------------------------------------------------------------------------
 

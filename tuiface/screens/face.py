@@ -1,17 +1,21 @@
-"""The first screen: one face, large, and the keys that change it."""
+"""The first screen: one face, large, and the rows that change it: seed, psi, noise, concepts, locks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 
 from tuiface.actions import command_line
 from tuiface.language import tr
+from tuiface.screens import edit_steps
 from tuiface.screens.face_steps import STEPS, show_seed
+from tuiface.screens.knobs import Knob, knobs, matching
 from tuiface.screens.widgets.face_panel import FacePanel
 from tuiface.screens.widgets.face_view import FaceView
+from tuiface.screens.widgets.knob_list import KnobList
+from tuiface.screens.widgets.measure_lines import MeasureLines
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
 
@@ -21,10 +25,15 @@ if TYPE_CHECKING:
 
     from tuiface.screens.comparison import Mode
     from tuiface.screens.session import Session
+    from tuiface.studio import Studio
+
+
+QUIET_S = 0.25
+"""An edited face is measured, with its locks, once no key has come for so long."""
 
 
 class FaceScreen(WorkScreen):
-    """One face beside its numbers; compared with the face that its changes began with, if asked."""
+    """One face beside what can be turned in it; compared with the face that its changes began with, if asked."""
 
     PLACE = "face"
 
@@ -33,12 +42,16 @@ class FaceScreen(WorkScreen):
         self._mode: Mode = "off"
         self._flicker: Timer | None = None
         self._shows_original = False
+        self._quiet: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
-        """The picture, another beside it while they are compared, and the panel."""
+        """The picture, another beside it while they are compared, the rows, and what is known."""
         with Horizontal(id="body"):
             yield FaceView(self.session.wire, id="original", classes="-hidden")
             yield FaceView(self.session.wire, id="face")
+            with Vertical(id="editing"):
+                yield KnobList(self.session, id="knobs")
+                yield MeasureLines(self.session, id="measures")
             yield FacePanel(self.session, id="panel")
 
     def on_image_view_resized(self, event: ImageView.Resized) -> None:
@@ -52,12 +65,34 @@ class FaceScreen(WorkScreen):
     def show_body(self) -> None:
         """The picture and its numbers."""
         self._show_face()
+        self.query_one(KnobList).refresh()
+        self.query_one(MeasureLines).refresh(layout=True)
         self.query_one(FacePanel).refresh()
+        self._wait_for_quiet()
+
+    def on_screen_resume(self) -> None:
+        """Directions may have been learned or imported meanwhile, on another screen or beside this program."""
+        self.session.read_concepts()
+        super().on_screen_resume()
 
     def command_line(self) -> str:
         """The command that makes the current face; empty before there is one."""
         studio = self.session.studio
-        return "" if studio is None else command_line(studio.current.recipe, self.session.settings)
+        if studio is None:
+            return ""
+        return command_line(studio.current.recipe, self.session.settings, studio.catalogue)
+
+    def _wait_for_quiet(self) -> None:
+        """Complete a hurried picture once the keys rest; each new state begins the wait anew."""
+        if self._quiet is not None:
+            self._quiet.stop()
+            self._quiet = None
+        if self.session.is_hurried and not self.session.is_behind:
+            self._quiet = self.set_timer(QUIET_S, self._complete)
+
+    def _complete(self) -> None:
+        self.session.complete_preview()
+        self.show_state()
 
     def _show_face(self) -> None:
         session, view = self.session, self.query_one("#face", FaceView)
@@ -140,6 +175,125 @@ class FaceScreen(WorkScreen):
         self.session.do(STEPS[name])
         self.show_state()
 
+    def action_less(self) -> None:
+        """The chosen row, a coarse step down."""
+        self._turn_knob(-1)
+
+    def action_more(self) -> None:
+        """The chosen row, a coarse step up."""
+        self._turn_knob(1)
+
+    def action_less_fine(self) -> None:
+        """The chosen row, a fine step down."""
+        self._turn_knob(-1, fine=True)
+
+    def action_more_fine(self) -> None:
+        """The chosen row, a fine step up."""
+        self._turn_knob(1, fine=True)
+
+    def action_row_above(self) -> None:
+        """From the first row to the last."""
+        self._move(-1)
+
+    def action_row_below(self) -> None:
+        """From the last row to the first."""
+        self._move(1)
+
+    def action_group_above(self) -> None:
+        """The first row of this group, or of the one above."""
+        self._move_group(-1)
+
+    def action_group_below(self) -> None:
+        """The first row of the next group."""
+        self._move_group(1)
+
+    def action_choose_row(self, key: str) -> None:
+        """A click on a row."""
+        self.session.knob = key
+        self.show_state()
+
+    def action_find_row(self) -> None:
+        """Type, and the first row that fits is chosen; Esc goes back to where one was."""
+        from tuiface.screens.seed_prompt import LinePrompt
+
+        before = self.session.knob
+
+        def show(text: str) -> None:
+            hits = matching(self.session, text) if text else []
+            self.action_choose_row(hits[0] if hits else before)
+
+        def done(text: str | None) -> None:
+            if text is None:
+                self.action_choose_row(before)
+
+        self.app.push_screen(LinePrompt(tr("Find"), tr("Enter stays there, Esc goes back"), live=show), done)
+
+    def action_reset_row(self) -> None:
+        """The chosen row as it was without edits."""
+        self.session.do(edit_steps.reset(self.session, self._chosen))
+        self.show_state()
+
+    def action_reset_edits(self) -> None:
+        """No edits; locks stay."""
+        self.session.do(edit_steps.reset_edits)
+        self.show_state()
+
+    def action_edit_rows(self) -> None:
+        """Ask which rows of W+ the chosen edit moves."""
+        from tuiface.screens.rows_prompt import RowsPrompt, parse_rows
+
+        session, knob = self.session, self._chosen
+        rows = edit_steps.movable_rows(session, knob)
+        if rows is None or session.studio is None:
+            self.notify(tr("Rows belong to an edit of W+: choose one and give it an amount."), timeout=4)
+            return
+        num_ws = session.studio.info.num_ws
+
+        def take(text: str | None) -> None:
+            if text is not None:
+                chosen = parse_rows(text, num_ws)
+                session.do(lambda studio: edit_steps.set_rows(studio, session, knob, chosen))
+                self.show_state()
+
+        self.app.push_screen(RowsPrompt(num_ws, rows), take)
+
+    def action_exceed(self) -> None:
+        """Lift the limits of amounts, or hold them again."""
+        self.session.may_exceed = not self.session.may_exceed
+        if self.session.may_exceed:
+            text = tr("Amounts may go beyond what this model is known to do; faces may break there.")
+        else:
+            text = tr("Amounts stop where this model is known to go.")
+        self.notify(text, timeout=4)
+
+    def action_lock_frame(self) -> None:
+        """Keep contour and hair, or let them go."""
+        self.session.do(lambda studio: edit_steps.toggle_lock(studio, "frame"))
+        self.show_state()
+
+    def action_lock_row(self) -> None:
+        """Keep the region of the chosen row, or let it go."""
+        region = edit_steps.knob_region(self._chosen)
+        if region is not None:
+            self.session.do(lambda studio: edit_steps.toggle_lock(studio, region))
+            self.show_state()
+
+    def action_guarantee(self) -> None:
+        """The next guarantee, of one lock or of all."""
+        region = edit_steps.knob_region(self._chosen)
+
+        def step(studio: Studio) -> None:
+            regions = edit_steps.locked_regions(studio.current.recipe) if region is None else (region,)
+            edit_steps.next_guarantee(studio, regions)
+
+        self.session.do(step)
+        self.show_state()
+
+    def action_information(self) -> None:
+        """What is known in place of the rows, where there is no room for both."""
+        self.toggle_class("-information")
+        self.show_state()
+
     def action_go_to_seed(self) -> None:
         """Ask for a seed number."""
         from tuiface.screens.seed_prompt import SeedPrompt
@@ -173,3 +327,28 @@ class FaceScreen(WorkScreen):
         self.session.do(lambda studio: self.session.transition.append(studio.current))
         number = len(self.session.transition)
         self.notify(tr("Faces: {number}; 4 shows the transition.", number=number), title="Morph", timeout=3)
+
+    # --- rows ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _chosen(self) -> Knob:
+        """The chosen row; the first one where that one is gone."""
+        rows = knobs(self.session)
+        return next((knob for knob in rows if knob.key == self.session.knob), rows[0])
+
+    def _turn_knob(self, way: int, *, fine: bool = False) -> None:
+        self.session.do(edit_steps.turn(self.session, self._chosen, way, fine=fine))
+        self.show_state()
+
+    def _move(self, step: int) -> None:
+        rows = knobs(self.session)
+        place = rows.index(self._chosen) + step
+        self.action_choose_row(rows[place % len(rows)].key)
+
+    def _move_group(self, step: int) -> None:
+        rows, chosen = knobs(self.session), self._chosen
+        firsts = [i for i, knob in enumerate(rows) if not i or knob.heading != rows[i - 1].heading]
+        group = max(place for place, first in enumerate(firsts) if first <= rows.index(chosen))
+        is_inside = rows[firsts[group]] != chosen
+        target = group if step < 0 and is_inside else group + step
+        self.action_choose_row(rows[firsts[target % len(firsts)]].key)

@@ -65,7 +65,6 @@ STEPS: Mapping[str, Step] = {
     "psi_up": lambda studio: step_psi(studio, PSI_STEP),
     "psi_down_fine": lambda studio: step_psi(studio, -FINE_PSI_STEP),
     "psi_up_fine": lambda studio: step_psi(studio, FINE_PSI_STEP),
-    "psi_reset": lambda studio: set_psi(studio, studio.settings.psi),
     "noise": next_noise,
     "undo": lambda studio: studio.undo(),
     "redo": lambda studio: studio.redo(),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tuiface.screens.face_steps import Step
     from tuiface.screens.inquiry import Inquiry
     from tuiface.screens.job_runner import JobRunner, Work
+    from tuiface.screens.knobs import Concept
     from tuiface.screens.lasting_jobs import LastingWork
     from tuiface.settings import Settings
     from tuiface.studio import Face, Studio
@@ -80,6 +81,12 @@ class Session:
         """How the face is compared with its original (tuiface.screens.comparison)."""
         self.difference_percent = 0.0
         """Mean difference of the compared pictures."""
+        self.concepts: tuple[Concept, ...] = ()
+        """Directions of the open network."""
+        self.knob = "seed"
+        """Key of the chosen row of the edit panel (tuiface.screens.knobs)."""
+        self.may_exceed = False
+        """Whether amounts may go past what the network is known to do."""
         self.jobs: dict[int, JobProgress] = {}
         """Long work by its number."""
         self._view_px = 0
@@ -87,7 +94,10 @@ class Session:
         self._deaths = 0
         """Ends of the engine since it last delivered a frame."""
         self._sequence = 0
-        self._requested: tuple[Recipe, int] | None = None
+        self._refused = 0
+        """Sequence of the last request when the engine refused one: it will not be answered."""
+        self._requested: tuple[Recipe, int, bool] | None = None
+        """Face, size, and whether it was asked for in a hurry."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -192,6 +202,7 @@ class Session:
         self.parents, self.transition = [], []
         self.inquiry = self.pool_features = self.search = None
         self.found = ()
+        self.concepts = ()
         self.tiles.clear()
         self.link.change_model(self.settings)
 
@@ -208,6 +219,7 @@ class Session:
         self.phase = "ready"
         self.studio = studio
         self._runner.lasting.attach(self.link.shared_jobs)
+        self.read_concepts()
         steps, self.kept_steps = self.kept_steps, []
         for step in steps:
             step(studio)
@@ -243,6 +255,11 @@ class Session:
         self._deaths = 0
         return True
 
+    def preview_refused(self) -> None:
+        """The engine told why it cannot render: nothing is awaited any more."""
+        self._refused = self._sequence
+        self._requested = None
+
     def saved(self, face: Face, *, existed: bool) -> None:
         """A face lies in the library."""
         assert self.studio is not None
@@ -267,11 +284,28 @@ class Session:
     @property
     def is_behind(self) -> bool:
         """Whether the picture on the screen is of an earlier face than the current one."""
-        return self.phase == "ready" and (self.frame is None or self.frame.sequence < self._sequence)
+        is_awaited = self.phase == "ready" and self._refused < self._sequence
+        return is_awaited and (self.frame is None or self.frame.sequence < self._sequence)
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether the current face was only asked for in a hurry so far: it has no measures yet."""
+        return self.phase == "ready" and self._requested is not None and self._requested[2]
 
     def refresh_preview(self) -> None:
         """Ask for the current face's picture, if it is another one now."""
         self._request_preview()
+
+    def complete_preview(self) -> None:
+        """No key has come for a while: ask for the current face with its locks and measures."""
+        self._request_preview(hurried=False)
+
+    def read_concepts(self) -> None:
+        """Look at the files of directions again: others may have been learned or imported."""
+        from tuiface.screens.knobs import concepts_of
+
+        if self.studio is not None:
+            self.concepts = concepts_of(self.studio)
 
     def _save(self, face: Face) -> None:
         self.saving.append(face)
@@ -280,19 +314,24 @@ class Session:
         else:
             self._unsaved.append(face)
 
-    def _request_preview(self) -> None:
-        """Ask for the current face at the smallest size that fills the view: large networks stay quick."""
+    def _request_preview(self, *, hurried: bool = True) -> None:
+        """Ask for the current face at the smallest size that fills the view: large networks stay quick.
+
+        Edited faces are hurried first, and complete when the keys are quiet; others have nothing to leave out.
+        """
         if self.studio is None or self.phase != "ready" or not self._view_px:
             return
         from tuiface.protocol import RenderJob
 
         recipe = self.studio.current.recipe
         resolution = block_resolution(self._view_px, self.studio.info.resolution)
-        if self._requested == (recipe, resolution):
+        hurried = hurried and bool(recipe.edits)
+        if self._requested in ((recipe, resolution, hurried), (recipe, resolution, False)):
             return
-        self._requested = (recipe, resolution)
+        self._requested = (recipe, resolution, hurried)
         self._sequence += 1
-        self.link.submit(RenderJob(recipe, resolution, draft=True, sequence=self._sequence))
+        is_draft = hurried or not recipe.edits
+        self.link.submit(RenderJob(recipe, resolution, draft=is_draft, hurried=hurried, sequence=self._sequence))
 
 
 def block_resolution(view_px: int, full: int) -> int:

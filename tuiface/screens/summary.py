@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.language import tr, trn
+from tuiface.screens.knobs import amount_text, edit_word, knobs, lock_words
 
 if TYPE_CHECKING:
     from tuiface.protocol import EngineInfo
-    from tuiface.recipe import LatentSource, Noise, SeedSource
+    from tuiface.recipe import LatentSource, Noise, Recipe, SeedSource
     from tuiface.screens.session import Session
     from tuiface.studio import Face, Studio
 
@@ -50,7 +51,7 @@ def summarize(session: Session) -> tuple[Section, ...]:
         face = Section(tr("Face"), _unknown_face_rows(num_kept=len(session.kept_steps)))
         return (face, Section(tr("Library"), _library_rows(session)))
     return (
-        Section(tr("Face"), (*_face_rows(studio.current), *_comparison_rows(session))),
+        Section(tr("Face"), _face_rows(studio.current)),
         Section(tr("Model"), _model_rows(studio.info)),
         Section(tr("Engine"), _engine_rows(session, studio.info)),
         Section(tr("Library"), _library_rows(session)),
@@ -64,7 +65,10 @@ def one_line(session: Session) -> str:
         return ""
     recipe = session.studio.current.recipe
     noise = tr("noise {mode}", mode=noise_text(recipe.noise))
-    return f"{source_text(session.studio.current)}  psi {recipe.truncation.psi:.2f}  {noise}"
+    chosen = next((knob for knob in knobs(session) if knob.key == session.knob), None)
+    is_named = chosen is None or chosen.kind in ("seed", "psi", "noise")
+    turned = "" if chosen is None or is_named else f"{chosen.word} {chosen.value}  "
+    return f"{turned}{source_text(session.studio.current)}  psi {recipe.truncation.psi:.2f}  {noise}"
 
 
 def source_text(face: Face) -> str:
@@ -100,19 +104,6 @@ def _face_rows(face: Face) -> tuple[Row, ...]:
     )
 
 
-def _comparison_rows(session: Session) -> tuple[Row, ...]:
-    words = {"flicker": tr("flicker"), "side": tr("side by side"), "map": tr("map")}
-    if session.comparison not in words or session.studio is None:
-        return ()
-    original = session.studio.original
-    psi = original.recipe.truncation.psi
-    return (
-        Row(tr("compare"), words[session.comparison], is_notice=True),
-        Row(tr("with"), f"{source_text(original)}, psi {psi:.2f}"),
-        Row(tr("change"), f"{session.difference_percent:.1f} %"),
-    )
-
-
 def _history_rows(studio: Studio) -> tuple[Row, ...]:
     """The steps around the present one, the newest above."""
     faces, position = studio.history
@@ -136,7 +127,19 @@ def step_text(before: Face | None, after: Face) -> str:
         return tr("noise {mode}", mode=noise_text(recipe.noise))
     if old.mixes != recipe.mixes:
         return tr("mix")
-    return tr("edit") if old.edits != recipe.edits else tr("lock")
+    if old.edits != recipe.edits:
+        return _edit_text(old, recipe)
+    locks = [lock for lock in recipe.locks if lock not in old.locks]
+    return tr("lock {regions}", regions=lock_words(locks)) if locks else tr("lock taken away")
+
+
+def _edit_text(old: Recipe, new: Recipe) -> str:
+    """`smile +1.5`: the edit that was made or changed last; the one that went, at 0."""
+    made = [edit for edit in new.edits if edit not in old.edits]
+    if made:
+        return f"{edit_word(made[-1])} {amount_text(made[-1].amount)}"
+    gone = [edit for edit in old.edits if edit not in new.edits]
+    return f"{edit_word(gone[0])} 0" if len(gone) == 1 else tr("edits taken back")
 
 
 def source_name(source: SeedSource | LatentSource) -> str:

@@ -85,7 +85,9 @@ class WorkScreen(Screen[None]):
     # --- drawing -------------------------------------------------------------------------------------------------
 
     def show_state(self) -> None:
-        """Draw the session as it is now."""
+        """Draw the session as it is now; nothing any more while the app takes its widgets away."""
+        if not self.app.is_running:
+            return
         self.show_body()
         line = self.command_line()
         content = Content.assemble(("$ ", "$foreground 55%"), line) if line else Content("")

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from tuiface.screens.summary import one_line, summarize
+from tuiface.screens.widgets.gauge import draw_gauge
 
 if TYPE_CHECKING:
     from tuiface.screens.session import Session
@@ -44,7 +45,8 @@ class FacePanel(Widget):
         for row in section.rows:
             lines.extend(_row_lines(row, width))
             if row.gauge is not None:
-                gauge = _gauge(row.gauge, width - _LABEL_WIDTH, unicode=self._session.capabilities.unicode)
+                width_of_gauge = min(width - _LABEL_WIDTH, _MAX_GAUGE)
+                gauge = draw_gauge(row.gauge, width_of_gauge, unicode=self._session.capabilities.unicode)
                 lines.append(Content.assemble(" " * _LABEL_WIDTH, gauge))
         return lines
 
@@ -56,16 +58,6 @@ def _row_lines(row: Row, width: int) -> list[Content]:
     label = Content.styled(row.label.ljust(indent), _LABEL)
     blank = Content(" " * indent)
     return [Content.assemble(blank if i else label, Content.styled(part, style)) for i, part in enumerate(parts)]
-
-
-def _gauge(psi: float, width: int, *, unicode: bool) -> Content:
-    """A line from -1 to 1 with a tick at 0 and a mark at psi, which is held at the ends."""
-    line, tick, sign = "─┼●" if unicode else "-+o"
-    half = (min(width, _MAX_GAUGE) - 1) // 2
-    track = [line] * half + [tick] + [line] * half
-    mark = half + round(half * min(max(psi, -1.0), 1.0))
-    before, after = "".join(track[:mark]), "".join(track[mark + 1 :])
-    return Content.assemble((before, _LABEL), (sign, _HEADING), (after, _LABEL))
 
 
 def _join(parts: list[Content], between: str) -> Content:

@@ -1,0 +1,372 @@
+"""The rows of the face screen: concepts, locks, rows of W+, measures, as a user sees them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tui.conftest import Open, Running
+from tests.tui.directions import with_directions
+from tuiface.cli import build_parser
+from tuiface.errors import UsageError
+from tuiface.language import use_language
+from tuiface.screens.edit_steps import LOCK_REGIONS
+from tuiface.screens.knobs import Knob, amount_text, knobs
+from tuiface.screens.rows_prompt import parse_rows
+from tuiface.screens.seed_prompt import LinePrompt
+from tuiface.screens.widgets.knob_list import KnobList
+from tuiface.settings import Settings
+
+MEASURES = {
+    "frame_variation_percent": 0.42,
+    "contour_shift_px": 0.31,
+    "predicted_outside_change": 0.8,
+    "outside_change_mean": 0.7,
+    "outside_change_max": 3.0,
+    "population_sigma": 3.4,
+}
+
+
+@pytest.fixture
+def own(tui_settings: Settings, tmp_path: Path) -> Settings:
+    """Settings with a few directions of the fake engine's network."""
+    return with_directions(tui_settings, tmp_path / "directions")
+
+
+def chosen(tui: Running) -> Knob:
+    return next(knob for knob in knobs(tui.app.session) if knob.key == tui.app.session.knob)
+
+
+def amounts(tui: Running) -> dict[str, float]:
+    return {edit.direction: edit.amount for edit in tui.recipe.edits}  # type: ignore[union-attr]
+
+
+def panel(tui: Running) -> str:
+    """The words of the rows, without the line ends of a narrow column."""
+    return " ".join(str(tui.screen.query_one(KnobList).render()).split())
+
+
+async def find(tui: Running, text: str) -> None:
+    await tui.press("slash", *text, "enter")
+
+
+async def test_concepts_stand_in_groups_under_the_face(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own, size=(160, 50)) as tui:
+        rows = knobs(tui.app.session)
+        keys = [knob.key for knob in rows]
+        assert keys[:3] == ["seed", "psi", "noise"]
+        assert keys[3:9] == [
+            f"concept:{name}" for name in ("yaw", "eye_opening", "smile", "mouth_open", "hair_curl", "trustworthy")
+        ]
+        assert keys[9:] == [f"lock:{region}" for region in LOCK_REGIONS]
+        text = tui.text()
+        for word in ("Orientation", "Eyes", "Mouth", "Hair", "Own", "Locks", "eye opening", "trustworthy", "hairline"):
+            assert word in text
+
+
+@pytest.mark.parametrize(
+    ("keys", "amount"),
+    [
+        (["right"], 0.5),
+        (["l", "l", "left"], 0.5),
+        (["shift+right", "L"], 0.2),
+        (["h", "H", "shift+left"], -0.7),
+        (["right"] * 9, 3.0),
+        (["right", "left"], None),
+        (["right", "backspace"], None),
+        (["exclamation_mark", *["right"] * 8], 4.0),
+        (["exclamation_mark", *["right"] * 8, "exclamation_mark", "right", "left"], 3.5),
+    ],
+)
+async def test_keys_turn_the_chosen_concept(
+    open_app: Open, own: Settings, keys: list[str], amount: float | None
+) -> None:
+    async with open_app(settings=own) as tui:
+        await find(tui, "smile")
+        await tui.press(*keys)
+        assert amounts(tui) == ({} if amount is None else {"smile": amount})
+        beyond = " --beyond" if (amount or 0) > 3 else ""
+        edit = "" if amount is None else f" --edit smile={amount:g}{beyond}"
+        line = f"tuiface render 0 --psi 0.7{edit}"
+        assert tui.command() == f"$ {line}"
+        build_parser().parse_args(line.split()[1:])
+
+
+async def test_the_chosen_row_shows_its_ends_and_its_amount(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        await find(tui, "smile")
+        await tui.press("right", "right", "right")
+        text = tui.text()
+        assert "+1.5" in text
+        assert "unsmiling" in text
+        assert "smiling" in text.replace("unsmiling", "")
+
+
+async def test_an_amount_beyond_what_is_known_is_shown_as_such(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        await find(tui, "smile")
+        await tui.press(*["right"] * 7)
+        assert "! lets it go beyond" in panel(tui)
+        await tui.press("exclamation_mark", "right")
+        assert chosen(tui).is_beyond
+        assert "+3.5!" in tui.text()
+        assert "beyond what this model" in panel(tui)
+
+
+async def test_rows_are_walked_by_arrows_and_groups_by_shift(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        seen = []
+        for key in ("down", "j", "k", "J", "shift+down", "K", "up", "shift+up", "up", "up", "shift+up", "shift+down"):
+            await tui.press(key)
+            seen.append(tui.app.session.knob)
+        assert seen == [
+            "psi", "noise", "psi", "concept:yaw", "concept:eye_opening", "concept:yaw",
+            "noise", "seed", "lock:background", "lock:mouth", "lock:frame", "seed",
+        ]  # fmt: skip
+
+
+async def test_the_chosen_row_stays_in_sight(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        for _ in range(len(knobs(tui.app.session))):
+            assert f"▸ {chosen(tui).word}" in tui.text()
+            await tui.press("down")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("smi", "concept:smile"), ("sonri", "concept:smile"), ("rizo", "concept:hair_curl"), ("HAIRL", "lock:hairline"),
+     ("wide open", "concept:eye_opening"), ("trust", "concept:trustworthy"), ("nonsense", "seed")],
+)  # fmt: skip
+async def test_typing_finds_a_row_in_either_language(open_app: Open, own: Settings, text: str, key: str) -> None:
+    async with open_app(settings=own) as tui:
+        await tui.press("slash")
+        assert isinstance(tui.app.screen, LinePrompt)
+        await tui.press(*(character if character != " " else "space" for character in text))
+        assert tui.app.session.knob == key
+        await tui.press("escape")
+        assert tui.app.session.knob == "seed"
+        assert tui.recipe.edits == ()
+
+
+async def test_one_amount_is_one_step_of_the_history(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own, size=(160, 50)) as tui:
+        await find(tui, "smile")
+        await tui.press("right", "right", "right")
+        await find(tui, "turn")
+        await tui.press("left")
+        assert amounts(tui) == {"smile": 1.5, "yaw": -0.5}
+        history = tui.panel()[tui.panel().index("History") :]
+        assert [line.strip() for line in history.splitlines()[1:4]] == ["turn -0.5", "smile +1.5", "seed 0"]
+        await tui.press("u")
+        assert amounts(tui) == {"smile": 1.5}
+        await tui.press("u")
+        assert amounts(tui) == {}
+        await tui.press("ctrl+r", "ctrl+r")
+        assert amounts(tui) == {"smile": 1.5, "yaw": -0.5}
+        await tui.press("Z")
+        assert amounts(tui) == {}
+        assert "edits taken back" in tui.panel()
+
+
+async def test_an_edit_may_move_other_rows(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        await find(tui, "smile")
+        await tui.press("w")
+        assert "Rows belong to an edit" in tui.toasts()
+        await tui.press("right", "w", *"4-9", "enter")
+        assert isinstance(tui.app.screen, LinePrompt), "this network has 8 rows"
+        await tui.press("backspace", "8", "enter")
+        assert tui.command() == "$ tuiface render 0 --psi 0.7 --edit smile=0.5@4-8"
+        assert "rows 4-8" in tui.text()
+        await tui.press("right")
+        assert tui.command().endswith("smile=1@4-8")
+        await tui.press("w", *["backspace"] * 3, "enter")
+        assert tui.command().endswith("--edit smile=1")
+
+
+def test_what_are_rows() -> None:
+    assert parse_rows("0-6", 8) == (0, 6)
+    assert all(parse_rows(text, 8) is None for text in ("", "6", "6-6", "7-6", "0-9", "-3", "3-", "1-2-3"))
+
+
+def test_amounts_as_text() -> None:
+    assert [amount_text(n) for n in (0.0, 0.5, -1.0, 2.25, 10.0, -0.1)] == ["·", "+0.5", "-1", "+2.25", "+10", "-0.1"]
+
+
+# --- locks ---------------------------------------------------------------------------------------------------------
+
+
+async def test_locks_have_a_strength_and_a_guarantee(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        await tui.press("f")
+        assert tui.command().endswith("--lock frame")
+        await find(tui, "hairline")
+        await tui.press("space", "left", "shift+left")
+        assert tui.command().endswith("--lock frame --lock hairline=0.7")
+        await tui.press("G")
+        assert tui.command().endswith("--lock frame --lock hairline=0.7:blend")
+        assert "hardly any change" in panel(tui)
+        await find(tui, "smile")
+        await tui.press("G")
+        assert tui.command().endswith("--lock frame:blend --lock hairline=0.7:blend")
+        await tui.press("G")
+        build_parser().parse_args(tui.command().split()[2:])
+        assert tui.command().endswith("--lock frame:paste --lock hairline=0.7:paste")
+        await find(tui, "hairline")
+        await tui.press("backspace", "f")
+        assert tui.recipe.locks == ()
+
+
+async def test_a_lock_is_turned_on_and_off_by_its_strength(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        await find(tui, "background")
+        await tui.press("right", "right")
+        assert tui.command().endswith("--lock background=0.5")
+        await tui.press("left", "left", "left")
+        assert tui.recipe.locks == ()
+        await find(tui, "smile")
+        await tui.press("space")
+        assert tui.recipe.locks == (), "a concept is no region"
+
+
+# --- pictures and measures -----------------------------------------------------------------------------------------
+
+
+async def test_an_edited_face_is_hurried_first_and_measured_when_the_keys_rest(open_app: Open, own: Settings) -> None:
+    async with open_app(lambda engine: engine.measures.update(MEASURES), settings=own, size=(160, 50)) as tui:
+        await tui.press("f")
+        await find(tui, "smile")
+        before = len(tui.engine.jobs)
+        await tui.press("right")
+        assert tui.engine.jobs[before].hurried
+        assert "then measured" in tui.text()
+        await tui.until(lambda: "frame variation" in tui.text())
+        assert [job.hurried for job in tui.engine.jobs[before:]] == [True, False]
+        assert not tui.engine.jobs[-1].draft
+        text = tui.text()
+        for words in ("0.42 %", "0.3 px", "0.8 levels", "0.7 levels, at most 3", "+3.4 sigma"):
+            assert words in text
+        await tui.press("right")
+        assert "0.42 %" not in tui.text(), "measures are of the face on the screen"
+
+
+async def test_unedited_faces_are_asked_for_once(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        await tui.press("right")
+        await tui.settled()
+        await tui.pilot.pause(0.4)
+        assert [(job.hurried, job.draft) for job in tui.engine.jobs[-1:]] == [(False, True)]
+        assert len(tui.engine.jobs) == 2
+
+
+async def test_keys_are_taken_while_a_lock_is_worked_out(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        await tui.press("f")
+        await find(tui, "smile")
+        await tui.settled()
+        tui.engine.holds = True
+        await tui.press("right")
+        await tui.until(lambda: tui.status() == "rendering")
+        await tui.press("right", "right", "u", "ctrl+r")
+        assert amounts(tui) == {"smile": 1.5}
+        assert "+1.5" in tui.text()
+
+
+async def test_a_lock_that_the_engine_refuses_is_said_and_nothing_waits(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        await tui.settled()
+        tui.engine.preview_error = UsageError("locks[0].region: 'hair' is not known for this model's faces")
+        await find(tui, "smile")
+        await tui.press("right")
+        await tui.until(lambda: "is not known for this model" in tui.toasts())
+        await tui.until(lambda: not tui.app.session.is_behind)
+        assert tui.status() == ""
+
+
+async def test_comparing_shows_the_face_without_its_edits(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        await tui.press("right", "plus")
+        await find(tui, "smile")
+        await tui.press("right", "f", "c")
+        studio = tui.app.session.studio
+        assert studio is not None
+        assert studio.original.recipe == tui.recipe.derive(edits=(), locks=())
+        await tui.until(lambda: "% changed" in tui.text() and "0.0 %" not in tui.text())
+
+
+async def test_noise_has_variants_to_walk_through(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("down", "down")
+        seen = []
+        for key in ("right", "right", "left", "left", "left", "left", "right", "right", "backspace"):
+            await tui.press(key)
+            seen.append((tui.recipe.noise.mode, tui.recipe.noise.seed))
+        assert seen == [
+            ("random", 0), ("random", 1), ("random", 0), ("const", None), ("none", None), ("none", None),
+            ("const", None), ("random", 0), ("const", None),
+        ]  # fmt: skip
+
+
+# --- what there is to see ------------------------------------------------------------------------------------------
+
+
+async def test_without_directions_a_sentence_says_how_to_get_them(open_app: Open) -> None:
+    async with open_app(size=(160, 50)) as tui:
+        assert "This network has no directions yet: `tuiface directions discover` finds some" in panel(tui)
+
+
+async def test_directions_that_were_made_meanwhile_are_there_on_return(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        with_directions(own, own.directions, ("calm",))
+        await tui.press("2")
+        await tui.pilot.pause()
+        await tui.press("1")
+        await tui.until(lambda: "concept:calm" in [knob.key for knob in knobs(tui.app.session)])
+
+
+async def test_rows_can_be_clicked(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        lines = tui.text().splitlines()
+        row = next(i for i, line in enumerate(lines) if "noise" in line)
+        await tui.pilot.click(offset=(lines[row].index("noise"), row))
+        assert tui.app.session.knob == "noise"
+
+
+async def test_information_takes_the_place_of_the_rows(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        assert "History" not in tui.text()
+        await tui.press("i")
+        assert "History" in tui.text()
+        assert "▸" not in tui.text()
+        await tui.press("i")
+        assert "▸" in tui.text()
+
+
+async def test_a_narrow_terminal_names_the_chosen_amount(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own, size=(50, 16)) as tui:
+        await find(tui, "smile")
+        await tui.press("right")
+        assert "smile +0.5" in tui.text()
+
+
+async def test_the_rows_in_spanish(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own.model_copy(update={"language": "es"}), size=(160, 50)) as tui:
+        await find(tui, "sonrisa")
+        await tui.press("right")
+        text = tui.text()
+        for words in ("Boca", "Ojos", "sonrisa", "sin sonrisa", "sonriente", "Bloqueos", "línea del pelo"):
+            assert words in text
+    use_language("en")
+
+
+async def test_edits_and_locks_are_there_after_the_end(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own) as tui:
+        await find(tui, "smile")
+        await tui.press("right", "f")
+        command = tui.command()
+        await tui.press("q")
+        await tui.until(lambda: not tui.app.is_running)
+    async with open_app(settings=own) as tui:
+        await tui.press("B")
+        await tui.until(lambda: tui.command() == command)

@@ -1,0 +1,57 @@
+"""What the edits did to the face, in numbers: below the rows of the edit panel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.geometry import Size
+from textual.widget import Widget
+
+from tuiface.screens.measures import Measure, measures_of
+
+if TYPE_CHECKING:
+    from tuiface.screens.session import Session
+
+_LABEL, _VALUE, _WARNING = "$foreground 55%", "$foreground 90%", "$text-warning"
+_GAP = "   "
+_LABEL_WIDTH = 21
+
+
+class MeasureLines(Widget):
+    """One measure a line where the screen is high; else as many in a line as fit."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, session: Session, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._session = session
+
+    def render(self) -> Content:
+        """The measures of the picture on the screen."""
+        return Content("\n").join(self._lines(self.content_size.width))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as there are."""
+        return len(self._lines(width))
+
+    def _lines(self, width: int) -> list[Content]:
+        found = measures_of(self._session)
+        if self.screen.has_class("-high"):
+            return [_entry(measure, _LABEL_WIDTH) for measure in found]
+        lines: list[Content] = []
+        for measure in found:
+            entry = _entry(measure)
+            if lines and lines[-1].cell_length + len(_GAP) + entry.cell_length <= width:
+                lines[-1] = Content.assemble(lines[-1], _GAP, entry)
+            else:
+                lines.append(entry)
+        return lines
+
+
+def _entry(measure: Measure, label_width: int = 0) -> Content:
+    gap = " " if measure.label else ""
+    style = _WARNING if measure.is_notice else _VALUE
+    return Content.assemble(
+        (measure.label.ljust(label_width if measure.label else 0), _LABEL), gap, (measure.value, style)
+    )

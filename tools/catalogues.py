@@ -34,7 +34,7 @@ def wanted() -> set[Message]:
     return found
 
 
-#: Words that reach `tr` as values: names of phases, states, noise modes, guarantees, groups, measures and tabs, the help's
+#: Words that reach `tr` as values: names of phases, states, noise modes, guarantees, groups, measures, tabs; the help's
 #: introduction.
 def _extra() -> Iterator[Message]:
     from tuiface.directions.groups import GROUPS

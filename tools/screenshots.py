@@ -60,16 +60,24 @@ class Scene:
 SCENES = (
     Scene(
         "face",
-        "Face",
-        "One face, large. `←` `→` walk through seeds, `↑` `↓` move psi; the line below is the same as a command.",
-        ("right", "right", "right", "up", "v", "v", "v", "s"),
+        "Edit",
+        "One face, large, beside everything that can be turned in it. `↑` `↓` choose a row, `←` `→` turn it: the seed, "
+        "psi, noise, then the network's concepts by group; the line below is the same as a command.",
+        ("right", "right", "right", "v", "v", "v", "s"),
+    ),
+    Scene(
+        "edit",
+        "A concept under a lock",
+        "`/` finds a concept, `f` locks the face frame, `G` makes the lock firmer. Once no key has come for a moment, "
+        "the change outside the lock is measured beside what was predicted.",
+        ("slash", *"smile", "enter", *["right"] * 4, "slash", *"older", "enter", *["right"] * 3, "f", "G"),
     ),
     Scene(
         "compare",
         "Comparing",
         "`c` compares with the face that the changes began with: by flicker, side by side, and as a map of differences "
         "(orange is lighter now, blue darker).",
-        ("up", "up", "c", "c", "c"),
+        ("c", "c", "c"),
     ),
     Scene(
         "explore",

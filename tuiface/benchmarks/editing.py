@@ -68,16 +68,21 @@ def jacobian_seconds(bench: EditBench, direction: Direction) -> dict[str, float]
     return found
 
 
-def lock_figures(bench: EditBench, direction: Direction, amount: float = 2.0) -> dict[str, float]:
-    """Frame variation of one direction, free and under each guarantee of a lock on the frame, averaged over faces.
+class LockMeasurement:
+    """Frame variation of directions, free and under each guarantee of a lock on the frame, face by face.
 
-    `direction_equal_effect` is that of the guarantee `direction` at the amount where the concept changes as much as it
-    does free; `free_over_direction` divides the two.
+    Faces come in the outer loop: what is found out about one, its Jacobian above all, serves every direction.
     """
-    rows: dict[str, list[float]] = {}
-    for seed in bench.seeds:
+
+    def __init__(self, amount: float = 2.0) -> None:
+        self._amount = amount
+        self._rows: dict[str, dict[str, list[float]]] = {}
+
+    def add(self, bench: EditBench, direction: Direction, seed: int) -> None:
+        """Measure one face both ways."""
+        rows = self._rows.setdefault(direction.name, {})
         still = bench.value(bench.frame(direction, seed, 0.0), direction)
-        for signed in (amount, -amount):
+        for signed in (self._amount, -self._amount):
             free = bench.frame(direction, seed, signed)
             _note(rows, "free", free.measures["frame_variation_percent"])
             for guarantee in GUARANTEES:
@@ -93,32 +98,48 @@ def lock_figures(bench: EditBench, direction: Direction, amount: float = 2.0) ->
                     lock = RegionLock(region="frame", guarantee=guarantee)
                     equal = bench.frame(direction, seed, signed * scale, lock)
                     _note(rows, "direction_equal_effect", equal.measures["frame_variation_percent"])
-    means = {
-        key: round(float(np.max(values) if key.endswith("_max") else np.mean(values)), 4)
-        for key, values in rows.items()
-    }
-    return {**means, "free_over_direction": round(means["free"] / max(means["direction_equal_effect"], 1e-3), 2)}
+
+    def figures(self, name: str) -> dict[str, float]:
+        """Of one direction, averaged over faces.
+
+        `direction_equal_effect` is that of the guarantee `direction` at the amount where the concept changes as much as
+        it does free; `free_over_direction` divides the two.
+        """
+        means = {
+            key: round(float(np.max(values) if key.endswith("_max") else np.mean(values)), 4)
+            for key, values in self._rows[name].items()
+        }
+        return {**means, "free_over_direction": round(means["free"] / max(means["direction_equal_effect"], 1e-3), 2)}
 
 
-def prediction_figures(bench: EditBench, directions: Sequence[Direction]) -> dict[str, float]:
+class PredictionMeasurement:
     """How well the change outside a lock is predicted, over directions, faces and amounts up to 1."""
-    predicted, measured = [], []
-    editor, lock = bench.engine.editor, RegionLock(region="frame")
-    with torch.no_grad():
-        for seed in bench.seeds:
-            for direction in directions:
-                for amount in (-1.0, -0.5, 0.5, 1.0):
-                    recipe = edited_recipe(bench.engine, direction, seed, amount, (lock,))
-                    edits = editor.renderer.edits(recipe)
-                    for tried in (edits, editor.turned(recipe, edits)):
-                        predicted.append(editor.predicted_change(recipe, tried))
-                        measured.append(editor.measured_change(recipe, tried))
-    ratio = np.array(predicted) / np.maximum(measured, 1e-6)
-    return {
-        "spearman": round(spearman(np.array(predicted), np.array(measured)), 4),
-        "within_factor_1.5_percent": round(100 * float(np.mean((ratio < 1.5) & (ratio > 1 / 1.5))), 1),
-        "pairs": float(len(ratio)),
-    }
+
+    def __init__(self) -> None:
+        self._predicted: list[float] = []
+        self._measured: list[float] = []
+
+    @torch.no_grad()
+    def add(self, bench: EditBench, direction: Direction, seed: int) -> None:
+        """Predict and measure one face, free and with its lock."""
+        editor, lock = bench.engine.editor, RegionLock(region="frame")
+        for amount in (-1.0, -0.5, 0.5, 1.0):
+            recipe = edited_recipe(bench.engine, direction, seed, amount, (lock,))
+            edits = editor.renderer.edits(recipe)
+            for tried in (edits, editor.turned(recipe, edits)):
+                self._predicted.append(editor.predicted_change(recipe, tried))
+                self._measured.append(editor.measured_change(recipe, tried))
+
+    def figures(self) -> dict[str, float]:
+        """Rank correlation, and the share of pairs that agree within a factor."""
+        predicted, measured = np.array(self._predicted), np.array(self._measured)
+        ratio = predicted / np.maximum(measured, 1e-6)
+        return {
+            "spearman": round(spearman(predicted, measured), 4),
+            "within_factor_1.5_percent": round(100 * float(np.mean((ratio < 1.5) & (ratio > 1 / 1.5))), 1),
+            "median_factor": round(float(np.median(ratio)), 3),
+            "pairs": float(len(ratio)),
+        }
 
 
 def ranking_holds(free: dict[str, float]) -> dict[str, float]:

@@ -8,8 +8,8 @@ from tuiface.commands.directions import open_catalogue
 from tuiface.commands.session import Commands, emit, note, settings_from
 from tuiface.errors import EXIT_DONE, ModelError, UsageError
 
-FAST_DIRECTIONS = 3
-"""Directions, and faces, that prediction is measured on: each takes a Jacobian of its own."""
+PREDICTED_DIRECTIONS = 3
+"""Directions that prediction is measured on: each pair takes eleven pictures."""
 
 
 def add_edit(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -49,17 +49,18 @@ def run_edit(args: argparse.Namespace) -> int:
         )
     bench = editing.EditBench(engine, reader, range(args.seeds))
     _say(args, "jacobian", **editing.jacobian_seconds(bench, directions[0]))
-    free: dict[str, float] = {}
-    for direction in directions:
-        figures = editing.lock_figures(bench, direction)
-        free[direction.name] = figures["free"]
-        inner = direction.name in editing.INNER_FACE
-        _say(args, "frame variation %", name=direction.name, inner_face=inner, **figures)
-    _say(args, "published ranking", **editing.ranking_holds(free))
-    few = editing.EditBench(engine, reader, range(min(args.seeds, FAST_DIRECTIONS)))
-    _say(
-        args, "prediction", **editing.prediction_figures(few, directions[:: max(1, len(directions) // FAST_DIRECTIONS)])
-    )
+    locks, predictions = editing.LockMeasurement(), editing.PredictionMeasurement()
+    for number, seed in enumerate(bench.seeds, start=1):
+        for direction in directions:
+            locks.add(bench, direction, seed)
+        for direction in directions[:: max(1, len(directions) // PREDICTED_DIRECTIONS)]:
+            predictions.add(bench, direction, seed)
+        note(f"face {number} of {args.seeds}")
+    found = {direction.name: locks.figures(direction.name) for direction in directions}
+    for name, figures in found.items():
+        _say(args, "frame variation %", name=name, inner_face=name in editing.INNER_FACE, **figures)
+    _say(args, "published ranking", **editing.ranking_holds({name: one["free"] for name, one in found.items()}))
+    _say(args, "prediction", **predictions.figures())
     note("learning from 100 simulated answers, 5 % wrong")
     for row in editing.learning_figures(bench, Workshop.open(settings), directions):
         _say(args, "learning", **row)

@@ -13,6 +13,8 @@ Kind = Literal["segmenter", "attributes"]
 VISIBLE_R2 = 0.8
 """Held-out share of explained variance from which a continuous attribute counts as visible."""
 
+_SEGMENTER_STAGES = 4
+
 
 class Attribute(Value):
     """One number that is read from a picture."""
@@ -44,8 +46,8 @@ class ReaderCard(Value):
     kind: Kind
     resolution: int = Field(ge=32, le=512, multiple_of=32)
     """Side that pictures are brought to before they are read, pixels."""
-    widths: tuple[int, ...] = Field(min_length=4, max_length=4)
-    """Channels of the four stages."""
+    widths: tuple[int, ...] = Field(min_length=4, max_length=5)
+    """Channels of the stages: four, or five for attributes, which then begin at half the side instead of a quarter."""
     feature_width: int = Field(0, ge=0, le=1024)
     """Attributes: length of the pooled features."""
     regions: tuple[str, ...] = Field((), max_length=64)
@@ -65,6 +67,8 @@ class ReaderCard(Value):
     def _check(self) -> ReaderCard:
         if not all(1 <= width <= 512 for width in self.widths):
             raise ValueError(f"widths {list(self.widths)}; accepted are 1 to 512 channels")
+        if self.kind == "segmenter" and len(self.widths) != _SEGMENTER_STAGES:
+            raise ValueError(f"{len(self.widths)} widths; accepted are {_SEGMENTER_STAGES} for a segmenter")
         wanted = {"segmenter": len(self.regions) > 1, "attributes": bool(self.attributes and self.feature_width)}
         if not wanted[self.kind]:
             raise ValueError(f"a reader of kind '{self.kind}' that reads nothing")

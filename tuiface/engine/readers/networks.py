@@ -3,24 +3,26 @@
 While they are trained, batch normalisation stands between convolution and ReLU (`normalise=True`); `fold` multiplies
 it into the convolutions, which gives the network that ships.
 
-Both begin by folding pixels into channels, so that the first stage does not run at the full side: 2x2 for the
-segmenter, whose last convolution unfolds its classes again, so that borders keep the full resolution; 4x4 for the
-attributes.
+Both begin by folding pixels into channels, so that the first stage does not run at the full side. The segmenter's last
+convolution unfolds its classes again, so that borders keep the full resolution.
 
-Shape legend: N = batch, R = working side, W0..W3 = channels of the four stages, each at half the side of its precursor.
+Shape legend: N = batch, R = working side, W0, W1, ... = channels of the stages, each at half the side of its precursor.
 Sources: U-Net, Ronneberger et al. 2015 (1505.04597), with sums instead of concatenation; residual blocks, He et al.
 2016 (1512.03385); sub-pixel output, Shi et al. 2016 (1609.05158).
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_FOLD, _PATCH = 2, 4
+_FOLD = 2
+_LAST_SHRINK = 32
+"""Attributes: R over the side of the last stage."""
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -129,13 +131,13 @@ class AttributeNetwork(nn.Module):
         self, resolution: int, widths: tuple[int, ...], feature_width: int, num_outputs: int, *, normalise: bool = False
     ) -> None:
         super().__init__()
-        self.stem = Convolution(3 * _PATCH**2, widths[0], normalise=normalise)
-        self.block0 = ResidualBlock(widths[0], widths[0], normalise=normalise)
-        self.block1 = ResidualBlock(widths[0], widths[1], stride=2, normalise=normalise)
-        self.block2 = ResidualBlock(widths[1], widths[2], stride=2, normalise=normalise)
-        self.block3 = ResidualBlock(widths[2], widths[3], stride=2, normalise=normalise)
-        side, narrow = resolution // 32, max(widths[3] // 3, 1)
-        self.narrow = Convolution(widths[3], narrow, 1, normalise=normalise)
+        self._fold = _LAST_SHRINK >> (len(widths) - 1)
+        self.stem = Convolution(3 * self._fold**2, widths[0], normalise=normalise)
+        stages = [ResidualBlock(widths[0], widths[0], normalise=normalise)]
+        stages += [ResidualBlock(*pair, stride=2, normalise=normalise) for pair in pairwise(widths)]
+        self.stages = nn.Sequential(*stages)
+        side, narrow = resolution // _LAST_SHRINK, max(widths[-1] // 3, 1)
+        self.narrow = Convolution(widths[-1], narrow, 1, normalise=normalise)
         # Where something lies is what many attributes are: the last places are kept apart, not averaged. As a
         # convolution over all of them, the layer folds its normalisation like any other.
         self.pool = Convolution(narrow * side**2, feature_width, 1, relu=False, normalise=normalise, scaled=False)
@@ -143,8 +145,7 @@ class AttributeNetwork(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Images [N, 3, R, R] in [-1, 1] -> [N, feature_width], each of mean 0 and deviation 1 over the data."""
-        x = self.block0(self.stem(fold_pixels(images, _PATCH)))
-        x = self.narrow(self.block3(self.block2(self.block1(x))))
+        x = self.narrow(self.stages(self.stem(fold_pixels(images, self._fold))))
         return self.pool(x.contiguous().flatten(1)[:, :, None, None])[:, :, 0, 0]  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:

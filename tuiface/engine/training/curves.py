@@ -51,7 +51,7 @@ def write_curves(log: Path, path: Path) -> None:
     Raises InputFileError for a log that cannot be read and OutputError for a path that cannot be written.
     """
     try:
-        records = [json.loads(line) for line in log.read_text().splitlines()]
+        records: list[Mapping[str, object]] = [_of_pictures(json.loads(line)) for line in log.read_text().splitlines()]
     except (OSError, ValueError) as error:
         raise InputFileError(f"{quoted(log)} is not a run's log: {error}", "name the log.jsonl of a run") from None
     panels = [panel for panel in PANELS if any(_series(records, field) for field, _ in panel.fields)]
@@ -63,6 +63,11 @@ def write_curves(log: Path, path: Path) -> None:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     write_file(path, buffer.getvalue(), force=True)
+
+
+def _of_pictures(record: Mapping[str, object]) -> Mapping[str, object]:
+    """The record without the speed of the distillation: its latents are no pictures, and are much faster."""
+    return {k: v for k, v in record.items() if not (k == "images_per_s" and record.get("stage") == "distillation")}
 
 
 Series = list[tuple[float, float]]

@@ -31,8 +31,8 @@ class ReaderSettings(Value):
     learning_rate: float = Field(0.003, gt=0)
     """Of AdamW, at its highest."""
     weight_decay: float = Field(0.02, ge=0)
-    widths: tuple[int, ...] = Field((32, 64, 112, 144), min_length=4, max_length=4)
-    """Channels of the four stages."""
+    widths: tuple[int, ...] = Field((32, 64, 112, 144), min_length=4, max_length=5)
+    """Channels of the stages; five, which begin at half the side, for attributes alone."""
     feature_width: int = Field(256, ge=1)
     """Attributes: length of the pooled features."""
     ema_kimg: float = Field(8.0, gt=0)
@@ -64,7 +64,7 @@ def recommended_reader(kind: Kind, changes: Mapping[str, object]) -> ReaderSetti
     """
     values: dict[str, object] = {"kind": kind}
     if kind == "attributes":
-        values |= {"widths": (48, 96, 160, 192), "kimg": 160.0, "misalignment": 0.3, "recasting": 0.25}
+        values |= {"widths": (32, 64, 128, 192, 224), "kimg": 320.0, "misalignment": 0.3, "recasting": 0.25}
     try:
         return ReaderSettings.model_validate({**values, **changes})
     except ValidationError as error:

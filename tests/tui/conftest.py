@@ -17,6 +17,7 @@ from tests.tui.fake_engine import FakeEngine
 from tuiface.app import TuifaceApp
 from tuiface.recipe import Recipe
 from tuiface.screens.face import FaceScreen
+from tuiface.screens.summary import summarize
 from tuiface.screens.welcome import remember_welcome
 from tuiface.screens.widgets.face_panel import FacePanel
 from tuiface.screens.widgets.face_view import FaceView
@@ -82,7 +83,12 @@ class Running:
         return len(self.app.screen.query(Toast))
 
     def panel(self) -> str:
-        return str(self.screen.query_one(FacePanel).render())
+        """What the side panel says, shown or not, without its wrapping."""
+        panel = self.screen.query_one(FacePanel)
+        if self.screen.has_class("-narrow"):
+            return str(panel.render())
+        rows = [(row.label, row.value) for section in summarize(self.app.session) for row in section.rows]
+        return "\n".join(f"{label:<9}{value}" if label else value for label, value in rows)
 
     def command(self) -> str:
         return str(self.screen.query_one("#command", Static).content)

@@ -91,7 +91,7 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.tui.pty_app", str(tmp_path), "block"]
     with PtyTerminal(command) as terminal:
         terminal.until(lambda screen: "$ tuiface render 0" in screen.text())
-        terminal.press("lllk")
+        terminal.press("lll+")
         terminal.until(lambda screen: "$ tuiface render 3 --psi 0.8" in screen.text())
         terminal.run_for(2.5)
         os.kill(terminal.pid, signal.SIGKILL)

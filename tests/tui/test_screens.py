@@ -355,7 +355,7 @@ async def test_lineage_is_shown(open_app: Open) -> None:
     async with open_app(size=(160, 50)) as tui:
         await tui.press("s")
         await tui.until(lambda: not tui.app.session.saving)
-        await tui.press("up", "s")
+        await tui.press("+", "s")
         await tui.until(lambda: not tui.app.session.saving)
         await tui.press("5")
         await tui.until(lambda: "Lineage" in tui.text())

@@ -108,7 +108,7 @@ def test_start_look_change_save_and_quit(
     terminal.until(lambda text: "? help" in text)
     terminal.press("l", "l")
     terminal.until(lambda text: "$ tuiface render 2 --psi 0.7" in text and any(c in text for c in "▀▄▌▐▘▝▖▗"))
-    terminal.press("+", "s")
+    terminal.press("+", "s", "i")
     terminal.until(lambda text: "1 saved in this session" in text)
     [png] = tui_settings.library.glob("seed2-*.png")
     assert png.with_suffix(".json").exists()

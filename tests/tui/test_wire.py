@@ -128,7 +128,7 @@ def test_no_color_has_no_pictures_but_cells(start: Start, model: Model) -> None:
 
 def test_lang_c_has_nothing_but_ascii(start: Start) -> None:
     with start(LATIN, LANG="C") as terminal:
-        terminal.until(lambda screen: "seed     0" in screen.text())
+        terminal.until(lambda screen: "$ tuiface render 0" in screen.text())
         terminal.run_for(0.5)
         assert terminal.screen.text().isascii()
 

@@ -60,8 +60,13 @@ def status(settings: Settings) -> Status | None:
     socket = runtime.find_socket(*runtime.host_of(settings))
     if socket is None or not answers(socket):
         return None
-    shared_wire.decode_offer(_ask(socket, "GET", shared_wire.OFFER_PATH))
-    return shared_wire.answered(Status, _ask(socket, "GET", shared_wire.STATUS_PATH), "status")
+    try:
+        shared_wire.decode_offer(_ask(socket, "GET", shared_wire.OFFER_PATH))
+        return shared_wire.answered(Status, _ask(socket, "GET", shared_wire.STATUS_PATH), "status")
+    except EngineError:
+        if answers(socket):
+            raise
+        return None  # it ended meanwhile
 
 
 def stop(settings: Settings, *, force: bool) -> StopAnswer | None:

@@ -30,6 +30,9 @@ TWINS = 0.85
 MEASURING_PSI = 0.7
 #: A mixture may be so many times as long as the step that it corrects; dampings are tried until it is.
 LONGEST_MIXTURE = 1.15
+#: What a mixture must keep of its own concept, and how much more that weighs than one that is held: dozens of held
+#: concepts together would otherwise hold the direction itself.
+LEAST_KEPT, OWN_WEIGHT = 0.8, 8.0
 DAMPINGS = (0.1, 0.3, 1.0, 3.0, 10.0)
 #: Faces that are enough to choose rows.
 ROW_FACES = 12
@@ -154,17 +157,18 @@ def without_leakage(bench: Bench, steps: Tensor, targets: list[int], held: list[
     effects = np.stack([bench.effect(step)[targets] for step in steps], axis=1)  # [concept, step]
     mixed = []
     for i, target in enumerate(targets):
-        weights = np.array([float(j == target or j in held[i]) for j in targets])
+        weights = np.array([OWN_WEIGHT if j == target else float(j in held[i]) for j in targets])
         weighted = effects * weights[:, None]
         wanted = np.zeros(len(targets))
-        wanted[i] = effects[i, i]
+        wanted[i] = OWN_WEIGHT * effects[i, i]
         best = steps[i]
         for damping in DAMPINGS:
             change = np.linalg.solve(
                 weighted.T @ weighted + damping * np.eye(len(targets)), weighted.T @ (wanted - weighted[:, i])
             )
             tried = steps[i] + torch.einsum("s,slw->lw", torch.from_numpy(change).float().to(steps.device), steps)
-            if float(tried.norm()) <= LONGEST_MIXTURE * float(steps[i].norm()):
+            kept = float(effects[i, i] + effects[i] @ change) / float(effects[i, i])
+            if kept >= LEAST_KEPT and float(tried.norm()) <= LONGEST_MIXTURE * float(steps[i].norm()):
                 best = tried
                 break
         mixed.append(best)

@@ -69,7 +69,7 @@ def test_questions_by_keyboard_are_kept_and_taken_up_again(
     assert "a direction takes at least 30" in seen
     kept = json.loads((tmp_path / "own" / "kind.answers.json").read_text())
     assert [a["value"] for a in kept["answers"]] == [1.0, 0.0, None], "what was taken back is not kept"
-    monkeypatch.setattr("sys.stdin", StringIO("y\nn\n" * 60))
+    monkeypatch.setattr("sys.stdin", StringIO("n\ny\n" * 60))
     assert main(command) == EXIT_DONE
     assert "40 answers" in capsys.readouterr().err
     assert main(["directions", "learn", "--ask", "kind", "--pool", "60", "--scale", "1-7"]) == EXIT_INPUT

@@ -83,9 +83,9 @@ def test_threads_of_a_job_are_its_own(engine: LocalEngine, recipe: Recipe, monke
     used = []
     render = engine.editor.render
 
-    def watch(*arguments: Any) -> Rendered:
+    def watch(*arguments: Any, **named: Any) -> Rendered:
         used.append(torch.get_num_threads())
-        return render(*arguments)
+        return render(*arguments, **named)
 
     monkeypatch.setattr(engine.editor, "render", watch)
     before = torch.get_num_threads()

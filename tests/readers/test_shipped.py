@@ -44,7 +44,7 @@ def render(parameters: HeadParameters) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_files_are_small_and_free() -> None:
     assert asset_path(SEGMENTER_ASSET).stat().st_size <= 2e6
-    assert asset_path(ATTRIBUTES_ASSET).stat().st_size <= 4e6
+    assert asset_path(ATTRIBUTES_ASSET).stat().st_size <= 4.5e6
     assert {Segmenter.load().card.licence, AttributeReader.load().card.licence} == {"Apache-2.0"}
 
 

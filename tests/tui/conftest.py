@@ -87,8 +87,11 @@ class Running:
         panel = self.screen.query_one(FacePanel)
         if self.screen.has_class("-narrow"):
             return str(panel.render())
-        rows = [(row.label, row.value) for section in summarize(self.app.session) for row in section.rows]
-        return "\n".join(f"{label:<9}{value}" if label else value for label, value in rows)
+        lines = []
+        for section in summarize(self.app.session):
+            lines += [section.title] if section.title else []
+            lines += [f"{row.label:<9}{row.value}" if row.label else row.value for row in section.rows]
+        return "\n".join(lines)
 
     def command(self) -> str:
         return str(self.screen.query_one("#command", Static).content)

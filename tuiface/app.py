@@ -105,9 +105,9 @@ class TuifaceApp(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         """The face screen is the first one that is painted."""
-        screen = FaceScreen(self.session)
-        self.install_screen(screen, "face")
-        return screen
+        self._shown: WorkScreen = FaceScreen(self.session)
+        self.install_screen(self._shown, "face")
+        return self._shown
 
     def on_mount(self) -> None:
         """Take the theme of the settings, or the one that was chosen last; choices are kept from here on."""
@@ -256,8 +256,12 @@ class TuifaceApp(App[None]):
 
     @property
     def shown(self) -> WorkScreen:
-        """The screen below the dialogs."""
-        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, WorkScreen))
+        """The screen below the dialogs; while one takes another's place, the one that goes."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, WorkScreen):
+                self._shown = screen
+                break
+        return self._shown
 
     def _greet(self) -> None:
         from tuiface.screens.welcome import Welcome, is_first_run, remember_welcome

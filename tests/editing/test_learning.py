@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,15 @@ def test_direction_says_where_it_came_from(learned: list[LearnedDirection], work
     assert header.origin.settings["draws"] == PLAN.draws
     assert header.model == workshop.model
     assert header.unit == "sigma"
+
+
+def test_the_published_method_is_still_there(workshop: Workshop) -> None:
+    plan = replace(PLAN, names=("top_left",), method="boundary")
+    [one] = learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None)
+    assert one.direction.header.origin.settings["method"] == "boundary"
+    step = one.direction.step
+    assert (step == step[:1]).all(), "a boundary of W is the same on all rows"
+    assert one.verification.slope > 0.05
 
 
 def test_learning_again_gives_the_same_directions(learned: list[LearnedDirection], workshop: Workshop) -> None:

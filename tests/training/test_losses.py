@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tuiface.engine.training.losses import (
     discriminator_loss,
+    feature_distance,
     generator_loss,
     path_length_penalty,
     path_lengths,
@@ -34,6 +35,20 @@ def test_losses_are_those_of_the_sigmoid_cross_entropy() -> None:
     assert generator_loss(fake).item() == pytest.approx(-probability(fake).log().mean().item())
     expected = -probability(real).log().mean() - (1 - probability(fake)).log().mean()
     assert discriminator_loss(real, fake).item() == pytest.approx(expected.item())
+
+
+def test_feature_distance_is_a_share_of_each_layers_own_size() -> None:
+    wanted = [torch.full((2, 3, 4, 4), 10.0), torch.full((2, 5, 2, 2), -0.1)]
+    drawn = [wanted[0] * 1.5, wanted[1] * 0.9]
+    assert feature_distance(wanted, wanted) == 0
+    assert feature_distance(drawn, wanted).item() == pytest.approx((0.5 + 0.1) / 2)
+
+
+def test_feature_distance_pulls_what_is_drawn_and_not_what_is_wanted() -> None:
+    drawn, wanted = (torch.randn(1, 2, 4, 4, requires_grad=True) for _ in range(2))
+    feature_distance([drawn], [wanted]).backward()  # type: ignore[no-untyped-call]
+    assert drawn.grad is not None
+    assert wanted.grad is None
 
 
 def test_r1_equals_finite_differences_of_a_toy_discriminator() -> None:

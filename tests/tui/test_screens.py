@@ -214,6 +214,16 @@ async def test_mix_saves_both_and_opens_one(open_app: Open) -> None:
         assert tui.recipe.mixes
 
 
+async def test_between_two_screens_the_one_that_goes_is_shown(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a moment the stack is empty, and timers go on: the state is written all the time."""
+    async with open_app() as tui:
+        await tui.press("3")
+        mix = current(tui)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(tui.app), "screen_stack", [])
+            assert tui.app.shown is mix
+
+
 async def test_rows_never_leave_the_network_or_cross(open_app: Open) -> None:
     async with open_app() as tui:
         await tui.press("3", *["right"] * 30)

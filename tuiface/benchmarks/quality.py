@@ -158,9 +158,7 @@ def cover(reader: AttributeReader, faces: Tensor, heads: Tensor) -> tuple[Covera
 
 def discriminator_features(discriminator: Discriminator, images: Tensor) -> Tensor:
     """Images [N, 3, R, R] -> the discriminator's map before its epilogue, averaged over quarters, [N, 4 * C(4)]."""
-    x = images.contiguous(memory_format=torch.channels_last)
-    for resolution in reversed(discriminator.config.block_resolutions[1:]):
-        x = discriminator.get_submodule(f"b{resolution}")(x)
+    x = discriminator.features(images)[-1]
     return F.avg_pool2d(x, x.shape[-1] // 2).flatten(1)
 
 

@@ -44,6 +44,12 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
     source.add_argument("--ask", metavar="NAME", help="from your own answers about faces, for a concept of that name")
     source.add_argument("--ratings", metavar="CSV", help="from ratings by several people")
     parser.add_argument("--hold", metavar="NAMES", help="attributes to leave alone: names, all (default) or none")
+    parser.add_argument(
+        "--method",
+        choices=("tangent", "boundary"),
+        default="tangent",
+        help="of --attributes: a discriminant of gradients in W+, or InterFaceGAN's boundary in W; default: tangent",
+    )
     parser.add_argument("--draws", type=int, default=4000, metavar="N", help="faces to learn from; default: 4000")
     parser.add_argument("--seeds", type=int, default=200, metavar="N", help="faces to verify on; default: 200")
     parser.add_argument("--scale", choices=("yes-no", "1-7"), default="yes-no", help="of --ask; default: yes-no")
@@ -157,7 +163,7 @@ def _from_attributes(args: argparse.Namespace) -> int:
     held = None if args.hold in (None, "all") else () if args.hold == "none" else _names(args.hold)
     names = () if args.attributes == "all" else _names(args.attributes)
     workshop = _workshop(settings_from(args))
-    plan = LearningPlan(names, held, draws=args.draws, seeds=args.seeds)
+    plan = LearningPlan(names, held, draws=args.draws, seeds=args.seeds, method=args.method)
     reader = open_attribute_reader(str(workshop.population.mean.device))
     made = learn_directions(workshop, reader, workshop.regions, plan, note)
     return _keep_all(args, made)

@@ -144,16 +144,23 @@ class Discriminator(nn.Module):
         `dtype` is that of the activations; parameters, minibatch statistics and everything after them stay float32.
         Raises ValueError for a wrong shape, or labels missing or given to a network without them.
         """
+        if (c is not None) != bool(self.config.c_dim):
+            state = "missing" if c is None else "given"
+            raise ValueError(f"this network takes {self.config.c_dim} classes; c is {state}")
+        x = self.b4(self.features(img, dtype)[-1])
+        if c is not None:
+            x = (x * self.mapping(c.float())).sum(dim=1, keepdim=True) / math.sqrt(self.config.cmap_dim)
+        return x
+
+    def features(self, img: Tensor, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+        """What the blocks make of img [N, 3, R, R]: [N, C(r), r, r] for r = R/2, ..., 4. Raises ValueError."""
         config = self.config
         expected = (img.shape[0], config.img_channels, config.img_resolution, config.img_resolution)
         if tuple(img.shape) != expected:
             raise ValueError(f"img has shape {list(img.shape)}; this discriminator takes {list(expected)}")
-        if (c is not None) != bool(config.c_dim):
-            raise ValueError(f"this network takes {config.c_dim} classes; c is {'missing' if c is None else 'given'}")
         x: Tensor = img.to(dtype).contiguous(memory_format=torch.channels_last)
+        outputs = []
         for resolution in reversed(config.block_resolutions[1:]):
             x = self.get_submodule(f"b{resolution}")(x)
-        x = self.b4(x)
-        if c is not None:
-            x = (x * self.mapping(c.float())).sum(dim=1, keepdim=True) / math.sqrt(config.cmap_dim)
-        return x
+            outputs.append(x)
+        return outputs

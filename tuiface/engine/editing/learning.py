@@ -1,8 +1,4 @@
-"""Directions of everything that an attribute reader reads, learned from a network's own faces.
-
-    draw faces -> read them -> concepts as linear functions of w -> for each, the smallest step that moves it and none
-    of the others (InterFaceGAN's conditional direction) -> the rows of W+ on which it does so best -> what still leaks
-    is measured on pictures and subtracted.
+"""What directions are learned from: a network's own faces, read; and a bench on which steps are tried.
 
 Shape legend: N = faces, L = num_ws, w = w_dim, k = whitened components, A = attributes.
 """
@@ -10,7 +6,7 @@ Shape legend: N = faces, L = num_ws, w = w_dim, k = whitened components, A = att
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,14 +24,6 @@ LEAST_R2 = 0.2
 #: Concepts that go together more closely than this are not held against each other: none could then move.
 TWINS = 0.85
 MEASURING_PSI = 0.7
-#: A mixture may be so many times as long as the step that it corrects; dampings are tried until it is.
-LONGEST_MIXTURE = 1.15
-#: What a mixture must keep of its own concept, and how much more that weighs than one that is held: dozens of held
-#: concepts together would otherwise hold the direction itself.
-LEAST_KEPT, OWN_WEIGHT = 0.8, 8.0
-DAMPINGS = (0.1, 0.3, 1.0, 3.0, 10.0)
-#: Faces that are enough to choose rows.
-ROW_FACES = 12
 #: Amount at which effects are measured, both ways: near enough that a concept is not used up, far enough to be read.
 PROBE = 0.75
 
@@ -82,15 +70,11 @@ def held_concepts(observations: Observations, target: int) -> list[int]:
     ]
 
 
-def first_steps(workshop: Workshop, observations: Observations, targets: list[int], held: list[list[int]]) -> Tensor:
-    """float32 [T, L, w]: for each target the conditional step, the same on all rows."""
+def boundary_step(workshop: Workshop, observations: Observations, target: int, held: list[int]) -> Tensor:
+    """float32 [L, w]: InterFaceGAN's conditional direction, the same on all rows."""
     basis = workshop.population.basis
-    steps = [
-        conditional_step(observations.reading.slopes, target, others)
-        for target, others in zip(targets, held, strict=True)
-    ]
-    w = torch.from_numpy(np.stack(steps)).float().to(basis.device) @ basis.t()
-    return w[:, None].repeat(1, workshop.generator.num_ws, 1)
+    white = torch.from_numpy(conditional_step(observations.reading.slopes, target, held)).float().to(basis.device)
+    return (basis @ white).repeat(workshop.generator.num_ws, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,85 +109,11 @@ class Bench:
         return np.asarray(change.mean(axis=0) / (2 * probe))
 
 
-def row_choices(num_ws: int) -> tuple[tuple[int, int], ...]:
-    """Ranges of rows that concepts may live on: all, shape alone, or what lies over it."""
-    half = num_ws // 2
-    return ((0, num_ws), (0, half), (half, num_ws))
-
-
-def best_rows(bench: Bench, step: Tensor, target: int, held: list[int]) -> Tensor:
-    """The step [L, w] on the rows where it changes least of `held` for what it changes of `target`, at unit effect."""
-    best, best_leakage = step, float("inf")
-    full: float | None = None
-    for start, stop in row_choices(step.shape[0]):
-        tried = torch.zeros_like(step)
-        tried[start:stop] = step[start:stop]
-        effect = bench.effect(tried)
-        full = effect[target] if full is None else full
-        if effect[target] < 0.5 * full or effect[target] <= 0.05:
-            continue
-        leakage = float(np.linalg.norm(effect[held])) / effect[target]
-        if leakage < 0.9 * best_leakage:  # rows are left out for a gain alone
-            best, best_leakage = tried / float(effect[target]), leakage
-    return best
-
-
-def without_leakage(bench: Bench, steps: Tensor, targets: list[int], held: list[list[int]]) -> Tensor:
-    """Steps [T, L, w], each with what it still moves of the concepts that it is to hold subtracted, measured.
-
-    Effects are measured on pictures, so this also corrects what is not linear in w. A step becomes a mixture of all of
-    them; mixtures that would be much longer, and so lead away from every face, are damped until they are not.
-    """
-    effects = np.stack([bench.effect(step)[targets] for step in steps], axis=1)  # [concept, step]
-    mixed = []
-    for i, target in enumerate(targets):
-        weights = np.array([OWN_WEIGHT if j == target else float(j in held[i]) for j in targets])
-        weighted = effects * weights[:, None]
-        wanted = np.zeros(len(targets))
-        wanted[i] = OWN_WEIGHT * effects[i, i]
-        best = steps[i]
-        for damping in DAMPINGS:
-            change = np.linalg.solve(
-                weighted.T @ weighted + damping * np.eye(len(targets)), weighted.T @ (wanted - weighted[:, i])
-            )
-            tried = steps[i] + torch.einsum("s,slw->lw", torch.from_numpy(change).float().to(steps.device), steps)
-            kept = float(effects[i, i] + effects[i] @ change) / float(effects[i, i])
-            if kept >= LEAST_KEPT and float(tried.norm()) <= LONGEST_MIXTURE * float(steps[i].norm()):
-                best = tried
-                break
-        mixed.append(best)
-    return torch.stack(mixed)
-
-
 def population_unit(workshop: Workshop, step: Tensor) -> Tensor:
     """The step [L, w] scaled to one standard deviation of the concept's own score over the population.
 
     A score n . w that is linear in w has the deviation |n| in whitened components, so the step's length there becomes
-    1, averaged over the rows that move: amounts up to 3 then stay among the population's faces.
+    1 on the row that moves most: amounts up to 3 then stay among the population's faces.
     """
     white = step @ workshop.population.axes / workshop.population.deviations
-    lengths = white.norm(dim=1)
-    return step / float(lengths[lengths > 0].mean())
-
-
-def learn_steps(
-    workshop: Workshop,
-    reader: AttributeReading,
-    observations: Observations,
-    targets: list[int],
-    held: list[list[int]],
-    faces: int,
-    note: Progress,
-) -> Tensor:
-    """float32 [T, L, w]: steps of one deviation of the attributes `targets`, each holding still its list of others."""
-    bench = Bench.of(workshop, reader, observations.deviation, faces)
-    steps = first_steps(workshop, observations, targets, held)
-    few = replace(bench, ws=bench.ws[:ROW_FACES])
-    for i, target in enumerate(targets):
-        note(f"choosing rows: {observations.names[target]} ({i + 1} of {len(targets)})")
-        steps[i] = best_rows(few, steps[i], target, held[i])
-    note("subtracting what still leaks")
-    steps = without_leakage(bench, steps, targets, held)
-    for i in range(len(targets)):
-        steps[i] = population_unit(workshop, steps[i])
-    return steps
+    return step / float(white.norm(dim=1).max())

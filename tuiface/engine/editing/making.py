@@ -1,9 +1,14 @@
-"""From an attribute reader to verified direction files: the whole set that a network ships with, or a few of it."""
+"""From an attribute reader to verified direction files: the whole set that a network ships with, or a few of it.
+
+draw faces -> read them -> gradients of every attribute in W+ -> for each, the step that moves it most evenly and
+what is held least (tangent.py), as strictly as the concept can bear -> verified on other faces.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,20 +19,28 @@ from tuiface.engine.editing.learning import (
     LEAST_R2,
     Bench,
     Observations,
+    boundary_step,
     held_concepts,
-    learn_steps,
     observe_population,
+    population_unit,
 )
 from tuiface.engine.editing.reading import AttributeReading
 from tuiface.engine.editing.regions import RegionReader
-from tuiface.engine.editing.verification import Verification, verified_share, verify_step
+from tuiface.engine.editing.tangent import discriminant_step, tangents
+from tuiface.engine.editing.verification import LEAST_SLOPE, SHARES, Verification, verified_share, verify_step
 from tuiface.engine.editing.workshop import Workshop
 from tuiface.errors import ModelError, UsageError, nearest
 
 MONOTONE_PERCENT = 95.0
+#: On the few faces of the trial, so that the many of the verification agree.
+TRIAL_PERCENT = 97.0
 PAPER = "Shen et al. 2020, arXiv 2005.09635"
-#: A verified direction that moves its concept by less than this share of its unit is none.
-LEAST_SLOPE = 0.15
+#: How much leakage counts, strictest first: the first that lets the concept move evenly is taken. Dozens of concepts
+#: that are held together would otherwise hold the direction itself, where a network hardly tells them apart.
+STRICTNESSES = (1.0, 0.3, 0.1, 0.03, 0.01)
+
+Method = Literal["tangent", "boundary"]
+"""`tangent.py`'s discriminant in W+, or InterFaceGAN's conditional boundary in W."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +53,11 @@ class LearningPlan:
     """Attributes that directions leave alone; None for all others, empty for none."""
     draws: int = 4000
     """Faces that are read to learn from."""
-    faces: int = 24
-    """Faces on which rows and leakage are measured."""
+    faces: int = 40
+    """Faces whose gradients are taken, and on which steps are tried."""
     seeds: int = 200
     """Faces on which each direction is verified."""
+    method: Method = "tangent"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,25 +86,79 @@ def learn_directions(
     note(f"reading {plan.draws} faces")
     observations = observe_population(workshop, reader, plan.draws)
     targets = _targets(observations, wanted, chosen=bool(plan.names), note=note)
-    held = [_held(observations, target, plan.held) for target in targets]
-    steps = learn_steps(workshop, reader, observations, targets, held, plan.faces, note)
+    if plan.method == "tangent":
+        note(f"taking gradients on {plan.faces} faces")
+    candidates = _Candidates.of(workshop, reader, observations, plan)
     trial = Bench.of(workshop, reader, observations.deviation, plan.faces, seed_offset=2)
     bench = Bench.of(workshop, reader, observations.deviation, plan.seeds, seed_offset=1)
     made = []
-    for step, target, others in zip(steps, targets, held, strict=True):
-        share = verified_share(trial, step, target, MONOTONE_PERCENT)
-        found = verify_step(bench, share * step, target, regions)
-        direction = _direction(workshop, observations, share * step, target, others, plan, found)
-        unit = {"unit": "sigma" if share == 1 else "range", "sigma": float(step.norm())}
-        made.append(LearnedDirection(Direction(direction.header.model_copy(update=unit), direction.arrays), found))
+    for target in targets:
+        others = _held(observations, target, plan.held)
+        chosen = _strictest(candidates, trial, target, others)
+        found = verify_step(bench, chosen.step, target, regions)
+        made.append(LearnedDirection(_direction(workshop, observations, chosen, target, others, plan, found), found))
         note(f"{made[-1].direction.name}: monotone on {found.monotone_percent:.0f} % of faces, {found.slope:.2f} sigma")
     return made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chosen:
+    """A step on trial."""
+
+    step: torch.Tensor
+    """float32 [L, w]: amount 1."""
+    strictness: float
+    share: float = 1.0
+    """Of the population's unit that amount 1 is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidates:
+    """Steps for an attribute, by how strictly others are held."""
+
+    workshop: Workshop
+    observations: Observations
+    gradients: torch.Tensor | None
+    """float32 [N, A, L, k]; None for the method of boundaries."""
+
+    @classmethod
+    def of(
+        cls, workshop: Workshop, reader: AttributeReading, observations: Observations, plan: LearningPlan
+    ) -> _Candidates:
+        gradients = None
+        if plan.method == "tangent":
+            ws = Bench.of(workshop, reader, observations.deviation, plan.faces).ws
+            deviation = torch.from_numpy(observations.deviation).float().to(ws.device)
+            gradients = tangents(workshop, reader, ws, deviation)
+        return cls(workshop, observations, gradients)
+
+    def steps(self, target: int, held: list[int]) -> Iterator[_Chosen]:
+        """Strictest first, each of one deviation of the population."""
+        basis = self.workshop.population.basis
+        for strictness in STRICTNESSES if held and self.gradients is not None else STRICTNESSES[:1]:
+            if self.gradients is None:
+                step = boundary_step(self.workshop, self.observations, target, held)
+            else:
+                white = discriminant_step(self.gradients, target, held, strictness)
+                step = white.float() @ basis.t()
+            yield _Chosen(population_unit(self.workshop, step), strictness)
+
+
+def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[int]) -> _Chosen:
+    """The strictest step that moves its concept evenly on the faces of `trial`; the laxest where none does."""
+    tried = None
+    for tried in candidates.steps(target, held):
+        share = verified_share(trial, tried.step, target, TRIAL_PERCENT)
+        if share is not None:
+            return replace(tried, step=share * tried.step, share=share)
+    assert tried is not None
+    return replace(tried, step=SHARES[-1] * tried.step, share=SHARES[-1])
 
 
 def _direction(
     workshop: Workshop,
     observations: Observations,
-    step: torch.Tensor,
+    chosen: _Chosen,
     target: int,
     others: list[int],
     plan: LearningPlan,
@@ -106,12 +174,18 @@ def _direction(
             "draws": plan.draws,
             "faces": plan.faces,
             "seeds": plan.seeds,
+            "method": plan.method,
             "held": len(others),
+            "strictness": chosen.strictness,
             "r2": round(float(observations.reading.r2[target]), 3),
         },
     )
-    made = workshop.direction(direction_name(attribute), step, origin)
-    changes = {"leakage": renamed(found.leakage), "measures": found.measures()}
+    made = workshop.direction(direction_name(attribute), chosen.step, origin)
+    changes = {
+        "leakage": renamed(found.leakage),
+        "measures": found.measures(),
+        "unit": "sigma" if chosen.share == 1 else "range",
+    }
     return Direction(made.header.model_copy(update=changes), made.arrays)
 
 

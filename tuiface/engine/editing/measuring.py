@@ -59,10 +59,7 @@ def identity_features(discriminator: Discriminator, image: Tensor) -> Tensor:
 
     Features of the checkpoint's own discriminator are a perceptual measure that needs no other network.
     """
-    x = image.contiguous(memory_format=torch.channels_last)
-    for resolution in reversed(discriminator.config.block_resolutions[1:]):
-        x = discriminator.get_submodule(f"b{resolution}")(x)
-    return x.float().flatten()
+    return discriminator.features(image)[-1].float().flatten()
 
 
 def identity_similarity(before: Tensor, after: Tensor, mean_face: Tensor) -> float:

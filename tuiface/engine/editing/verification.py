@@ -24,6 +24,8 @@ MONOTONE_SLACK = 0.03
 LEAST_RANGE = 0.25
 FRAME_AMOUNT = 2.0
 SHARES = (1.0, 0.75, 0.5, 0.35)
+#: A direction that moves its concept by less than this share of a deviation for one unit is none.
+LEAST_SLOPE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +50,25 @@ class Verification:
         }
 
 
-def verified_share(bench: Bench, step: Tensor, target: int, percent: float) -> float:
+def verified_share(bench: Bench, step: Tensor, target: int, percent: float) -> float | None:
     """The largest of `SHARES` of a step [L, w] that is monotone over all amounts on `percent` of the bench's faces.
 
     A concept with an end, as age has, is used up before three deviations of it on many faces; its unit must be smaller.
+    None where no share is monotone, or moves the concept by `LEAST_SLOPE` a unit.
     """
     for share in SHARES:
         curves = np.stack([bench.values(amount * share * step)[:, target] for amount in AMOUNTS])
+        if float(slopes_at_one(curves)) < LEAST_SLOPE:
+            return None
         if 100 * monotone_share(curves) >= percent:
             return share
-    return SHARES[-1]
+    return None
 
 
 def verify_step(bench: Bench, step: Tensor, target: int, regions: RegionReader, frame_faces: int = 16) -> Verification:
     """Try a unit step [L, w] at the seven `AMOUNTS` on the faces of `bench`."""
     curves = np.stack([bench.values(amount * step) for amount in AMOUNTS])  # [7, N, A]
-    effect = (curves[AMOUNTS.index(1.0)] - curves[AMOUNTS.index(-1.0)]).mean(axis=0) / 2
+    effect = slopes_at_one(curves)
     leakage = {name: round(float(effect[i]), 3) for i, name in enumerate(bench.reader.names)}
     return Verification(
         monotone_percent=100 * monotone_share(curves[:, :, target]),
@@ -71,6 +76,11 @@ def verify_step(bench: Bench, step: Tensor, target: int, regions: RegionReader, 
         leakage=leakage,
         frame_variation_percent=mean_frame_variation(bench, step, regions, frame_faces),
     )
+
+
+def slopes_at_one(curves: np.ndarray) -> np.ndarray:
+    """Mean change for one unit, between amounts -1 and 1, of curves [amounts, N, ...]."""
+    return np.asarray((curves[AMOUNTS.index(1.0)] - curves[AMOUNTS.index(-1.0)]).mean(axis=0) / 2)
 
 
 def monotone_share(curves: np.ndarray) -> float:

@@ -27,6 +27,7 @@ from tuiface.engine.training.data import TrainingData, normalise
 from tuiface.engine.training.head_data import HeadData
 from tuiface.engine.training.losses import (
     discriminator_loss,
+    feature_distance,
     generator_loss,
     path_length_penalty,
     path_lengths,
@@ -134,11 +135,22 @@ class AdversarialStage:
         fakes = self._synthesize(self._mix(z, anchors))
         loss = losses["generator"] = generator_loss(self._discriminate(self._augment(fakes)))
         if anchors is not None:
-            losses["anchor"] = anchors.loss(fakes[: len(anchors)])
-            loss = loss + self._state.settings.adversarial.anchor_weight * losses["anchor"]
+            loss = loss + self._anchor(fakes[: len(anchors)], anchors, losses)
         _descend(loss, self._generator_optimizer)
         self._state.discriminator.requires_grad_(requires_grad=True)
         return fakes.detach()
+
+    def _anchor(self, drawn: Tensor, anchors: Anchors, losses: Losses) -> Tensor:
+        """What holds pictures [A, 3, R, R] to the heads whose latents they come from, weighted."""
+        state, settings = self._state, self._state.settings.adversarial
+        losses["anchor"] = anchors.loss(drawn)
+        loss = settings.anchor_weight * losses["anchor"]
+        if settings.feature_weight:
+            with torch.no_grad():
+                wanted = state.discriminator.features(anchors.heads, state.dtype)
+            losses["features"] = feature_distance(state.discriminator.features(drawn, state.dtype), wanted)
+            loss = loss + settings.feature_weight * losses["features"]
+        return loss
 
     def regularise_path_length(self, losses: Losses) -> None:
         """One Adam step on the generator's path length penalty."""

@@ -34,15 +34,19 @@ class FadingDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Images [N, 3, R, R] in [-1, 1] -> float32 logits [N, 1]."""
+        return self.network.b4(self.features(images, dtype)[-1])  # type: ignore[no-any-return]
+
+    def features(self, images: Tensor, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+        """What the blocks make of images [N, 3, R, R]: [N, C(r), r, r] for r = R/2, ..., 4."""
         if self.alpha >= 1:
-            return self.network(images, dtype=dtype)  # type: ignore[no-any-return]
+            return self.network.features(images, dtype)
         x = images.to(dtype).contiguous(memory_format=torch.channels_last)
         x = self.network.get_submodule(f"b{self.resolutions[0]}")(x)
         old = self.old_fromrgb(F.avg_pool2d(images, 2).to(dtype).contiguous(memory_format=torch.channels_last))
-        x = torch.lerp(old, x, self.alpha)
+        outputs = [torch.lerp(old, x, self.alpha)]
         for resolution in self.resolutions[1:]:
-            x = self.network.get_submodule(f"b{resolution}")(x)
-        return self.network.b4(x)  # type: ignore[no-any-return]
+            outputs.append(self.network.get_submodule(f"b{resolution}")(outputs[-1]))
+        return outputs
 
 
 def transfer_generator(source: Generator, target: Generator) -> None:

@@ -2,13 +2,14 @@
 
 Shape legend: N = batch, R = resolution, L = num_ws.
 Sources: non-saturating logistic loss, Goodfellow et al. 2014 (arXiv 1406.2661); R1, Mescheder et al. 2018 (1801.04406);
-path length regularisation, Karras et al. 2020 (1912.04958), section 3.2.
+path length regularisation, Karras et al. 2020 (1912.04958), section 3.2; feature matching of pairs, Wang et al. 2018
+(1711.11585), eq. 4.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +34,19 @@ def r1_penalty(discriminate: Callable[[Tensor], Tensor], reals: Tensor) -> Tenso
     reals = reals.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminate(reals).sum(), reals, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3)).mean()
+
+
+def feature_distance(drawn: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Mean over layers of |drawn - wanted|_1 / |wanted|_1: features of pictures against those they are to show.
+
+    drawn, wanted: as many layers [N, C, r, r], of equal shapes. Wang et al. divide by the number of elements; the
+    share of the wanted features' own size makes layers of unlike size count alike. Gradients reach `drawn` alone.
+    """
+    shares = [
+        (a.float() - b.detach().float()).abs().mean() / (b.detach().float().abs().mean() + 1e-8)
+        for a, b in zip(drawn, wanted, strict=True)
+    ]
+    return torch.stack(shares).mean()
 
 
 def path_lengths(synthesize: Callable[[Tensor], Tensor], ws: Tensor, directions: Tensor) -> Tensor:

@@ -74,6 +74,8 @@ class AdversarialSettings(Value):
     """Heads: share of each batch whose latents are those of the batch's own heads (see paired.py)."""
     anchor_weight: float = Field(0.0, ge=0)
     """Heads: weight of the distance between those pictures and their heads."""
+    feature_weight: float = Field(0.0, ge=0)
+    """Heads: weight of the distance between the discriminator's features of those pictures and of their heads."""
 
 
 class AugmentSettings(Value):

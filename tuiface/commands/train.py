@@ -59,7 +59,10 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     model.add_argument("--seed", type=int, metavar="N", help="of the weights and of every draw; default: 0")
     model.add_argument("--heads", type=int, metavar="N", help="heads to render in all; default: 50176")
     model.add_argument(
-        "--mirror", action="store_true", default=None, help="show every picture mirrored too; heads always are"
+        "--mirror",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="show every picture mirrored too; default: heads yes, pictures no",
     )
     model.add_argument("--no-paired", action="store_true", help="heads: leave out the paired start")
     model.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: auto, the faster here")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -122,8 +124,8 @@ def test_ctrl_c_ends_with_a_reader(cache: Path, tmp_path: Path, monkeypatch: pyt
     real = ReaderTraining.step
 
     def step(run: ReaderTraining) -> float:
-        if run.images >= 320:
-            raise KeyboardInterrupt
+        if run.images == 288:
+            os.kill(os.getpid(), signal.SIGINT)
         return real(run)
 
     monkeypatch.setattr(ReaderTraining, "step", step)
@@ -131,6 +133,7 @@ def test_ctrl_c_ends_with_a_reader(cache: Path, tmp_path: Path, monkeypatch: pyt
     assert outcome.interrupted
     assert outcome.card.training["images"] == 320
     assert Segmenter.load(outcome.path).card == outcome.card
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_the_learning_rate_rises_then_falls_to_zero() -> None:

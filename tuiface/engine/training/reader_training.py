@@ -26,6 +26,7 @@ from tuiface.engine.training.chance import Chance
 from tuiface.engine.training.data import LabelledPictures, normalise
 from tuiface.engine.training.degradation import degrade, misalign, recast
 from tuiface.engine.training.head_data import HeadData
+from tuiface.engine.training.interruption import Interruption
 from tuiface.engine.training.reader_settings import ReaderSettings
 from tuiface.engine.training.reader_start import ReaderStart
 from tuiface.engine.training.report import Report
@@ -184,10 +185,10 @@ def train_reader(settings: ReaderSettings, limits: RunLimits, start: ReaderStart
 
 
 def _train(run: ReaderTraining, settings: ReaderSettings, report: Report, stop: Callable[[], bool]) -> bool:
-    """Step to the end, looking now and then; returns whether Ctrl-C ended it."""
+    """Step to the end, looking now and then; returns whether a signal ended it."""
     start, next_look, losses = time.monotonic(), 1000 * _LOOK_KIMG, [0.0]
-    try:
-        while run.images < 1000 * settings.kimg and not stop():
+    with Interruption() as interruption:
+        while run.images < 1000 * settings.kimg and not stop() and not interruption.is_requested:
             losses.append(run.step())
             if run.images >= next_look:
                 next_look += 1000 * _LOOK_KIMG
@@ -197,10 +198,9 @@ def _train(run: ReaderTraining, settings: ReaderSettings, report: Report, stop: 
                 report.record({"images": run.images, "seconds": round(seconds, 1), "loss": round(loss, 4), **figures})
                 shown = "  ".join(f"{name} {value:.3f}" for name, value in list(figures.items())[:3])
                 report.line(f"{run.images / 1000:.0f} kimg  loss {loss:.3f}  {shown}  {run.images / seconds:.0f} img/s")
-    except KeyboardInterrupt:
+    if interruption.is_requested:
         report.note("interrupted: finishing with what was learned so far")
-        return True
-    return False
+    return interruption.is_requested
 
 
 def _out_of_time(limits: RunLimits, began: float) -> bool:

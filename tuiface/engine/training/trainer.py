@@ -6,13 +6,10 @@ run:    for each stage that is left:  step, step, ..., tick, ..., evaluation and
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
 import torch
@@ -24,6 +21,7 @@ from tuiface.engine.training.data import TrainingData, open_data
 from tuiface.engine.training.evaluation import Evaluation
 from tuiface.engine.training.export import export_model
 from tuiface.engine.training.head_data import HeadData
+from tuiface.engine.training.interruption import Interruption
 from tuiface.engine.training.paired import DistillationStage, RegressionStage
 from tuiface.engine.training.report import LOG_NAME, Report, format_duration
 from tuiface.engine.training.settings import RunLimits, TrainingSettings
@@ -73,22 +71,16 @@ class Trainer:
         self.state, self.data, self.limits = state, data, limits
         self._report, self._resumed = report, resumed
         self._evaluation = Evaluation(state, data, report)
-        self._stopping = False
+        self._interruption = Interruption()
         self._began = self._last_snapshot = self._tick_time = time.monotonic()
         self._tick_images = state.progress.images
 
     def run(self) -> Outcome:
         """Go through the stages that are left; ends with a snapshot in any case."""
-        # Python handles signals in its main thread alone; on another thread, the caller's limits end the run.
-        signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-        handlers = {number: signal.signal(number, self._stop) for number in signals}
-        try:
+        with self._interruption:
             first = STAGES.index(self.state.progress.stage)
             finished = all(self._run_stage(name) for name in STAGES[first:])
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        return Outcome(finished, self._stopping, self.state.progress.model_dump(mode="json"))
+        return Outcome(finished, self._interruption.is_requested, self.state.progress.model_dump(mode="json"))
 
     def _run_stage(self, name: StageName) -> bool:
         """Run one stage to its end; False where it was stopped before."""
@@ -146,12 +138,8 @@ class Trainer:
 
     def _must_stop(self) -> bool:
         minutes = self.limits.minutes
-        return self._stopping or (minutes is not None and time.monotonic() - self._began >= minutes * 60)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        """Signal handler: the step is finished, a snapshot saved; a second signal ends at once."""
-        self._stopping = True
-        signal.signal(number, signal.SIG_DFL)
+        late = minutes is not None and time.monotonic() - self._began >= minutes * 60
+        return late or self._interruption.is_requested
 
     def _tick(self, stage: Stage) -> None:
         """Progress line and JSONL record."""

@@ -2,10 +2,10 @@
 
     repeat
         x, z      <- the next pictures; latents, a share of them the pictures' own (anchors)
-        theta_G   <- Adam:  softplus(-D(T(G(z))))  (+ anchors)        T: augmentation with strength p
+        theta_G   <- Adam:  softplus(-D(T(G(z))))  (+ what holds anchors to their pictures: L1, features of D)
         theta_G   <- Adam:  path length, every 4th step
         G_ema     <- G_ema moved towards G
-        theta_D   <- Adam:  softplus(-D(T(x))) + softplus(D(T(G(z))))
+        theta_D   <- Adam:  softplus(-D(T(x))) + softplus(D(T(G(z))))        T: augmentation with strength p
         theta_D   <- Adam:  R1 at T(x), every 16th step
         p         <- up while E[sign D(T(x))] > 0.6, else down, every 4th step
 
@@ -147,10 +147,15 @@ class AdversarialStage:
         loss = settings.anchor_weight * losses["anchor"]
         if settings.feature_weight:
             with torch.no_grad():
-                wanted = state.discriminator.features(anchors.heads, state.dtype)
-            losses["features"] = feature_distance(state.discriminator.features(drawn, state.dtype), wanted)
+                wanted = self._coarse_features(anchors.heads)
+            losses["features"] = feature_distance(self._coarse_features(drawn), wanted)
             loss = loss + settings.feature_weight * losses["features"]
         return loss
+
+    def _coarse_features(self, images: Tensor) -> list[Tensor]:
+        """The discriminator's from R / 4 down: its first block sees single hairs, which no latent determines."""
+        features = self._state.discriminator.features(images, self._state.dtype)
+        return features[1:] or features
 
     def regularise_path_length(self, losses: Losses) -> None:
         """One Adam step on the generator's path length penalty."""

@@ -142,7 +142,7 @@ class AdversarialStage:
 
     def _anchor(self, drawn: Tensor, anchors: Anchors, losses: Losses) -> Tensor:
         """What holds pictures [A, 3, R, R] to the heads whose latents they come from, weighted."""
-        state, settings = self._state, self._state.settings.adversarial
+        settings = self._state.settings.adversarial
         losses["anchor"] = anchors.loss(drawn)
         loss = settings.anchor_weight * losses["anchor"]
         if settings.feature_weight:

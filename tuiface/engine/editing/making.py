@@ -32,12 +32,12 @@ from tuiface.engine.editing.workshop import Workshop
 from tuiface.errors import ModelError, UsageError, nearest
 
 MONOTONE_PERCENT = 95.0
-#: On the few faces of the trial, so that the many of the verification agree.
-TRIAL_PERCENT = 97.0
+#: On the few faces of the trial: more than the verification wants on many, so that the two agree.
+TRIAL_PERCENT, TRIAL_SLOPE = 97.0, 0.25
 PAPER = "Shen et al. 2020, arXiv 2005.09635"
 #: How much leakage counts, strictest first: the first that lets the concept move evenly is taken. Dozens of concepts
 #: that are held together would otherwise hold the direction itself, where a network hardly tells them apart.
-STRICTNESSES = (1.0, 0.3, 0.1, 0.03, 0.01)
+STRICTNESSES = (3.0, 1.0, 0.3, 0.1, 0.03)
 
 Method = Literal["tangent", "boundary"]
 """`tangent.py`'s discriminant in W+, or InterFaceGAN's conditional boundary in W."""
@@ -148,7 +148,7 @@ def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[in
     """The strictest step that moves its concept evenly on the faces of `trial`; the laxest where none does."""
     tried = None
     for tried in candidates.steps(target, held):
-        share = verified_share(trial, tried.step, target, TRIAL_PERCENT)
+        share = verified_share(trial, tried.step, target, TRIAL_PERCENT, TRIAL_SLOPE)
         if share is not None:
             return replace(tried, step=share * tried.step, share=share)
     assert tried is not None

@@ -86,13 +86,13 @@ def _key_ms(model: Model, rounds: int) -> tuple[float, float]:
 
 
 def _picture_mark(screen: Screen) -> object:
-    """Changes when another picture is shown, whole: its number, or the colours of its middle row."""
+    """Changes when another picture is shown, whole: its number, or the colours of one of its last rows."""
     placeholders = screen.placeholders()
     if placeholders:
         numbers = {number for number, _, _ in placeholders.values()}
         return next(iter(numbers)) if len(numbers) == 1 else None
     row = SIZE[1] * 3 // 4  # the last rows are painted last
-    return tuple(screen.cells.get((row, column)) for column in range(20, 50))
+    return tuple(screen.cells.get((row, column)) for column in range(SIZE[0] // 2))
 
 
 def _until_quiet(terminal: PtyTerminal) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.events import Resize
 
 from tuiface.actions import command_line
 from tuiface.language import tr
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tuiface.studio import Studio
 
 
+ROOMY_COLUMNS = 150
+"""From so many columns on, a large face leaves room for the rows and for what is known of it."""
 QUIET_S = 0.25
 """An edited face is measured, with its locks, once no key has come for so long."""
 
@@ -53,6 +56,10 @@ class FaceScreen(WorkScreen):
                 yield KnobList(self.session, id="knobs")
                 yield MeasureLines(self.session, id="measures")
             yield FacePanel(self.session, id="panel")
+
+    def on_resize(self, event: Resize) -> None:
+        """More panels where they take nothing from the face."""
+        self.set_class(event.size.width >= ROOMY_COLUMNS, "-roomy")
 
     def on_image_view_resized(self, event: ImageView.Resized) -> None:
         """Previews are rendered for what can be seen."""

@@ -50,7 +50,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     model = parser.add_argument_group("the network; recorded with the run")
     model.add_argument("--batch", type=int, metavar="N", help="default: 32")
     model.add_argument(
-        "--gamma", type=float, metavar="X", help="weight of R1; default: 0.0002 PX^2 / batch, for heads 0.1"
+        "--gamma", type=float, metavar="X", help="weight of R1; default: 0.0002 PX^2 / batch, for heads 1"
     )
     model.add_argument(
         "--channel-base", type=int, metavar="N", help="channels at r px: N / r; default: 2048, for heads 4096"

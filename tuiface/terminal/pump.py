@@ -17,7 +17,9 @@ QUIET_S = 0.15
 """After the last picture, until it is sent in full."""
 SLOW_S = 0.045
 """A full picture that takes longer to be read makes a link slow: drafts keep it above 20 pictures a second."""
-LONG_ROUND_TRIP_S = 0.08
+FORGIVEN_ROUND_TRIP_S = 0.08
+"""Of a picture's time, at most so much is put down to the round trip and not to the link's speed."""
+LONG_ROUND_TRIP_S = 0.03
 """From here on two pictures are under way: with one, half of the time the link would be idle."""
 
 Item = TypeVar("Item")
@@ -76,7 +78,7 @@ class FramePump(Generic[Item]):
         sent, was_draft = self._sent.pop(0)
         self._quickest_s = min(self._quickest_s, elapsed_s)
         if not was_draft:
-            self.is_slow = self._now() - sent > SLOW_S + min(self._quickest_s, LONG_ROUND_TRIP_S)
+            self.is_slow = self._now() - sent > SLOW_S + min(self._quickest_s, FORGIVEN_ROUND_TRIP_S)
         self._advance()
 
     def _advance(self) -> None:

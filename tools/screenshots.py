@@ -70,7 +70,7 @@ SCENES = (
         "A concept under a lock",
         "`/` finds a concept, `f` locks the face frame, `G` makes the lock firmer. Once no key has come for a moment, "
         "the change outside the lock is measured beside what was predicted.",
-        ("slash", *"wide open", "enter", *["right"] * 4, "slash", *"older", "enter", *["right"] * 3, "f", "G"),
+        ("slash", *"smile", "enter", *["right"] * 4, "slash", *"older", "enter", *["right"] * 3, "f", "G"),
     ),
     Scene(
         "compare",

@@ -9,9 +9,10 @@ import torch
 
 from tests.conftest import MODEL
 from tests.editing.fakes import PixelAttributes
+from tuiface.engine.editing import tangent
 from tuiface.engine.editing.learning import Bench
 from tuiface.engine.editing.reading import read_attributes
-from tuiface.engine.editing.tangent import discriminant_step, tangents
+from tuiface.engine.editing.tangent import discriminant_step, disturbed, tangents
 from tuiface.engine.editing.workshop import Workshop
 from tuiface.settings import Settings
 
@@ -30,7 +31,9 @@ def effects(g: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
     return torch.einsum("nalk,lk->na", g.double(), step)
 
 
-def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path) -> None:
+def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tangent, "SHIFT", 0.0)
+    monkeypatch.setattr(tangent, "NOISE", 0.0)
     workshop = Workshop.open(Settings(model=MODEL, device="cpu", threads=1, cache=shared_cache))
     vars(workshop)["draft_dtype"] = "float32"  # drafts round slopes to a twentieth
     with torch.no_grad():
@@ -47,6 +50,17 @@ def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path) -> None:
         sides = [read_attributes(workshop.generator, reader, ws + sign * step) / deviation for sign in (1, -1)]
         slopes = (sides[0] - sides[1]) / 0.02
         assert torch.allclose(found[:, :, row, component], slopes, atol=0.05 * float(slopes.abs().max()))
+
+
+def test_pictures_are_disturbed_each_in_its_own_way_and_always_alike() -> None:
+    images = torch.linspace(-1, 1, 32).expand(2, 3, 32, 32).clone().requires_grad_()
+    one, other = (disturbed(images, torch.Generator().manual_seed(seed)) for seed in (5, 5))
+    assert torch.equal(one, other)
+    assert not torch.equal(one[0], one[1])
+    assert 0 < (one - images).abs().mean() < 0.3
+    one.sum().backward()  # type: ignore[no-untyped-call]
+    assert images.grad is not None
+    assert torch.equal(images.grad, torch.ones_like(images))
 
 
 def test_step_has_unit_effect_and_spares_what_is_held() -> None:

@@ -33,11 +33,13 @@ from tuiface.errors import ModelError, UsageError, nearest
 
 MONOTONE_PERCENT = 95.0
 #: On the few faces of the trial: more than the verification wants on many, so that the two agree.
-TRIAL_PERCENT, TRIAL_SLOPE = 97.0, 0.25
+TRIAL_PERCENT = 97.0
+#: Deviations a unit that can be seen: for a smaller effect, others are held less strictly.
+VISIBLE_SLOPE = 0.5
 PAPER = "Shen et al. 2020, arXiv 2005.09635"
-#: How much leakage counts, strictest first: the first that lets the concept move evenly is taken. Dozens of concepts
-#: that are held together would otherwise hold the direction itself, where a network hardly tells them apart.
-STRICTNESSES = (3.0, 1.0, 0.3, 0.1, 0.03)
+#: How much leakage counts, strictest first: the first that lets the concept move evenly and visibly is taken. Dozens of
+#: concepts that are held together would otherwise hold the direction itself, where a network hardly tells them apart.
+STRICTNESSES = (1.0, 0.3, 0.1, 0.03)
 
 Method = Literal["tangent", "boundary"]
 """`tangent.py`'s discriminant in W+, or InterFaceGAN's conditional boundary in W."""
@@ -145,12 +147,21 @@ class _Candidates:
 
 
 def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[int]) -> _Chosen:
-    """The strictest step that moves its concept evenly on the faces of `trial`; the laxest where none does."""
+    """The strictest step that moves its concept evenly and visibly on the faces of `trial`.
+
+    Where none does, the one that moves it most of those that move it evenly, or else the laxest.
+    """
+    best, best_slope = None, 0.0
     tried = None
     for tried in candidates.steps(target, held):
-        share = verified_share(trial, tried.step, target, TRIAL_PERCENT, TRIAL_SLOPE)
-        if share is not None:
-            return replace(tried, step=share * tried.step, share=share)
+        found = verified_share(trial, tried.step, target, TRIAL_PERCENT)
+        if found is not None and found[1] > best_slope:
+            share, best_slope = found
+            best = replace(tried, step=share * tried.step, share=share)
+            if best_slope >= VISIBLE_SLOPE:
+                break
+    if best is not None:
+        return best
     assert tried is not None
     return replace(tried, step=SHARES[-1] * tried.step, share=SHARES[-1])
 

@@ -50,18 +50,19 @@ class Verification:
         }
 
 
-def verified_share(bench: Bench, step: Tensor, target: int, percent: float, least_slope: float) -> float | None:
+def verified_share(bench: Bench, step: Tensor, target: int, percent: float) -> tuple[float, float] | None:
     """The largest of `SHARES` of a step [L, w] that is monotone over all amounts on `percent` of the bench's faces.
 
     A concept with an end, as age has, is used up before three deviations of it on many faces; its unit must be smaller.
-    None where no share is monotone and moves the concept by `least_slope` deviations a unit.
+    With the share, what it moves of the concept a unit; None where no share is monotone and moves `LEAST_SLOPE`.
     """
     for share in SHARES:
         curves = np.stack([bench.values(amount * share * step)[:, target] for amount in AMOUNTS])
-        if float(slopes_at_one(curves)) < least_slope:
+        slope = float(slopes_at_one(curves))
+        if slope < LEAST_SLOPE:
             return None
         if 100 * monotone_share(curves) >= percent:
-            return share
+            return share, slope
     return None
 
 

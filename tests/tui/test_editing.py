@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from tests.tui.conftest import Open, Running
 from tests.tui.directions import with_directions
@@ -13,8 +14,11 @@ from tuiface.errors import UsageError
 from tuiface.language import use_language
 from tuiface.screens.edit_steps import LOCK_REGIONS
 from tuiface.screens.knobs import Knob, amount_text, knobs
+from tuiface.screens.mix import MixScreen
+from tuiface.screens.morph import MorphScreen
 from tuiface.screens.rows_prompt import parse_rows
 from tuiface.screens.seed_prompt import LinePrompt
+from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.widgets.knob_list import KnobList
 from tuiface.settings import Settings
 
@@ -370,3 +374,30 @@ async def test_edits_and_locks_are_there_after_the_end(open_app: Open, own: Sett
     async with open_app(settings=own) as tui:
         await tui.press("B")
         await tui.until(lambda: tui.command() == command)
+
+
+async def test_mix_takes_an_edited_face_without_its_edits_and_says_so(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own, size=(160, 50)) as tui:
+        await find(tui, "smile")
+        await tui.press("right")
+        await tui.press("escape", "3")
+        assert isinstance(tui.app.screen, MixScreen)
+        await tui.until(lambda: "edits are left out" in str(tui.app.screen.query_one("#scale", Static).content))
+        parents = tui.app.screen.both_parents()
+        assert parents is not None
+        assert [face.recipe.edits for face in parents] == [(), ()]
+        assert tui.recipe.edits, "the face itself keeps them"
+        assert len(tui.app.screen.both_children()) == 2
+
+
+async def test_morph_takes_an_edited_face_and_edits_the_other_ends_alike(open_app: Open, own: Settings) -> None:
+    async with open_app(settings=own, size=(160, 50)) as tui:
+        await find(tui, "smile")
+        await tui.press("right")
+        await tui.press("escape", "4")
+        assert isinstance(tui.app.screen, MorphScreen)
+        await tui.press("a", "9", "enter")
+        faces = tui.app.screen.faces()
+        assert [getattr(face.recipe.source, "seed", None) for face in faces] == [0, 9]
+        assert faces[0].recipe.edits == faces[1].recipe.edits != ()
+        await tui.until(lambda: tui.app.screen.query_one(FaceView)._pixels is not None)

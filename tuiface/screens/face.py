@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.events import Resize
 
 from tuiface.actions import command_line
 from tuiface.language import tr
@@ -57,9 +56,9 @@ class FaceScreen(WorkScreen):
                 yield MeasureLines(self.session, id="measures")
             yield FacePanel(self.session, id="panel")
 
-    def on_resize(self, event: Resize) -> None:
+    def on_resize(self) -> None:
         """More panels where they take nothing from the face."""
-        self.set_class(event.size.width >= ROOMY_COLUMNS, "-roomy")
+        self.set_class(self.size.width >= ROOMY_COLUMNS, "-roomy")
 
     def on_image_view_resized(self, event: ImageView.Resized) -> None:
         """Previews are rendered for what can be seen."""

@@ -51,17 +51,23 @@ class MixScreen(WorkScreen):
     # --- the faces -----------------------------------------------------------------------------------------------
 
     def both_parents(self) -> tuple[Face, Face] | None:
-        """Those that were chosen; for want of them the current face and the seed after it."""
+        """Those that were chosen; for want of them the current face, without its edits, and the seed after it."""
         studio = self.session.studio
         if studio is None:
             return None
         chosen = self.session.parents
-        first = chosen[0] if chosen else studio.current
+        first = chosen[0] if chosen else plain(studio.current)
         if len(chosen) > 1:
             return first, chosen[1]
         source, psi = first.recipe.source, first.recipe.truncation.psi
         seed = (source.seed + 1) % (MAX_SEED + 1) if source.kind == "seed" else 0
         return first, studio.face(seed, psi, label=source.label if source.kind == "seed" else None)
+
+    @property
+    def leaves_edits_out(self) -> bool:
+        """Whether the first parent is the current face in all but its edits."""
+        studio = self.session.studio
+        return studio is not None and not self.session.parents and plain(studio.current) is not studio.current
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -158,6 +164,8 @@ class MixScreen(WorkScreen):
             last=stop - 1,
             px=row_px(start),
         )
+        if self.leaves_edits_out:
+            words += " " + tr("The current face's edits are left out.")
         return Content("\n").join([*lines, Content.styled(words, "$foreground 85%")])
 
     def command_line(self) -> str:
@@ -274,6 +282,12 @@ class MixScreen(WorkScreen):
         if children:
             self.session.do(lambda studio: studio.show(children[number]))
             self.app.call_later(self.app.run_action, "face_screen")
+
+
+def plain(face: Face) -> Face:
+    """`face`, or what it is without mixes, edits and locks: rows are exchanged between sources."""
+    recipe = face.recipe
+    return face.derive(mixes=(), edits=(), locks=()) if recipe.mixes or recipe.edits else face
 
 
 def row_px(row: int) -> int:

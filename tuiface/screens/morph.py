@@ -72,9 +72,8 @@ class MorphScreen(WorkScreen):
         chosen = tuple(self.session.transition) or (studio.current,)
         if len(chosen) > 1:
             return chosen
-        source, psi = chosen[0].recipe.source, chosen[0].recipe.truncation.psi
-        seed = (source.seed + 1) % (MAX_SEED + 1) if source.kind == "seed" else 0
-        return (*chosen, studio.face(seed, psi, label=source.label if source.kind == "seed" else None))
+        source = chosen[0].recipe.source
+        return (*chosen, companion(chosen[0], (source.seed + 1) % (MAX_SEED + 1) if source.kind == "seed" else 0))
 
     @property
     def num_frames(self) -> int:
@@ -229,10 +228,7 @@ class MorphScreen(WorkScreen):
         def go(seed: str | None) -> None:
             if seed is not None and self.session.studio is not None:
                 faces = self.session.transition or [self.faces()[0]]
-                recipe = faces[-1].recipe
-                label = recipe.source.label if recipe.source.kind == "seed" else None
-                face = self.session.studio.face(int(seed), recipe.truncation.psi, label=label)
-                self.session.transition = [*faces, face]
+                self.session.transition = [*faces, companion(faces[-1], int(seed))]
                 self.show_state()
 
         self.app.push_screen(SeedPrompt(), go)
@@ -321,3 +317,11 @@ class MorphScreen(WorkScreen):
         low, high = max(FRAMES_RANGE[0], len(self.faces())), FRAMES_RANGE[1]
         self._num_frames = min(max(self.num_frames + step, low), high)
         self.show_state()
+
+
+def companion(face: Face, seed: int) -> Face:
+    """The face of `seed`, drawn as `face` is: a transition needs equal edits, locks and noise."""
+    recipe = face.recipe
+    label = recipe.source.label if recipe.source.kind == "seed" else None
+    plain = face.studio.face(seed, recipe.truncation.psi, label=label)
+    return plain.derive(edits=recipe.edits, locks=recipe.locks, noise=recipe.noise)

@@ -83,7 +83,7 @@ SCENES = (
         "explore",
         "Explore",
         "A grid of seeds, in order or at random; `space` marks, `s` saves, `m` shows faces near the chosen one.",
-        ("c", "2", "right", "space", "right", "space", "right"),
+        ("c", "Z", "2", "right", "space", "right", "space", "right"),
     ),
     Scene("near", "More like this", "Faces at a chosen distance from one: `d` nearer, `D` farther.", ("s", "m")),
     Scene(

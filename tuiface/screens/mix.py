@@ -287,7 +287,7 @@ class MixScreen(WorkScreen):
 def plain(face: Face) -> Face:
     """`face`, or what it is without mixes, edits and locks: rows are exchanged between sources."""
     recipe = face.recipe
-    return face.derive(mixes=(), edits=(), locks=()) if recipe.mixes or recipe.edits else face
+    return face.derive(mixes=(), edits=(), locks=()) if recipe.mixes or recipe.edits or recipe.locks else face
 
 
 def row_px(row: int) -> int:

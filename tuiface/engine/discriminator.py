@@ -147,7 +147,7 @@ class Discriminator(nn.Module):
         if (c is not None) != bool(self.config.c_dim):
             state = "missing" if c is None else "given"
             raise ValueError(f"this network takes {self.config.c_dim} classes; c is {state}")
-        x = self.b4(self.features(img, dtype)[-1])
+        x: Tensor = self.b4(self.features(img, dtype)[-1])
         if c is not None:
             x = (x * self.mapping(c.float())).sum(dim=1, keepdim=True) / math.sqrt(self.config.cmap_dim)
         return x

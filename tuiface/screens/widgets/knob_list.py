@@ -34,10 +34,13 @@ class KnobList(Widget):
         self._session = session
         self._top = 0
         """First line that is shown."""
+        self._drawn: dict[tuple[Knob, int, bool], list[Content]] = {}
+        """Rows of the last drawing: of sixty, a key changes one or two."""
 
     def render(self) -> Content:
         """The rows around the chosen one."""
         width, height = self.content_size
+        before, self._drawn = self._drawn, {}
         lines: list[Content] = []
         first = last = 0
         heading = ""
@@ -48,7 +51,9 @@ class KnobList(Widget):
             if knob.heading != heading:
                 heading = knob.heading
                 lines.append(Content.styled(heading, _HEADING))
-            lines += self._row(knob, width, is_chosen=is_chosen)
+            place = (knob, width, is_chosen)
+            rows = self._drawn[place] = before.get(place) or self._row(knob, width, is_chosen=is_chosen)
+            lines += rows
             if is_chosen:
                 last = len(lines)
             if knob.kind == "noise" and self._session.studio is not None and not self._session.concepts:

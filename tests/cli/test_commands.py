@@ -154,7 +154,7 @@ def test_show_without_a_terminal_says_so_and_saves(tuiface: Tuiface) -> None:
         ("render 0 --mix 3", 2, "--mix '3'; accepted: FACE@A-B"),
         ("render 0 --mix 3@5-2", 2, "rows '5-2'"),
         ("render 0 --mix 3@5-20", 4, r"mixes\[0\].rows: \[5, 20\)"),
-        ("render 0 --edit smile=1", 4, "no direction 'smile'"),
+        ("render 0 --edit grin=1", 4, "no direction 'grin'"),
         ("render 0 --edit b16.conv1:3", 2, "--edit 'b16.conv1:3'"),
         ("render 0 --edit b16.conv1:3=x", 2, "'x' is not a number"),
         ("render 0 --edit b99.conv1:3=1", 4, "no layer 'b99.conv1'"),

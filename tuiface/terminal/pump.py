@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-QUIET_S = 0.15
+QUIET_S = 0.1
 """After the last picture, until it is sent in full."""
 SLOW_S = 0.045
 """A full picture that takes longer to be read makes a link slow: drafts keep it above 20 pictures a second."""

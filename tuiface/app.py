@@ -133,19 +133,6 @@ class TuifaceApp(App[None]):
         """Draw the session again, also below a dialog."""
         self.shown.show_state()
 
-    def go_to(self, place: ScreenPlace) -> None:
-        """Show a screen: made when it is wanted for the first time, kept from then on. The face's lies below all."""
-        if not isinstance(self.screen, WorkScreen) or place == self.screen.PLACE:
-            return
-        if not self.is_screen_installed(place):
-            self.install_screen(make_screen(place, self.session), place)
-        if place == "face":
-            self.pop_screen()
-        elif self.screen.PLACE == "face":
-            self.push_screen(place)
-        else:
-            self.switch_screen(place)
-
     def on_cursor_position(self, event: CursorPosition) -> None:
         """The terminal has read what was written before it was asked."""
         event.stop()
@@ -315,37 +302,18 @@ class TuifaceApp(App[None]):
         else:
             self.notify(home_relative(target), title=tr("Screen saved"), markup=False)
 
-    def action_face_screen(self) -> None:
-        """One face, large."""
-        self.go_to("face")
-
-    def action_explore_screen(self) -> None:
-        """A grid of faces."""
-        self.go_to("explore")
-
-    def action_mix_screen(self) -> None:
-        """Exchange of rows."""
-        self.go_to("mix")
-
-    def action_morph_screen(self) -> None:
-        """Transitions."""
-        self.go_to("morph")
-
-    def action_library_screen(self) -> None:
-        """Saved faces."""
-        self.go_to("library")
-
-    def action_models_screen(self) -> None:
-        """Networks."""
-        self.go_to("models")
-
-    def action_jobs_screen(self) -> None:
-        """Long work."""
-        self.go_to("jobs")
-
-    def action_concepts_screen(self) -> None:
-        """Directions."""
-        self.go_to("concepts")
+    def action_go_to(self, place: ScreenPlace) -> None:
+        """Show a screen: made when it is wanted for the first time, kept from then on. The face's lies below all."""
+        if not isinstance(self.screen, WorkScreen) or place == self.screen.PLACE:
+            return
+        if not self.is_screen_installed(place):
+            self.install_screen(make_screen(place, self.session), place)
+        if place == "face":
+            self.pop_screen()
+        elif self.screen.PLACE == "face":
+            self.push_screen(place)
+        else:
+            self.switch_screen(place)
 
     def action_graphics(self) -> None:
         """Go round what the terminal offers."""

@@ -55,6 +55,12 @@ async def find(tui: Running, text: str) -> None:
     await tui.press("slash", *text, "enter")
 
 
+async def smile_then(tui: Running, key: str) -> None:
+    """Edit the face, and go to the screen of `key`."""
+    await find(tui, "smile")
+    await tui.press("right", "escape", key)
+
+
 async def test_concepts_stand_in_groups_under_the_face(open_app: Open, own: Settings) -> None:
     async with open_app(settings=own, size=(160, 50)) as tui:
         rows = knobs(tui.app.session)
@@ -378,9 +384,7 @@ async def test_edits_and_locks_are_there_after_the_end(open_app: Open, own: Sett
 
 async def test_mix_takes_an_edited_face_without_its_edits_and_says_so(open_app: Open, own: Settings) -> None:
     async with open_app(settings=own, size=(160, 50)) as tui:
-        await find(tui, "smile")
-        await tui.press("right")
-        await tui.press("escape", "3")
+        await smile_then(tui, "3")
         assert isinstance(tui.app.screen, MixScreen)
         await tui.until(lambda: "edits are left out" in str(tui.app.screen.query_one("#scale", Static).content))
         parents = tui.app.screen.both_parents()
@@ -392,9 +396,7 @@ async def test_mix_takes_an_edited_face_without_its_edits_and_says_so(open_app: 
 
 async def test_morph_takes_an_edited_face_and_edits_the_other_ends_alike(open_app: Open, own: Settings) -> None:
     async with open_app(settings=own, size=(160, 50)) as tui:
-        await find(tui, "smile")
-        await tui.press("right")
-        await tui.press("escape", "4")
+        await smile_then(tui, "4")
         assert isinstance(tui.app.screen, MorphScreen)
         await tui.press("a", "9", "enter")
         faces = tui.app.screen.faces()

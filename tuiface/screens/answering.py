@@ -226,7 +226,7 @@ class AnsweringScreen(WorkScreen):
 
     def action_answer_pause(self) -> None:
         """Back to the concepts."""
-        self.app.call_later(self.app.run_action, "concepts_screen")
+        self.app.call_later(self.app.run_action, "go_to('concepts')")
 
     def action_answer_finish(self) -> None:
         """A direction of the answers, as a job."""

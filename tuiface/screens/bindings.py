@@ -20,12 +20,14 @@ def bindings_at(registry: Registry, place: Place) -> list[Binding]:
 
 
 def handler(action: Action) -> str:
-    """Textual's words for what runs: the method `action_<id>`, or the one that takes any step, move or rating."""
+    """Textual's words for what runs: the method `action_<id>`, or one that takes any step, move, screen or rating."""
     if action.id in STEPS:
         return f"take_step({action.id!r})"
     move = action.id.removeprefix(f"{action.place}_")
     if action.place in ("explore", "library") and move in GRID_MOVES:
         return f"move({move!r})"
+    if action.place == "everywhere" and action.id.endswith("_screen"):
+        return f"go_to({action.id.removesuffix('_screen')!r})"
     rating = action.id.removeprefix("answer_")
     return f"answer_rating({rating})" if rating.isdecimal() else action.id
 

@@ -266,7 +266,7 @@ class ConceptBrowser(WorkScreen):
             return
         if face is not None:
             self.session.do(lambda studio: studio.show(face))
-            self.app.call_later(self.app.run_action, "face_screen")
+            self.app.call_later(self.app.run_action, "go_to('face')")
 
     def _move(self, step: int) -> None:
         rows = self.rows()

@@ -86,7 +86,7 @@ class ConceptsScreen(ConceptBrowser):
         from tuiface.app import TuifaceApp
 
         assert isinstance(self.app, TuifaceApp)
-        self.app.go_to("answering")
+        self.app.action_go_to("answering")
 
     # --- finding, importing, keeping -----------------------------------------------------------------------------
 

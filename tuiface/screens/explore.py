@@ -207,7 +207,7 @@ class ExploreScreen(GridScreen):
         face = self._chosen_face()
         if face is not None:
             self.session.do(lambda studio: studio.show(face))
-            self.app.call_later(self.app.run_action, "face_screen")
+            self.app.call_later(self.app.run_action, "go_to('face')")
 
     def action_explore_open(self) -> None:
         """Show the chosen face large."""

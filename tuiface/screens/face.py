@@ -319,7 +319,7 @@ class FaceScreen(WorkScreen):
     def action_more_like_this(self) -> None:
         """Neighbours, in Explore."""
         self.session.do(lambda studio: self.session.near(studio.current))
-        self.app.call_later(self.app.run_action, "explore_screen")
+        self.app.call_later(self.app.run_action, "go_to('explore')")
 
     def action_use_in_mix(self) -> None:
         """The next parent."""

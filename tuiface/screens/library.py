@@ -212,7 +212,7 @@ class LibraryScreen(GridScreen):
             return
         path = self._faces[self.chosen].path
         if self._do(lambda: self.session.open_file(path)):
-            self.app.call_later(self.app.run_action, "face_screen")
+            self.app.call_later(self.app.run_action, "go_to('face')")
 
     def action_library_open(self) -> None:
         """Show the chosen face large."""

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from tuiface.actions import face_word, number_word, quoted_words
 from tuiface.errors import TuifaceError
 from tuiface.language import tr
-from tuiface.limits import MAX_SEED
+from tuiface.screens.companions import companion, plain, seed_after
 from tuiface.screens.session import block_resolution
 from tuiface.screens.summary import source_name, source_text
 from tuiface.screens.widgets.face_view import FaceView
@@ -59,9 +59,7 @@ class MixScreen(WorkScreen):
         first = chosen[0] if chosen else plain(studio.current)
         if len(chosen) > 1:
             return first, chosen[1]
-        source, psi = first.recipe.source, first.recipe.truncation.psi
-        seed = (source.seed + 1) % (MAX_SEED + 1) if source.kind == "seed" else 0
-        return first, studio.face(seed, psi, label=source.label if source.kind == "seed" else None)
+        return first, companion(first, seed_after(first))
 
     @property
     def leaves_edits_out(self) -> bool:
@@ -215,8 +213,7 @@ class MixScreen(WorkScreen):
         """The seed after the second parent's."""
         parents = self.both_parents()
         if parents is not None:
-            source = parents[1].recipe.source
-            self._set_seed(1, (source.seed + 1) % (MAX_SEED + 1) if source.kind == "seed" else 0)
+            self._set_seed(1, seed_after(parents[1]))
 
     def action_mix_turn(self) -> None:
         """Change places."""
@@ -262,9 +259,7 @@ class MixScreen(WorkScreen):
         if parents is None:
             return
         faces = list(parents)
-        old = faces[place].recipe
-        label = old.source.label if old.source.kind == "seed" else None
-        faces[place] = faces[place].studio.face(seed, old.truncation.psi, label=label)
+        faces[place] = companion(faces[place], seed)
         self.session.parents = faces
         self.show_state()
 
@@ -281,13 +276,7 @@ class MixScreen(WorkScreen):
         children = self._children_or_toast()
         if children:
             self.session.do(lambda studio: studio.show(children[number]))
-            self.app.call_later(self.app.run_action, "face_screen")
-
-
-def plain(face: Face) -> Face:
-    """`face`, or what it is without mixes, edits and locks: rows are exchanged between sources."""
-    recipe = face.recipe
-    return face.derive(mixes=(), edits=(), locks=()) if recipe.mixes or recipe.edits or recipe.locks else face
+            self.app.call_later(self.app.run_action, "go_to('face')")
 
 
 def row_px(row: int) -> int:

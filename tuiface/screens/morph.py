@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from tuiface.actions import face_word, number_word, quoted_words
 from tuiface.language import tr
-from tuiface.limits import MAX_SEED
+from tuiface.screens.companions import alike, seed_after
 from tuiface.screens.lasting_jobs import LastingWork, engine_words, keep_faces
 from tuiface.screens.session import block_resolution
 from tuiface.screens.summary import home_relative, source_text
@@ -72,8 +72,7 @@ class MorphScreen(WorkScreen):
         chosen = tuple(self.session.transition) or (studio.current,)
         if len(chosen) > 1:
             return chosen
-        source = chosen[0].recipe.source
-        return (*chosen, companion(chosen[0], (source.seed + 1) % (MAX_SEED + 1) if source.kind == "seed" else 0))
+        return (*chosen, alike(chosen[0], seed_after(chosen[0])))
 
     @property
     def num_frames(self) -> int:
@@ -228,7 +227,7 @@ class MorphScreen(WorkScreen):
         def go(seed: str | None) -> None:
             if seed is not None and self.session.studio is not None:
                 faces = self.session.transition or [self.faces()[0]]
-                self.session.transition = [*faces, companion(faces[-1], int(seed))]
+                self.session.transition = [*faces, alike(faces[-1], int(seed))]
                 self.show_state()
 
         self.app.push_screen(SeedPrompt(), go)
@@ -267,7 +266,7 @@ class MorphScreen(WorkScreen):
         if self._frames:
             face = self._frames[self._frame]
             self.session.do(lambda studio: studio.show(face))
-            self.app.call_later(self.app.run_action, "face_screen")
+            self.app.call_later(self.app.run_action, "go_to('face')")
 
     def action_morph_save(self) -> None:
         """In the background, as a job."""
@@ -317,11 +316,3 @@ class MorphScreen(WorkScreen):
         low, high = max(FRAMES_RANGE[0], len(self.faces())), FRAMES_RANGE[1]
         self._num_frames = min(max(self.num_frames + step, low), high)
         self.show_state()
-
-
-def companion(face: Face, seed: int) -> Face:
-    """The face of `seed`, drawn as `face` is: a transition needs equal edits, locks and noise."""
-    recipe = face.recipe
-    label = recipe.source.label if recipe.source.kind == "seed" else None
-    plain = face.studio.face(seed, recipe.truncation.psi, label=label)
-    return plain.derive(edits=recipe.edits, locks=recipe.locks, noise=recipe.noise)

@@ -75,9 +75,9 @@ class Resumption:
         app.session.refresh_preview()
         app.show_state()
         if place in SCREENS:
-            app.go_to(place)
+            app.action_go_to(place)
         elif place in WITHOUT_TAB:
-            app.go_to("concepts")  # paused answers are taken up there
+            app.action_go_to("concepts")  # paused answers are taken up there
 
     def _answered(self, yes: bool | None) -> None:  # noqa: FBT001 - Textual's signature
         if yes:

@@ -51,5 +51,5 @@ class TabLine(Widget):
                 " " if text else "",
                 (text, "bold $foreground underline" if is_current else "$foreground 65%"),
             )
-            parts.append(entry.stylize(Style.from_meta({"@click": f"app.{place}_screen"})))
+            parts.append(entry.stylize(Style.from_meta({"@click": f"app.go_to({place!r})"})))
         return Content.assemble((name, "bold $text-primary"), Content(gap).join(parts))

@@ -13,6 +13,7 @@ from tests.conftest import MODEL
 from tests.editing.fakes import PixelAttributes, QuarterRegions
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.linear import cosine
+from tuiface.engine.editing import verification
 from tuiface.engine.editing.answering import direction_from_scores, face_features, seed_components
 from tuiface.engine.editing.making import LearnedDirection, LearningPlan, learn_directions
 from tuiface.engine.editing.verification import monotone_share
@@ -54,12 +55,32 @@ def test_direction_says_where_it_came_from(learned: list[LearnedDirection], work
     assert header.origin.settings["draws"] == PLAN.draws
     assert header.model == workshop.model
     assert header.unit == "sigma"
+    assert header.origin.settings["method"] == "tangent"
+    assert header.origin.paper.startswith("after ")
+
+
+def test_a_unit_is_one_deviation_of_the_population_on_the_row_that_moves_most(
+    learned: list[LearnedDirection], workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where amount 1 is a part of it, because the concept ends before three deviations."""
+    population = workshop.population
+    monkeypatch.setattr(verification, "SHARES", (0.5,))
+    plan = replace(PLAN, names=("top_left",))
+    [half] = learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None)
+    for one, share in ((learned[0], 1.0), (half, 0.5)):
+        header, step = one.direction.header, torch.from_numpy(np.asarray(one.direction.step))
+        lengths = (step @ population.axes / population.deviations).norm(dim=1)
+        assert float(lengths.max()) == pytest.approx(share, abs=1e-4)
+        assert header.sigma == pytest.approx(float(step.norm()) / share)
+        assert header.unit == ("sigma" if share == 1 else "range")
 
 
 def test_the_published_method_is_still_there(workshop: Workshop) -> None:
     plan = replace(PLAN, names=("top_left",), method="boundary")
     [one] = learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None)
-    assert one.direction.header.origin.settings["method"] == "boundary"
+    origin = one.direction.header.origin
+    assert origin.settings["method"] == "boundary"
+    assert "strictness" not in origin.settings
     step = one.direction.step
     assert (step == step[:1]).all(), "a boundary of W is the same on all rows"
     assert one.verification.slope > 0.05

@@ -4,8 +4,8 @@
     space "w+"       array "step" [num_ws, w_dim], a step of its own for each row
     space "styles"   one array a style layer, named as in the checkpoint ("b16.conv1"), [channels]
 
-The arrays hold the step of amount 1. With unit "sigma" that is one standard deviation of the concept over the network's
-own population (psi 1), so that amounts of different directions compare.
+The arrays hold the step of amount 1. With unit "sigma" that is one standard deviation of the network's own population
+(psi 1) along it, on the row that moves most where rows differ, so that amounts of different directions compare.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class DirectionHeader(Value):
     """`range`: amount 3 is as far as the concept was found to grow, less than three deviations. `raw`: amount 1 is the
     array as it was found in a file, whatever that meant."""
     sigma: float | None = Field(None, gt=0)
-    """Length in latent space of one standard deviation of the concept, measured over the population."""
+    """Length in latent space of one standard deviation of the population along the step."""
     limit: float = Field(DEFAULT_LIMIT, gt=0)
     """Largest amount, either way, that is accepted without asking for more."""
     origin: DirectionOrigin

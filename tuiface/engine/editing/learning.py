@@ -5,7 +5,6 @@ Shape legend: N = faces, L = num_ws, w = w_dim, k = whitened components, A = att
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +25,6 @@ TWINS = 0.85
 MEASURING_PSI = 0.7
 #: Amount at which effects are measured, both ways: near enough that a concept is not used up, far enough to be read.
 PROBE = 0.75
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

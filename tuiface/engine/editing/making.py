@@ -36,7 +36,7 @@ MONOTONE_PERCENT = 95.0
 TRIAL_PERCENT = 97.0
 #: Deviations a unit that can be seen: for a smaller effect, others are held less strictly.
 VISIBLE_SLOPE = 0.5
-PAPER = "Shen et al. 2020, arXiv 2005.09635"
+PAPERS = {"tangent": "after Shen et al. 2020, arXiv 2005.09635", "boundary": "Shen et al. 2020, arXiv 2005.09635"}
 #: How much leakage counts, strictest first: the first that lets the concept move evenly and visibly is taken. Dozens of
 #: concepts that are held together would otherwise hold the direction itself, where a network hardly tells them apart.
 STRICTNESSES = (1.0, 0.3, 0.1, 0.03)
@@ -88,9 +88,10 @@ def learn_directions(
     note(f"reading {plan.draws} faces")
     observations = observe_population(workshop, reader, plan.draws)
     targets = _targets(observations, wanted, chosen=bool(plan.names), note=note)
+    candidates = _boundaries(workshop, observations)
     if plan.method == "tangent":
         note(f"taking gradients on {plan.faces} faces")
-    candidates = _Candidates.of(workshop, reader, observations, plan)
+        candidates = _discriminants(workshop, reader, observations, plan.faces)
     trial = Bench.of(workshop, reader, observations.deviation, plan.faces, seed_offset=2)
     bench = Bench.of(workshop, reader, observations.deviation, plan.seeds, seed_offset=1)
     made = []
@@ -109,41 +110,33 @@ class _Chosen:
 
     step: torch.Tensor
     """float32 [L, w]: amount 1."""
-    strictness: float
+    strictness: float | None = None
+    """How much leakage counted; None for a boundary, which leaves held concepts out altogether."""
     share: float = 1.0
     """Of the population's unit that amount 1 is."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Candidates:
-    """Steps for an attribute, by how strictly others are held."""
+_Candidates = Callable[[int, list[int]], Iterator[_Chosen]]
+"""Steps for an attribute and those held still, of one deviation of the population; the strictest first."""
 
-    workshop: Workshop
-    observations: Observations
-    gradients: torch.Tensor | None
-    """float32 [N, A, L, k]; None for the method of boundaries."""
 
-    @classmethod
-    def of(
-        cls, workshop: Workshop, reader: AttributeReading, observations: Observations, plan: LearningPlan
-    ) -> _Candidates:
-        gradients = None
-        if plan.method == "tangent":
-            ws = Bench.of(workshop, reader, observations.deviation, plan.faces).ws
-            deviation = torch.from_numpy(observations.deviation).float().to(ws.device)
-            gradients = tangents(workshop, reader, ws, deviation)
-        return cls(workshop, observations, gradients)
+def _boundaries(workshop: Workshop, observations: Observations) -> _Candidates:
+    def steps(target: int, held: list[int]) -> Iterator[_Chosen]:
+        yield _Chosen(population_unit(workshop, boundary_step(workshop, observations, target, held)))
 
-    def steps(self, target: int, held: list[int]) -> Iterator[_Chosen]:
-        """Strictest first, each of one deviation of the population."""
-        basis = self.workshop.population.basis
-        for strictness in STRICTNESSES if held and self.gradients is not None else STRICTNESSES[:1]:
-            if self.gradients is None:
-                step = boundary_step(self.workshop, self.observations, target, held)
-            else:
-                white = discriminant_step(self.gradients, target, held, strictness)
-                step = white.float() @ basis.t()
-            yield _Chosen(population_unit(self.workshop, step), strictness)
+    return steps
+
+
+def _discriminants(workshop: Workshop, reader: AttributeReading, observations: Observations, faces: int) -> _Candidates:
+    ws, basis = Bench.of(workshop, reader, observations.deviation, faces).ws, workshop.population.basis
+    gradients = tangents(workshop, reader, ws, torch.from_numpy(observations.deviation).float().to(ws.device))
+
+    def steps(target: int, held: list[int]) -> Iterator[_Chosen]:
+        for strictness in STRICTNESSES if held else STRICTNESSES[:1]:
+            step = discriminant_step(gradients, target, held, strictness).float() @ basis.t()
+            yield _Chosen(population_unit(workshop, step), strictness)
+
+    return steps
 
 
 def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[int]) -> _Chosen:
@@ -153,7 +146,7 @@ def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[in
     """
     best, best_slope = None, 0.0
     tried = None
-    for tried in candidates.steps(target, held):
+    for tried in candidates(target, held):
         found = verified_share(trial, tried.step, target, TRIAL_PERCENT)
         if found is not None and found[1] > best_slope:
             share, best_slope = found
@@ -176,10 +169,11 @@ def _direction(
     found: Verification,
 ) -> Direction:
     attribute = observations.names[target]
+    strictness = {} if chosen.strictness is None else {"strictness": chosen.strictness}
     origin = DirectionOrigin(
         method="attributes",
         data=f"{plan.draws} faces of the network, read by the attribute reader",
-        paper=PAPER,
+        paper=PAPERS[plan.method],
         settings={
             "attribute": attribute,
             "draws": plan.draws,
@@ -187,11 +181,12 @@ def _direction(
             "seeds": plan.seeds,
             "method": plan.method,
             "held": len(others),
-            "strictness": chosen.strictness,
+            **strictness,
             "r2": round(float(observations.reading.r2[target]), 3),
         },
     )
-    made = workshop.direction(direction_name(attribute), chosen.step, origin)
+    sigma = float(chosen.step.norm()) / chosen.share
+    made = workshop.direction(direction_name(attribute), chosen.step, origin, sigma=sigma)
     changes = {
         "leakage": renamed(found.leakage),
         "measures": found.measures(),

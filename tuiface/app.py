@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import App, SystemCommand
 from textual.dom import DOMNode
-from textual.events import CursorPosition
+from textual.events import CursorPosition, Resize
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
@@ -48,7 +48,7 @@ from tuiface.screens.summary import home_relative, source_text
 from tuiface.screens.themes import DEFAULT_THEME, THEMES, keep_theme, last_theme
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.capabilities import Capabilities
-from tuiface.terminal.private_api import add_bindings, send_truecolor
+from tuiface.terminal.private_api import add_bindings, send_truecolor, terminal_size
 from tuiface.terminal.startup import capabilities_of
 from tuiface.terminal.wire import Wire
 
@@ -137,6 +137,12 @@ class TuifaceApp(App[None]):
         """The terminal has read what was written before it was asked."""
         event.stop()
         self.wire.answered()
+
+    def on_resize(self, event: Resize) -> None:
+        """Believe the terminal: when signals interrupt each other, the size read first can be reported last."""
+        size = terminal_size(self)
+        if size is not None and size != event.size:
+            self.post_message(Resize(size, size))
 
     # --- what threads tell ---------------------------------------------------------------------------------------
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from rich.color import Color, ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App, ComposeResult
+from textual.drivers.linux_driver import LinuxDriver
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -15,6 +17,7 @@ from tuiface.terminal.private_api import (
     foreground_style,
     forget_drawn_lines,
     send_truecolor,
+    terminal_size,
     truecolor_style,
     write_to_terminal,
 )
@@ -54,6 +57,17 @@ async def test_nothing_is_written_where_there_is_no_terminal() -> None:
     assert not write_to_terminal(app, "x")
     async with app.run_test():
         assert not write_to_terminal(app, "x")
+
+
+async def test_the_terminals_size_is_asked_of_textuals_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "91")
+    monkeypatch.setenv("LINES", "37")
+    app: App[None] = App()
+    assert terminal_size(app) is None
+    app._driver = LinuxDriver(app)
+    assert terminal_size(app) == (91, 37)
+    app._driver._in_band_window_resize = True
+    assert terminal_size(app) is None
 
 
 async def test_forgotten_lines_are_asked_for_again() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from textual.events import Resize
+from textual.geometry import Size
 
 from tests.tui.conftest import Open
 from tuiface.terminal.capabilities import Capabilities
@@ -104,3 +106,13 @@ async def test_a_dialog_over_the_picture_leaves_it_whole(open_app: Open) -> None
         await tui.pilot.pause(0.2)
         await tui.press("escape")
         await tui.until(lambda: tui.text() == before)
+
+
+async def test_a_size_that_is_reported_late_does_not_stay(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_app() as tui:
+        await tui.pilot.resize_terminal(120, 40)
+        monkeypatch.setattr("tuiface.app.terminal_size", lambda app: Size(120, 40))
+        stale = Size(60, 20)
+        tui.app.post_message(Resize(stale, stale))
+        await tui.pilot.pause(0.1)
+        assert tui.app.screen.size == (120, 40)

@@ -137,8 +137,9 @@ class Screen:
             self.column = 0
         elif character in _NUMBER_OF:
             place = (self.row, self.column - 1)
-            cell = self.cells[place]
-            self.cells[place] = Cell(cell.text + character, cell.fore, cell.back)
+            if place in self.cells:  # not where a resize cleared the screen in between
+                cell = self.cells[place]
+                self.cells[place] = Cell(cell.text + character, cell.fore, cell.back)
         elif character >= " ":
             self.cells[self.row, self.column] = Cell(character, self._fore, self._back)
             self.column += 1

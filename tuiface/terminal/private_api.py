@@ -16,6 +16,8 @@ from rich.style import Style
 from textual.app import App
 from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
+from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 from textual.widget import Widget
 
 
@@ -64,6 +66,14 @@ def write_to_terminal(app: App[Any], text: str) -> bool:
         return False
     driver.write(text)
     return True
+
+
+def terminal_size(app: App[Any]) -> Size | None:
+    """Columns and rows that the terminal has now; None where it tells each change itself, in order (mode 2048)."""
+    driver = app._driver
+    if not isinstance(driver, LinuxDriver) or app.is_headless or driver._in_band_window_resize:
+        return None
+    return Size(*driver._get_terminal_size())
 
 
 def forget_drawn_lines(widget: Widget) -> None:

@@ -202,8 +202,8 @@ def test_seed_outside_the_range(studio: Studio) -> None:
 
 
 def test_unknown_edit_is_a_model_error(studio: Studio) -> None:
-    with pytest.raises(ModelError, match="no direction 'smile'"):
-        studio.face(seed=1).edit("smile", 1.0)
+    with pytest.raises(ModelError, match="no direction 'smirk'"):
+        studio.face(seed=1).edit("smirk", 1.0)
 
 
 def test_closing_closes_the_engine(settings: Settings) -> None:

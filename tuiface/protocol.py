@@ -72,8 +72,8 @@ class RenderJob:
     sequence: int = 0
     """Grows with each request of one client; a frame older than the newest one that arrived is stale."""
     hurried: bool = False
-    """Another picture is asked for soon, as while a key is held: measures are left out, and locks whose Jacobian is not
-    known yet. A picture that anyone keeps is never hurried."""
+    """Another picture is asked for soon, as while a key is held: measures are left out, and locks take the
+    step that the last picture found. A picture that anyone keeps is never hurried."""
 
 
 @dataclass(frozen=True, slots=True)

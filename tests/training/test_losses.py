@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tuiface.engine.readers.attributes import AttributeReader
 from tuiface.engine.training.losses import (
     discriminator_loss,
     feature_distance,
@@ -15,6 +16,7 @@ from tuiface.engine.training.losses import (
     path_length_penalty,
     path_lengths,
     r1_penalty,
+    reading_distance,
 )
 
 
@@ -93,3 +95,29 @@ def test_path_length_penalty_is_zero_at_its_mean_and_moves_the_mean() -> None:
     assert mean.item() == pytest.approx(2.5)
     assert penalty.item() == pytest.approx(0.25)
     assert math.isfinite(mean.item())
+
+
+def test_readings_of_the_same_picture_differ_by_nothing_and_teach_the_drawn_one() -> None:
+    reader = AttributeReader.load()
+    wanted = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    drawn = (wanted * 0.5).requires_grad_()
+
+    def distance(images: torch.Tensor) -> torch.Tensor:
+        return reading_distance(reader, images, wanted, torch.Generator().manual_seed(1))
+
+    before = distance(drawn)
+    before.backward()  # type: ignore[no-untyped-call]
+    assert drawn.grad is not None
+    step = 0.001 * drawn.grad / drawn.grad.abs().mean()
+    assert distance(drawn.detach() - step) < before
+    assert distance(wanted) < 0.5 * before
+
+
+def test_scores_do_not_saturate_where_readings_do() -> None:
+    reader = AttributeReader.load()
+    features = torch.randn(3, reader.card.feature_width, generator=torch.Generator().manual_seed(0))
+    scores, values = reader.scores(features), reader.read_features(features)
+    for i, attribute in enumerate(reader.attributes):
+        yes_or_no = attribute.unit == "probability"
+        expected = scores[:, i].sigmoid() if yes_or_no else scores[:, i] * attribute.spread + attribute.centre
+        assert torch.allclose(values[:, i], expected)

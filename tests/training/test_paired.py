@@ -43,7 +43,7 @@ def settings_for_heads(**paired: float) -> TrainingSettings:
         num_heads=3 * SHARD_HEADS,
         paired=PairedSettings(**{"regression_lr": 0.01, **paired}),  # type: ignore[arg-type]
         adversarial=AdversarialSettings(
-            warmup_kimg=0.04, anchor_share=0.5, anchor_weight=1.0, feature_weight=1.0, r1_interval=3
+            warmup_kimg=0.04, anchor_share=0.5, anchor_weight=1.0, feature_weight=1.0, reading_weight=0.5, r1_interval=3
         ),
     )
 

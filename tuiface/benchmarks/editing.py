@@ -57,7 +57,7 @@ class EditBench:
         return float(self.reader.read(pixels)[0, names.index(direction.name)])
 
 
-def jacobian_seconds(bench: EditBench, direction: Direction) -> dict[str, float]:
+def lock_seconds(bench: EditBench, direction: Direction) -> dict[str, float]:
     """Seconds of the first locked picture of a face, and of the next one."""
     found = {}
     bench.engine.editor.forget()
@@ -71,7 +71,7 @@ def jacobian_seconds(bench: EditBench, direction: Direction) -> dict[str, float]
 class LockMeasurement:
     """Frame variation of directions, free and under each guarantee of a lock on the frame, face by face.
 
-    Faces come in the outer loop: what is found out about one, its Jacobian above all, serves every direction.
+    Faces come in the outer loop: what is found out about one serves every direction.
     """
 
     def __init__(self, amount: float = 2.0) -> None:

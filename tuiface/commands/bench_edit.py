@@ -48,7 +48,7 @@ def run_edit(args: argparse.Namespace) -> int:
             "this network has no direction that the reader knows", "tuiface directions learn --attributes all"
         )
     bench = editing.EditBench(engine, reader, range(args.seeds))
-    _say(args, "jacobian", **editing.jacobian_seconds(bench, directions[0]))
+    _say(args, "lock", **editing.lock_seconds(bench, directions[0]))
     locks, predictions = editing.LockMeasurement(), editing.PredictionMeasurement()
     for number, seed in enumerate(bench.seeds, start=1):
         for direction in directions:

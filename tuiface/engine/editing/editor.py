@@ -1,6 +1,6 @@
 """The whole way from a recipe to a measured picture: edits, locks in their three stages, and measures.
 
-the unedited face     -> its regions, its Jacobian (both kept while other edits of the same face follow)
+the unedited face     -> its regions (kept while other edits of the same face follow)
 direction             -> a step in W+ that undoes the edit in what is locked
 blend                 -> features of the unedited face where the mask holds
 paste                 -> its very pixels there
@@ -23,8 +23,7 @@ from tuiface.engine.editing import measuring
 from tuiface.engine.editing.blending import border_jump_ratio, feature_blend, paste
 from tuiface.engine.editing.edits import EditSum
 from tuiface.engine.editing.frame_correction import NUM_STEPS, CorrectedFrame, correct_frame
-from tuiface.engine.editing.jacobian import jacobian, lock_basis
-from tuiface.engine.editing.locking import LockSpace, LockWeights, firmness, locked_step
+from tuiface.engine.editing.locking import LockWeights, firmness, locked_step
 from tuiface.engine.editing.regions import (
     RegionReader,
     locked_mask,
@@ -39,12 +38,14 @@ from tuiface.recipe import Noise, Recipe, RegionLock
 
 #: Pictures are observed at this side for locks: coarse enough to be quick, fine enough for a face's outline.
 OBSERVED_SIDE = 64
-#: Blocks beyond this are left out of the Jacobian: they paint detail.
-JACOBIAN_SIDE = 256
+#: Blocks beyond this are left out of what locks see: they paint detail.
+LOCKED_SIDE = 256
 KEPT_FACES = 4
 #: Weight of the frame's own classes beside the pixels, for locks that hold an outline.
 OUTLINE_WEIGHT = 4.0
 _OUTLINE_REGIONS = ("frame", "hairline", "hair", "background")
+#: A step is scaled to other amounts at most so far.
+MAX_SCALE = 2.0
 #: Farther than this beyond the average draw, hardly one in a thousand lies.
 FAR_SIGMA = 3.0
 
@@ -67,7 +68,36 @@ class _Unedited:
         self.ws = ws
         self.images: dict[tuple[int, Dtype], Tensor] = {}
         self.labels: dict[int, np.ndarray] = {}
-        self.space: LockSpace | None = None
+        self.turn: _Turn | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Turn:
+    """The step that locks added to the edits of one recipe."""
+
+    recipe: Recipe
+    num_threads: int
+    """The last bits of a sum depend on how many share it."""
+    edits: EditSum
+    step: Tensor
+    """float32 [1, L, w]."""
+
+    def is_of(self, recipe: Recipe) -> bool:
+        """Whether it need not be looked for again."""
+        same = self.recipe.edits == recipe.edits and self.holds_as(recipe)
+        return same and self.num_threads == torch.get_num_threads()
+
+    def holds_as(self, recipe: Recipe) -> bool:
+        """Whether the recipe's locks hold the same pixels as firmly; what they guarantee beyond the step is theirs."""
+        return _held_alike(self.recipe.locks) == _held_alike(recipe.locks)
+
+    def scaled_to(self, edits: EditSum) -> Tensor:
+        """The step for other amounts of the same edits: in proportion, which holds for small changes."""
+        before, now = self.edits.flat(), edits.flat()
+        names = before.keys() & now.keys()
+        share = sum(float((before[name] * now[name]).sum()) for name in names)
+        length = sum(float(step.square().sum()) for step in before.values())
+        return self.step * (min(max(share / length, -MAX_SCALE), MAX_SCALE) if length else 0.0)
 
 
 class Editor:
@@ -92,7 +122,7 @@ class Editor:
     ) -> Rendered:
         """The recipe's picture at a block's resolution, with measures where it has edits.
 
-        `hurried` leaves out measures, and locks until the face's Jacobian is known, which takes seconds.
+        `hurried` leaves out measures, and gives locks the step of the last picture that was not, in proportion.
         Raises UsageError or ModelError for parts that do not fit, before anything is computed for long.
         """
         until = self.renderer.checked_resolution(resolution)
@@ -108,10 +138,10 @@ class Editor:
             return self._locked(recipe, edits, until, dtype)
 
     def _hurried(self, recipe: Recipe, edits: EditSum, until: int, dtype: Dtype) -> np.ndarray:
-        """uint8 [until, until, 3]: with the locks' step where the Jacobian is known; nothing blended or measured."""
+        """uint8 [until, until, 3]: with the locks' last step where there was one; nothing blended or measured."""
         face = self._unedited(recipe)
-        if recipe.locks and face.space is not None:
-            edits = self.turned(recipe, edits)
+        if recipe.locks and face.turn is not None and face.turn.holds_as(recipe):
+            edits = EditSum(edits.ws + face.turn.scaled_to(edits), edits.styles)
         return to_pixels(self._image(face, edits, until, dtype))
 
     def _locked(self, recipe: Recipe, edits: EditSum, until: int, dtype: Dtype) -> Rendered:
@@ -140,30 +170,22 @@ class Editor:
     # --- stages --------------------------------------------------------------------------------------------------
 
     def turned(self, recipe: Recipe, edits: EditSum) -> EditSum:
-        """The edits with the step that keeps them out of the recipe's locked regions."""
+        """The recipe's `edits` with the step that keeps them out of its locked regions; the last one is kept."""
         face = self._unedited(recipe)
-        space = self.lock_space(recipe)
-        weights = self._weights(face, recipe.locks)
+        if face.turn is None or not face.turn.is_of(recipe):
+            side = self._side()
+            synthesis, noise = self.renderer.generator.synthesis, self.renderer.noise_maps(face.recipe.noise, side)
 
-        def observe(step: Tensor) -> Tensor:
-            return self._observe(face, EditSum(edits.ws + step, edits.styles))
+            def observe(step: Tensor, edits: EditSum = edits) -> Tensor:
+                styles = self.renderer.edited_styles(face.ws + step, edits, side)
+                return self._observed(synthesis(styles, noise, side))[0]
 
-        return EditSum(edits.ws + locked_step(space, weights, observe), edits.styles)
-
-    def lock_space(self, recipe: Recipe) -> LockSpace:
-        """The Jacobian of the recipe's unedited face; computed once for a face."""
-        face = self._unedited(recipe)
-        if face.space is None:
-            generator = self.renderer.generator
-            steps = lock_basis(self.renderer.population(), generator.num_ws)
             still = EditSum(torch.zeros_like(face.ws))
-
-            def observe(ws: Tensor) -> Tensor:
-                return self._observed(self._observed_images(face, generator.synthesis.styles(ws, self._side())))
-
-            base = self._observe(face, still)
-            face.space = LockSpace(steps, jacobian(observe, face.ws, steps), base)
-        return face.space
+            base = observe(still.ws, still)
+            weights = self._weights(face, recipe.locks)
+            step = locked_step(self.renderer.population(), weights, base, face.ws.shape[1], observe)
+            face.turn = _Turn(recipe, torch.get_num_threads(), edits, step)
+        return EditSum(edits.ws + face.turn.step, edits.styles)
 
     def predicted_change(self, recipe: Recipe, edits: EditSum) -> float:
         """What the edits will change in the locked regions, root mean square in levels, before they are made.
@@ -247,15 +269,11 @@ class Editor:
         return face.images[key]
 
     def _side(self) -> int:
-        return min(self.renderer.generator.config.img_resolution, JACOBIAN_SIDE)
+        return min(self.renderer.generator.config.img_resolution, LOCKED_SIDE)
 
     def _observe(self, face: _Unedited, edits: EditSum) -> Tensor:
         """float32 [P]: what locks see of one edited face."""
-        styles = self.renderer.edited_styles(face.ws, edits, self._side())
-        return self._observed(self._observed_images(face, styles))[0]
-
-    def _observed_images(self, face: _Unedited, styles: dict[str, Tensor]) -> Tensor:
-        return self.renderer.synthesize(styles, face.recipe.noise, self._side())
+        return self._observed(self._image(face, edits, self._side(), "float32"))[0]
 
     def _observed(self, images: Tensor) -> Tensor:
         """Pictures [N, 3, R, R] -> float32 [N, 6 * s * s]: colours and frame classes at `OBSERVED_SIDE`."""
@@ -324,13 +342,17 @@ class Editor:
         return Rendered(pixels, found, (far,) if far else ())
 
 
+def _held_alike(locks: tuple[RegionLock, ...]) -> list[RegionLock]:
+    return [lock.model_copy(update={"guarantee": "direction"}) for lock in locks]
+
+
 def _scaled(edits: EditSum, share: float) -> EditSum:
     return EditSum(edits.ws * share, {name: step * share for name, step in edits.styles.items()})
 
 
 def _pooled(maps: Tensor) -> Tensor:
     """[N, C, R, R] -> [N, C, s, s] with s at most `OBSERVED_SIDE`, averaged."""
-    return maps if maps.shape[-1] <= OBSERVED_SIDE else F.adaptive_avg_pool2d(maps, OBSERVED_SIDE)
+    return maps if maps.shape[-1] <= OBSERVED_SIDE else F.avg_pool2d(maps, maps.shape[-1] // OBSERVED_SIDE)
 
 
 def _at(maps: Tensor, side: int) -> Tensor:

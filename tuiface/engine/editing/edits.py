@@ -35,6 +35,10 @@ class EditSum:
         """Whether nothing moves."""
         return not bool(self.ws.any()) and not any(bool(step.any()) for step in self.styles.values())
 
+    def flat(self) -> dict[str, Tensor]:
+        """All steps by name, those of W+ under the empty one."""
+        return {"": self.ws, **self.styles}
+
 
 def sum_edits(
     generator: Generator, recipe: Recipe, model: ModelRef, population: Callable[[], Population], find: FindDirection

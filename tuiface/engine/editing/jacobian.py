@@ -12,33 +12,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tuiface.engine.editing.population import Population
-
-#: Components a group of rows: the largest ones, which hold nearly all of what faces differ in.
-COMPONENTS = 40
 #: Half a standard deviation: large against rounding, small against the curvature of an edit.
 STEP_SIGMA = 0.5
 BATCH = 16
 
 Observe = Callable[[Tensor], Tensor]
 """ws [N, L, w] -> what is observed of each picture, float32 [N, P]."""
-
-
-def row_groups(num_ws: int) -> list[tuple[int, int]]:
-    """Rows that a basis moves together, half-open: pairs for the coarse ones, the fine ones as one."""
-    pairs = [(start, start + 2) for start in range(0, min(8, num_ws), 2)]
-    return pairs if num_ws <= 8 else [*pairs, (8, num_ws)]
-
-
-def lock_basis(population: Population, num_ws: int) -> Tensor:
-    """float32 [D, L, w]: steps of one standard deviation along the population's components, for each group of rows."""
-    components = population.basis[:, :COMPONENTS].t()  # [k, w]
-    steps = []
-    for start, stop in row_groups(num_ws):
-        step = torch.zeros(len(components), num_ws, components.shape[1], device=components.device)
-        step[:, start:stop] = components[:, None]
-        steps.append(step)
-    return torch.cat(steps)
 
 
 def jacobian(observe: Observe, ws: Tensor, steps: Tensor) -> Tensor:

@@ -1,15 +1,17 @@
-"""Turning an edit away from a region: the smallest step in W+ that undoes what the edit does there.
+"""Turning an edit away from a region: the step in W+ that undoes what the edit does there, and little else.
 
-Let J be the picture's Jacobian at the unedited face over a basis of the population, W_b weights on what must stay, W_f
-on what may change. For an edit d0 the smooth lock minimises, over steps c,
+Let x(d) be what is observed of the picture for a step d in W+, W_b weights on what must stay and W_f on what may
+change. For an edit d0 the smooth lock looks for a step c that makes
 
-    |J (d + c) - J d0|^2 on W_f  +  lambda |J (d0 + c)|^2 on W_b  +  epsilon |c|^2,
+    |x(d0 + c) - x(d0)|^2 on W_f  +  |x(d0 + c) - x(0)|^2 on W_b  +  RIDGE |c|^2
 
-whose solution is d* = (M_f + lambda M_b + epsilon)^-1 (M_f + epsilon) d0 with M = J^T W J: the smooth lock
-(I + lambda M_b)^-1 d0, and its null space as lambda grows, with "I" replaced by what the edit is for. Pictures are not
-linear in W+, so both residuals are measured on pictures and the step is repeated with the same J (chord method).
+small, with c in standard deviations of the population's components, row by row. Were pictures linear in W+, with M the
+Gram matrices of their Jacobian, this were (M_f + M_b + RIDGE)^-1 (M_f + RIDGE) d0: the null space of M_b as its weight
+grows, with the identity of the textbook's lock replaced by what the edit is for. They are not, so the gradient is taken
+through the network itself, by L-BFGS (Liu and Nocedal 1989) from c = 0. It takes the steepest of the region's change
+away first, and is stopped before it gives up the edit for the last hundredths.
 
-Shape legend: L = num_ws, w = w_dim, D = steps of the basis, P = numbers observed of a picture.
+Shape legend: L = num_ws, w = w_dim, k = whitened components, P = numbers observed of a picture.
 """
 
 from __future__ import annotations
@@ -20,30 +22,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tuiface.engine.editing.jacobian import gram
+from tuiface.engine.editing.population import Population
 
 #: lambda at strength 1: an outside change weighs a hundred times an inside one.
 FULL_LOCK = 100.0
-#: epsilon, as a share of the mean curvature: keeps the step among directions that the population uses.
-DAMPING = 0.02
-NUM_STEPS = 4
-#: Longest step, in standard deviations over all groups of rows; two faces of the population lie some twenty apart.
-REACH = 6.0
+#: Squared levels of [-1, 1] that one standard deviation costs: keeps the step among faces of the population.
+RIDGE = 1e-6
+NUM_ITERATIONS = 12
+_HISTORY = 12
+_SCALE = 1e4
+"""Of the cost: L-BFGS stops at absolute tolerances."""
 
-ObserveStep = Callable[[Tensor], Tensor]
-"""A step [1, L, w] on top of the edit -> what is observed of the picture, float32 [P]."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LockSpace:
-    """The Jacobian of one unedited face."""
-
-    steps: Tensor
-    """float32 [D, L, w]."""
-    columns: Tensor
-    """float32 [D, P]: change of the observed numbers for one unit of each step."""
-    base: Tensor
-    """float32 [P]: the unedited face."""
+Observe = Callable[[Tensor], Tensor]
+"""A step [1, L, w] on top of the edit -> what is observed of the picture, float32 [P]; differentiable."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,41 +53,31 @@ def firmness(strength: Tensor) -> Tensor:
     return strength / (1 + slack - strength)
 
 
-def locked_step(space: LockSpace, weights: LockWeights, observe: ObserveStep) -> Tensor:
+def locked_step(population: Population, weights: LockWeights, base: Tensor, num_ws: int, observe: Observe) -> Tensor:
     """The step [1, L, w] to add to an edit so that it leaves the outside alone and does inside what it did.
 
-    `observe` gives the picture of the edit with a step on top. Costs at most `NUM_STEPS` + 1 pictures.
+    base: float32 [P], what is observed of the unedited face. Costs some `NUM_ITERATIONS` pictures and their gradients.
+    The same bits each time for the same number of CPU threads.
     """
-    both = weights.inside + weights.outside
-    normal = gram(space.columns, both)
-    damping = DAMPING * float(gram(space.columns, weights.inside).diagonal().mean()) + 1e-12
-    normal += damping * torch.eye(len(normal), device=normal.device)
-    factor = torch.linalg.cholesky(normal.double())
-    coefficients = torch.zeros(len(space.columns), device=normal.device)
-    target = observed = observe(_combined(space, coefficients))
+    basis = population.basis
+    walked = torch.zeros(num_ws, basis.shape[1], device=basis.device, requires_grad=True)
 
-    def cost() -> float:
-        return float((weights.inside * (observed - target) ** 2 + weights.outside * (observed - space.base) ** 2).sum())
+    def combined() -> Tensor:
+        return (walked @ basis.t())[None]
 
-    best, best_observed, best_cost, share = coefficients, observed, cost(), 1.0
-    for _ in range(NUM_STEPS):
-        residual = weights.inside * (best_observed - target) + weights.outside * (best_observed - space.base)
-        gradient = space.columns @ residual + damping * best
-        step = -torch.cholesky_solve(gradient.double()[:, None], factor)[:, 0].float()
-        coefficients = _within_reach(best + share * step)
-        observed = observe(_combined(space, coefficients))
-        if cost() < best_cost:
-            best, best_observed, best_cost = coefficients, observed, cost()
-        else:  # the picture bends away from its tangent: a shorter step from where it was best
-            share /= 2
-    return _combined(space, best)
+    with torch.no_grad():
+        target = observe(combined())
+    optimiser = torch.optim.LBFGS(
+        [walked], max_iter=NUM_ITERATIONS, history_size=_HISTORY, line_search_fn="strong_wolfe"
+    )
 
+    def cost() -> Tensor:
+        with torch.enable_grad():
+            observed = observe(combined())
+            change = weights.inside * (observed - target) ** 2 + weights.outside * (observed - base) ** 2
+            loss = _SCALE * (change.sum() + RIDGE * walked.square().sum())
+            (walked.grad,) = torch.autograd.grad(loss, walked)
+        return loss
 
-def _within_reach(coefficients: Tensor) -> Tensor:
-    """At most `REACH` long: a lock that would need more cannot hold without leaving every face."""
-    length = float(coefficients.norm())
-    return coefficients if length <= REACH else coefficients * (REACH / length)
-
-
-def _combined(space: LockSpace, coefficients: Tensor) -> Tensor:
-    return torch.einsum("d,dlw->lw", coefficients, space.steps)[None]
+    optimiser.step(cost)  # type: ignore[no-untyped-call]
+    return combined().detach()

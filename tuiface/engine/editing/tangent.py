@@ -23,12 +23,13 @@ from torch import Tensor
 
 from tuiface.engine.editing.reading import AttributeReading
 from tuiface.engine.editing.workshop import Workshop
+from tuiface.engine.readers.disturbance import disturbed
 
 BATCH = 8
 RIDGE = 0.3
 """What a step of the least length for its effect costs, against a leakage of one deviation for each of its own."""
-SHIFT, NOISE, SEED = 1 / 32, 0.12, 3_000_003
-"""How far pictures are moved at most, as a share of their side; the noise's deviation; where both come from."""
+SEED = 3_000_003
+"""Where the disturbance of pictures comes from."""
 
 
 def tangents(workshop: Workshop, reader: AttributeReading, ws: Tensor, deviation: Tensor) -> Tensor:
@@ -52,14 +53,6 @@ def tangents(workshop: Workshop, reader: AttributeReading, ws: Tensor, deviation
             ]
         parts.append(torch.stack(gradients, dim=1) @ basis)
     return torch.cat(parts)
-
-
-def disturbed(images: Tensor, chance: torch.Generator) -> Tensor:
-    """Pictures [N, 3, R, R], each moved by its own few pixels and with noise; differentiable."""
-    most = round(SHIFT * images.shape[-1])
-    shifts = torch.randint(-most, most + 1, (len(images), 2), generator=chance).tolist()
-    moved = torch.stack([torch.roll(image, shift, (1, 2)) for image, shift in zip(images, shifts, strict=True)])
-    return moved + NOISE * torch.randn(images.shape, generator=chance).to(images.device)
 
 
 def discriminant_step(gradients: Tensor, target: int, held: list[int], strictness: float = 1.0) -> Tensor:

@@ -56,5 +56,10 @@ class AttributeReader:
 
     def read_features(self, features: Tensor) -> Tensor:
         """The values [N, len(names)] that features [N, F] hold, for callers who need both."""
+        scores = self.scores(features)
+        return torch.where(self._yes_or_no, scores.sigmoid(), scores * self._spread + self._centre)
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Features [N, F] -> [N, len(names)]: deviations from the mean, log-odds for yes or no. Nothing saturates."""
         outputs: Tensor = self._network.out(features.relu())
-        return torch.where(self._yes_or_no, outputs.sigmoid(), outputs * self._spread + self._centre)
+        return outputs

@@ -2,7 +2,7 @@
 
     repeat
         x, z      <- the next pictures; latents, a share of them the pictures' own (anchors)
-        theta_G   <- Adam:  softplus(-D(T(G(z))))  (+ what holds anchors to their pictures: L1, features of D)
+        theta_G   <- Adam:  softplus(-D(T(G(z))))  (+ what holds anchors to their pictures: L1, features of D, readings)
         theta_G   <- Adam:  path length, every 4th step
         G_ema     <- G_ema moved towards G
         theta_D   <- Adam:  softplus(-D(T(x))) + softplus(D(T(G(z))))        T: augmentation with strength p
@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from tuiface.engine.readers.attributes import AttributeReader
 from tuiface.engine.training.augment import adjust_probability, augment
 from tuiface.engine.training.data import TrainingData, normalise
 from tuiface.engine.training.head_data import HeadData
@@ -32,6 +33,7 @@ from tuiface.engine.training.losses import (
     path_length_penalty,
     path_lengths,
     r1_penalty,
+    reading_distance,
 )
 from tuiface.engine.training.paired import Anchors
 from tuiface.engine.training.state import TrainingState
@@ -54,6 +56,8 @@ class AdversarialStage:
             beta1=settings.discriminator_beta1,
         )
         self.optimizers = {"discriminator": self._discriminator_optimizer}
+        reads = settings.reading_weight and not warmup
+        self._reader = AttributeReader.load(device=str(state.device)) if reads else None
         if not warmup:
             interval = settings.path_length_interval if settings.path_length_weight else None
             self._generator_optimizer = lazy_adam(state.generator.parameters(), settings.generator_lr, interval)
@@ -150,6 +154,9 @@ class AdversarialStage:
                 wanted = self._coarse_features(anchors.heads)
             losses["features"] = feature_distance(self._coarse_features(drawn), wanted)
             loss = loss + settings.feature_weight * losses["features"]
+        if self._reader is not None:
+            losses["readings"] = reading_distance(self._reader, drawn, anchors.heads, self._state.chance.generator)
+            loss = loss + settings.reading_weight * losses["readings"]
         return loss
 
     def _coarse_features(self, images: Tensor) -> list[Tensor]:

@@ -76,6 +76,8 @@ class AdversarialSettings(Value):
     """Heads: weight of the distance between those pictures and their heads."""
     feature_weight: float = Field(0.0, ge=0)
     """Heads: weight of the distance between the discriminator's features of those pictures and of their heads."""
+    reading_weight: float = Field(0.0, ge=0)
+    """Heads: weight of the distance between what the attribute reader sees in those pictures and in their heads."""
 
 
 class AugmentSettings(Value):

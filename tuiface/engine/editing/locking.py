@@ -28,8 +28,8 @@ from tuiface.engine.editing.population import Population
 FULL_LOCK = 100.0
 #: Squared levels of [-1, 1] that one standard deviation costs: keeps the step among faces of the population.
 RIDGE = 1e-6
-NUM_ITERATIONS = 12
-_HISTORY = 12
+NUM_ITERATIONS = 20
+_HISTORY = 20
 _SCALE = 1e4
 """Of the cost: L-BFGS stops at absolute tolerances."""
 

@@ -14,7 +14,6 @@ from tuiface.engine.editing.reading import read_attributes
 from tuiface.engine.editing.tangent import discriminant_step, tangents
 from tuiface.engine.editing.workshop import Workshop
 from tuiface.engine.readers import disturbance
-from tuiface.engine.readers.disturbance import disturbed
 from tuiface.settings import Settings
 
 ROWS, COMPONENTS = 2, 6
@@ -51,17 +50,6 @@ def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path, monkeypatch
         sides = [read_attributes(workshop.generator, reader, ws + sign * step) / deviation for sign in (1, -1)]
         slopes = (sides[0] - sides[1]) / 0.02
         assert torch.allclose(found[:, :, row, component], slopes, atol=0.05 * float(slopes.abs().max()))
-
-
-def test_pictures_are_disturbed_each_in_its_own_way_and_always_alike() -> None:
-    images = torch.linspace(-1, 1, 32).expand(2, 3, 32, 32).clone().requires_grad_()
-    one, other = (disturbed(images, torch.Generator().manual_seed(seed)) for seed in (5, 5))
-    assert torch.equal(one, other)
-    assert not torch.equal(one[0], one[1])
-    assert 0 < (one - images).abs().mean() < 0.3
-    one.sum().backward()  # type: ignore[no-untyped-call]
-    assert images.grad is not None
-    assert torch.equal(images.grad, torch.ones_like(images))
 
 
 def test_step_has_unit_effect_and_spares_what_is_held() -> None:

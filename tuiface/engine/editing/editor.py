@@ -23,7 +23,7 @@ from tuiface.engine.editing import measuring
 from tuiface.engine.editing.blending import border_jump_ratio, feature_blend, paste
 from tuiface.engine.editing.edits import EditSum
 from tuiface.engine.editing.frame_correction import NUM_STEPS, CorrectedFrame, correct_frame
-from tuiface.engine.editing.locking import LockWeights, firmness, locked_step
+from tuiface.engine.editing.locking import FoundStep, LockWeights, firmness, locked_step
 from tuiface.engine.editing.regions import (
     RegionReader,
     locked_mask,
@@ -44,8 +44,6 @@ KEPT_FACES = 4
 #: Weight of the frame's own classes beside the pixels, for locks that hold an outline.
 OUTLINE_WEIGHT = 4.0
 _OUTLINE_REGIONS = ("frame", "hairline", "hair", "background")
-#: A step is scaled to other amounts at most so far.
-MAX_SCALE = 2.0
 #: Farther than this beyond the average draw, hardly one in a thousand lies.
 FAR_SIGMA = 3.0
 
@@ -68,36 +66,7 @@ class _Unedited:
         self.ws = ws
         self.images: dict[tuple[int, Dtype], Tensor] = {}
         self.labels: dict[int, np.ndarray] = {}
-        self.turn: _Turn | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Turn:
-    """The step that locks added to the edits of one recipe."""
-
-    recipe: Recipe
-    num_threads: int
-    """The last bits of a sum depend on how many share it."""
-    edits: EditSum
-    step: Tensor
-    """float32 [1, L, w]."""
-
-    def is_of(self, recipe: Recipe) -> bool:
-        """Whether it need not be looked for again."""
-        same = self.recipe.edits == recipe.edits and self.holds_as(recipe)
-        return same and self.num_threads == torch.get_num_threads()
-
-    def holds_as(self, recipe: Recipe) -> bool:
-        """Whether the recipe's locks hold the same pixels as firmly; what they guarantee beyond the step is theirs."""
-        return _held_alike(self.recipe.locks) == _held_alike(recipe.locks)
-
-    def scaled_to(self, edits: EditSum) -> Tensor:
-        """The step for other amounts of the same edits: in proportion, which holds for small changes."""
-        before, now = self.edits.flat(), edits.flat()
-        names = before.keys() & now.keys()
-        share = sum(float((before[name] * now[name]).sum()) for name in names)
-        length = sum(float(step.square().sum()) for step in before.values())
-        return self.step * (min(max(share / length, -MAX_SCALE), MAX_SCALE) if length else 0.0)
+        self.found: FoundStep | None = None
 
 
 class Editor:
@@ -140,8 +109,8 @@ class Editor:
     def _hurried(self, recipe: Recipe, edits: EditSum, until: int, dtype: Dtype) -> np.ndarray:
         """uint8 [until, until, 3]: with the locks' last step where there was one; nothing blended or measured."""
         face = self._unedited(recipe)
-        if recipe.locks and face.turn is not None and face.turn.holds_as(recipe):
-            edits = EditSum(edits.ws + face.turn.scaled_to(edits), edits.styles)
+        if recipe.locks and face.found is not None and face.found.holds_as(recipe):
+            edits = EditSum(edits.ws + face.found.scaled_to(edits), edits.styles)
         return to_pixels(self._image(face, edits, until, dtype))
 
     def _locked(self, recipe: Recipe, edits: EditSum, until: int, dtype: Dtype) -> Rendered:
@@ -172,7 +141,7 @@ class Editor:
     def turned(self, recipe: Recipe, edits: EditSum) -> EditSum:
         """The recipe's `edits` with the step that keeps them out of its locked regions; the last one is kept."""
         face = self._unedited(recipe)
-        if face.turn is None or not face.turn.is_of(recipe):
+        if face.found is None or not face.found.is_of(recipe):
             side = self._side()
             synthesis, noise = self.renderer.generator.synthesis, self.renderer.noise_maps(face.recipe.noise, side)
 
@@ -184,8 +153,8 @@ class Editor:
             base = observe(still.ws, still)
             weights = self._weights(face, recipe.locks)
             step = locked_step(self.renderer.population(), weights, base, face.ws.shape[1], observe)
-            face.turn = _Turn(recipe, torch.get_num_threads(), edits, step)
-        return EditSum(edits.ws + face.turn.step, edits.styles)
+            face.found = FoundStep(recipe, torch.get_num_threads(), edits, step)
+        return EditSum(edits.ws + face.found.step, edits.styles)
 
     def predicted_change(self, recipe: Recipe, edits: EditSum) -> float:
         """What the edits will change in the locked regions, root mean square in levels, before they are made.
@@ -340,10 +309,6 @@ class Editor:
         found["population_sigma"] = round(distance, 3)
         far = f"edited {distance:.1f} sigma beyond this network's population" if distance > FAR_SIGMA else ""
         return Rendered(pixels, found, (far,) if far else ())
-
-
-def _held_alike(locks: tuple[RegionLock, ...]) -> list[RegionLock]:
-    return [lock.model_copy(update={"guarantee": "direction"}) for lock in locks]
 
 
 def _scaled(edits: EditSum, share: float) -> EditSum:

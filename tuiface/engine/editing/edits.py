@@ -35,7 +35,7 @@ class EditSum:
         """Whether nothing moves."""
         return not bool(self.ws.any()) and not any(bool(step.any()) for step in self.styles.values())
 
-    def flat(self) -> dict[str, Tensor]:
+    def by_name(self) -> dict[str, Tensor]:
         """All steps by name, those of W+ under the empty one."""
         return {"": self.ws, **self.styles}
 

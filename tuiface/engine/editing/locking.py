@@ -22,13 +22,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tuiface.engine.editing.edits import EditSum
 from tuiface.engine.editing.population import Population
+from tuiface.recipe import Recipe, RegionLock
 
 #: lambda at strength 1: an outside change weighs a hundred times an inside one.
 FULL_LOCK = 100.0
 #: Squared levels of [-1, 1] that one standard deviation costs: keeps the step among faces of the population.
 RIDGE = 1e-6
 NUM_ITERATIONS = 20
+#: A step that was found is scaled to other amounts at most so far.
+MAX_SCALE = 2.0
 _HISTORY = 20
 _SCALE = 1e4
 """Of the cost: L-BFGS stops at absolute tolerances."""
@@ -45,6 +49,38 @@ class LockWeights:
     """float32 [P], sums to 1."""
     outside: Tensor
     """float32 [P]: lambda times a weighting that sums to 1 at strength 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundStep:
+    """The step that locks added to the edits of one recipe."""
+
+    recipe: Recipe
+    num_threads: int
+    """The last bits of a sum depend on how many share it."""
+    edits: EditSum
+    step: Tensor
+    """float32 [1, L, w]."""
+
+    def is_of(self, recipe: Recipe) -> bool:
+        """Whether it need not be looked for again."""
+        same = self.recipe.edits == recipe.edits and self.holds_as(recipe)
+        return same and self.num_threads == torch.get_num_threads()
+
+    def holds_as(self, recipe: Recipe) -> bool:
+        """Whether the recipe's locks hold the same pixels as firmly; what they guarantee beyond the step is theirs."""
+        return _without_guarantees(self.recipe) == _without_guarantees(recipe)
+
+    def scaled_to(self, edits: EditSum) -> Tensor:
+        """The step [1, L, w] for other amounts of the same edits: in proportion, which holds for small changes."""
+        before, now = self.edits.by_name(), edits.by_name()
+        share = sum(float((before[name] * now[name]).sum()) for name in before.keys() & now.keys())
+        length = sum(float(step.square().sum()) for step in before.values())
+        return self.step * (min(max(share / length, -MAX_SCALE), MAX_SCALE) if length else 0.0)
+
+
+def _without_guarantees(recipe: Recipe) -> list[RegionLock]:
+    return [lock.model_copy(update={"guarantee": "direction"}) for lock in recipe.locks]
 
 
 def firmness(strength: Tensor) -> Tensor:

@@ -9,9 +9,8 @@ with g_t the gradient of the target and g_j those of what is to be held still. I
 unevenness as the scatter within, and InterFaceGAN's conditional direction (Shen et al. 2020, arXiv 2005.09635) where
 gradients are the same on all faces and the ridge goes to 0.
 
-A reader has blind spots that steps could grow into: they would change what is read and nothing that is seen. So each
-picture is moved a little and given noise before it is read for its gradient; by a reader that was trained on its own,
-smile then moves by three quarters of what the first one reads, and by two thirds without.
+Pictures are disturbed before they are read (readers/disturbance.py): by a reader that was trained on its own, smile
+then moves by three quarters of what the first one reads, and by two thirds without.
 
 Shape legend: N = faces, A = attributes, L = num_ws, w = w_dim, k = whitened components, R = stacked constraints.
 """

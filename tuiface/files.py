@@ -38,6 +38,20 @@ def make_folder(path: Path) -> None:
             raise OutputError(f"{quoted(path)} cannot be a folder: a file is in the way", "name another one") from None
 
 
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[None]:
+    """`make_folder`, and take the folder away again where the block fails before anything of its own is in it."""
+    was_there = path.exists()
+    make_folder(path)
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            with contextlib.suppress(OSError):  # it holds something
+                path.rmdir()
+        raise
+
+
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise OutputError if `path` exists and `force` is not set: asked before work begins, so that none is lost."""
     if not force and os.path.lexists(path):

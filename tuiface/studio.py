@@ -143,9 +143,14 @@ class Face:
         """
         side = self.studio.info.resolution
         if mask.shape != (side, side):
-            raise UsageError(f"a mask of {mask.shape[1]} x {mask.shape[0]} px; this model takes {side} x {side}")
-        if mask.all() or not mask.any():
-            raise UsageError("the mask is empty" if not mask.any() else "the mask leaves nothing that may change")
+            raise UsageError(
+                f"a mask of {mask.shape[1]} x {mask.shape[0]} px; this model takes {side} x {side}",
+                "draw it on a full-size picture of this model",
+            )
+        if not mask.any():
+            raise UsageError("the mask is empty", "paint white what must stay")
+        if mask.all():
+            raise UsageError("the mask leaves nothing that may change", "paint black what edits may move")
         lock = RegionLock(
             region="mask", strength=float(strength), guarantee=guarantee, mask=LockMask.from_array(mask.astype(bool))
         )

@@ -11,7 +11,7 @@ from tuiface.cli import Parser, common_flags
 from tuiface.commands import train
 from tuiface.engine.checkpoints import open_native_header
 from tuiface.engine.training import FILE_NAME, choose_precision, read_header, recommended_settings
-from tuiface.errors import EXIT_DONE, OutputError, TuifaceError, UsageError
+from tuiface.errors import EXIT_DONE, InputFileError, OutputError, TuifaceError, UsageError
 
 TINY = ("--channel-base", "64", "--channel-max", "8", "--batch", "8", "--precision", "float32", "--threads", "1")
 
@@ -45,6 +45,13 @@ def test_a_second_run_does_not_overwrite_the_first(pictures: Path, tmp_path: Pat
     call(*new)
     with pytest.raises(OutputError, match="there is a run in"):
         call(*new)
+
+
+def test_refused_data_leave_no_folder_behind(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "bad.png").write_text("hello")
+    with pytest.raises(InputFileError, match="damaged"):
+        call("--data", str(pictures), "--res", "8", "--out", str(tmp_path / "run"), *TINY)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_is_not_resumed_with_other_settings(pictures: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tuiface import files
 from tuiface.errors import OutputError
-from tuiface.files import make_folder, write_file
+from tuiface.files import make_folder, new_folder, write_file
 
 
 @pytest.fixture(params=["unnamed", "hidden"])
@@ -129,6 +129,22 @@ def test_file_in_the_way_of_a_folder_is_said(path: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="a file is in the way"):
         make_folder(tmp_path / path)
+
+
+@pytest.mark.parametrize("kept", ["", "run/there before", "run/written"])
+def test_new_folder_goes_with_a_failure_unless_it_holds_something(kept: str, tmp_path: Path) -> None:
+    if kept.endswith("before"):
+        (tmp_path / "run").mkdir()
+
+    def fail() -> None:
+        with new_folder(tmp_path / "run"):
+            if kept.endswith("written"):
+                (tmp_path / kept).write_text("x")
+            raise OutputError("no")
+
+    with pytest.raises(OutputError, match="no"):
+        fail()
+    assert (tmp_path / "run").exists() == bool(kept)
 
 
 def test_new_files_may_be_read_by_the_group(way: str, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from tuiface.engine.training.snapshots import FILE_NAME, load_snapshot, restore_
 from tuiface.engine.training.starting import Start, begin_from
 from tuiface.engine.training.state import STAGES, StageName, TrainingState
 from tuiface.errors import UsageError, quoted
-from tuiface.files import make_folder
+from tuiface.files import new_folder
 
 MODEL_NAME = "best.safetensors"
 
@@ -204,7 +204,11 @@ def train(
     """
     if limits.threads:
         torch.set_num_threads(limits.threads)
-    make_folder(limits.out)
+    with new_folder(limits.out):
+        return _train(settings, limits, resume, start)
+
+
+def _train(settings: TrainingSettings, limits: RunLimits, resume: Path | None, start: Start | None) -> Outcome:
     state = TrainingState(settings, limits.device)
     if resume is not None:
         load_snapshot(state, resume)

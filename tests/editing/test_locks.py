@@ -208,7 +208,7 @@ def test_smooth_lock_is_the_closed_form_for_a_linear_picture() -> None:
     chance = torch.Generator().manual_seed(0)
     columns = torch.randn(6, 20, generator=chance)
     weights = LockWeights(torch.zeros(20), torch.zeros(20))
-    weights.inside[:12], weights.outside[12:] = 1 / 12, 5 / 8
+    weights.inside[:12], weights.outside[12:] = 1 / 12, 50 / 8
     start = torch.randn(6, generator=chance)
     population = Population(torch.zeros(6), torch.eye(6), torch.eye(6), torch.ones(6), 2.4, 0.7)
 
@@ -219,8 +219,8 @@ def test_smooth_lock_is_the_closed_form_for_a_linear_picture() -> None:
     inner, outer = ((columns * w) @ columns.t() for w in (weights.inside, weights.outside))
     ridge = RIDGE * torch.eye(6)
     expected = torch.linalg.solve(inner + outer + ridge, (inner + ridge) @ start)
-    assert torch.allclose(start + added[0, 0], expected, atol=0.02)
-    assert (expected @ columns)[12:].norm() < 0.6 * (start @ columns)[12:].norm()
+    assert torch.allclose(start + added[0, 0], expected, atol=2e-3)
+    assert (expected @ columns)[12:].norm() < 0.35 * (start @ columns)[12:].norm()
 
 
 def test_last_step_serves_hurried_pictures_and_other_guarantees(face: Face, engine: LocalEngine) -> None:

@@ -22,6 +22,7 @@ from textual.strip import Strip
 
 from tuiface.app import TuifaceApp
 from tuiface.screens.answering import AnsweringScreen
+from tuiface.screens.face import FaceScreen
 from tuiface.screens.models import ModelsScreen
 from tuiface.screens.welcome import remember_welcome
 from tuiface.screens.widgets.face_view import FaceView
@@ -173,6 +174,7 @@ async def settled(app: TuifaceApp, pilot: Pilot[None]) -> None:
     """Wait for pictures, threads and jobs."""
     await until(lambda: app.session.phase == "ready" and not app.session.is_behind and not app.session.saving)
     await until(lambda: all(job.is_over for job in app.session.jobs.values()))
+    await until(lambda: not isinstance(app.screen, FaceScreen) or not (app.session.is_hurried or app.session.is_behind))
     await pilot.pause(0.5)
     await until(lambda: not isinstance(app.screen, AnsweringScreen) or app.screen.is_asking)
     await until(lambda: not isinstance(app.screen, ModelsScreen) or app.screen.is_settled)

@@ -247,17 +247,24 @@ async def test_an_edited_face_is_hurried_first_and_measured_when_the_keys_rest(o
     async with open_app(lambda engine: engine.measures.update(MEASURES), settings=own, size=(160, 50)) as tui:
         await tui.press("f")
         await find(tui, "smile")
+        await tui.settled()
         before = len(tui.engine.jobs)
+        tui.engine.holds = True  # or a slow test would find the keys at rest already
         await tui.press("right")
+        await tui.until(lambda: tui.engine.held)
         assert tui.engine.jobs[before].hurried
         assert "then measured" in tui.text()
+        tui.engine.holds = False
+        tui.engine.release()
         await tui.until(lambda: "frame variation" in tui.text())
         assert [job.hurried for job in tui.engine.jobs[before:]] == [True, False]
         assert not tui.engine.jobs[-1].draft
         text = tui.text()
         for words in ("0.42 %", "0.3 px", "0.8 levels", "0.7 levels, at most 3", "+3.4 sigma"):
             assert words in text
+        tui.engine.holds = True
         await tui.press("right")
+        await tui.until(lambda: tui.engine.held)
         assert "0.42 %" not in tui.text(), "measures are of the face on the screen"
 
 

@@ -9,6 +9,7 @@ import torch
 
 from tests.conftest import MODEL
 from tests.editing.fakes import PixelAttributes
+from tuiface.engine.editing import tangent
 from tuiface.engine.editing.learning import Bench
 from tuiface.engine.editing.reading import read_attributes
 from tuiface.engine.editing.tangent import discriminant_step, tangents
@@ -33,7 +34,7 @@ def effects(g: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
 
 def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disturbance, "SHIFT", 0.0)
-    monkeypatch.setattr(disturbance, "NOISE", 0.0)
+    monkeypatch.setattr(tangent, "NOISE", 0.0)
     workshop = Workshop.open(Settings(model=MODEL, device="cpu", threads=1, cache=shared_cache))
     vars(workshop)["draft_dtype"] = "float32"  # drafts round slopes to a twentieth
     with torch.no_grad():

@@ -27,6 +27,8 @@ from tuiface.engine.readers.disturbance import disturbed
 BATCH = 8
 RIDGE = 0.3
 """What a step of the least length for its effect costs, against a leakage of one deviation for each of its own."""
+NOISE = 0.12
+"""Standard deviation of the noise that pictures are disturbed by."""
 SEED = 3_000_003
 """Where the disturbance of pictures comes from."""
 
@@ -45,7 +47,7 @@ def tangents(workshop: Workshop, reader: AttributeReading, ws: Tensor, deviation
         rows = chunk.detach().clone().requires_grad_()
         with torch.enable_grad():
             images = generator.synthesis(generator.synthesis.styles(rows), noise, until, dtype)
-            values = reader.read(disturbed(images.clamp(-1, 1), chance)) / deviation
+            values = reader.read(disturbed(images.clamp(-1, 1), chance, NOISE)) / deviation
             gradients = [
                 torch.autograd.grad(values[:, a].sum(), rows, retain_graph=a + 1 < values.shape[1])[0]
                 for a in range(values.shape[1])

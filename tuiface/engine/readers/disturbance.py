@@ -11,13 +11,15 @@ from torch import Tensor
 
 SHIFT = 1 / 32
 """How far pictures are moved at most, as a share of their side."""
-NOISE = 0.12
-"""Standard deviation of the noise, for pictures in [-1, 1]."""
 
 
-def disturbed(images: Tensor, chance: torch.Generator) -> Tensor:
-    """Pictures [N, C, R, R], each moved by its own few pixels and with noise; differentiable."""
+def disturbed(images: Tensor, chance: torch.Generator, noise: float) -> Tensor:
+    """Pictures [N, C, R, R], each moved by its own few pixels and with noise of this deviation; differentiable.
+
+    Much of it closes more blind spots and hides fine detail: of an open mouth, the shipped reader still sees 72 % under
+    0.12, and 84 % under 0.06.
+    """
     most = round(SHIFT * images.shape[-1])
     shifts = torch.randint(-most, most + 1, (len(images), 2), generator=chance, device=chance.device).tolist()
     moved = torch.stack([torch.roll(image, shift, (1, 2)) for image, shift in zip(images, shifts, strict=True)])
-    return moved + NOISE * torch.randn(images.shape, generator=chance, device=chance.device).to(images.device)
+    return moved + noise * torch.randn(images.shape, generator=chance, device=chance.device).to(images.device)

@@ -33,7 +33,7 @@ _HEADS = _PICTURES.model_copy(
         # finds within 16 kimg that doubled contours deceive D, and D does not recover.
         "gamma": 1.0,
         "warmup_kimg": 10.0,
-        "generator_lr": 0.0002,
+        "generator_lr": 0.0003,
         "discriminator_lr": 0.002,
         "discriminator_beta1": 0.5,
         "r1_interval": 8,
@@ -47,7 +47,7 @@ _HEADS = _PICTURES.model_copy(
         # Its gradient in the picture is then about twice as long as that of the adversarial loss.
         "feature_weight": 10.0,
         # Likewise. Without, smiles and open mouths of known heads come out half as strong as they are.
-        "reading_weight": 0.5,
+        "reading_weight": 2.0,
     }
 )
 _PAIRED = PairedSettings(regression_kimg=260.0, distillation_kimg=4000.0, encoder_width=512)

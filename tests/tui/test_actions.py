@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NoReturn
 
 import pytest
 
@@ -161,6 +162,16 @@ def recipe(**changes: object) -> Recipe:
 def test_the_command_line_says_the_whole_recipe(changes: dict[str, object], line: str) -> None:
     assert command_line(recipe(**changes), Settings()) == line
     build_parser().parse_args(line.split()[1:])
+
+
+def test_the_command_line_of_a_face_without_edits_reads_no_directions() -> None:
+    """It is written anew with every key."""
+
+    class Unread:
+        def entries(self, model: object) -> NoReturn:
+            raise AssertionError("read")
+
+    assert command_line(recipe(), Settings(), Unread()) == "tuiface render 42 --psi 0.7"  # type: ignore[arg-type]
 
 
 def test_the_command_line_names_the_model_as_a_shell_takes_it() -> None:

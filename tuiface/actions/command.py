@@ -59,7 +59,8 @@ def _edit_words(recipe: Recipe, catalogue: Catalogue | None) -> list[str] | None
 
     if any(lock.mask is not None for lock in recipe.locks) or (recipe.edits and catalogue is None):
         return None
-    known = {} if catalogue is None else {e.direction.name: e.direction for e in catalogue.entries(recipe.model)}
+    entries = catalogue.entries(recipe.model) if catalogue is not None and recipe.edits else []  # reads files
+    known = {entry.direction.name: entry.direction for entry in entries}
     words: list[str] = []
     is_beyond = False
     for edit in recipe.edits:

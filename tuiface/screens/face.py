@@ -71,9 +71,9 @@ class FaceScreen(WorkScreen):
     def show_body(self) -> None:
         """The picture and its numbers."""
         self._show_face()
-        self.query_one(KnobList).refresh()
-        self.query_one(MeasureLines).refresh(layout=True)
-        self.query_one(FacePanel).refresh()
+        self.query_one(KnobList).renew()
+        self.query_one(MeasureLines).renew()
+        self.query_one(FacePanel).renew()
         self._wait_for_quiet()
 
     def on_screen_resume(self) -> None:

@@ -6,9 +6,9 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from textual.content import Content
-from textual.widget import Widget
 
 from tuiface.screens.summary import one_line, summarize
+from tuiface.screens.widgets.content_lines import ContentLines
 from tuiface.screens.widgets.gauge import draw_gauge
 
 if TYPE_CHECKING:
@@ -24,21 +24,22 @@ _NOTICE = "$text-warning"
 _MAX_GAUGE = 21
 
 
-class FacePanel(Widget):
+class FacePanel(ContentLines):
     """Draws the session's summary in the width that it gets."""
 
     def __init__(self, session: Session, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._session = session
 
-    def render(self) -> Content:
+    def lines(self) -> list[Content]:
         """The session as it is now."""
         width, height = self.content_size
         if self.screen.has_class("-narrow"):
-            return Content(one_line(self._session))
+            return [Content(one_line(self._session))]
         sections = [self._section_lines(section, width) for section in summarize(self._session)]
         has_room = sum(map(len, sections)) + len(sections) - 1 <= height
-        return _join([_join(lines, "\n") for lines in sections], "\n\n" if has_room else "\n")
+        between = [Content("")] if has_room else []
+        return [line for i, lines in enumerate(sections) for line in ((between if i else []) + lines)]
 
     def _section_lines(self, section: Section, width: int) -> list[Content]:
         lines = [Content.styled(section.title, _HEADING)]
@@ -58,7 +59,3 @@ def _row_lines(row: Row, width: int) -> list[Content]:
     label = Content.styled(row.label.ljust(indent), _LABEL)
     blank = Content(" " * indent)
     return [Content.assemble(blank if i else label, Content.styled(part, style)) for i, part in enumerate(parts)]
-
-
-def _join(parts: list[Content], between: str) -> Content:
-    return Content(between).join(parts)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.events import MouseScrollDown, MouseScrollUp
 from textual.style import Style
-from textual.widget import Widget
 
 from tuiface.language import tr
 from tuiface.screens.knobs import Knob, knobs
+from tuiface.screens.widgets.content_lines import ContentLines
 from tuiface.screens.widgets.gauge import LINE, MARK, draw_gauge
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _WARNING = "$text-warning"
 _LEAST_GAUGE = 7
 
 
-class KnobList(Widget):
+class KnobList(ContentLines):
     """Draws `knobs(session)` in the width that it gets; a click chooses a row."""
 
     ALLOW_SELECT = False
@@ -37,7 +37,7 @@ class KnobList(Widget):
         self._drawn: dict[tuple[Knob, int, bool], list[Content]] = {}
         """Rows of the last drawing: of sixty, a key changes one or two."""
 
-    def render(self) -> Content:
+    def lines(self) -> list[Content]:
         """The rows around the chosen one."""
         width, height = self.content_size
         before, self._drawn = self._drawn, {}
@@ -56,10 +56,10 @@ class KnobList(Widget):
             lines += rows
             if is_chosen:
                 last = len(lines)
-            if knob.kind == "noise" and self._session.studio is not None and not self._session.concepts:
+            if knob.kind == "noise" and self._session.is_settled and not self._session.concepts:
                 lines += [Content(""), *_sentence(_no_directions(), width), Content("")]
         self._scroll(first, last, len(lines), height)
-        return Content("\n").join(lines[self._top : self._top + height])
+        return lines[self._top : self._top + height]
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         """The row below."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 from textual.geometry import Size
-from textual.widget import Widget
 
 from tuiface.screens.measures import Measure, measures_of
+from tuiface.screens.widgets.content_lines import ContentLines
 
 if TYPE_CHECKING:
     from tuiface.screens.session import Session
@@ -18,7 +18,7 @@ _GAP = "   "
 _LABEL_WIDTH = 21
 
 
-class MeasureLines(Widget):
+class MeasureLines(ContentLines):
     """One measure a line where the screen is high; else as many in a line as fit."""
 
     ALLOW_SELECT = False
@@ -27,15 +27,21 @@ class MeasureLines(Widget):
         super().__init__(id=id)
         self._session = session
 
-    def render(self) -> Content:
+    def lines(self) -> list[Content]:
         """The measures of the picture on the screen."""
-        return Content("\n").join(self._lines(self.content_size.width))
+        return self._measured(self.content_size.width)
+
+    def renew(self) -> None:
+        """Draw what has changed; lay out anew only where there are more lines, or fewer."""
+        if len(self._measured(self.content_size.width)) != self.content_size.height:
+            self.refresh(layout=True)
+        super().renew()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as there are."""
-        return len(self._lines(width))
+        return len(self._measured(width))
 
-    def _lines(self, width: int) -> list[Content]:
+    def _measured(self, width: int) -> list[Content]:
         found = measures_of(self._session)
         if self.screen.has_class("-high"):
             return [_entry(measure, _LABEL_WIDTH) for measure in found]

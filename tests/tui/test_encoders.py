@@ -117,6 +117,14 @@ def test_a_draft_is_a_fraction_of_the_bytes(graphics: str) -> None:
     assert size(draft=True) < 0.7 * size(draft=False)
 
 
+def test_coarse_levels_make_neighbours_alike_and_stay_near() -> None:
+    levels = np.arange(256, dtype=np.uint8)
+    coarse = halfblock.coarsen(levels, 16)
+    assert len(np.unique(coarse)) == 16
+    assert np.abs(coarse.astype(int) - levels).max() <= 8
+    assert halfblock.coarsen(levels, 1) is levels
+
+
 def test_a_small_picture_is_sent_at_its_own_size() -> None:
     encoded = encode(random_pixels(32, 32), 60, 30, Capabilities(graphics="kitty"), draft=True)
     assert not encoded.is_draft

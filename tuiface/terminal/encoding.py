@@ -13,6 +13,9 @@ from tuiface.terminal.capabilities import Capabilities, Protocol
 if TYPE_CHECKING:
     from textual.strip import Strip
 
+DRAFT_STEP = 16
+"""Between the levels of a channel in coloured cells that are drafts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -50,12 +53,13 @@ def encode(pixels: np.ndarray, columns: int, rows: int, capabilities: Capabiliti
 def encode_cells(
     pixels: np.ndarray, columns: int, rows: int, capabilities: Capabilities, *, draft: bool = False
 ) -> Encoded:
-    """The same in coloured cells, which every terminal takes. A draft has pairs of equal cells: half the bytes."""
-    across = max(1, columns // 2) if draft else columns
+    """The same in coloured cells, which every terminal takes. A draft has pairs of equal cells, of fewer colours: less
+    than half of the bytes."""
+    across, step = (max(1, columns // 2), DRAFT_STEP) if draft else (columns, 1)
     if capabilities.mosaic == "half" or not capabilities.unicode or capabilities.colours != "truecolor":
-        cells = halfblock.to_cells(pixels, across, rows, capabilities)
+        cells = halfblock.to_cells(pixels, across, rows, capabilities, step=step)
     else:
-        cells = mosaic.to_cells(pixels, across, rows, capabilities.mosaic)
+        cells = mosaic.to_cells(pixels, across, rows, capabilities.mosaic, step=step)
     if across != columns:
         cells = cells[:, np.minimum(np.arange(columns) // 2, across - 1)]
     return Encoded("block", columns, rows, pixels, draft, cells=cells)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.color import Color
@@ -17,6 +18,9 @@ from textual.strip import Strip
 
 from tuiface.terminal.capabilities import Capabilities, Colours
 from tuiface.terminal.private_api import truecolor_style
+
+if TYPE_CHECKING:
+    from PIL.Image import Resampling
 
 UPPER_HALF = "▀"
 
@@ -39,10 +43,14 @@ def draw(pixels: np.ndarray, columns: int, rows: int, capabilities: Capabilities
     return to_strips(to_cells(pixels, columns, rows, capabilities))
 
 
-def to_cells(pixels: np.ndarray, columns: int, rows: int, capabilities: Capabilities) -> np.ndarray:
-    """Colours of the cells: uint8 [R, C, P, 3], or [R, C, P, 1] with palette numbers where colours are few."""
+def to_cells(pixels: np.ndarray, columns: int, rows: int, capabilities: Capabilities, *, step: int = 1) -> np.ndarray:
+    """Colours of the cells: uint8 [R, C, P, 3], or [R, C, P, 1] with palette numbers where colours are few.
+
+    `step`: of the levels of a channel, as in `coarsen`.
+    """
     per_cell = capabilities.pixels_per_cell
-    fine = quantise(resample(pixels, rows * per_cell, columns), capabilities.colours)  # [R P, C, 3 or 1]
+    fine = coarsen(resample(pixels, rows * per_cell, columns), step)  # [R P, C, 3]
+    fine = quantise(fine, capabilities.colours)  # [R P, C, 3 or 1]
     return fine.reshape(rows, per_cell, columns, -1).swapaxes(1, 2)
 
 
@@ -50,7 +58,7 @@ def to_cells(pixels: np.ndarray, columns: int, rows: int, capabilities: Capabili
 
 
 def resample(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """uint8 [H, W, 3] -> uint8 [height, width, 3] by a Lanczos filter, in linear light.
+    """uint8 [H, W, 3] -> uint8 [height, width, 3] by a Lanczos filter (bicubic where enlarged), in linear light.
 
     Averaging sRGB numbers instead of light darkens fine texture: hair and brows would change with the window's size.
     """
@@ -58,10 +66,31 @@ def resample(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     if (source_height, source_width) == (height, width):
         return pixels
     light = _linear_light()[pixels]  # [H, W, 3]
-    light = np.einsum("hH,HWc->hWc", _weights(source_height, height), light, optimize=True)
-    light = np.einsum("wW,hWc->hwc", _weights(source_width, width), light, optimize=True)
-    numbers: np.ndarray = np.searchsorted(_rounding_borders(), light)
+    resized = np.stack([_resize(light[..., channel], height, width) for channel in range(3)], axis=2)
+    numbers: np.ndarray = np.searchsorted(_rounding_borders(), resized)
     return numbers.astype(np.uint8)
+
+
+def coarsen(pixels: np.ndarray, step: int) -> np.ndarray:
+    """uint8 with every `step`-th level alone: more neighbours are alike, and need no bytes of their own."""
+    return pixels if step == 1 else pixels // step * step + step // 2
+
+
+def _resize(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """float32 [H, W] -> [height, width]. By Pillow, whose one thread leaves the other cores to the engine: those of a
+    matrix product go on spinning for milliseconds after it."""
+    from PIL import Image
+
+    image = Image.fromarray(values)
+    image = image.resize((width, image.height), _filter(image.width, width))
+    return np.asarray(image.resize((width, height), _filter(image.height, height)))
+
+
+def _filter(source: int, target: int) -> Resampling:
+    """Three lobes sharpen a reduction; enlarging, they leave dark halos around light skin."""
+    from PIL.Image import Resampling
+
+    return Resampling.LANCZOS if source > target else Resampling.BICUBIC
 
 
 def mean_light(parts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -85,18 +114,6 @@ def _rounding_borders() -> np.ndarray:
 
 def _srgb_to_linear(value: np.ndarray) -> np.ndarray:
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-@lru_cache(maxsize=32)
-def _weights(source: int, target: int) -> np.ndarray:
-    """float32 [target, source]: each row holds the Lanczos weights of one target pixel; rows sum to 1."""
-    scale = max(1.0, source / target)
-    lobes = 3 if source > target else 2  # three sharpen a reduction; enlarging, they leave dark halos around light skin
-    centres = (np.arange(target) + 0.5) * source / target
-    distance = (np.arange(source) + 0.5 - centres[:, None]) / scale
-    kernel = np.sinc(distance) * np.sinc(distance / lobes) * (np.abs(distance) < lobes)
-    weights: np.ndarray = kernel / kernel.sum(axis=1, keepdims=True)
-    return weights.astype(np.float32)
 
 
 # --- colours -----------------------------------------------------------------------------------------------------

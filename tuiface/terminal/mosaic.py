@@ -16,7 +16,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from tuiface.terminal.capabilities import Mosaic
-from tuiface.terminal.halfblock import mean_light, resample
+from tuiface.terminal.halfblock import coarsen, mean_light, resample
 from tuiface.terminal.private_api import truecolor_style
 
 QUADRANTS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
@@ -33,10 +33,13 @@ class _Grid:
     """float32 [M, P]: 1 where the ink is. The last pixel is always paper: the complement is the same division."""
 
 
-def to_cells(pixels: np.ndarray, columns: int, rows: int, mosaic: Mosaic) -> np.ndarray:
-    """Colours and glyphs of the cells, int16 [rows, columns, 7], for uint8 [H, W, 3] stretched over them."""
+def to_cells(pixels: np.ndarray, columns: int, rows: int, mosaic: Mosaic, *, step: int = 1) -> np.ndarray:
+    """Colours and glyphs of the cells, int16 [rows, columns, 7], for uint8 [H, W, 3] stretched over them.
+
+    `step`: of the levels of a channel, as in `coarsen`.
+    """
     grid = _grid(mosaic)
-    fine = resample(pixels, rows * grid.rows, columns * 2)  # [R r, C 2, 3]
+    fine = coarsen(resample(pixels, rows * grid.rows, columns * 2), step)  # [R r, C 2, 3]
     parts = fine.reshape(rows, grid.rows, columns, 2, 3).swapaxes(1, 2).reshape(rows * columns, -1, 3)  # [R C, P, 3]
     number = _best_divisions(parts.astype(np.float32), grid.masks)  # [R C]
     ink = grid.masks[number][..., None] > 0  # [R C, P, 1]

@@ -7,6 +7,7 @@ engine starts.
 from __future__ import annotations
 
 import datetime
+import gc
 import logging
 import os
 from collections.abc import Iterable
@@ -74,6 +75,12 @@ def run_app(settings: Settings, probe: Probe | None = None) -> int:
         raise UsageError(f"no theme {quoted(settings.theme)}", nearest(settings.theme, names) or ", ".join(names))
     app.run()
     return app.return_code or EXIT_DONE
+
+
+def _collect_garbage() -> None:
+    """From here on, if the command line stopped it for the start; what was imported until now stays."""
+    gc.freeze()
+    gc.enable()
 
 
 class TuifaceApp(App[None]):
@@ -151,6 +158,8 @@ class TuifaceApp(App[None]):
         info = message.studio.info
         log.info("engine ready: %s, %s px, %s %s", info.model.name, info.resolution, info.device, info.device_name)
         self.session.engine_ready(message.studio)
+        import tuiface.terminal.encoding  # noqa: F401 - while the engine draws
+
         if message.remark:
             self.notify(message.remark, title=tr("A private engine"), severity="warning", timeout=10, markup=False)
         self.show_state()
@@ -159,6 +168,7 @@ class TuifaceApp(App[None]):
     def on_engine_failed(self, message: EngineFailed) -> None:
         """Say why, and what to do; the exit code says it too."""
         log.error("engine not started: %s", message.error)
+        _collect_garbage()
         self.session.engine_failed(message.error)
         self.show_state()
         if self.session.studio is not None:
@@ -168,6 +178,13 @@ class TuifaceApp(App[None]):
         """Draw the picture, unless a newer one is on the screen."""
         if self.session.accept(message.frame):
             self.show_state()
+            if not self.session.is_settled:
+                self.call_after_refresh(self._settle)
+
+    def _settle(self) -> None:
+        self.session.settle()
+        self.show_state()
+        _collect_garbage()
 
     def on_tile_arrived(self, message: TileArrived) -> None:
         """Draw a small picture where it is shown."""
@@ -199,7 +216,7 @@ class TuifaceApp(App[None]):
         if self._link.is_alive:
             self.session.preview_refused()
             self._tell_error(tr("Not rendered"), message.error)
-            self.show_state()
+            self._settle()
         else:
             self._engine_died(message.error)
 

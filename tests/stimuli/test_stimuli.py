@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from tuiface.recipe import LatentSource
 from tuiface.settings import Settings
 from tuiface.stimuli.morph import SPACES, Morph, Space, series_name
 from tuiface.stimuli.neighbours import draw_z, neighbours
-from tuiface.stimuli.series import Cancelled, gif_bytes, save_series
+from tuiface.stimuli.series import Cancelled, gif_bytes, mp4_bytes, save_series
 from tuiface.stimuli.swap import default_rows, swap
 from tuiface.studio import Studio
 
@@ -166,6 +167,18 @@ def test_a_film_without_ffmpeg_is_refused_before_the_work(
     with pytest.raises(UsageError, match="needs ffmpeg"):
         save_series([studio.face(1)], tmp_path / "out", "x", films=["mp4"])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="an MP4 needs ffmpeg")
+def test_an_mp4_holds_every_picture_in_its_colours(tmp_path: Path) -> None:
+    pictures = [np.full((32, 32, 3), colour, np.uint8) for colour in ((200, 60, 30), (30, 160, 60), (40, 60, 200))]
+    film, frames = tmp_path / "film.mp4", tmp_path / "frame-%d.png"
+    film.write_bytes(mp4_bytes(pictures, 25))
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(film), str(frames)], check=True)
+    read = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(tmp_path.glob("frame-*.png"))]
+    assert len(read) == 3
+    for wanted, got in zip(pictures, read, strict=True):
+        assert np.abs(wanted.astype(int) - got).max() < 20
 
 
 def test_a_gif_keeps_the_pictures_apart() -> None:

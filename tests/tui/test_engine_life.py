@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from pathlib import Path
 
@@ -37,6 +38,30 @@ async def test_a_face_saved_before_the_engine_is_there_is_saved_by_it(open_app: 
         tui.engine.may_start.set()
         await tui.until(lambda: tui.app.session.num_saved)
         assert len(list(tui.app.session.settings.library.glob("seed1-*.png"))) == 1
+
+
+async def test_garbage_is_collected_again_once_the_start_is_over(open_app: Open) -> None:
+    gc.disable()  # as the command line does before it imports the interface
+    try:
+        async with open_app() as tui:
+            await tui.until(gc.isenabled)
+            assert tui.app.session.is_settled
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+async def test_garbage_is_collected_again_where_the_engine_cannot_start(open_app: Open) -> None:
+    def refuse(engine: FakeEngine) -> None:
+        engine.start_error = ModelError("no such model")
+
+    gc.disable()
+    try:
+        async with open_app(refuse, ready=False) as tui:
+            await tui.until(gc.isenabled)
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 async def test_leaving_while_the_engine_starts_does_not_wait_for_it(open_app: Open) -> None:

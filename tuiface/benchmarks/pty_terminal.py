@@ -67,6 +67,8 @@ class Screen:
     """What was asked and not answered yet: `c`, `>q`, `16t`, `kitty`, or for `6n` the answer, such as `2;1R`."""
     clipboard: str = ""
     num_images: int = 0
+    num_asked: int = 0
+    """How often the cursor's place was asked for: after each picture, once."""
     row: int = 0
     column: int = 0
     in_alternate: bool = False
@@ -161,6 +163,7 @@ class Screen:
         elif final == "l" and given == "?1049":
             self.in_alternate = False
         elif given + final == "6n":
+            self.num_asked += 1
             self.questions.append(f"{self.row + 1};{self.column + 1}R")
         elif (asked := given + final) in ("c", ">q", "16t"):
             self.questions.append(asked)
@@ -281,6 +284,8 @@ class PtyTerminal:
         self._rate, self._delay = bytes_per_s, delay_s
         self._late: list[tuple[float, bytes]] = []
         """Keys and answers on their way to the program."""
+        self._link_free = 0.0
+        """When the link has carried everything that was read."""
         self.num_bytes = 0
         self.exit_code: int | None = None
         self._rest = b""
@@ -288,11 +293,13 @@ class PtyTerminal:
         given = {"TERM": "xterm-256color", "LANG": "C.UTF-8", **(environment or {})}
         dropped = ("COLORTERM", "TMUX", "SSH_CONNECTION", "SSH_TTY", "NO_COLOR", "LC_ALL", "COLUMNS", "LINES", "STY")
         env = {**{k: v for k, v in os.environ.items() if k not in dropped}, **given}
-        self.pid, self._fd = pty.fork()
-        if self.pid == 0:
-            time.sleep(0.05)  # the size must be set before the program reads it
-            os.execve(command[0], list(command), env)  # noqa: S606 - the measured program itself, under the pty
+        self._fd, terminal = pty.openpty()
         self.resize(columns, rows, notify=False)
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.login_tty(terminal)
+            os.execve(command[0], list(command), env)  # noqa: S606 - the measured program itself, under the pty
+        os.close(terminal)
 
     def __enter__(self) -> PtyTerminal:
         return self
@@ -353,10 +360,15 @@ class PtyTerminal:
                 return False
             self.num_bytes += len(data)
             if self._rate:
-                time.sleep(len(data) / self._rate)
+                self._pass_link(len(data) / self._rate)
             self._decode(data)
             self._answer()
         return True
+
+    def _pass_link(self, seconds: float) -> None:
+        """Wait until the link has carried data for so long; decoding goes on beside it, as in a real terminal."""
+        self._link_free = max(self._link_free, time.monotonic()) + seconds
+        time.sleep(max(0.0, self._link_free - time.monotonic()))
 
     def _decode(self, data: bytes) -> None:
         data = self._rest + data

@@ -13,9 +13,12 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, Model, PtyTerminal, Screen
+from tuiface.resident.starting import start, stop
 from tuiface.screens.welcome import remember_welcome
+from tuiface.settings import Settings
 
 SIZE = (120, 36)
 RIGHT = "\x1b[C"
@@ -33,6 +36,7 @@ def measure(rounds: int = 50) -> dict[str, float]:
     result["first_paint_ms"], result["first_face_ms"] = (
         statistics.median(column) for column in zip(*starts, strict=True)
     )
+    result["first_face_resident_ms"] = statistics.median(_resident_starts_ms(max(1, rounds // 10)))
     for name, model in (("block", PLAIN), ("kitty", KITTY)):
         draft, full = _key_ms(model, rounds)
         result[f"{name}_key_to_draft_ms"], result[f"{name}_key_to_full_ms"] = draft, full
@@ -43,10 +47,12 @@ def measure(rounds: int = 50) -> dict[str, float]:
     return result
 
 
-def open_interface(model: Model, folder: Path, **link: float) -> PtyTerminal:
-    """The program in a terminal of 120 x 36 cells, with state of its own."""
+def open_interface(
+    model: Model, folder: Path, environment: Mapping[str, str] = MappingProxyType({}), **link: float
+) -> PtyTerminal:
+    """The program in a terminal of 120 x 36 cells, with state of its own and further variables of its environment."""
     remember_welcome(folder)
-    environment: Mapping[str, str] = {"COLORTERM": "truecolor", "TUIFACE_STATE": str(folder)}
+    environment = {"COLORTERM": "truecolor", "TUIFACE_STATE": str(folder), "TUIFACE_ENGINE": "private", **environment}
     command = [sys.executable, "-m", "tuiface.cli"]
     return PtyTerminal(command, size=SIZE, model=model, environment=environment, **link)
 
@@ -60,14 +66,26 @@ def _num_painted(screen: Screen) -> int:
     return sum(cell.text in "▘▝▀▖▌▞▛▗▚▐▜▄▙▟█" for cell in screen.cells.values())
 
 
-def start_ms() -> tuple[float, float]:
+def start_ms(environment: Mapping[str, str] = MappingProxyType({})) -> tuple[float, float]:
     """From the start of the process to the painted screen, and to the first face."""
     with tempfile.TemporaryDirectory() as folder:
         begin = time.monotonic()
-        with open_interface(PLAIN, Path(folder)) as terminal:
+        with open_interface(PLAIN, Path(folder), environment) as terminal:
             paint = terminal.until(lambda screen: "seed" in screen.text(), 60)
             face = terminal.until(has_face, 120)
         return (paint - begin) * 1000, (face - begin) * 1000
+
+
+def _resident_starts_ms(rounds: int) -> list[float]:
+    """Milliseconds to the first face with an engine that runs already, started for this alone."""
+    with tempfile.TemporaryDirectory(prefix="tuiface-") as folder:
+        settings = Settings(runtime=Path(folder) / "runtime", state=Path(folder) / "state")
+        start(settings, idle_minutes=5)
+        environment = {"TUIFACE_RUNTIME": str(settings.runtime), "TUIFACE_ENGINE": "resident"}
+        try:
+            return [start_ms(environment)[1] for _ in range(rounds)]
+        finally:
+            stop(settings, force=True)
 
 
 def _key_ms(model: Model, rounds: int) -> tuple[float, float]:
@@ -91,7 +109,12 @@ def _picture_mark(screen: Screen) -> object:
     if placeholders:
         numbers = {number for number, _, _ in placeholders.values()}
         return next(iter(numbers)) if len(numbers) == 1 else None
-    row = SIZE[1] * 3 // 4  # the last rows are painted last
+    return _last_row(screen)
+
+
+def _last_row(screen: Screen) -> object:
+    """What stands in one of the picture's last rows, which are painted last."""
+    row = SIZE[1] * 3 // 4
     return tuple(screen.cells.get((row, column)) for column in range(SIZE[0] // 2))
 
 
@@ -113,15 +136,16 @@ def _held_key(model: Model) -> tuple[float, float]:
     ):
         terminal.until(has_face, 120)
         _until_quiet(terminal)
-        begin, pressed, pictures, mark = time.monotonic(), 0, 0, _picture_mark(terminal.screen)
+        begin, pressed, pictures = time.monotonic(), 0, 0
+        mark, asked = _last_row(terminal.screen), terminal.screen.num_asked
         while time.monotonic() - begin < HOLD_S:
             if (time.monotonic() - begin) * HOLD_HZ > pressed:
                 terminal.press(RIGHT)
                 pressed += 1
             terminal.step()
-            now = _picture_mark(terminal.screen)
-            if now is not None and now != mark:
-                pictures, mark = pictures + 1, now
+            if terminal.screen.num_asked != asked:  # a picture was painted to its end
+                before, mark, asked = mark, _last_row(terminal.screen), terminal.screen.num_asked
+                pictures += mark != before
         release = time.monotonic()
         return pictures / HOLD_S, (_until_quiet(terminal) - release) * 1000
 

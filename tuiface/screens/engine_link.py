@@ -219,11 +219,11 @@ class EngineLink:
             engine = self._started_engine()
             if engine is None:
                 return
+            previews = engine.stream(self._on_frame, self._on_error)  # connects while the next lines import
             if studio is None:
                 from tuiface.studio import Studio
 
                 studio = Studio(engine, self._settings)
-            previews = engine.stream(self._on_frame, self._on_error)
         except TuifaceError as error:
             self._post_unless_closed(EngineFailed(error))
             return

@@ -82,6 +82,8 @@ class Session:
         self.difference_percent = 0.0
         """Mean difference of the compared pictures."""
         self.concepts: tuple[Concept, ...] = ()
+        self.is_settled = False
+        """Whether the engine has answered, and concepts are known."""
         """Directions of the open network."""
         self.knob = "seed"
         """Key of the chosen row of the edit panel (tuiface.screens.knobs)."""
@@ -218,8 +220,6 @@ class Session:
         """Go on where the last engine ended, or take the steps that were kept for the first one."""
         self.phase = "ready"
         self.studio = studio
-        self._runner.lasting.attach(self.link.shared_jobs)
-        self.read_concepts()
         steps, self.kept_steps = self.kept_steps, []
         for step in steps:
             step(studio)
@@ -228,6 +228,14 @@ class Session:
             self.link.save(face)
         self._requested = None
         self._request_preview()
+        self.is_settled = False
+
+    def settle(self) -> None:
+        """What can wait until the engine has answered for the first time."""
+        if not self.is_settled and self.phase == "ready":
+            self.is_settled = True
+            self._runner.lasting.attach(self.link.shared_jobs)
+            self.read_concepts()
 
     def engine_failed(self, error: TuifaceError) -> None:
         """The engine could not be started: wait for the user."""

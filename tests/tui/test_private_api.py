@@ -11,11 +11,14 @@ from textual.app import App, ComposeResult
 from textual.drivers.linux_driver import LinuxDriver
 from textual.strip import Strip
 from textual.widget import Widget
+from textual.widgets import Input
 
 from tuiface.terminal.private_api import (
     control_segment,
     foreground_style,
     forget_drawn_lines,
+    give_key,
+    run_binding,
     send_truecolor,
     terminal_size,
     truecolor_style,
@@ -106,3 +109,28 @@ def test_a_cursor_position_is_an_event_and_not_a_key() -> None:
 
     [event] = [token for token in XTermParser().feed("\x1b[2;2R") if not isinstance(token, str)]
     assert isinstance(event, CursorPosition)
+
+
+async def test_a_key_is_given_to_the_focus_and_its_binding_is_run() -> None:
+    class Typed(App[None]):
+        BINDINGS = [("b", "note", "Note")]  # noqa: RUF012 - Textual's own type
+        noted = 0
+
+        def compose(self) -> ComposeResult:
+            yield Input()
+
+        def action_note(self) -> None:
+            self.noted += 1
+
+    app = Typed()
+    async with app.run_test() as pilot:
+        give_key(app, "b", "b")
+        await pilot.pause()
+        assert (app.query_one(Input).value, app.noted) == ("b", 0)
+        app.query_one(Input).blur()
+        await pilot.pause()
+        give_key(app, "b", "b")
+        await pilot.pause()
+        assert app.noted == 1
+        await run_binding(app, "b")
+        assert app.noted == 2

@@ -14,6 +14,8 @@ import pytest
 
 from tests.conftest import MODEL
 from tuiface.errors import EXIT_MODEL, UsageError
+from tuiface.provenance import read_saved
+from tuiface.recipe import DirectionEdit
 from tuiface.settings import Settings
 
 HEAVY = (
@@ -118,6 +120,31 @@ def test_start_look_change_save_and_quit(
     terminal.press("q")
     terminal.until(lambda text: "EXIT=0" in text)
     assert "Traceback" not in terminal.text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(80, 24), (160, 50)])
+def test_generate_edit_lock_save_and_quit_with_the_embedded_model(
+    start: Callable[..., Terminal], tui_settings: Settings, size: tuple[int, int]
+) -> None:
+    terminal = start("", size)
+    terminal.until(lambda text: "▸ seed" in text and any(c in text for c in "▀▄▌▐▘▝▖▗"))
+    terminal.press("l")
+    terminal.until(lambda text: "$ tuiface render 1 --psi 0.7" in text)
+    terminal.press("/", *"smile", "Enter")
+    terminal.until(lambda text: "▸ smile" in text)
+    terminal.press("l", "l", "f")
+    terminal.until(lambda text: "--edit smile=1 --lock frame" in text)
+    terminal.until(lambda text: "frame variation" in text)  # the picture rests, with its lock, and was measured
+    terminal.press("s", "i")
+    terminal.until(lambda text: "1 saved in this session" in text)
+    terminal.press("q")
+    terminal.until(lambda text: "EXIT=0" in text)
+    assert "Traceback" not in terminal.text()
+    [png] = tui_settings.library.glob("seed1-*.png")
+    recipe = read_saved(png).provenance.recipe
+    assert [(edit.direction, edit.amount) for edit in recipe.edits if isinstance(edit, DirectionEdit)] == [("smile", 1)]
+    assert [lock.region for lock in recipe.locks] == ["frame"]
 
 
 @pytest.mark.slow

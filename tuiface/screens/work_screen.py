@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.events import Key
 from textual.screen import Screen
 from textual.widgets import Label, Static
 
@@ -15,7 +16,7 @@ from tuiface.language import tr
 from tuiface.screens.bindings import bindings_at
 from tuiface.screens.widgets.key_line import KeyLine
 from tuiface.screens.widgets.tab_line import TabLine
-from tuiface.terminal.private_api import add_bindings
+from tuiface.terminal.private_api import add_bindings, give_key, run_binding
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -81,6 +82,22 @@ class WorkScreen(Screen[None]):
                 rows=MIN_ROWS,
             )
         )
+
+    def on_key(self, event: Key) -> None:
+        """Take keys one after the other: over a slow link they come together.
+
+        Textual hands all of them to this screen before the first is acted on. Where that one opens another screen, the
+        rest would be looked up there and dropped: what is typed into a line that is just being opened would be lost.
+        """
+        event.prevent_default()
+        event.stop()
+        self.app.call_later(self._take_key, event.key, event.character)
+
+    async def _take_key(self, key: str, character: str | None) -> None:
+        if self.app.screen is self:
+            await run_binding(self.app, key)
+        else:
+            give_key(self.app, key, character)
 
     # --- drawing -------------------------------------------------------------------------------------------------
 

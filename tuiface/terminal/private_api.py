@@ -17,6 +17,7 @@ from textual.app import App
 from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Key
 from textual.geometry import Size
 from textual.widget import Widget
 
@@ -90,3 +91,13 @@ def control_segment(text: str) -> Segment:
 def add_bindings(node: DOMNode, bindings: Sequence[Binding]) -> None:
     """Give one screen or app bindings of its own: the public way knows only those of a class."""
     node._bindings = BindingsMap.merge([node._bindings, BindingsMap(bindings)])
+
+
+async def run_binding(app: App[Any], key: str) -> None:
+    """Do what the active screen, or the app, has bound to `key`."""
+    await app._check_bindings(key)
+
+
+def give_key(app: App[Any], key: str, character: str | None) -> None:
+    """Hand a key to the widget that has the focus, or to the active screen, as if it were typed now."""
+    (app.focused or app.screen)._forward_event(Key(key, character))

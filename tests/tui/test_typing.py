@@ -1,0 +1,27 @@
+"""Keys that come together, as they do over a slow link, do what they do one by one."""
+
+from __future__ import annotations
+
+import pytest
+from textual.events import Key
+
+from tests.tui.conftest import Open, Running
+
+
+def type_at_once(tui: Running, *keys: str) -> None:
+    names = {"/": "slash", "\r": "enter"}
+    for key in keys:
+        tui.app.post_message(Key(names.get(key, key), key))
+
+
+@pytest.mark.parametrize("keys", ["/smile\r", "//nose w\r", "g42\r"])
+async def test_a_line_takes_what_was_typed_while_it_opened(open_app: Open, keys: str) -> None:
+    async with open_app() as tui:
+        for key in keys:
+            await tui.press({"/": "slash", "\r": "enter", " ": "space"}.get(key, key))
+        wanted = tui.app.session.knob, tui.recipe
+        await tui.press("u")
+    async with open_app() as tui:
+        type_at_once(tui, *keys)
+        await tui.until(lambda: (tui.app.session.knob, tui.recipe) == wanted)
+        assert tui.app.screen is tui.screen

@@ -46,6 +46,20 @@ def test_a_hundred_answers_with_some_wrong_find_the_concept(scale: Literal["yes-
     assert min(cosines) >= 0.6
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_concept_of_few_components_is_told_from_all_others(seed: int) -> None:
+    """The readings of attributes are such components, and most concepts are one or two of fifty."""
+    chance = np.random.RandomState(seed)
+    features, truth = chance.randn(POOL, 50), np.zeros(50)
+    truth[[3, 17]] = 1.0, -0.6
+    questionnaire = Questionnaire(tuple(range(POOL)), features)
+    while questionnaire.num_given < 100:
+        face, reason = questionnaire.next_face()
+        right = float(features[face] @ truth) > 0
+        questionnaire.answer(face, float(right != (chance.rand() < 0.05)), reason)
+    assert cosine(questionnaire.slopes(), truth) > 0.88  # with a Gaussian prior 0.70 to 0.84
+
+
 def test_chosen_faces_tell_more_than_random_ones() -> None:
     """Faces near the boundary: the model is least sure of what will be said."""
     questionnaire = asked(60)

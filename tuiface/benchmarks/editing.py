@@ -15,9 +15,10 @@ import torch
 
 from tuiface.directions.direction import Direction
 from tuiface.directions.linear import cosine
-from tuiface.directions.questionnaire import Questionnaire
+from tuiface.directions.questionnaire import Questionnaire, standardised
 from tuiface.directions.vocabulary import direction_name
-from tuiface.engine.editing.answering import direction_from_scores, face_features, seed_components
+from tuiface.engine.editing.answering import direction_from_scores, raw_features, seed_components
+from tuiface.engine.editing.learning import Bench
 from tuiface.engine.editing.reading import AttributeReading
 from tuiface.engine.editing.report import edited_recipe
 from tuiface.engine.editing.workshop import Workshop
@@ -35,6 +36,7 @@ PUBLISHED_RANKING = (("eye_opening", "mouth_open"), ("pitch", "gender", "age", "
 GUARANTEES: tuple[Guarantee, ...] = ("direction", "blend", "paste")
 MAX_EFFECT_RATIO = 4.0
 NUM_ANSWERS, WRONG_SHARE, POOL = 100, 0.05, 300
+LEAST_COSINE, COMPARED_FACES = 0.6, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,23 +157,39 @@ def ranking_holds(free: dict[str, float]) -> dict[str, float]:
 def learning_figures(
     bench: EditBench, workshop: Workshop, directions: Sequence[Direction]
 ) -> Iterator[dict[str, object]]:
-    """For each direction that the reader knows: 100 simulated answers, 5 % wrong, against the readings themselves."""
+    """For each direction that the reader knows: 100 simulated answers, 5 % wrong, against the readings themselves.
+
+    Where the cosine is low, both directions are tried on other faces as well: `selectivity_ratio` is the answers' effect
+    for its cross-talk (root mean square of all other attributes) over the readings'.
+    """
     seeds = tuple(range(POOL))
     white = seed_components(workshop, seeds)
-    features = face_features(workshop, white, bench.reader)
+    raw = raw_features(workshop, white, bench.reader)
+    features = standardised(raw)
     names = [direction_name(name) for name in bench.reader.names]
+    faces = Bench.of(workshop, bench.reader, raw.std(axis=0), COMPARED_FACES)
     for direction in directions:
-        truth = features[:, names.index(direction.name)]
+        target = names.index(direction.name)
+        truth = features[:, target]
         supervised = direction_from_scores(workshop, direction.name, white, truth, direction.header.origin)
         answered = _simulated(seeds, features, truth)
         learned = direction_from_scores(
             workshop, direction.name, white, features @ answered.slopes(), direction.header.origin
         )
-        yield {
-            "name": direction.name,
-            "cosine": round(cosine(learned.step, supervised.step), 3),
-            "answers": answered.num_given,
-        }
+        likeness = cosine(learned.step, supervised.step)
+        row = {"name": direction.name, "cosine": round(likeness, 3), "answers": answered.num_given}
+        if likeness < LEAST_COSINE:
+            ratio = _selectivity(faces, learned, target) / _selectivity(faces, supervised, target)
+            row["selectivity_ratio"] = round(ratio, 2)
+        yield row
+
+
+def _selectivity(faces: Bench, direction: Direction, target: int) -> float:
+    """Change of the wanted attribute over the root mean square of all others', in standard deviations."""
+    step = torch.from_numpy(direction.step).to(faces.ws)
+    effect = faces.effect(step.expand(faces.ws.shape[1:]))
+    others = np.delete(effect, target)
+    return float(effect[target] / np.sqrt((others**2).mean()))
 
 
 def _simulated(seeds: tuple[int, ...], features: np.ndarray, truth: np.ndarray) -> Questionnaire:

@@ -26,8 +26,12 @@ MIN_ANSWERS, MAX_ANSWERS = 30, 200
 #: With 100 answers, 5 % of them wrong, a direction comes near the fully supervised one.
 RECOMMENDED_ANSWERS = 100
 RANDOM_EVERY, REPEAT_EVERY = 4, 11
-#: Prior precision of a component's slope, for N(0, 1) components: most components say nothing of any one concept.
+#: Prior precision of a component's slope, for N(0, 1) components, while faces are chosen.
 PRIOR_PRECISION = 8.0
+#: At the end slopes have a Cauchy prior of this scale, by expectation and maximisation (Gelman et al. 2008, Annals of
+#: Applied Statistics 2(4)): most components say nothing of any one concept, and a few say all.
+SLOPE_SCALE = 32**-0.5
+STUDENT_STEPS = 10
 NEWTON_STEPS = 8
 #: Answers to repeated faces that agree less often than this say nothing.
 LEAST_AGREEMENT = 0.6
@@ -162,7 +166,11 @@ class Questionnaire:
                 f"the answers contradict each other: {alike} of {repeated} repeated faces were answered alike",
                 "agree on what the concept means, and begin again",
             )
-        return self._posterior()[0]
+        precision = np.full(self.features.shape[1], PRIOR_PRECISION)
+        for _ in range(STUDENT_STEPS):
+            mean, covariance, _ = self._posterior(precision)
+            precision = 2 / (mean**2 + np.diag(covariance) + SLOPE_SCALE**2)
+        return self._posterior(precision)[0]
 
     # --- the model -----------------------------------------------------------------------------------------------
 
@@ -188,17 +196,19 @@ class Questionnaire:
         sure = np.sqrt(constant / (variance + constant)) * np.exp(-(score**2) / (2 * (variance + constant)))
         return np.asarray(_entropy_bits(mixed) - sure)
 
-    def _posterior(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """(mean [F], covariance [F, F], offset) of the slopes after the answers so far."""
+    def _posterior(self, precision: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, float]:
+        """(mean [F], covariance [F, F], offset) of the slopes after the answers so far, for a prior precision [F]."""
         rows, values = self._rows([a.seed for a in self.answers if a.value is not None]), self._values()
         design = np.c_[rows, np.ones(len(rows))]
-        precision = np.diag(np.r_[np.full(rows.shape[1], PRIOR_PRECISION), 1e-2])
+        if precision is None:
+            precision = np.full(rows.shape[1], PRIOR_PRECISION)
+        prior = np.diag(np.r_[precision, 1e-2])
         if self.scale == "1-7":
             noise = max(float(values.var()) / 2, 0.25)
-            hessian = precision + design.T @ design / noise
+            hessian = prior + design.T @ design / noise
             weights = np.linalg.solve(hessian, design.T @ values / noise)
         else:
-            weights, hessian = _laplace(design, values, precision)
+            weights, hessian = _laplace(design, values, prior)
         covariance = np.linalg.inv(hessian)[:-1, :-1]
         return weights[:-1], covariance, float(weights[-1])
 

@@ -61,13 +61,16 @@ def feature_distance(drawn: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tenso
 def reading_distance(reader: AttributeReader, drawn: Tensor, wanted: Tensor, chance: torch.Generator) -> Tensor:
     """Mean smooth L1 of what `reader` sees in pictures against what it sees in those that they are to show.
 
-    drawn, wanted: [N, 3, R, R] in [-1, 1], disturbed alike before they are read. In standard deviations, in log-odds
-    for yes or no: pixels alone leave half of a smile undrawn, for it is a few of them. Gradients reach `drawn` alone.
+    drawn, wanted: [N, 3, R, R] in [-1, 1], disturbed alike before they are read. Of the features, in standard
+    deviations, and of what they say, in deviations or log-odds: pixels alone leave half of a smile undrawn, for it is a
+    few of them. Gradients reach `drawn` alone.
     """
     pairs = disturbed(torch.cat([drawn.clamp(-1, 1), wanted], dim=1), chance, _READING_NOISE)
     with torch.no_grad():
-        aim = reader.scores(reader.features(pairs[:, 3:]))
-    return F.smooth_l1_loss(reader.scores(reader.features(pairs[:, :3])), aim, beta=_READING_BETA)
+        aim = reader.features(pairs[:, 3:])
+    seen = reader.features(pairs[:, :3])
+    said = F.smooth_l1_loss(reader.scores(seen), reader.scores(aim), beta=_READING_BETA)
+    return said + F.smooth_l1_loss(seen, aim, beta=_READING_BETA)
 
 
 def path_lengths(synthesize: Callable[[Tensor], Tensor], ws: Tensor, directions: Tensor) -> Tensor:

@@ -159,8 +159,8 @@ def learning_figures(
 ) -> Iterator[dict[str, object]]:
     """For each direction that the reader knows: 100 simulated answers, 5 % wrong, against the readings themselves.
 
-    Where the cosine is low, both directions are tried on other faces as well: `selectivity_ratio` is the answers' effect
-    for its cross-talk (root mean square of all other attributes) over the readings'.
+    Where the cosine is low, both directions are tried on other faces as well: `selectivity_ratio` is the effect for its
+    cross-talk (root mean square of all other attributes) of the answers' direction over that of the readings'.
     """
     seeds = tuple(range(POOL))
     white = seed_components(workshop, seeds)

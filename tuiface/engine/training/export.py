@@ -18,6 +18,7 @@ from tuiface.engine.checkpoints import CheckpointContents, network_digest, write
 from tuiface.engine.checkpoints.contents import DiscriminatorTensors, GeneratorTensors
 from tuiface.engine.checkpoints.native import Precision
 from tuiface.engine.training.state import TrainingState
+from tuiface.engine.training.stretching import stretched
 from tuiface.files import write_file
 
 SUMMARY_FORMAT = "tuiface.training-summary/1"
@@ -29,9 +30,9 @@ def export_model(
     measures: Mapping[str, object],
     precision: Precision = "float32",
 ) -> None:
-    """Write G_ema and D to `path` and the summary beside it (.json); raises OutputError."""
+    """Write G_ema, stretched as the settings say, and D to `path`, with a summary (.json); raises OutputError."""
     settings = state.settings
-    generator = GeneratorTensors(state.generator.config, _arrays(state.averaged))
+    generator = GeneratorTensors(state.generator.config, _arrays(stretched(state.averaged, settings.paired.stretch)))
     network = state.discriminator.network
     digest = network_digest(generator.config, generator.tensors)
     origin = hashlib.sha256(settings.canonical_json() + digest.encode()).hexdigest()

@@ -101,6 +101,8 @@ class PairedSettings(Value):
     distillation_lr: float = Field(0.024, gt=0)
     distillation_batch: int = Field(256, ge=1)
     encoder_width: int = Field(256, ge=4)
+    stretch: float = Field(1.0, gt=0, le=4)
+    """Of w about its mean, in the model that is written (see stretching.py)."""
 
 
 class TrainingSettings(Value):

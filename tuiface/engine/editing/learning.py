@@ -18,7 +18,7 @@ from tuiface.engine.latents import draw_w
 
 #: Seeds of the draws that are learned from, and of those that are measured on: neither are faces that people number.
 LEARNING_SEED, MEASURING_SEED = 1_000_003, 2_000_003
-#: A concept that w explains by less than this cannot be held still, and is not worth a direction.
+#: A concept that w explains by less than this cannot be held still, and a boundary in w is no direction of it.
 LEAST_R2 = 0.2
 #: Concepts that go together more closely than this are not held against each other: none could then move.
 TWINS = 0.85

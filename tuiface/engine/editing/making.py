@@ -87,7 +87,8 @@ def learn_directions(
     wanted = _columns(plan.names, reader.names)
     note(f"reading {plan.draws} faces")
     observations = observe_population(workshop, reader, plan.draws)
-    targets = _targets(observations, wanted, chosen=bool(plan.names), note=note)
+    least = LEAST_R2 if plan.method == "boundary" else 0.0  # gradients need no straight boundary
+    targets = _targets(observations, wanted, least, chosen=bool(plan.names), note=note)
     candidates = _boundaries(workshop, observations)
     if plan.method == "tangent":
         note(f"taking gradients on {plan.faces} faces")
@@ -209,13 +210,18 @@ def _columns(names: Sequence[str], known: Sequence[str]) -> list[int]:
     return [list(known).index(attributes[name]) for name in names] or list(range(len(known)))
 
 
-def _targets(observations: Observations, wanted: list[int], *, chosen: bool, note: Callable[[str], None]) -> list[int]:
-    """The wanted attributes that w explains. Raises ModelError where one that was chosen, or every one, is too weak."""
+def _targets(
+    observations: Observations, wanted: list[int], least: float, *, chosen: bool, note: Callable[[str], None]
+) -> list[int]:
+    """The wanted attributes of which w explains `least`.
+
+    Raises ModelError where one that was chosen, or every one, is too weak.
+    """
     r2 = observations.reading.r2
-    weak = [i for i in wanted if not r2[i] >= LEAST_R2 or not np.isfinite(r2[i])]
+    weak = [i for i in wanted if not r2[i] >= least or not np.isfinite(r2[i])]
     names = ", ".join(f"{observations.names[i]} ({r2[i]:.2f})" for i in weak)
     if weak and (chosen or len(weak) == len(wanted)):
-        raise ModelError(f"this network's w hardly explains {names}: no direction to learn (R2 below {LEAST_R2})")
+        raise ModelError(f"this network's w hardly explains {names}: no direction to learn (R2 below {least:g})")
     if weak:
         note(f"left out, w hardly explains them (R2): {names}")
     return [i for i in wanted if i not in weak]

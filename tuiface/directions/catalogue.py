@@ -63,12 +63,15 @@ class Catalogue:
     def find(self, name: str, model: ModelRef, *, foreign: bool = False) -> Direction:
         """The direction called `name` for `model`; with `foreign`, one of another network if there is no own.
 
+        Among those of other networks, the user's come before shipped ones.
+
         Raises ModelError, naming the nearest.
         """
         own = {e.direction.name: e.direction for e in self.entries(model)}
         if name in own:
             return own[name]
-        others = [e.direction for e in self.entries() if e.direction.name == name]
+        named = [entry for entry in self.entries() if entry.direction.name == name]
+        others = [entry.direction for entry in sorted(named, key=lambda entry: entry.shipped)]
         if others and foreign:
             return others[0]
         if others:

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, Model, PtyTerminal, Screen
 from tuiface.resident.starting import start, stop
@@ -48,13 +47,13 @@ def measure(rounds: int = 50) -> dict[str, float]:
 
 
 def open_interface(
-    model: Model, folder: Path, environment: Mapping[str, str] = MappingProxyType({}), **link: float
+    model: Model, folder: Path, variables: Mapping[str, str] | None = None, **link: float
 ) -> PtyTerminal:
     """The program in a terminal of 120 x 36 cells, with state of its own and further variables of its environment."""
     remember_welcome(folder)
-    environment = {"COLORTERM": "truecolor", "TUIFACE_STATE": str(folder), "TUIFACE_ENGINE": "private", **environment}
+    own = {"COLORTERM": "truecolor", "TUIFACE_STATE": str(folder), "TUIFACE_ENGINE": "private"}
     command = [sys.executable, "-m", "tuiface.cli"]
-    return PtyTerminal(command, size=SIZE, model=model, environment=environment, **link)
+    return PtyTerminal(command, size=SIZE, model=model, environment={**own, **(variables or {})}, **link)
 
 
 def has_face(screen: Screen) -> bool:
@@ -66,11 +65,11 @@ def _num_painted(screen: Screen) -> int:
     return sum(cell.text in "▘▝▀▖▌▞▛▗▚▐▜▄▙▟█" for cell in screen.cells.values())
 
 
-def start_ms(environment: Mapping[str, str] = MappingProxyType({})) -> tuple[float, float]:
+def start_ms(variables: Mapping[str, str] | None = None) -> tuple[float, float]:
     """From the start of the process to the painted screen, and to the first face."""
     with tempfile.TemporaryDirectory() as folder:
         begin = time.monotonic()
-        with open_interface(PLAIN, Path(folder), environment) as terminal:
+        with open_interface(PLAIN, Path(folder), variables) as terminal:
             paint = terminal.until(lambda screen: "seed" in screen.text(), 60)
             face = terminal.until(has_face, 120)
         return (paint - begin) * 1000, (face - begin) * 1000
@@ -81,9 +80,9 @@ def _resident_starts_ms(rounds: int) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="tuiface-") as folder:
         settings = Settings(runtime=Path(folder) / "runtime", state=Path(folder) / "state")
         start(settings, idle_minutes=5)
-        environment = {"TUIFACE_RUNTIME": str(settings.runtime), "TUIFACE_ENGINE": "resident"}
+        variables = {"TUIFACE_RUNTIME": str(settings.runtime), "TUIFACE_ENGINE": "resident"}
         try:
-            return [start_ms(environment)[1] for _ in range(rounds)]
+            return [start_ms(variables)[1] for _ in range(rounds)]
         finally:
             stop(settings, force=True)
 

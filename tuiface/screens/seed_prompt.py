@@ -8,14 +8,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
 from tuiface.errors import UsageError
 from tuiface.language import tr
 from tuiface.limits import MAX_SEED
-from tuiface.terminal.private_api import give_key
 
 _MAX_DIGITS = 24
 """More than any seed has, so that a pasted number is refused by its value and not cut."""
@@ -32,8 +30,6 @@ class LinePrompt(ModalScreen[str | None]):
         """`live` is told each change, so that a search shows at once what it finds."""
         super().__init__()
         self._label, self._hint, self._value, self._live = label, hint, value, live
-        self._early: list[Key] = []
-        """What was typed before the line was there: over a slow link, keys come together."""
 
     def compose(self) -> ComposeResult:
         """One row, over the command line of the screen below."""
@@ -47,18 +43,6 @@ class LinePrompt(ModalScreen[str | None]):
                 select_on_focus=False,
             )
             yield Label(self._hint, id="seed-hint", markup=False)
-
-    def on_key(self, event: Key) -> None:
-        """Keep a key that came too early for the line."""
-        if self.focused is None:
-            event.stop()
-            self._early.append(event)
-
-    def on_descendant_focus(self) -> None:
-        """The line is there: it takes what was typed meanwhile, in its order."""
-        early, self._early = self._early, []
-        for event in early:
-            give_key(self.app, event.key, event.character)
 
     def problem(self, text: str) -> str:
         """Why `text` is not accepted; empty if it is."""

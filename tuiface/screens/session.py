@@ -82,9 +82,9 @@ class Session:
         self.difference_percent = 0.0
         """Mean difference of the compared pictures."""
         self.concepts: tuple[Concept, ...] = ()
+        """Directions of the open network."""
         self.is_settled = False
         """Whether the engine has answered, and concepts are known."""
-        """Directions of the open network."""
         self.knob = "seed"
         """Key of the chosen row of the edit panel (tuiface.screens.knobs)."""
         self.may_exceed = False
@@ -204,7 +204,7 @@ class Session:
         self.parents, self.transition = [], []
         self.inquiry = self.pool_features = self.search = None
         self.found = ()
-        self.concepts = ()
+        self.concepts, self.is_settled = (), False
         self.tiles.clear()
         self.link.change_model(self.settings)
 

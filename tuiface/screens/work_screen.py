@@ -88,6 +88,7 @@ class WorkScreen(Screen[None]):
 
         Textual hands all of them to this screen before the first is acted on. Where that one opens another screen, the
         rest would be looked up there and dropped: what is typed into a line that is just being opened would be lost.
+        Here each waits in the app's queue, where the opening of a screen comes to its end before the next one.
         """
         event.prevent_default()
         event.stop()

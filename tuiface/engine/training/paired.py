@@ -7,6 +7,7 @@
    from as many pairs as one likes: nothing is rendered. Distances are those in the styles, which is all that the
    synthesis sees of w.
 3. The adversarial stage goes on from there; its anchors (adversarial.py) keep M's meaning while textures sharpen.
+4. In the model that is written w is stretched about its mean (stretching.py): what M cannot foretell it draws as such.
 
 A picture costs the regression a third of what it costs the adversarial stage, and none is wasted on finding out what a
 face is: at equal time, faces are far better than from the adversarial stage alone.

@@ -7,7 +7,6 @@ engine starts.
 from __future__ import annotations
 
 import datetime
-import gc
 import logging
 import os
 from collections.abc import Iterable
@@ -27,6 +26,7 @@ from tuiface.language import choose_language, tr, trn, use_language
 from tuiface.screens.bindings import bindings_at, handler
 from tuiface.screens.engine_link import EngineFactory, EngineLink, resident_or_private_engine
 from tuiface.screens.face import FaceScreen
+from tuiface.screens.garbage import collect_again
 from tuiface.screens.job_runner import JobRunner
 from tuiface.screens.log_file import log_to
 from tuiface.screens.messages import (
@@ -75,12 +75,6 @@ def run_app(settings: Settings, probe: Probe | None = None) -> int:
         raise UsageError(f"no theme {quoted(settings.theme)}", nearest(settings.theme, names) or ", ".join(names))
     app.run()
     return app.return_code or EXIT_DONE
-
-
-def _collect_garbage() -> None:
-    """From here on, if the command line stopped it for the start; what was imported until now stays."""
-    gc.freeze()
-    gc.enable()
 
 
 class TuifaceApp(App[None]):
@@ -168,7 +162,7 @@ class TuifaceApp(App[None]):
     def on_engine_failed(self, message: EngineFailed) -> None:
         """Say why, and what to do; the exit code says it too."""
         log.error("engine not started: %s", message.error)
-        _collect_garbage()
+        collect_again()
         self.session.engine_failed(message.error)
         self.show_state()
         if self.session.studio is not None:
@@ -184,7 +178,7 @@ class TuifaceApp(App[None]):
     def _settle(self) -> None:
         self.session.settle()
         self.show_state()
-        _collect_garbage()
+        collect_again()
 
     def on_tile_arrived(self, message: TileArrived) -> None:
         """Draw a small picture where it is shown."""

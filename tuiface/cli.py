@@ -7,7 +7,6 @@ interface must paint before torch is loaded. Commands import what they need when
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import re
 import sys
@@ -148,12 +147,13 @@ def _run(arguments: list[str]) -> int:
 
 
 def _open_interface(args: argparse.Namespace) -> int:
-    gc.disable()  # until the first frame: what is imported stays, and looking through it again and again takes 40 ms
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the interface needs a terminal", "without one, use a command: tuiface render --help")
     from tuiface.commands.session import settings_from
+    from tuiface.screens.garbage import put_off_collecting
     from tuiface.terminal.probe import Probe, given_environment
 
+    put_off_collecting()
     settings = settings_from(args)
     probe = Probe.start(given_environment())  # answers arrive while the interface is imported
     try:

@@ -7,7 +7,6 @@ from textual.events import Key
 
 from tests.tui.conftest import Open, Running
 
-
 NAMES = {"/": "slash", "\r": "enter"}
 
 

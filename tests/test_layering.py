@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "tuiface"
 
 TORCH, TEXTUAL = "torch", "textual"
 VALUES = ("errors", "validation", "recipe", "provenance", "protocol", "files", "assets", "limits")
-HEADLESS = ("directions", "studio", "library", "settings", "actions", "verification", "stimuli", "language")
+HEADLESS = ("directions", "face", "studio", "library", "settings", "actions", "verification", "stimuli", "language")
 INTERFACE = ("app", "screens", "terminal")
 
 #: For each part of the package: what it may never import, directly, at any depth of a function.
@@ -25,9 +25,9 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         HEADLESS, (TORCH, TEXTUAL, *(f"tuiface.{m}" for m in (*INTERFACE, "engine", "resident", "commands")))
     ),
-    "engine": (TEXTUAL, *(f"tuiface.{m}" for m in ("studio", *INTERFACE, "resident", "commands"))),
-    "heads": (TEXTUAL, *(f"tuiface.{m}" for m in ("studio", *INTERFACE, "resident", "commands", "engine"))),
-    "resident": (TEXTUAL, *(f"tuiface.{m}" for m in (*INTERFACE, "studio", "commands"))),
+    "engine": (TEXTUAL, *(f"tuiface.{m}" for m in ("face", "studio", *INTERFACE, "resident", "commands"))),
+    "heads": (TEXTUAL, *(f"tuiface.{m}" for m in ("face", "studio", *INTERFACE, "resident", "commands", "engine"))),
+    "resident": (TEXTUAL, *(f"tuiface.{m}" for m in (*INTERFACE, "face", "studio", "commands"))),
     **dict.fromkeys(INTERFACE, (TORCH, "tuiface.engine", "tuiface.heads", "tuiface.commands")),
 }
 

@@ -14,9 +14,10 @@ from PIL import Image
 
 from tests.fake_engine import FakeEngine
 from tuiface.errors import InputFileError, ModelError, OutputError, UsageError
+from tuiface.face import Face
 from tuiface.provenance import DIGITAL_SOURCE_TYPE, Provenance, read_png, read_saved
 from tuiface.settings import Settings
-from tuiface.studio import Face, Studio
+from tuiface.studio import Studio
 from tuiface.validation import parse_json
 
 
@@ -119,7 +120,7 @@ def test_failing_sidecar_takes_the_picture_back(
             raise OutputError("disk full")
         real(path, data, force=force)
 
-    monkeypatch.setattr("tuiface.studio.write_file", fail_for_json)
+    monkeypatch.setattr("tuiface.face.write_file", fail_for_json)
     with pytest.raises(OutputError, match="disk full"):
         studio.face(seed=1).save(tmp_path)
     assert os.listdir(tmp_path) == []

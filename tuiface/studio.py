@@ -1,15 +1,12 @@
-"""The headless studio: faces as values, a session with undo and redo, and saving with provenance.
+"""The headless studio: new faces, and a session with undo and redo. Faces change and save themselves (face.py).
 
 Both front ends, the command line and the interface, work through this module and hold no recipe of their own.
 """
 
 from __future__ import annotations
 
-import datetime
-import os
-import pwd
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -18,228 +15,15 @@ import numpy as np
 from tuiface.assets import directions_path
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.populations import Populations
-from tuiface.errors import ModelError, UsageError, quoted
-from tuiface.files import make_folder, refuse_existing, write_file
-from tuiface.limits import CHANNEL_LIMIT, MAX_SEED, W_AVG
-from tuiface.protocol import Engine, EngineInfo, Frame, RenderJob
-from tuiface.provenance import (
-    Device,
-    DirectionRecord,
-    ModelRecord,
-    Picture,
-    Provenance,
-    encode_png,
-    pixels_digest,
-    read_face,
-)
-from tuiface.recipe import (
-    ChannelEdit,
-    DirectionEdit,
-    Edit,
-    Guarantee,
-    LatentSource,
-    LockMask,
-    Noise,
-    Recipe,
-    Region,
-    RegionLock,
-    SeedSource,
-    StyleMix,
-    Truncation,
-)
+from tuiface.errors import ModelError, UsageError
+from tuiface.face import ID_LENGTH, Face
+from tuiface.limits import MAX_SEED
+from tuiface.protocol import Engine, EngineInfo
+from tuiface.provenance import read_face
+from tuiface.recipe import ChannelEdit, Edit, LatentSource, Recipe, SeedSource, Truncation
 from tuiface.settings import Settings
 
-ID_LENGTH = 10
 MIN_RESOLUTION = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """A recipe with its lineage; every change gives a new face. Rendering and saving go through its studio."""
-
-    studio: Studio
-    recipe: Recipe
-    parents: tuple[str, ...] = ()
-    """Recipe digests of the saved faces that this one was made from."""
-    saved: bool = False
-    """Whether this very recipe lies in a file: faces derived from it name it as their parent."""
-
-    @property
-    def id(self) -> str:
-        """The first characters of the recipe's digest: how the library names this face."""
-        return self.recipe.digest[:ID_LENGTH]
-
-    def derive(self, *others: Face, **changes: object) -> Face:
-        """A face with some fields of the recipe replaced, whose parents are this one (and `others`) where saved."""
-        parents = dict.fromkeys(p for face in (self, *others) for p in face._lineage())
-        return Face(self.studio, self.recipe.derive(**changes), tuple(parents))
-
-    def _lineage(self) -> tuple[str, ...]:
-        return (self.recipe.digest,) if self.saved else self.parents
-
-    def truncate(self, psi: float, cutoff: int | None = None) -> Face:
-        """The same draw at another psi (and on rows [0, cutoff) alone)."""
-        changed = {**self.recipe.truncation.model_dump(), "psi": float(psi), "cutoff": cutoff}
-        return self.derive(truncation=Truncation.model_validate(changed))
-
-    def towards(self, population: str) -> Face:
-        """The same draw, truncated towards a named population, or back towards `w_avg`.
-
-        Raises ModelError for a population that this network does not have.
-        """
-        centre = None
-        if population != W_AVG:
-            centre = self.studio.populations.find(population, self.studio.info.model).array()
-        return self.derive(truncation=self.recipe.truncation.towards(population, centre))
-
-    def edit(
-        self,
-        name: str,
-        amount: float,
-        rows: tuple[int, int] | None = None,
-        *,
-        beyond: bool = False,
-        foreign: bool = False,
-    ) -> Face:
-        """One more edit: a direction by its name, or a style channel such as `b16.conv1:501`, by standard deviations.
-
-        `rows` overrides the rows that a direction moves. `beyond` accepts amounts past what the direction was verified
-        for, `foreign` a direction of another network. Raises ModelError for an unknown name, UsageError for the rest.
-        """
-        layer, _, channel = name.partition(":")
-        if channel.isdecimal():
-            if rows is not None:
-                raise UsageError(f"rows for the channel {quoted(name)}: a channel has none")
-            _refuse_beyond(name, amount, CHANNEL_LIMIT, beyond=beyond)
-            edit = ChannelEdit(channel=(layer, int(channel)), amount=float(amount))
-            return self.derive(edits=(*self.recipe.edits, edit))
-        direction = self.studio.catalogue.find(name, self.studio.info.model, foreign=foreign)
-        _refuse_beyond(name, amount, direction.header.limit, beyond=beyond)
-        step = DirectionEdit(
-            direction=direction.name,
-            sha256=direction.sha256,
-            amount=float(amount),
-            rows=rows,
-            foreign=direction.is_foreign(self.studio.info.model),
-        )
-        return self.derive(edits=(*self.recipe.edits, step))
-
-    def mix(self, other: Face, rows: tuple[int, int]) -> Face:
-        """Take rows [start, stop) of W+ from `other`, truncated as this face is."""
-        mix = StyleMix(source=other.recipe.source, rows=rows)
-        return self.derive(other, mixes=(*self.recipe.mixes, mix))
-
-    def lock(self, region: Region, strength: float = 1.0, guarantee: Guarantee = "direction") -> Face:
-        """Ask that edits leave `region` as it is, with one of three guarantees (see docs/directions.md)."""
-        if region == "mask":
-            raise UsageError("region 'mask' is a picture of your own", "--lock FILE.png, or face.lock_mask")
-        lock = RegionLock(region=region, strength=float(strength), guarantee=guarantee)
-        return self.derive(locks=(*self.recipe.locks, lock))
-
-    def lock_mask(self, mask: np.ndarray, strength: float = 1.0, guarantee: Guarantee = "direction") -> Face:
-        """Ask that edits leave a drawn region as it is: bool [R, R], true where the face must stay.
-
-        Raises UsageError for another size than the full picture's, an empty mask, or one that leaves nothing to move.
-        """
-        side = self.studio.info.resolution
-        if mask.shape != (side, side):
-            raise UsageError(
-                f"a mask of {mask.shape[1]} x {mask.shape[0]} px; this model takes {side} x {side}",
-                "draw it on a full-size picture of this model",
-            )
-        if not mask.any():
-            raise UsageError("the mask is empty", "paint white what must stay")
-        if mask.all():
-            raise UsageError("the mask leaves nothing that may change", "paint black what edits may move")
-        lock = RegionLock(
-            region="mask", strength=float(strength), guarantee=guarantee, mask=LockMask.from_array(mask.astype(bool))
-        )
-        return self.derive(locks=(*self.recipe.locks, lock))
-
-    def noise(self, mode: str, seed: int | None = None) -> Face:
-        """Another noise input: "const", "none", or "random" with its seed."""
-        return self.derive(noise=Noise.model_validate({"mode": mode, "seed": seed}))
-
-    def render(self, size: int | None = None) -> Frame:
-        """The picture at the largest block of at most `size` px; None for the full picture.
-
-        Raises UsageError for a size below 4.
-        """
-        return self.studio.engine.render(RenderJob(self.recipe, self.studio.block_within(size)))
-
-    def save(self, folder: str | Path, *, resolution: int | None = None, force: bool = False) -> Path:
-        """Render and write `NAME.png` and `NAME.json` into `folder` (made if absent); returns the picture's path.
-
-        Raises OutputError, with nothing written, if either file exists and `force` is not set.
-        """
-        png = Path(folder) / f"{self.file_stem(resolution)}.png"
-        make_folder(png.parent)
-        for path in (png, png.with_suffix(".json")):
-            refuse_existing(path, force=force)
-        frame = self.studio.engine.render(RenderJob(self.recipe, resolution))
-        return self.write(frame, png, resolution=resolution, force=force)
-
-    def write(self, frame: Frame, png: Path, *, resolution: int | None = None, force: bool = False) -> Path:
-        """Write a rendered frame of this face: picture first, then the JSON; a failure leaves neither behind."""
-        provenance = self.provenance(frame, png.name, resolution)
-        text = provenance.to_text()
-        existed = png.exists()
-        write_file(png, encode_png(frame.pixels, text), force=force)
-        try:
-            write_file(png.with_suffix(".json"), text.encode(), force=force)
-        except BaseException:
-            if not existed:
-                png.unlink(missing_ok=True)
-            raise
-        return png
-
-    def file_stem(self, resolution: int | None = None) -> str:
-        """`seed42-1f0c9a7b3d`: where the face came from and its id, and the size if it is not the full picture."""
-        source = self.recipe.source
-        kind = f"seed{source.seed}" if isinstance(source, SeedSource) else "latent"
-        size = "" if resolution in (None, self.studio.info.resolution) else f"-{resolution}px"
-        return f"{kind}-{self.id}{size}"
-
-    def provenance(self, frame: Frame, file: str, resolution: int | None = None) -> Provenance:
-        """What the JSON beside the picture says."""
-        info = self.studio.info
-        height, width = frame.pixels.shape[:2]
-        return Provenance(
-            recipe=self.recipe,
-            recipe_sha256=self.recipe.digest,
-            parents=self.parents,
-            picture=Picture(
-                file=file,
-                width=width,
-                height=height,
-                resolution=None if resolution == info.resolution else resolution,
-                pixels_sha256=pixels_digest(frame.pixels),
-            ),
-            model=ModelRecord(sha256=info.model.sha256, name=info.model.name, licence=info.licence),
-            directions=self._direction_records(),
-            measures=frame.measures,
-            software=info.software,
-            device=Device(kind="cuda" if "cuda" in info.device else "cpu", name=info.device_name, threads=info.threads),
-            dtype=frame.dtype,
-            kernels=info.kernels,
-            operator=_operator(),
-            time=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
-            notices=(*info.notices, *frame.notices),
-        )
-
-    def _direction_records(self) -> tuple[DirectionRecord, ...]:
-        records = {}
-        for edit in self.recipe.edits:
-            if isinstance(edit, DirectionEdit):
-                direction = self.studio.catalogue.by_digest(edit.sha256)
-                records[(edit.direction, edit.sha256)] = DirectionRecord(
-                    name=edit.direction,
-                    sha256=edit.sha256,
-                    licence="unknown" if direction is None else direction.header.licence,
-                    model=None if direction is None else direction.header.model,
-                    foreign=edit.foreign,
-                )
-        return tuple(records.values())
 
 
 class Studio:
@@ -385,20 +169,3 @@ class Studio:
     def mark_saved(self, recipe: Recipe) -> None:
         """Note that `recipe` lies in a file now, so that what is derived from it names it as parent."""
         self._history = tuple(replace(f, saved=True) if f.recipe == recipe else f for f in self._history)
-
-
-def _refuse_beyond(name: str, amount: float, limit: float, *, beyond: bool) -> None:
-    """Raise UsageError for an amount that the concept was not verified for, unless it is asked for."""
-    if abs(amount) > limit and not beyond:
-        raise UsageError(
-            f"{name}={amount:g}: beyond what this model is known to do; accepted: -{limit:g} to {limit:g}",
-            "add --beyond to go further, where faces break",
-        )
-
-
-def _operator() -> str:
-    """The Unix user by the kernel's word, which is also what an engine sees at its socket; never the environment's."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

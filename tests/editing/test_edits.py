@@ -14,9 +14,10 @@ from tuiface.engine.editing.population import Population
 from tuiface.engine.latents import draw_w, recipe_ws
 from tuiface.engine.local import LocalEngine
 from tuiface.errors import ModelError, UsageError
+from tuiface.face import Face
 from tuiface.provenance import read_saved
 from tuiface.recipe import LatentSource, ModelRef, Truncation
-from tuiface.studio import Face, Studio
+from tuiface.studio import Studio
 from tuiface.verification import verify
 
 Add = Callable[..., Direction]

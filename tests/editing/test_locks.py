@@ -20,13 +20,14 @@ from tuiface.engine.loading import open_engine
 from tuiface.engine.local import LocalEngine
 from tuiface.engine.readers.attributes import AttributeReader
 from tuiface.errors import ModelError, UsageError
+from tuiface.face import Face
 from tuiface.heads import Region
 from tuiface.protocol import Frame
 from tuiface.provenance import read_saved
 from tuiface.recipe import Guarantee, RegionLock
 from tuiface.recipe import Region as RegionName
 from tuiface.settings import Settings
-from tuiface.studio import Face, Studio
+from tuiface.studio import Studio
 from tuiface.verification import verify
 
 Add = Callable[..., Direction]

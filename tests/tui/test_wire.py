@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.tui.fake_engine import paint
-from tuiface.benchmarks.pty_terminal import KITTY, LATIN, PLAIN, SIXEL, Model, PtyTerminal, Screen
+from tuiface.benchmarks.pty_terminal import KITTY, LATIN, PLAIN, SIXEL, Model, PtyTerminal
+from tuiface.benchmarks.terminal_screen import Screen
 from tuiface.recipe import ModelRef, Recipe, SeedSource
 from tuiface.terminal.halfblock import resample
 

@@ -14,7 +14,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, Model, PtyTerminal, Screen
+from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, Model, PtyTerminal
+from tuiface.benchmarks.terminal_screen import Screen
 from tuiface.resident.starting import start, stop
 from tuiface.screens.welcome import remember_welcome
 from tuiface.settings import Settings

@@ -12,8 +12,8 @@ from tuiface.errors import InputFileError, UsageError, nearest, quoted
 if TYPE_CHECKING:
     import numpy as np
 
+    from tuiface.face import Face
     from tuiface.recipe import Guarantee, Region, RegionLock
-    from tuiface.studio import Face
 
 EDIT_FORM = "NAME=AMOUNT[@A-B], as in smile=1.5 or b16.conv1:501=2"
 LOCK_FORM = "REGION[=STRENGTH][:GUARANTEE], as in frame=0.8:blend"

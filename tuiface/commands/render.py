@@ -12,7 +12,8 @@ from tuiface.commands.session import Commands, emit, note, open_studio, parse_ro
 from tuiface.errors import EXIT_DONE, UsageError, quoted
 
 if TYPE_CHECKING:
-    from tuiface.studio import Face, Studio
+    from tuiface.face import Face
+    from tuiface.studio import Studio
 
 EXAMPLE = """\
 examples:

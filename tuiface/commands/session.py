@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from tuiface.errors import InputFileError, UsageError, quoted
 
 if TYPE_CHECKING:
+    from tuiface.face import Face
     from tuiface.library import Library
     from tuiface.settings import Settings
-    from tuiface.studio import Face, Studio
+    from tuiface.studio import Studio
 
 Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
 

@@ -24,9 +24,9 @@ from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
     from tuiface.directions.direction import Ends, Labels
+    from tuiface.face import Face
     from tuiface.screens.inquiry import Inquiry
     from tuiface.screens.session import Session
-    from tuiface.studio import Face
 
 _LABEL, _VALUE, _KEY = "$foreground 55%", "$foreground 85%", "bold $foreground"
 

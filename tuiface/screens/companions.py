@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tuiface.limits import MAX_SEED
 
 if TYPE_CHECKING:
-    from tuiface.studio import Face
+    from tuiface.face import Face
 
 
 def seed_after(face: Face) -> int:

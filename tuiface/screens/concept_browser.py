@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tuiface.directions.questionnaire import Answers
+    from tuiface.face import Face
     from tuiface.screens.session import Session
-    from tuiface.studio import Face
 
 
 class ConceptBrowser(WorkScreen):

@@ -11,10 +11,11 @@ from tuiface.limits import CHANNEL_LIMIT, MAX_SEED
 from tuiface.screens.face_steps import FINE_PSI_STEP, PSI_STEP, Step, set_psi, step_psi, step_seed
 
 if TYPE_CHECKING:
+    from tuiface.face import Face
     from tuiface.recipe import Edit, Recipe, Region, RegionLock
     from tuiface.screens.knobs import Concept, Knob
     from tuiface.screens.session import Session
-    from tuiface.studio import Face, Studio
+    from tuiface.studio import Studio
 
 LOCK_REGIONS: tuple[Region, ...] = (
     "frame",

@@ -36,11 +36,12 @@ if TYPE_CHECKING:
 
     from tuiface.directions.direction import Direction
     from tuiface.directions.orders import Order
+    from tuiface.face import Face
     from tuiface.protocol import EngineInfo, Frame, RenderJob
     from tuiface.recipe import Recipe
     from tuiface.resident.shared_jobs import SharedJobs
     from tuiface.settings import Settings
-    from tuiface.studio import Face, Studio
+    from tuiface.studio import Studio
 
 
 log = logging.getLogger("tuiface")

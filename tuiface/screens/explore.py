@@ -20,8 +20,8 @@ from tuiface.screens.summary import source_text
 from tuiface.screens.widgets.tile_grid import Tile, TileGrid
 
 if TYPE_CHECKING:
+    from tuiface.face import Face
     from tuiface.screens.session import Session
-    from tuiface.studio import Face
 
 DISTANCES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75)
 NUM_NEIGHBOURS = 120

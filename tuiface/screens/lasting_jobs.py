@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from textual.message import Message
 
+    from tuiface.face import Face
     from tuiface.protocol import JobProgress
     from tuiface.resident.shared_jobs import JobWatch, SharedJobs
     from tuiface.settings import Settings
-    from tuiface.studio import Face
 
 KEPT_S = 7 * 24 * 3600
 

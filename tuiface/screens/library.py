@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from tuiface.face import Face
     from tuiface.library import Library, LibraryFace
     from tuiface.screens.session import Session
-    from tuiface.studio import Face
 
 MAX_THUMBNAILS = 800
 

@@ -11,8 +11,9 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from tuiface.errors import TuifaceError
+    from tuiface.face import Face
     from tuiface.protocol import Frame, JobProgress
-    from tuiface.studio import Face, Studio
+    from tuiface.studio import Studio
 
 
 @dataclass

@@ -20,8 +20,8 @@ from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
+    from tuiface.face import Face
     from tuiface.screens.session import Session
-    from tuiface.studio import Face
 
 PLACES = ("a", "first", "second", "b")
 """The pictures from left to right: a parent on each side, their children between them."""

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from textual.timer import Timer
 
+    from tuiface.face import Face
     from tuiface.screens.job_runner import Report
     from tuiface.screens.session import Session
     from tuiface.stimuli.morph import Space
-    from tuiface.studio import Face
 
 PLAY_S = 0.08
 FRAMES_RANGE = (2, 300)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tuiface.directions.direction import Direction
     from tuiface.directions.orders import SearchOrder
+    from tuiface.face import Face
     from tuiface.protocol import Frame, JobProgress
     from tuiface.recipe import Recipe
     from tuiface.screens.engine_link import EngineLink
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tuiface.screens.knobs import Concept
     from tuiface.screens.lasting_jobs import LastingWork
     from tuiface.settings import Settings
-    from tuiface.studio import Face, Studio
+    from tuiface.studio import Studio
     from tuiface.terminal.capabilities import Capabilities
     from tuiface.terminal.wire import Wire
 

@@ -145,8 +145,8 @@ Outcome = Literal["resumed", "foreign", "damaged"]
 
 def resume(session: Session, found: Found) -> tuple[Outcome, str]:
     """Put `session` where `found` ended; the screen to show comes with it. Takes nothing from another network's one."""
+    from tuiface.face import Face
     from tuiface.screens.session_state import SessionState
-    from tuiface.studio import Face
     from tuiface.validation import parse_json
 
     studio = session.studio

@@ -10,10 +10,11 @@ from tuiface.language import tr, trn
 from tuiface.screens.knobs import amount_text, edit_word, knobs, lock_words
 
 if TYPE_CHECKING:
+    from tuiface.face import Face
     from tuiface.protocol import EngineInfo
     from tuiface.recipe import LatentSource, Noise, Recipe, SeedSource
     from tuiface.screens.session import Session
-    from tuiface.studio import Face, Studio
+    from tuiface.studio import Studio
 
 UNKNOWN = "-"
 HISTORY_ROWS = 12

@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 
 from tuiface.errors import UsageError
+from tuiface.face import Face
 from tuiface.recipe import LatentSource, Recipe, SeedSource
 from tuiface.stimuli.neighbours import draw_z
-from tuiface.studio import Face
 
 Space = Literal["z", "w", "w+"]
 SPACES: tuple[Space, ...] = ("z", "w", "w+")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tuiface.errors import UsageError
+from tuiface.face import Face
 from tuiface.limits import MAX_SEED
 from tuiface.recipe import LatentSource, SeedSource
-from tuiface.studio import Face
 
 MIN_DISTANCE, MAX_DISTANCE = 0.02, 1.0
 

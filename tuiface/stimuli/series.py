@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from tuiface.errors import OutputError, UsageError
+from tuiface.face import Face
 from tuiface.files import make_folder, refuse_existing, write_file
 from tuiface.library import write_tags
 from tuiface.protocol import RenderJob
-from tuiface.studio import Face
 
 Progress = Callable[[int, int], bool]
 """Called with the steps done and in all, before each step; answers whether to go on."""

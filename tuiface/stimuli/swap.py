@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuiface.errors import UsageError
-from tuiface.studio import Face
+from tuiface.face import Face
 
 FIRST_ROW = 6
 """The lab's default: rows from here up carry colours and texture, those below the shape of the head."""

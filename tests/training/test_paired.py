@@ -12,10 +12,11 @@ from torch import Tensor
 
 from tests.training.conftest import RESOLUTION, tiny_limits, tiny_settings
 from tests.training.test_resume import assert_same_run, read_log
-from tuiface.engine.training import FILE_NAME, TrainingSettings, read_header, train
+from tuiface.engine.training import FILE_NAME, TrainingSettings, distillation, read_header, train
+from tuiface.engine.training.distillation import style_metric
 from tuiface.engine.training.head_latents import head_latents
 from tuiface.engine.training.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
-from tuiface.engine.training.paired import Anchors, region_weights, regression_loss, resolution_at, style_metric
+from tuiface.engine.training.paired import Anchors, region_weights, regression_loss, resolution_at
 from tuiface.engine.training.settings import HEADS, AdversarialSettings, NetworkSettings, PairedSettings, RunLimits
 from tuiface.engine.training.state import TrainingState
 from tuiface.engine.training.trainer import Trainer
@@ -152,7 +153,8 @@ def test_a_run_on_heads_resumes_exactly_in_every_stage(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped after every third step, it passes through all stages as the uninterrupted one."""
-    settings = settings_for_heads(regression_kimg=0.04, distillation_kimg=2.5)
+    settings = settings_for_heads(regression_kimg=0.04, distillation_kimg=2.5, carried_share=0.5)
+    monkeypatch.setattr(distillation, "_CARRIED_HEADS", 16)
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     assert train(settings, limits(whole, cache)).finished
     moments = itertools.count(1)

@@ -3,9 +3,8 @@
 1. Regression. An encoder maps each head's parameters p to w, and the synthesis network draws that very head:
    min |S(E(p)) - x|, from 16 px up. It learns pose, parts, skin and hair in minutes, but paints the mean of whatever p
    does not determine (single hairs, bokeh): blurred.
-2. Distillation. p is a function of draws z ~ N(0, I) (head_latents.py), so the mapping network can learn M(z) = E(p(z))
-   from as many pairs as one likes: nothing is rendered. Distances are those in the styles, which is all that the
-   synthesis sees of w.
+2. Distillation (distillation.py). p is a function of draws z ~ N(0, I) (head_latents.py), so the mapping network can
+   learn M(z) = E(p(z)) from as many pairs as one likes: nothing is rendered.
 3. The adversarial stage goes on from there; its anchors (adversarial.py) keep M's meaning while textures sharpen.
 4. In the model that is written w is stretched about its mean (stretching.py): what M cannot foretell it draws as such.
 
@@ -28,14 +27,13 @@ from torch import Tensor
 from tuiface.engine.generator import Generator
 from tuiface.engine.training.data import normalise
 from tuiface.engine.training.head_data import HeadData
-from tuiface.engine.training.head_latents import head_latents
 from tuiface.engine.training.state import TrainingState
-from tuiface.heads import Region, encode, sample_parameters
+from tuiface.heads import Region, encode
 
 _FIRST_RESOLUTION = 16
 _COARSE_SHARE = 0.15
 """Share of the regression spent on each resolution below the last."""
-_LAST_LR = 0.03
+LAST_LR = 0.03
 """Of the learning rate, at the end of its cosine."""
 
 _REGION_WEIGHT = {
@@ -76,7 +74,7 @@ class RegressionStage:
         state, batch = self._state, self._state.settings.batch
         done = state.progress.images / self.length
         cosine = 0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))
-        self._optimizer.param_groups[0]["lr"] = state.settings.paired.regression_lr * max(cosine, _LAST_LR)
+        self._optimizer.param_groups[0]["lr"] = state.settings.paired.regression_lr * max(cosine, LAST_LR)
         resolution = resolution_at(done, state.settings.resolution)
 
         indices = state.take_indices(batch, self._data.available())
@@ -93,46 +91,6 @@ class RegressionStage:
         state.count_step(batch)
         state.update_average(batch)
         return {"regression": loss.detach()}
-
-
-class DistillationStage:
-    """min |A M(z) - A E(p(z))|, A the affine maps to all styles."""
-
-    cost = 0.01
-
-    def __init__(self, state: TrainingState) -> None:
-        assert state.encoder is not None
-        self._state, self._encoder = state, state.encoder
-        self.length = round(state.settings.paired.distillation_kimg * 1000)
-        # The mapping network's parameters are stored times 1 / lr_multiplier; Adam's steps must be as much larger.
-        self._lr = state.settings.paired.distillation_lr / state.generator.config.mapping_lr_multiplier
-        self._optimizer = torch.optim.Adam(
-            state.generator.mapping.parameters(), lr=self._lr, betas=(0.9, 0.99), fused=True
-        )
-        self.optimizers = {"distillation": self._optimizer}
-        self._metric = style_metric(state.generator)
-
-    def step(self) -> Mapping[str, Tensor]:
-        """One step; returns its losses."""
-        state, batch = self._state, self._state.settings.paired.distillation_batch
-        done = state.progress.images / self.length
-        self._optimizer.param_groups[0]["lr"] = self._lr * max(0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)), _LAST_LR)
-        # Another population than the pictures': the same heads would come back only after 2^32 latents.
-        drawn = sample_parameters(batch, state.settings.population + 1, start=state.progress.images)
-        w = state.generator.mapping(head_latents(drawn, state.settings.network.z_dim).to(state.device))
-        state.track_w_avg(w, rate=0.01)
-        with torch.no_grad():
-            wanted = self._encoder(encode(drawn).to(state.device))
-        difference = w - wanted
-        loss = ((difference @ self._metric) * difference).sum(dim=1).mean()
-        centred = wanted - wanted.mean(dim=0)
-        unexplained = loss.detach() / ((centred @ self._metric) * centred).sum(dim=1).mean()
-        self._optimizer.zero_grad()
-        loss.backward()
-        self._optimizer.step()
-        state.count_step(batch, drawn=False)
-        state.update_average(batch)
-        return {"distillation": loss.detach(), "distillation_unexplained": unexplained}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,11 +163,3 @@ def regression_loss(drawn: Tensor, heads: Tensor, weights: Tensor) -> Tensor:
         drawn, heads = F.avg_pool2d(drawn, 2), F.avg_pool2d(heads, 2)
         loss = loss + (drawn - heads).abs().mean()
     return loss
-
-
-def style_metric(generator: Generator) -> Tensor:
-    """Q [w, w] with d^T Q d the mean squared change of all style channels when w changes by d."""
-    with torch.no_grad():
-        affines = [layer.affine for _, layer, _ in generator.synthesis.style_layers()]
-        stacked = torch.cat([affine.weight * affine.weight_gain for affine in affines])
-        return stacked.t() @ stacked / len(stacked)

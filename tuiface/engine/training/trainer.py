@@ -18,11 +18,12 @@ from torch import Tensor
 from tuiface.engine.training.adversarial import AdversarialStage
 from tuiface.engine.training.curves import CURVES_NAME, write_curves
 from tuiface.engine.training.data import TrainingData, open_data
+from tuiface.engine.training.distillation import DistillationStage
 from tuiface.engine.training.evaluation import Evaluation
 from tuiface.engine.training.export import export_model
 from tuiface.engine.training.head_data import HeadData
 from tuiface.engine.training.interruption import Interruption
-from tuiface.engine.training.paired import DistillationStage, RegressionStage
+from tuiface.engine.training.paired import RegressionStage
 from tuiface.engine.training.report import LOG_NAME, Report, format_duration
 from tuiface.engine.training.settings import RunLimits, TrainingSettings
 from tuiface.engine.training.snapshots import FILE_NAME, load_snapshot, restore_optimizers, save_snapshot
@@ -116,7 +117,10 @@ class Trainer:
             assert isinstance(self.data, HeadData)
             return RegressionStage(state, self.data)
         if name == "distillation":
-            return DistillationStage(state) if settings.paired.distillation_kimg else None
+            if not settings.paired.distillation_kimg:
+                return None
+            assert isinstance(self.data, HeadData)
+            return DistillationStage(state, self.data)
         if name == "warmup":
             length = round(settings.adversarial.warmup_kimg * 1000)
             return AdversarialStage(state, self.data, length, warmup=True) if length else None

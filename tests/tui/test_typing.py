@@ -23,9 +23,8 @@ async def test_a_line_takes_what_was_typed_while_it_opened(open_app: Open, keys:
             await tui.press(NAMES.get(key, key))
         wanted = tui.app.session.knob, tui.recipe
         assert wanted != before
-        await tui.press(
-            "q"
-        )  # a session that broke off would be offered to the next one, which asks before it takes keys
+        # Ended: a session that broke off would be offered to the next one, which asks before it takes keys.
+        await tui.press("q")
     async with open_app() as tui:
         type_at_once(tui, *keys)
         await tui.until(lambda: (tui.app.session.knob, tui.recipe) == wanted)

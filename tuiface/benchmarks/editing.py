@@ -101,8 +101,13 @@ class LockMeasurement:
                     equal = bench.frame(direction, seed, signed * scale, lock)
                     _note(rows, "direction_equal_effect", equal.measures["frame_variation_percent"])
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Directions that a face was measured of."""
+        return tuple(self._rows)
+
     def figures(self, name: str) -> dict[str, float]:
-        """Of one direction, averaged over faces.
+        """Of one direction, averaged over its faces.
 
         `direction_equal_effect` is that of the guarantee `direction` at the amount where the concept changes as much as
         it does free; `free_over_direction` divides the two.
@@ -111,7 +116,12 @@ class LockMeasurement:
             key: round(float(np.max(values) if key.endswith("_max") else np.mean(values)), 4)
             for key, values in self._rows[name].items()
         }
-        return {**means, "free_over_direction": round(means["free"] / max(means["direction_equal_effect"], 1e-3), 2)}
+        faces = float(len(self._rows[name]["free"]) // 2)
+        return {
+            **means,
+            "faces": faces,
+            "free_over_direction": round(means["free"] / max(means["direction_equal_effect"], 1e-3), 2),
+        }
 
 
 class PredictionMeasurement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 
 from tuiface.commands.directions import open_catalogue
 from tuiface.commands.session import Commands, emit, note, settings_from
@@ -23,6 +24,7 @@ def add_edit(kinds: Commands[argparse.ArgumentParser], common: argparse.Argument
     )
     parser.add_argument("--seeds", type=int, default=200, metavar="N", help="faces; default: 200")
     parser.add_argument("--names", metavar="NAMES", help="directions, with commas; default: all of this network")
+    parser.add_argument("--each", type=int, metavar="N", help="directions a face, in turn; default: all on every face")
     parser.set_defaults(run=run_edit)
 
 
@@ -30,6 +32,8 @@ def run_edit(args: argparse.Namespace) -> int:
     """One line a figure."""
     if args.seeds < 1:
         raise UsageError(f"--seeds {args.seeds}; accepted: 1 and more")
+    if args.each is not None and args.each < 1:
+        raise UsageError(f"--each {args.each}; accepted: 1 and more")
     settings = settings_from(args)
     from tuiface.benchmarks import editing
     from tuiface.directions.vocabulary import direction_name
@@ -50,13 +54,16 @@ def run_edit(args: argparse.Namespace) -> int:
     bench = editing.EditBench(engine, reader, range(args.seeds))
     _say(args, "lock", **editing.lock_seconds(bench, directions[0]))
     locks, predictions = editing.LockMeasurement(), editing.PredictionMeasurement()
+    each = min(args.each or len(directions), len(directions))
+    turns = itertools.cycle(directions)
     for number, seed in enumerate(bench.seeds, start=1):
-        for direction in directions:
+        measured = list(itertools.islice(turns, each))
+        for direction in measured:
             locks.add(bench, direction, seed)
-        for direction in directions[:: max(1, len(directions) // PREDICTED_DIRECTIONS)]:
+        for direction in measured[:: max(1, each // PREDICTED_DIRECTIONS)]:
             predictions.add(bench, direction, seed)
         note(f"face {number} of {args.seeds}")
-    found = {direction.name: locks.figures(direction.name) for direction in directions}
+    found = {name: locks.figures(name) for name in locks.names}
     for name, figures in found.items():
         _say(args, "frame variation %", name=name, inner_face=name in editing.INNER_FACE, **figures)
     _say(args, "published ranking", **editing.ranking_holds({name: one["free"] for name, one in found.items()}))

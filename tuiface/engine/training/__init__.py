@@ -1,7 +1,7 @@
 """Our own StyleGAN2 trainer. Where to read on:
 
     adversarial.py   the algorithm, step by step; losses.py and augment.py its formulas
-    paired.py        the start on heads whose parameters are known
+    paired.py        the start on heads whose parameters are known; distillation.py and carrying.py its second half
     trainer.py       stages, ticks, evaluation; state.py and snapshots.py what makes a resume exact
     data.py          what is trained on: head_shards.py and head_workers.py, or pictures.py
     growing.py       from a trained network to one of twice its size

@@ -27,7 +27,7 @@ from tuiface.engine.editing.learning import (
 from tuiface.engine.editing.reading import AttributeReading
 from tuiface.engine.editing.regions import RegionReader
 from tuiface.engine.editing.tangent import discriminant_step, tangents
-from tuiface.engine.editing.verification import LEAST_SLOPE, SHARES, Verification, verified_share, verify_step
+from tuiface.engine.editing.verification import LEAST_SLOPE, Verification, evenest_share, verify_step
 from tuiface.engine.editing.workshop import Workshop
 from tuiface.errors import ModelError, UsageError, nearest
 
@@ -143,21 +143,23 @@ def _discriminants(workshop: Workshop, reader: AttributeReading, observations: O
 def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[int]) -> _Chosen:
     """The strictest step that moves its concept evenly and visibly on the faces of `trial`.
 
-    Where none does, the one that moves it most of those that move it evenly, or else the laxest.
+    Where none does, the one that moves it most of those that move it evenly, or else the most even one; the laxest
+    where none moves it at all.
     """
-    best, best_slope = None, 0.0
-    tried = None
+    best: tuple[bool, float] = (False, 0.0)
+    chosen = tried = None
     for tried in candidates(target, held):
-        found = verified_share(trial, tried.step, target, TRIAL_PERCENT)
-        if found is not None and found[1] > best_slope:
-            share, best_slope = found
-            best = replace(tried, step=share * tried.step, share=share)
-            if best_slope >= VISIBLE_SLOPE:
+        found = evenest_share(trial, tried.step, target, TRIAL_PERCENT)
+        if found is None:
+            continue
+        is_even = found.percent >= TRIAL_PERCENT
+        worth = (is_even, found.slope if is_even else found.percent)
+        if worth > best:
+            best, chosen = worth, replace(tried, step=found.share * tried.step, share=found.share)
+            if is_even and found.slope >= VISIBLE_SLOPE:
                 break
-    if best is not None:
-        return best
     assert tried is not None
-    return replace(tried, step=SHARES[-1] * tried.step, share=SHARES[-1])
+    return chosen or tried
 
 
 def _direction(

@@ -23,9 +23,20 @@ MONOTONE_SLACK = 0.03
 #: A face whose concept moves by less than this over all amounts, in standard deviations, was not moved.
 LEAST_RANGE = 0.25
 FRAME_AMOUNT = 2.0
-SHARES = (1.0, 0.75, 0.5, 0.35)
+SHARES = (1.0, 0.75, 0.5, 0.35, 1.5, 1.75, 2.0)
 #: A direction that moves its concept by less than this share of a deviation for one unit is none.
 LEAST_SLOPE = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class EvenShare:
+    """How evenly a share of a step moves its concept."""
+
+    share: float
+    slope: float
+    """Deviations of the concept for one unit."""
+    percent: float
+    """Of the faces on which it is monotone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +61,25 @@ class Verification:
         }
 
 
-def verified_share(bench: Bench, step: Tensor, target: int, percent: float) -> tuple[float, float] | None:
-    """The largest of `SHARES` of a step [L, w] that is monotone over all amounts on `percent` of the bench's faces.
+def evenest_share(bench: Bench, step: Tensor, target: int, percent: float) -> EvenShare | None:
+    """The first of `SHARES` of a step [L, w] that is monotone over all amounts on `percent` of the bench's faces.
 
     A concept with an end, as age has, is used up before three deviations of it on many faces; its unit must be smaller.
-    With the share, what it moves of the concept a unit; None where no share is monotone and moves `LEAST_SLOPE`.
+    One at whose end most faces are, as closed mouths are, moves one way alone: with a larger unit this way outweighs
+    the reader's noise on the other. Where no share is monotone enough, the most monotone one; None where none moves
+    `LEAST_SLOPE`.
     """
+    best: EvenShare | None = None
     for share in SHARES:
         curves = np.stack([bench.values(amount * share * step)[:, target] for amount in AMOUNTS])
-        slope = float(slopes_at_one(curves))
-        if slope < LEAST_SLOPE:
-            return None
-        if 100 * monotone_share(curves) >= percent:
-            return share, slope
-    return None
+        found = EvenShare(share, float(slopes_at_one(curves)), 100 * monotone_share(curves))
+        if found.slope < LEAST_SLOPE:
+            continue
+        if found.percent >= percent:
+            return found
+        if best is None or found.percent > best.percent:
+            best = found
+    return best
 
 
 def verify_step(bench: Bench, step: Tensor, target: int, regions: RegionReader, frame_faces: int = 16) -> Verification:

@@ -37,7 +37,7 @@ def workshop(shared_cache: Path) -> Workshop:
 
 @pytest.fixture(scope="module")
 def learned(workshop: Workshop) -> list[LearnedDirection]:
-    return learn_directions(workshop, PixelAttributes(), QuarterRegions(), PLAN, lambda text: None)
+    return list(learn_directions(workshop, PixelAttributes(), QuarterRegions(), PLAN, lambda text: None))
 
 
 def test_each_direction_moves_its_own_concept_most(learned: list[LearnedDirection]) -> None:
@@ -89,7 +89,7 @@ def test_the_published_method_is_still_there(workshop: Workshop) -> None:
 def test_learning_again_gives_the_same_directions(learned: list[LearnedDirection], workshop: Workshop) -> None:
     plan = LearningPlan(names=("top_left",), draws=240, faces=4, seeds=20)
     again = [
-        learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None)[0].direction.sha256
+        next(learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None)).direction.sha256
         for _ in range(2)
     ]
     assert again[0] == again[1]
@@ -98,7 +98,7 @@ def test_learning_again_gives_the_same_directions(learned: list[LearnedDirection
 def test_unknown_attribute_offers_the_nearest(workshop: Workshop) -> None:
     plan = LearningPlan(names=("top_lift",), draws=240)
     with pytest.raises(UsageError, match=r"no attribute 'top_lift'; .* \(did you mean 'top_left'"):
-        learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None)
+        next(learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None))
 
 
 class Noise(PixelAttributes):
@@ -111,7 +111,7 @@ class Noise(PixelAttributes):
 
 def test_what_no_face_shows_gives_no_direction(workshop: Workshop) -> None:
     with pytest.raises(ModelError, match="hardly explains top_left"):
-        learn_directions(workshop, Noise(), QuarterRegions(), PLAN, lambda text: None)
+        next(learn_directions(workshop, Noise(), QuarterRegions(), PLAN, lambda text: None))
 
 
 def test_monotone_counts_faces_that_grow_at_every_step() -> None:

@@ -11,6 +11,8 @@ from tuiface.commands.session import Commands, emit, note, settings_from
 from tuiface.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tuiface.directions.direction import Labels
     from tuiface.engine.editing.making import LearnedDirection
     from tuiface.engine.editing.reading import AttributeReading
@@ -49,6 +51,11 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
         choices=("tangent", "boundary"),
         default="tangent",
         help="of --attributes: a discriminant of gradients in W+, or InterFaceGAN's boundary in W; default: tangent",
+    )
+    parser.add_argument(
+        "--even",
+        action="store_true",
+        help="of --attributes: fit what is not monotone on enough faces through the network; minutes for each",
     )
     parser.add_argument("--draws", type=int, default=4000, metavar="N", help="faces to learn from; default: 4000")
     parser.add_argument("--seeds", type=int, default=200, metavar="N", help="faces to verify on; default: 200")
@@ -163,13 +170,13 @@ def _from_attributes(args: argparse.Namespace) -> int:
     held = None if args.hold in (None, "all") else () if args.hold == "none" else _names(args.hold)
     names = () if args.attributes == "all" else _names(args.attributes)
     workshop = _workshop(settings_from(args))
-    plan = LearningPlan(names, held, draws=args.draws, seeds=args.seeds, method=args.method)
+    plan = LearningPlan(names, held, draws=args.draws, seeds=args.seeds, method=args.method, even=args.even)
     reader = open_attribute_reader(str(workshop.population.mean.device))
     made = learn_directions(workshop, reader, workshop.regions, plan, note)
     return _keep_all(args, made)
 
 
-def _keep_all(args: argparse.Namespace, made: list[LearnedDirection]) -> int:
+def _keep_all(args: argparse.Namespace, made: Iterable[LearnedDirection]) -> int:
     code = EXIT_DONE
     for learned in made:
         direction = learned.direction

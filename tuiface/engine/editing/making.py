@@ -1,7 +1,8 @@
 """From an attribute reader to verified direction files: the whole set that a network ships with, or a few of it.
 
 draw faces -> read them -> gradients of every attribute in W+ -> for each, the step that moves it most evenly and
-what is held least (tangent.py), as strictly as the concept can bear -> verified on other faces.
+what is held least (tangent.py), as strictly as the concept can bear -> evened out (evening.py), where that is asked for
+and needed -> verified on other faces.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 
 from tuiface.directions.direction import Direction, DirectionOrigin
 from tuiface.directions.vocabulary import READER_NAMES, direction_name
+from tuiface.engine.editing.evening import evened_step
 from tuiface.engine.editing.learning import (
     LEAST_R2,
     Bench,
@@ -27,7 +29,14 @@ from tuiface.engine.editing.learning import (
 from tuiface.engine.editing.reading import AttributeReading
 from tuiface.engine.editing.regions import RegionReader
 from tuiface.engine.editing.tangent import discriminant_step, tangents
-from tuiface.engine.editing.verification import LEAST_SLOPE, Verification, evenest_share, verify_step
+from tuiface.engine.editing.verification import (
+    AMOUNTS,
+    LEAST_SLOPE,
+    Verification,
+    evenest_share,
+    monotone_share,
+    verify_step,
+)
 from tuiface.engine.editing.workshop import Workshop
 from tuiface.errors import ModelError, UsageError, nearest
 
@@ -37,6 +46,7 @@ TRIAL_PERCENT = 97.0
 #: Deviations a unit that can be seen: for a smaller effect, others are held less strictly.
 VISIBLE_SLOPE = 0.5
 PAPERS = {"tangent": "after Shen et al. 2020, arXiv 2005.09635", "boundary": "Shen et al. 2020, arXiv 2005.09635"}
+EVENING_PAPER = "; evened out after Goetschalckx et al. 2019, arXiv 1906.10112"
 #: How much leakage counts, strictest first: the first that lets the concept move evenly and visibly is taken. Dozens of
 #: concepts that are held together would otherwise hold the direction itself, where a network hardly tells them apart.
 STRICTNESSES = (1.0, 0.3, 0.1, 0.03)
@@ -60,6 +70,8 @@ class LearningPlan:
     seeds: int = 200
     """Faces on which each direction is verified."""
     method: Method = "tangent"
+    even: bool = False
+    """Whether steps that are not monotone on enough faces are fitted through the network (evening.py)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +94,11 @@ def learn_directions(
     regions: RegionReader,
     plan: LearningPlan,
     note: Callable[[str], None],
-) -> list[LearnedDirection]:
-    """Directions of what `reader` reads, verified; raises UsageError for unknown names, ModelError where none shows."""
+) -> Iterator[LearnedDirection]:
+    """Directions of what `reader` reads, each as soon as it is verified.
+
+    Raises UsageError for unknown names, ModelError where none shows.
+    """
     wanted = _columns(plan.names, reader.names)
     note(f"reading {plan.draws} faces")
     observations = observe_population(workshop, reader, plan.draws)
@@ -95,14 +110,16 @@ def learn_directions(
         candidates = _discriminants(workshop, reader, observations, plan.faces)
     trial = Bench.of(workshop, reader, observations.deviation, plan.faces, seed_offset=2)
     bench = Bench.of(workshop, reader, observations.deviation, plan.seeds, seed_offset=1)
-    made = []
     for target in targets:
         others = _held(observations, target, plan.held)
         chosen = _strictest(candidates, trial, target, others)
+        if plan.even and _percent(trial, chosen.step, target) < TRIAL_PERCENT:
+            note(f"evening {direction_name(observations.names[target])} out")
+            chosen = _evened(trial, chosen, target, others)
         found = verify_step(bench, chosen.step, target, regions)
-        made.append(LearnedDirection(_direction(workshop, observations, chosen, target, others, plan, found), found))
-        note(f"{made[-1].direction.name}: monotone on {found.monotone_percent:.0f} % of faces, {found.slope:.2f} sigma")
-    return made
+        learned = LearnedDirection(_direction(workshop, observations, chosen, target, others, plan, found), found)
+        note(f"{learned.direction.name}: monotone on {found.monotone_percent:.0f} % of faces, {found.slope:.2f} sigma")
+        yield learned
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +132,8 @@ class _Chosen:
     """How much leakage counted; None for a boundary, which leaves held concepts out altogether."""
     share: float = 1.0
     """Of the population's unit that amount 1 is."""
+    evened: bool = False
+    """Whether it was fitted through the network."""
 
 
 _Candidates = Callable[[int, list[int]], Iterator[_Chosen]]
@@ -162,6 +181,21 @@ def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[in
     return chosen or tried
 
 
+def _percent(trial: Bench, step: torch.Tensor, target: int) -> float:
+    """Of the trial's faces on which the concept is monotone."""
+    return 100 * monotone_share(np.stack([trial.values(amount * step)[:, target] for amount in AMOUNTS]))
+
+
+def _evened(trial: Bench, chosen: _Chosen, target: int, held: list[int]) -> _Chosen:
+    """The chosen step fitted through the network, if it is then monotone on more of the trial's faces."""
+    deviation = torch.from_numpy(trial.deviation).float().to(chosen.step.device)
+    step = evened_step(trial.workshop, trial.reader, deviation, chosen.step, target, held)
+    if _percent(trial, step, target) <= _percent(trial, chosen.step, target):
+        return chosen
+    unit = population_unit(trial.workshop, step)
+    return replace(chosen, step=step, share=float(step.norm() / unit.norm()), evened=True)
+
+
 def _direction(
     workshop: Workshop,
     observations: Observations,
@@ -176,7 +210,7 @@ def _direction(
     origin = DirectionOrigin(
         method="attributes",
         data=f"{plan.draws} faces of the network, read by the attribute reader",
-        paper=PAPERS[plan.method],
+        paper=PAPERS[plan.method] + (EVENING_PAPER if chosen.evened else ""),
         settings={
             "attribute": attribute,
             "draws": plan.draws,
@@ -185,6 +219,7 @@ def _direction(
             "method": plan.method,
             "held": len(others),
             **strictness,
+            **({"evened": True} if chosen.evened else {}),
             "r2": round(float(observations.reading.r2[target]), 3),
         },
     )

@@ -71,10 +71,13 @@ def evenest_share(bench: Bench, step: Tensor, target: int, percent: float) -> Ev
     """
     best: EvenShare | None = None
     for share in SHARES:
-        curves = np.stack([bench.values(amount * share * step)[:, target] for amount in AMOUNTS])
-        found = EvenShare(share, float(slopes_at_one(curves)), 100 * monotone_share(curves))
-        if found.slope < LEAST_SLOPE:
+        near = {amount: bench.values(amount * share * step)[:, target] for amount in (-1.0, 1.0)}
+        slope = float((near[1.0] - near[-1.0]).mean() / 2)
+        if slope < LEAST_SLOPE:
             continue
+        far = {a: bench.values(a * share * step)[:, target] for a in AMOUNTS if a not in near}
+        curves = np.stack([{**near, **far}[amount] for amount in AMOUNTS])
+        found = EvenShare(share, slope, 100 * monotone_share(curves))
         if found.percent >= percent:
             return found
         if best is None or found.percent > best.percent:

@@ -58,6 +58,7 @@ def direction_strip(
             )
             edits = [DirectionEdit(direction=direction.name, sha256=direction.sha256, amount=a) for a in STRIP_AMOUNTS]
             moved = [face.derive(edits=(edit,) if edit.amount else ()) for edit in edits]
-            sheet.append([engine.render(RenderJob(recipe, side)).pixels for recipe in moved])
+            jobs = [RenderJob(recipe, side, hurried=lock is None) for recipe in moved]  # nothing shown is measured
+            sheet.append([engine.render(job).pixels for job in jobs])
             labels.append("free" if lock is None else lock.guarantee)
     return contact_strip(sheet, [f"{amount:+g}" for amount in STRIP_AMOUNTS], labels)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.conftest import MODEL
 from tests.directions.directions import make_direction
 from tuiface.directions.direction import Direction
+from tuiface.engine.editing.workshop import Workshop
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local import LocalEngine
 from tuiface.settings import Settings
@@ -47,3 +49,14 @@ def add_direction(studio: Studio, edit_settings: Settings) -> Callable[..., Dire
         return made
 
     return add
+
+
+@pytest.fixture(scope="module")
+def workshop(shared_cache: Path) -> Workshop:
+    """A network of random weights, its contrast lowered until pictures are not clipped."""
+    opened = Workshop.open(Settings(model=MODEL, device="cpu", threads=1, cache=shared_cache))
+    with torch.no_grad():
+        for name, layer, _ in opened.generator.synthesis.style_layers():
+            if name.endswith("torgb"):
+                layer.weight.mul_(0.1)
+    return opened

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tests.conftest import MODEL
 from tests.editing.fakes import PixelAttributes, QuarterRegions
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.linear import cosine
@@ -19,20 +17,8 @@ from tuiface.engine.editing.making import LearnedDirection, LearningPlan, learn_
 from tuiface.engine.editing.verification import monotone_share
 from tuiface.engine.editing.workshop import Workshop
 from tuiface.errors import ModelError, UsageError
-from tuiface.settings import Settings
 
 PLAN = LearningPlan(draws=240, faces=4, seeds=20)
-
-
-@pytest.fixture(scope="module")
-def workshop(shared_cache: Path) -> Workshop:
-    """A network of random weights, its contrast lowered until pictures are not clipped."""
-    opened = Workshop.open(Settings(model=MODEL, device="cpu", threads=1, cache=shared_cache))
-    with torch.no_grad():
-        for name, layer, _ in opened.generator.synthesis.style_layers():
-            if name.endswith("torgb"):
-                layer.weight.mul_(0.1)
-    return opened
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +33,14 @@ def test_each_direction_moves_its_own_concept_most(learned: list[LearnedDirectio
         assert max(leakage, key=lambda name: leakage[name]) == one.direction.name
         assert leakage[one.direction.name] == pytest.approx(one.direction.header.measures["slope_sigma"], abs=1e-3)
         assert one.verification.slope > 0.05
+
+
+def test_each_direction_is_there_before_the_next_one_is_looked_for(workshop: Workshop) -> None:
+    notes: list[str] = []
+    made = learn_directions(workshop, PixelAttributes(), QuarterRegions(), PLAN, notes.append)
+    for number, name in enumerate(PixelAttributes.names, start=1):
+        assert next(made).direction.name == name
+        assert len([text for text in notes if "monotone on" in text]) == number
 
 
 def test_direction_says_where_it_came_from(learned: list[LearnedDirection], workshop: Workshop) -> None:

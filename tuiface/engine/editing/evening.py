@@ -1,7 +1,7 @@
 """Evening a step: descent through the network until a concept grows at every amount, on face after face.
 
-A boundary or a gradient knows what a step does on average. A concept that one end of which most faces already have, as
-closed mouths, answers late and with a jolt, now and then backwards; the average hides it. As GANalyze does
+A boundary or a gradient knows what a step does on average. A concept at one end of which most faces already are, as
+closed mouths are, answers late and with a jolt, now and then backwards; the average hides it. As GANalyze does
 (Goetschalckx et al. 2019, arXiv 1906.10112), the step itself is fitted here to what is read of the faces that it makes:
 
     minimise    3 E[ sum_k max(0, m r - (c_k+1 - c_k)) / r  +  0.3 max(0, 1 - r) ]    steps back; faces left unmoved
@@ -9,8 +9,8 @@ closed mouths, answers late and with a jolt, now and then backwards; the average
               + max(0, 1 - E[r] / r_0)                                                no less than at the start
 
 with c_k the concept at the amounts -3..3 in standard deviations, r its range on a face, r_0 the mean range at the
-start and m a margin. Every turn takes other faces, and disturbs their pictures as long as they are read (see
-readers/disturbance.py), all amounts of a face alike: what is left is not the reader's grain.
+start and m a margin. Every turn takes other faces, and disturbs their pictures before they are read (see
+readers/disturbance.py), all amounts of a face alike: what differs between them is not the disturbance.
 
 Shape legend: N = faces, A = attributes, L = num_ws, w = w_dim, k = whitened components.
 """
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.editing.learning import LEARNING_SEED, MEASURING_PSI
-from tuiface.engine.editing.reading import AttributeReading
+from tuiface.engine.editing.reading import AttributeReading, differentiable_pictures
 from tuiface.engine.editing.verification import AMOUNTS
 from tuiface.engine.editing.workshop import Workshop
 from tuiface.engine.latents import draw_w
@@ -90,13 +90,10 @@ def _faces(workshop: Workshop, turn: int) -> Tensor:
 
 def _readings(workshop: Workshop, reader: AttributeReading, ws: Tensor, step: Tensor, turn: int) -> Tensor:
     """float32 [7, N, A] at all amounts, differentiable in the step."""
-    generator, dtype = workshop.generator, getattr(torch, workshop.draft_dtype)
-    until = generator.config.img_resolution
-    noise = generator.noise_maps("const", until)
     amounts = torch.tensor(AMOUNTS).to(ws)
     with torch.enable_grad():
         rows = (ws + amounts[:, None, None, None] * step).flatten(0, 1)
-        images = generator.synthesis(generator.synthesis.styles(rows), noise, until, dtype).clamp(-1, 1)
+        images = differentiable_pictures(workshop.generator, rows, workshop.draft_dtype)
         alike = [disturbed(c, torch.Generator().manual_seed(turn), _NOISE) for c in torch.split(images, len(ws))]
         return reader.read(torch.cat(alike)).reshape(len(AMOUNTS), len(ws), -1)
 

@@ -113,7 +113,7 @@ def learn_directions(
     for target in targets:
         others = _held(observations, target, plan.held)
         chosen = _strictest(candidates, trial, target, others)
-        if plan.even and _percent(trial, chosen.step, target) < TRIAL_PERCENT:
+        if plan.even and chosen.percent < TRIAL_PERCENT:
             note(f"evening {direction_name(observations.names[target])} out")
             chosen = _evened(trial, chosen, target, others)
         found = verify_step(bench, chosen.step, target, regions)
@@ -132,6 +132,8 @@ class _Chosen:
     """How much leakage counted; None for a boundary, which leaves held concepts out altogether."""
     share: float = 1.0
     """Of the population's unit that amount 1 is."""
+    percent: float = 0.0
+    """Of the trial's faces on which it is monotone; 0 for one that hardly moves its concept."""
     evened: bool = False
     """Whether it was fitted through the network."""
 
@@ -174,26 +176,23 @@ def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[in
         is_even = found.percent >= TRIAL_PERCENT
         worth = (is_even, found.slope if is_even else found.percent)
         if worth > best:
-            best, chosen = worth, replace(tried, step=found.share * tried.step, share=found.share)
+            step = found.share * tried.step
+            best, chosen = worth, replace(tried, step=step, share=found.share, percent=found.percent)
             if is_even and found.slope >= VISIBLE_SLOPE:
                 break
     assert tried is not None
     return chosen or tried
 
 
-def _percent(trial: Bench, step: torch.Tensor, target: int) -> float:
-    """Of the trial's faces on which the concept is monotone."""
-    return 100 * monotone_share(np.stack([trial.values(amount * step)[:, target] for amount in AMOUNTS]))
-
-
 def _evened(trial: Bench, chosen: _Chosen, target: int, held: list[int]) -> _Chosen:
     """The chosen step fitted through the network, if it is then monotone on more of the trial's faces."""
     deviation = torch.from_numpy(trial.deviation).float().to(chosen.step.device)
     step = evened_step(trial.workshop, trial.reader, deviation, chosen.step, target, held)
-    if _percent(trial, step, target) <= _percent(trial, chosen.step, target):
+    percent = 100 * monotone_share(np.stack([trial.values(amount * step)[:, target] for amount in AMOUNTS]))
+    if percent <= chosen.percent:
         return chosen
     unit = population_unit(trial.workshop, step)
-    return replace(chosen, step=step, share=float(step.norm() / unit.norm()), evened=True)
+    return replace(chosen, step=step, share=float(step.norm() / unit.norm()), percent=percent, evened=True)
 
 
 def _direction(

@@ -45,6 +45,14 @@ def pictures(generator: Generator, ws: Tensor, dtype: Dtype = "float32", resolut
     return torch.cat(chunks)
 
 
+def differentiable_pictures(generator: Generator, ws: Tensor, dtype: Dtype) -> Tensor:
+    """float32 [N, 3, R, R] in [-1, 1] of ws [N, L, w], all at once, with gradients where they are enabled."""
+    until = generator.config.img_resolution
+    styles, noise = generator.synthesis.styles(ws), generator.noise_maps("const", until)
+    images: Tensor = generator.synthesis(styles, noise, until, getattr(torch, dtype))
+    return images.clamp(-1, 1)
+
+
 @torch.no_grad()
 def read_attributes(generator: Generator, reader: AttributeReading, ws: Tensor, dtype: Dtype = "float32") -> Tensor:
     """float32 [N, A] of the faces of ws [N, L, w]."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tuiface.engine.editing.reading import AttributeReading
+from tuiface.engine.editing.reading import AttributeReading, differentiable_pictures
 from tuiface.engine.editing.workshop import Workshop
 from tuiface.engine.readers.disturbance import disturbed
 
@@ -38,16 +38,14 @@ def tangents(workshop: Workshop, reader: AttributeReading, ws: Tensor, deviation
 
     deviation: float32 [A], one standard deviation of each attribute.
     """
-    generator, basis = workshop.generator, workshop.population.basis
-    until, dtype = generator.config.img_resolution, getattr(torch, workshop.draft_dtype)
-    noise = generator.noise_maps("const", until)
+    basis = workshop.population.basis
     chance = torch.Generator().manual_seed(SEED)
     parts = []
     for chunk in torch.split(ws, BATCH):
         rows = chunk.detach().clone().requires_grad_()
         with torch.enable_grad():
-            images = generator.synthesis(generator.synthesis.styles(rows), noise, until, dtype)
-            values = reader.read(disturbed(images.clamp(-1, 1), chance, NOISE)) / deviation
+            images = differentiable_pictures(workshop.generator, rows, workshop.draft_dtype)
+            values = reader.read(disturbed(images, chance, NOISE)) / deviation
             gradients = [
                 torch.autograd.grad(values[:, a].sum(), rows, retain_graph=a + 1 < values.shape[1])[0]
                 for a in range(values.shape[1])

@@ -71,13 +71,12 @@ def evenest_share(bench: Bench, step: Tensor, target: int, percent: float) -> Ev
     """
     best: EvenShare | None = None
     for share in SHARES:
-        near = {amount: bench.values(amount * share * step)[:, target] for amount in (-1.0, 1.0)}
-        slope = float((near[1.0] - near[-1.0]).mean() / 2)
+        read = {amount: bench.values(amount * share * step)[:, target] for amount in (-1.0, 1.0)}
+        slope = float((read[1.0] - read[-1.0]).mean() / 2)
         if slope < LEAST_SLOPE:
             continue
-        far = {a: bench.values(a * share * step)[:, target] for a in AMOUNTS if a not in near}
-        curves = np.stack([{**near, **far}[amount] for amount in AMOUNTS])
-        found = EvenShare(share, slope, 100 * monotone_share(curves))
+        read |= {amount: bench.values(amount * share * step)[:, target] for amount in AMOUNTS if amount not in read}
+        found = EvenShare(share, slope, 100 * monotone_share(np.stack([read[amount] for amount in AMOUNTS])))
         if found.percent >= percent:
             return found
         if best is None or found.percent > best.percent:

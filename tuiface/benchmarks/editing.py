@@ -142,6 +142,11 @@ class PredictionMeasurement:
                 self._predicted.append(editor.predicted_change(recipe, tried))
                 self._measured.append(editor.measured_change(recipe, tried))
 
+    @property
+    def num_pairs(self) -> int:
+        """Predictions compared with their measurement so far."""
+        return len(self._predicted)
+
     def figures(self) -> dict[str, float]:
         """Rank correlation, and the share of pairs that agree within a factor."""
         predicted, measured = np.array(self._predicted), np.array(self._measured)

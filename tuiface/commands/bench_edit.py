@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 
 from tuiface.commands.directions import open_catalogue
 from tuiface.commands.session import Commands, emit, note, settings_from
 from tuiface.errors import EXIT_DONE, ModelError, UsageError
 
-PREDICTED_DIRECTIONS = 3
-"""Directions that prediction is measured on: each pair takes eleven pictures."""
+PREDICTED_EVERY = 5
+"""Of so many pairs of face and direction one is predicted too: that takes four locks at their own amounts."""
 
 
 def add_edit(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -23,6 +22,7 @@ def add_edit(kinds: Commands[argparse.ArgumentParser], common: argparse.Argument
         epilog="example: tuiface bench edit --seeds 200",
     )
     parser.add_argument("--seeds", type=int, default=200, metavar="N", help="faces; default: 200")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="first face's seed; default: 0")
     parser.add_argument("--names", metavar="NAMES", help="directions, with commas; default: all of this network")
     parser.add_argument("--each", type=int, metavar="N", help="directions a face, in turn; default: all on every face")
     parser.set_defaults(run=run_edit)
@@ -32,6 +32,8 @@ def run_edit(args: argparse.Namespace) -> int:
     """One line a figure."""
     if args.seeds < 1:
         raise UsageError(f"--seeds {args.seeds}; accepted: 1 and more")
+    if args.first < 0:
+        raise UsageError(f"--first {args.first}; accepted: 0 and more")
     if args.each is not None and args.each < 1:
         raise UsageError(f"--each {args.each}; accepted: 1 and more")
     settings = settings_from(args)
@@ -51,23 +53,23 @@ def run_edit(args: argparse.Namespace) -> int:
         raise ModelError(
             "this network has no direction that the reader knows", "tuiface directions learn --attributes all"
         )
-    bench = editing.EditBench(engine, reader, range(args.seeds))
+    bench = editing.EditBench(engine, reader, range(args.first, args.first + args.seeds))
     _say(args, "lock", **editing.lock_seconds(bench, directions[0]))
     locks, predictions = editing.LockMeasurement(), editing.PredictionMeasurement()
     each = min(args.each or len(directions), len(directions))
-    turns = itertools.cycle(directions)
-    for number, seed in enumerate(bench.seeds, start=1):
-        measured = list(itertools.islice(turns, each))
-        for direction in measured:
+    for seed in bench.seeds:
+        for pair in range(seed * each, (seed + 1) * each):
+            direction = directions[pair % len(directions)]
             locks.add(bench, direction, seed)
-        for direction in measured[:: max(1, each // PREDICTED_DIRECTIONS)]:
-            predictions.add(bench, direction, seed)
-        note(f"face {number} of {args.seeds}")
+            if pair % PREDICTED_EVERY == 0:
+                predictions.add(bench, direction, seed)
+        note(f"face {seed - args.first + 1} of {args.seeds}")
     found = {name: locks.figures(name) for name in locks.names}
     for name, figures in found.items():
         _say(args, "frame variation %", name=name, inner_face=name in editing.INNER_FACE, **figures)
     _say(args, "published ranking", **editing.ranking_holds({name: one["free"] for name, one in found.items()}))
-    _say(args, "prediction", **predictions.figures())
+    if predictions.num_pairs:
+        _say(args, "prediction", **predictions.figures())
     note("learning from 100 simulated answers, 5 % wrong")
     for row in editing.learning_figures(bench, Workshop.open(settings), directions):
         _say(args, "learning", **row)

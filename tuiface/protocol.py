@@ -10,7 +10,7 @@ import numpy as np
 from tuiface.recipe import ModelRef, Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tuiface.directions.direction import Direction
     from tuiface.directions.orders import Order
@@ -121,6 +121,19 @@ class JobProgress:
         if self.state != "running" or not self.done or not self.total:
             return None
         return self.elapsed_s / self.done * (self.total - self.done)
+
+
+class Superseded(Exception):  # noqa: N818 - nothing went wrong
+    """A picture was given up because nobody waits for it any more."""
+
+
+@runtime_checkable
+class InterruptibleEngine(Protocol):
+    """An Engine whose long pictures can be given up."""
+
+    def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+        """As `Engine.render`; raises Superseded some time after `is_wanted` has begun to say no, or ends as usual."""
+        ...
 
 
 @runtime_checkable

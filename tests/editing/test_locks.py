@@ -22,7 +22,7 @@ from tuiface.engine.readers.attributes import AttributeReader
 from tuiface.errors import ModelError, UsageError
 from tuiface.face import Face
 from tuiface.heads import Region
-from tuiface.protocol import Frame
+from tuiface.protocol import Frame, RenderJob, Superseded
 from tuiface.provenance import read_saved
 from tuiface.recipe import Guarantee, RegionLock
 from tuiface.recipe import Region as RegionName
@@ -234,6 +234,20 @@ def test_last_step_serves_hurried_pictures_and_other_guarantees(face: Face, engi
     near = locked.derive(edits=(face.recipe.edits[0].model_copy(update={"amount": 0.44}),))
     hurried = editor.render(near.recipe, hurried=True).pixels.astype(int)
     assert np.abs(hurried - near.render().pixels).mean() < 0.25 * np.abs(free - complete).mean()
+
+
+def test_a_step_that_is_given_up_leaves_the_last_one(face: Face, engine: LocalEngine) -> None:
+    locked = face.lock("hair")
+    locked.render()
+    near = locked.derive(edits=(face.recipe.edits[0].model_copy(update={"amount": 0.44}),))
+    hurried = engine.editor.render(near.recipe, hurried=True).pixels
+    answers = iter([True] * 5 + [False])
+    with pytest.raises(Superseded):
+        engine.render_while(lambda: next(answers), RenderJob(near.recipe))
+    assert np.array_equal(engine.editor.render(near.recipe, hurried=True).pixels, hurried)
+    complete = near.render().pixels
+    engine.editor.forget()
+    assert np.array_equal(near.render().pixels, complete)
 
 
 def test_jacobian_agrees_with_automatic_differentiation(engine: LocalEngine) -> None:

@@ -16,14 +16,17 @@ from tuiface.directions.direction import Direction, DirectionHeader, DirectionOr
 from tuiface.directions.orders import Order, SearchOrder
 from tuiface.directions.vocabulary import labels_of
 from tuiface.errors import ModelError
-from tuiface.protocol import EngineInfo, Frame, RenderJob
+from tuiface.protocol import EngineInfo, Frame, RenderJob, Superseded
 from tuiface.recipe import ModelRef, Recipe, SeedSource
 from tuiface.resident.child import main
 from tuiface.settings import Settings
 
 MODEL = ModelRef(sha256="0" * 64, name="fake")
-GATED, BUSY, REFUSED, BROKEN = 1000, 1001, 1002, 1003
-"""Seeds that wait until the file `state/gate` exists, never end, raise REFUSAL, raise what nobody foresaw."""
+GATED, BUSY, REFUSED, BROKEN, UNENDING = 1000, 1001, 1002, 1003, 1004
+"""Seeds that wait until the file `state/gate` exists, never end, raise REFUSAL, raise what nobody foresaw, end when
+they are superseded."""
+UNENDING_S = 40.0
+"""Longer than any test waits."""
 REFUSAL = ModelError("edits[0].direction: no direction 'smil' for this model", "did you mean 'smile'?")
 BAD_MODEL = ModelError("weights.pt: no generator in this file", "tuiface model inspect says what it holds")
 INFO = EngineInfo(
@@ -105,6 +108,17 @@ class FakeEngine:
         if seed == BROKEN:
             raise RuntimeError("CUDA error: device-side assert triggered")
         return frame(job)
+
+    def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+        assert isinstance(job.recipe.source, SeedSource)
+        if job.recipe.source.seed != UNENDING:
+            return self.render(job)
+        with (self.state / "rendered").open("a") as file:
+            file.write(f"{job.sequence}\n")
+        deadline = time.monotonic() + UNENDING_S
+        while is_wanted() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        raise Superseded
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         if label is not None:

@@ -13,7 +13,18 @@ import numpy as np
 import pytest
 
 from tests.resident.conftest import Start
-from tests.resident.fake_child import BAD_MODEL, BROKEN, GATED, INFO, REFUSAL, REFUSED, direction, picture, recipe
+from tests.resident.fake_child import (
+    BAD_MODEL,
+    BROKEN,
+    GATED,
+    INFO,
+    REFUSAL,
+    REFUSED,
+    UNENDING,
+    direction,
+    picture,
+    recipe,
+)
 from tests.resident.processes import (
     PATIENCE_S,
     Watcher,
@@ -27,6 +38,7 @@ from tests.resident.processes import (
 from tuiface.directions.orders import SearchOrder
 from tuiface.errors import EngineError, ModelError, OutputError, TuifaceError
 from tuiface.protocol import Engine, Frame, RenderJob
+from tuiface.recipe import RegionLock
 from tuiface.resident.client import PreviewStream, ResidentEngine
 from tuiface.resident.process import MAX_SOCKET_PATH_BYTES, EngineProcess
 from tuiface.settings import Settings
@@ -100,6 +112,32 @@ def test_of_a_thousand_submits_few_are_rendered_and_the_last_always(
         eventually(lambda: 1000 in watcher.sequences)
     assert watcher.sequences == [1, 1000]
     assert rendered(shared_settings) == [1, 1000]
+
+
+def test_a_locked_face_at_rest_is_given_up_for_the_next_key(shared: ResidentEngine, shared_settings: Settings) -> None:
+    watcher = Watcher()
+    at_rest = recipe(UNENDING).derive(locks=(RegionLock(region="frame"),))
+    with watcher.stream(shared) as stream:
+        for sequence in (1, 3):
+            stream.submit(RenderJob(at_rest, 16, sequence=sequence))
+            eventually(lambda: sequence in rendered(shared_settings))  # noqa: B023 - called at once
+            stream.submit(RenderJob(recipe(1), 16, hurried=True, sequence=sequence + 1))
+            eventually(lambda: sequence + 1 in watcher.sequences)  # noqa: B023 - called at once
+    assert watcher.sequences == [2, 4]
+    assert watcher.errors == []
+
+
+def test_an_unlocked_job_is_waited_for(shared: ResidentEngine, shared_settings: Settings) -> None:
+    """An engine that cannot give it up would answer both, one after the other, and fall behind."""
+    watcher = Watcher()
+    with watcher.stream(shared) as stream:
+        stream.submit(RenderJob(recipe(GATED), 16, sequence=1))
+        eventually(lambda: rendered(shared_settings) == [1])
+        for sequence in (2, 3):
+            stream.submit(RenderJob(recipe(1), 16, sequence=sequence))
+        open_gate(shared_settings)
+        eventually(lambda: 3 in watcher.sequences)
+    assert rendered(shared_settings) == [1, 3]
 
 
 def test_a_job_older_than_the_newest_is_never_shown(shared: ResidentEngine) -> None:

@@ -2,17 +2,36 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, wait
 
 import pytest
 
 from tests.resident.fake_child import INFO, frame, recipe
 from tuiface.errors import EngineError
-from tuiface.protocol import EngineInfo, Frame, RenderJob
+from tuiface.protocol import EngineInfo, Frame, RenderJob, Superseded
 from tuiface.resident.render_queue import Mailbox, RenderQueue
 
 PATIENCE_S = 30
+
+
+class EndlessEngine:
+    """Its pictures end when they are not wanted any more."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+
+    def render(self, job: RenderJob) -> Frame:
+        raise AssertionError(job)
+
+    def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+        if job.sequence:
+            return frame(job)
+        self.began.set()
+        while is_wanted():
+            time.sleep(0.002)
+        raise Superseded
 
 
 class SteppedEngine:
@@ -99,6 +118,34 @@ def test_the_newest_job_is_taken_when_its_turn_comes(engine: SteppedEngine) -> N
         assert future.result(PATIENCE_S).sequence == 999
     assert engine.order == [101, 999]
     assert box.sequence == 999
+
+
+def test_a_long_preview_is_given_up_for_a_newer_one_of_its_client_alone() -> None:
+    endless = EndlessEngine()
+    with RenderQueue(endless) as queue:
+        box, other = mailbox(0), mailbox(1)
+        given_up, waiting = queue.preview(box), queue.preview(other)
+        assert endless.began.wait(PATIENCE_S)
+        other.put(job(2))
+        assert wait([given_up], 0.1).not_done
+        box.put(job(3))
+        with pytest.raises(Superseded):
+            given_up.result(PATIENCE_S)
+        assert waiting.result(PATIENCE_S).sequence == 2
+        assert queue.preview(box).result(PATIENCE_S).sequence == 3
+
+
+def test_a_save_is_never_given_up() -> None:
+    wanted: list[bool] = []
+
+    class Curious(EndlessEngine):
+        def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+            wanted.append(is_wanted())
+            return frame(job)
+
+    with RenderQueue(Curious()) as queue:
+        assert wait([queue.save(job(0)), queue.save(job(0))], PATIENCE_S).done
+    assert wanted == [True, True]
 
 
 def test_a_preview_nobody_waits_for_any_more_is_not_rendered(engine: SteppedEngine) -> None:

@@ -7,7 +7,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -40,7 +40,7 @@ from tuiface.settings import Settings
 
 
 class LocalEngine:
-    """Implements `tuiface.protocol.Engine`; safe to call from several threads, one picture at a time."""
+    """Implements `Engine` and `InterruptibleEngine` of tuiface.protocol; safe to call from several threads."""
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device, catalogue: Catalogue, regions: Path) -> None:
         own = own_regions_path(regions, checkpoint.info.network_sha256)
@@ -68,10 +68,14 @@ class LocalEngine:
 
     def render(self, job: RenderJob) -> Frame:
         """Render `job`; raises ModelError if the recipe is for another network, EngineError if memory runs out."""
+        return self.render_while(lambda: True, job)
+
+    def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+        """As `render`, but looking for a lock's step ends with Superseded once `is_wanted` says no."""
         dtype: Dtype = self._info.draft_dtype if job.draft else self._info.dtype
         with self._lock, _threads(job.threads or self._info.threads):
             start = time.perf_counter()
-            rendered = self._render(job, dtype)
+            rendered = self._render(job, dtype, is_wanted)
             elapsed_ms = (time.perf_counter() - start) * 1000
         return Frame(
             pixels=rendered.pixels,
@@ -115,10 +119,10 @@ class LocalEngine:
     def close(self) -> None:
         """Nothing outlives the object."""
 
-    def _render(self, job: RenderJob, dtype: Dtype) -> Rendered:
+    def _render(self, job: RenderJob, dtype: Dtype, is_wanted: Callable[[], bool]) -> Rendered:
         self._refuse_foreign(job.recipe)
         try:
-            return self.editor.render(job.recipe, job.resolution, dtype, hurried=job.hurried)
+            return self.editor.render(job.recipe, job.resolution, dtype, hurried=job.hurried, is_wanted=is_wanted)
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise EngineError(_memory_message(self._info), "close other programs, or use a smaller --size") from error
         except RuntimeError as error:

@@ -2,7 +2,8 @@
 
 One thread with an event loop of its own holds the WebSocket, so that the end of the engine is noticed while nothing is
 asked of it. One job is under way at a time; those submitted meanwhile replace each other. Frames of jobs that were
-replaced while being rendered are still shown: with a key held down they are the progress.
+replaced while being rendered are still shown: with a key held down they are the progress. A locked face at rest takes
+long: a newer job does not wait for its answer, and the engine may give it up without one.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class PreviewStream:
         self._newest = 0
         """Highest sequence that was submitted."""
         self._closed = False
-        self._under_way = False
-        """Whether an answer is awaited; of the stream's thread alone."""
+        self._under_way: RenderJob | None = None
+        """The job whose answer is awaited; of the stream's thread alone."""
         self._wake: Callable[[], object] | None = None
         """Lets the event loop look at the fields above; None before it runs and after it ended."""
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
@@ -137,9 +138,8 @@ class PreviewStream:
         try:
             while True:
                 answer = await connection.recv()
-                self._under_way = False
-                changed.set()
                 self._deliver(answer)
+                changed.set()
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -154,22 +154,29 @@ class PreviewStream:
         await connection.close()
 
     def _next_job(self) -> RenderJob | None:
-        """The waiting job, which is under way from now on; None where another one is."""
+        """The waiting job, which is under way from now on; None where one is that must be waited for."""
         with self._changing:
-            if self._under_way or self._waiting is None:
+            if self._waiting is None or (self._under_way is not None and not _takes_long(self._under_way)):
                 return None
-            job, self._waiting = self._waiting, None
-        self._under_way = True
-        return job
+            self._under_way, self._waiting = self._waiting, None
+        return self._under_way
 
     def _deliver(self, answer: str | bytes) -> None:
-        if self._closed:
-            return
         try:
             if isinstance(answer, str):
                 raise wire.decode_error(answer)
             frame = wire.decode_frame(answer)
         except TuifaceError as error:
-            self._on_error(error)
+            self._under_way = None
+            if not self._closed:
+                self._on_error(error)
             return
-        self._on_frame(frame)
+        if self._under_way is not None and frame.sequence >= self._under_way.sequence:
+            self._under_way = None
+        if not self._closed:
+            self._on_frame(frame)
+
+
+def _takes_long(job: RenderJob) -> bool:
+    """Whether the engine looks for a lock's step, and gives it up for a newer job."""
+    return bool(job.recipe.locks) and not job.hurried

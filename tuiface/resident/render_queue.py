@@ -2,7 +2,7 @@
 
 Saves wait in line and are never dropped. A preview client holds at most one place in line, and which job it stands for
 is settled when its turn comes. Saves and previews alternate: a save waits for at most one preview, and a long line of
-saves leaves previews moving.
+saves leaves previews moving. A preview that takes long is given up for a newer one of the same client.
 """
 
 from __future__ import annotations
@@ -12,13 +12,23 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
 from tuiface.errors import EngineError
-from tuiface.protocol import Frame, RenderJob
+from tuiface.protocol import Frame, InterruptibleEngine, RenderJob
 
-Turn = tuple[Callable[[], RenderJob], "Future[Frame]"]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turn:
+    """A place in line."""
+
+    take: Callable[[], RenderJob]
+    """The job, when the turn has come."""
+    is_wanted: Callable[[], bool]
+    """Whether its picture is still waited for, while it is rendered."""
+    future: Future[Frame] = field(default_factory=Future)
 
 
 class Mailbox:
@@ -34,6 +44,11 @@ class Mailbox:
         """Replace the waiting job, if there is one."""
         self._slot.append(job)
         self._filled.set()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no job waits; from any thread."""
+        return not self._slot
 
     async def filled(self) -> None:
         """Wait for a job. While a turn is being waited for nobody may call this: the job could be gone on return."""
@@ -81,26 +96,28 @@ class RenderQueue:
             self._saves.clear()
             self._previews.clear()
             self._changed.notify()
-        for _, future in waiting:
-            if future.set_running_or_notify_cancel():
-                future.set_exception(_stopping())
+        for turn in waiting:
+            if turn.future.set_running_or_notify_cancel():
+                turn.future.set_exception(_stopping())
 
     def save(self, job: RenderJob) -> Future[Frame]:
         """Line up `job` behind the saves that came before."""
-        return self._line_up(self._saves, lambda: job)
+        return self._line_up(self._saves, Turn(lambda: job, lambda: True))
 
     def preview(self, mailbox: Mailbox) -> Future[Frame]:
-        """Line up for whatever lies in `mailbox` when the turn comes; it must be filled, with no other turn awaited."""
-        return self._line_up(self._previews, mailbox.take)
+        """Line up for whatever lies in `mailbox` when the turn comes; it must be filled, with no other turn awaited.
 
-    def _line_up(self, line: deque[Turn], take: Callable[[], RenderJob]) -> Future[Frame]:
-        future: Future[Frame] = Future()
+        The future raises Superseded where the picture was given up because the mailbox was filled again.
+        """
+        return self._line_up(self._previews, Turn(mailbox.take, lambda: mailbox.is_empty))
+
+    def _line_up(self, line: deque[Turn], turn: Turn) -> Future[Frame]:
         with self._changed:
             if self._closed:
                 raise _stopping()
-            line.append((take, future))
+            line.append(turn)
             self._changed.notify()
-        return future
+        return turn.future
 
     def _run(self) -> None:
         preview_next = False
@@ -111,18 +128,22 @@ class RenderQueue:
                 if self._closed:
                     return
                 preview_next = bool(self._previews) and (preview_next or not self._saves)
-                take, future = (self._previews if preview_next else self._saves).popleft()
+                turn = (self._previews if preview_next else self._saves).popleft()
                 preview_next = not preview_next
-            if future.set_running_or_notify_cancel():
-                self._render(take(), future)
+            if turn.future.set_running_or_notify_cancel():
+                self._render(turn)
 
-    def _render(self, job: RenderJob, future: Future[Frame]) -> None:
+    def _render(self, turn: Turn) -> None:
+        job = turn.take()
         try:
-            frame = self._engine.render(job)
+            if isinstance(self._engine, InterruptibleEngine):
+                frame = self._engine.render_while(turn.is_wanted, job)
+            else:
+                frame = self._engine.render(job)
         except Exception as error:  # noqa: BLE001 - it is raised again where the future is awaited
-            future.set_exception(error)
+            turn.future.set_exception(error)
         else:
-            future.set_result(frame)
+            turn.future.set_result(frame)
 
 
 def _stopping() -> EngineError:

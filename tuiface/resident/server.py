@@ -7,7 +7,8 @@
     POST /ws         WsMessage in, ArrayMessage out: a recipe's rows of W+
     POST /features   FeaturesMessage in, ArrayMessage out: seeds to what is known of their faces
     POST /directions OrderMessage in, DirectionsMessage out: directions that were learned or found
-    WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time
+    WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time;
+                 none for a job that was given up for a newer one
 
 Rendering happens in the one thread of RenderQueue; the event loop only moves bytes. An engine that several clients
 share answers more: sharing.py.
@@ -24,7 +25,7 @@ import numpy as np
 from fastapi import FastAPI, Request, Response, WebSocket
 
 from tuiface.errors import EngineError, InputFileError, TuifaceError
-from tuiface.protocol import Engine, RenderJob
+from tuiface.protocol import Engine, RenderJob, Superseded
 from tuiface.resident import wire
 from tuiface.resident.render_queue import Mailbox, RenderQueue
 from tuiface.resident.sharing import Sharing, add_shared_routes
@@ -128,6 +129,8 @@ async def _answer_previews(socket: WebSocket, mailbox: Mailbox, queue: RenderQue
         try:
             frame = await asyncio.wrap_future(queue.preview(mailbox))
             answer = wire.encode_frame(frame)
+        except Superseded:
+            continue
         except Exception as error:
             if not isinstance(error, TuifaceError):
                 log.exception("preview %d failed", mailbox.sequence)

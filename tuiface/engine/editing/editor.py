@@ -33,7 +33,7 @@ from tuiface.engine.editing.regions import (
 from tuiface.engine.latents import recipe_ws
 from tuiface.engine.readers.segmenter import group_probabilities
 from tuiface.engine.renderer import Renderer, exact_convolutions, to_pixels
-from tuiface.protocol import Dtype
+from tuiface.protocol import Dtype, Superseded
 from tuiface.recipe import Noise, Recipe, RegionLock
 
 #: Pictures are observed at this side for locks: coarse enough to be quick, fine enough for a face's outline.
@@ -46,6 +46,10 @@ OUTLINE_WEIGHT = 4.0
 _OUTLINE_REGIONS = ("frame", "hairline", "hair", "background")
 #: Farther than this beyond the average draw, hardly one in a thousand lies.
 FAR_SIGMA = 3.0
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,19 @@ class Editor:
 
     @torch.no_grad()
     def render(
-        self, recipe: Recipe, resolution: int | None = None, dtype: Dtype = "float32", *, hurried: bool = False
+        self,
+        recipe: Recipe,
+        resolution: int | None = None,
+        dtype: Dtype = "float32",
+        *,
+        hurried: bool = False,
+        is_wanted: Callable[[], bool] = _always,
     ) -> Rendered:
         """The recipe's picture at a block's resolution, with measures where it has edits.
 
         `hurried` leaves out measures, and gives locks the step of the last picture that was not, in proportion.
-        Raises UsageError or ModelError for parts that do not fit, before anything is computed for long.
+        Raises UsageError or ModelError for parts that do not fit, before anything is computed for long, and Superseded
+        where `is_wanted` says no while a lock's step is looked for.
         """
         until = self.renderer.checked_resolution(resolution)
         if not recipe.edits:
@@ -104,7 +115,7 @@ class Editor:
             if not recipe.locks:
                 pixels = self.renderer.render(recipe, resolution, dtype)
                 return self._measured(recipe, edits, pixels, until, dtype, None, {})
-            return self._locked(recipe, edits, until, dtype)
+            return self._locked(recipe, edits, until, dtype, is_wanted)
 
     def _hurried(self, recipe: Recipe, edits: EditSum, until: int, dtype: Dtype) -> np.ndarray:
         """uint8 [until, until, 3]: with the locks' last step where there was one; nothing blended or measured."""
@@ -113,12 +124,14 @@ class Editor:
             edits = EditSum(edits.ws + face.found.scaled_to(edits), edits.styles)
         return to_pixels(self._image(face, edits, until, dtype))
 
-    def _locked(self, recipe: Recipe, edits: EditSum, until: int, dtype: Dtype) -> Rendered:
+    def _locked(
+        self, recipe: Recipe, edits: EditSum, until: int, dtype: Dtype, is_wanted: Callable[[], bool]
+    ) -> Rendered:
         refuse_unknown_regions(recipe.locks, self.reader)
         face = self._unedited(recipe)
         held = self._held(face, recipe.locks)
         refuse_immovable(held)
-        turned = self.turned(recipe, edits)
+        turned = self.turned(recipe, edits, is_wanted)
         measures = {"predicted_outside_change": round(self.predicted_change(recipe, turned), 4)}
         image = self._image(face, turned, until, dtype)
         firm = tuple(lock for lock in recipe.locks if lock.guarantee != "direction")
@@ -138,7 +151,7 @@ class Editor:
 
     # --- stages --------------------------------------------------------------------------------------------------
 
-    def turned(self, recipe: Recipe, edits: EditSum) -> EditSum:
+    def turned(self, recipe: Recipe, edits: EditSum, is_wanted: Callable[[], bool] = _always) -> EditSum:
         """The recipe's `edits` with the step that keeps them out of its locked regions; the last one is kept."""
         face = self._unedited(recipe)
         if face.found is None or not face.found.is_of(recipe):
@@ -146,6 +159,8 @@ class Editor:
             synthesis, noise = self.renderer.generator.synthesis, self.renderer.noise_maps(face.recipe.noise, side)
 
             def observe(step: Tensor, edits: EditSum = edits) -> Tensor:
+                if not is_wanted():
+                    raise Superseded
                 styles = self.renderer.edited_styles(face.ws + step, edits, side)
                 return self._observed(synthesis(styles, noise, side))[0]
 

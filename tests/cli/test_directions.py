@@ -54,6 +54,10 @@ def test_ratings_make_a_direction(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "40 faces, 3 raters, reliability 0.9" in capsys.readouterr().err
     assert main(["directions", "show", "kind", "--json"]) == EXIT_DONE
     assert json.loads(capsys.readouterr().out)["origin"]["settings"]["raters"] == 3
+    named = ["--ends", "cold/warm", "--name", "warmth", "--out", str(tmp_path / "made")]
+    assert main(["directions", "learn", "--ratings", str(tmp_path / "kind.csv"), *named]) == EXIT_DONE
+    assert (tmp_path / "made" / "warmth.safetensors").exists()
+    assert main(["directions", "show", "warmth"]) == EXIT_MODEL, "it is not among the user's own"
 
 
 def test_questions_by_keyboard_are_kept_and_taken_up_again(
@@ -93,6 +97,9 @@ def test_discovered_direction_is_kept_under_its_name(tmp_path: Path, capsys: pyt
         (["directions", "import", "x.txt"], EXIT_USAGE, "accepted are .npy, .npz and .pt"),
         (["directions", "import", "ffhq-channels"], EXIT_MODEL, "another shape than the original FFHQ network"),
         (["directions", "learn"], EXIT_USAGE, "--attributes --ask --ratings"),
+        (["directions", "learn", "--ask", "kind", "--even"], EXIT_USAGE, "--even goes with --attributes alone"),
+        (["directions", "learn", "--attributes", "age", "--ends", "a/b"], EXIT_USAGE, "with --ask or --ratings alone"),
+        (["directions", "learn", "--ratings", "x.csv", "--ends", "a"], EXIT_USAGE, "--ends 'a'; accepted: LOW/HIGH"),
         (["directions", "discover", "--keep", "9=a"], EXIT_USAGE, "--keep '9=a'; accepted: N=NAME with N from 1 to 8"),
         (["directions", "discover", "--region", "mouth"], EXIT_USAGE, "--region is for --method regional"),
         (["directions", "discover", "--method", "regional"], EXIT_USAGE, "--region: none given; accepted: hairline"),

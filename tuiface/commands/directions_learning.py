@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.directions import keep
+from tuiface.commands.directions import open_catalogue
 from tuiface.commands.session import Commands, emit, note, settings_from
 from tuiface.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tuiface.directions.direction import Labels
+    from tuiface.directions.direction import Direction, Labels
     from tuiface.engine.editing.making import LearnedDirection
     from tuiface.engine.editing.reading import AttributeReading
     from tuiface.engine.editing.workshop import Workshop
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 ASKED_PX = 256
 """Side of the faces of a questionnaire."""
+SOURCES_OF = {
+    **dict.fromkeys(("--hold", "--method", "--even", "--draws", "--seeds", "--keep-weak"), ("--attributes",)),
+    **dict.fromkeys(("--scale", "--pool", "--stop-at", "--answers"), ("--ask",)),
+    **dict.fromkeys(("--ends", "--ends-es"), ("--ask", "--ratings")),
+    "--name": ("--ratings",),
+}
+"""Of an option: the sources of labels that have a use for it."""
 EXAMPLE = """\
 examples:
   tuiface directions learn --attributes all                       everything that the reader sees in this network
@@ -45,7 +53,9 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
     source.add_argument("--attributes", metavar="NAMES", help="from the attribute reader: names with commas, or all")
     source.add_argument("--ask", metavar="NAME", help="from your own answers about faces, for a concept of that name")
     source.add_argument("--ratings", metavar="CSV", help="from ratings by several people")
-    parser.add_argument("--hold", metavar="NAMES", help="attributes to leave alone: names, all (default) or none")
+    parser.add_argument(
+        "--hold", metavar="NAMES", help="of --attributes: those to leave alone: names, all (default) or none"
+    )
     parser.add_argument(
         "--method",
         choices=("tangent", "boundary"),
@@ -57,28 +67,50 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
         action="store_true",
         help="of --attributes: fit what is not monotone on enough faces through the network; minutes for each",
     )
-    parser.add_argument("--draws", type=int, default=4000, metavar="N", help="faces to learn from; default: 4000")
-    parser.add_argument("--seeds", type=int, default=200, metavar="N", help="faces to verify on; default: 200")
+    parser.add_argument(
+        "--draws", type=int, default=4000, metavar="N", help="of --attributes: faces to learn from; default: 4000"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=200, metavar="N", help="of --attributes: faces to verify on; default: 200"
+    )
     parser.add_argument("--scale", choices=("yes-no", "1-7"), default="yes-no", help="of --ask; default: yes-no")
     parser.add_argument(
         "--pool", type=int, default=400, metavar="N", help="of --ask: faces to choose from; default: 400"
     )
     parser.add_argument("--stop-at", type=int, default=200, metavar="N", help="of --ask: answers to take; default: 200")
     parser.add_argument("--answers", metavar="FILE", help="of --ask: where answers are kept and taken up again")
-    parser.add_argument("--ends", metavar="LOW/HIGH", help="of --ask: what both ends look like, in English")
-    parser.add_argument("--ends-es", metavar="LOW/HIGH", help="of --ask: the same in Spanish")
+    parser.add_argument(
+        "--ends", metavar="LOW/HIGH", help="of --ask and --ratings: what both ends look like, in English"
+    )
+    parser.add_argument("--ends-es", metavar="LOW/HIGH", help="of --ask and --ratings: the same in Spanish")
     parser.add_argument("--name", metavar="NAME", help="of --ratings: default: the file's name")
-    parser.add_argument("--keep-weak", action="store_true", help="keep directions that fail their verification too")
+    parser.add_argument(
+        "--keep-weak", action="store_true", help="of --attributes: keep what fails its verification too"
+    )
     parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the settings'")
     parser.add_argument("--force", action="store_true", help="replace directions of the same names")
-    parser.set_defaults(run=run_learn)
+    defaults = {flag: parser.get_default(_name_of(flag)) for flag in SOURCES_OF}
+    parser.set_defaults(run=partial(run_learn, defaults))
 
 
-def run_learn(args: argparse.Namespace) -> int:
+def run_learn(defaults: dict[str, object], args: argparse.Namespace) -> int:
     """Learn and keep; exit code 1 if a direction failed its verification."""
+    _refuse_idle_options(defaults, args)
     if args.ask:
         return _from_answers(args)
     return _from_ratings(args) if args.ratings else _from_attributes(args)
+
+
+def _refuse_idle_options(defaults: dict[str, object], args: argparse.Namespace) -> None:
+    """Raise UsageError where an option was given that another source of labels would need."""
+    for flag, sources in SOURCES_OF.items():
+        is_given = getattr(args, _name_of(flag)) != defaults[flag]
+        if is_given and all(getattr(args, _name_of(source)) is None for source in sources):
+            raise UsageError(f"{flag} goes with {' or '.join(sources)} alone", f"leave out {flag}")
+
+
+def _name_of(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
 
 
 def _from_answers(args: argparse.Namespace) -> int:
@@ -99,7 +131,7 @@ def _from_answers(args: argparse.Namespace) -> int:
     features = face_features(workshop, white, _reader_at_hand(workshop))
     questionnaire = Questionnaire(seeds, features, args.scale)
     path = Path(args.answers) if args.answers else answers_path(settings.directions, args.ask)
-    file = AnswersFile(path, args.ask, args.scale, workshop.model, _ends(args)).resume(questionnaire)
+    file = AnswersFile(path, args.ask, args.scale, workshop.model, _ends(args, args.ask)).resume(questionnaire)
     with Studio(open_engine(settings), settings) as studio:
         ask(
             questionnaire,
@@ -110,7 +142,7 @@ def _from_answers(args: argparse.Namespace) -> int:
         )
     scores = features @ questionnaire.slopes()
     made = direction_from_scores(workshop, args.ask, white, scores, file.origin(questionnaire), file.labels)
-    keep(args, settings, made)
+    _keep(args, settings, made)
     return EXIT_DONE
 
 
@@ -120,6 +152,8 @@ def _from_ratings(args: argparse.Namespace) -> int:
     from tuiface.engine.editing.answering import direction_from_scores, seed_components
 
     path = Path(args.ratings)
+    name = args.name or path.stem.lower().replace("-", "_")
+    labels = _ends(args, name)
     ratings = read_ratings(path)
     settings = settings_from(args)
     workshop = _workshop(settings)
@@ -138,8 +172,7 @@ def _from_ratings(args: argparse.Namespace) -> int:
             "agreement": round(ratings.agreement, 3),
         },
     )
-    name = args.name or path.stem.lower().replace("-", "_")
-    keep(args, settings, direction_from_scores(workshop, name, white, ratings.scores, origin))
+    _keep(args, settings, direction_from_scores(workshop, name, white, ratings.scores, origin, labels))
     return EXIT_DONE
 
 
@@ -169,19 +202,20 @@ def _from_attributes(args: argparse.Namespace) -> int:
         raise UsageError(f"--draws {args.draws} --seeds {args.seeds}; accepted: at least 200 and 20")
     held = None if args.hold in (None, "all") else () if args.hold == "none" else _names(args.hold)
     names = () if args.attributes == "all" else _names(args.attributes)
-    workshop = _workshop(settings_from(args))
+    settings = settings_from(args)
+    workshop = _workshop(settings)
     plan = LearningPlan(names, held, draws=args.draws, seeds=args.seeds, method=args.method, even=args.even)
     reader = open_attribute_reader(str(workshop.population.mean.device))
     made = learn_directions(workshop, reader, workshop.regions, plan, note)
-    return _keep_all(args, made)
+    return _keep_all(args, settings, made)
 
 
-def _keep_all(args: argparse.Namespace, made: Iterable[LearnedDirection]) -> int:
+def _keep_all(args: argparse.Namespace, settings: Settings, made: Iterable[LearnedDirection]) -> int:
     code = EXIT_DONE
     for learned in made:
         direction = learned.direction
         if learned.holds or args.keep_weak:
-            _keep(args, learned)
+            _keep(args, settings, learned.direction, **direction.header.measures)
         if not learned.holds:
             code = EXIT_CHECK_FAILED
             measures = direction.header.measures
@@ -192,27 +226,22 @@ def _keep_all(args: argparse.Namespace, made: Iterable[LearnedDirection]) -> int
     return code
 
 
-def _keep(args: argparse.Namespace, learned: LearnedDirection) -> None:
-    if args.out is None:
-        keep(args, settings_from(args), learned.direction)
-        return
+def _keep(args: argparse.Namespace, settings: Settings, direction: Direction, **measures: float) -> None:
+    """Write it into --out, or else the user's folder, and say where it lies."""
     from tuiface.directions.files import write_direction
     from tuiface.files import make_folder
 
-    path = Path(args.out) / f"{learned.direction.name}.safetensors"
-    make_folder(path.parent)
-    write_direction(learned.direction, path, force=args.force)
-    emit(
-        args,
-        f"{learned.direction.name}  {path}",
-        name=learned.direction.name,
-        file=str(path),
-        sha256=learned.direction.sha256,
-        **learned.direction.header.measures,
-    )
+    if args.out is None:
+        path = open_catalogue(settings).add(direction, force=args.force)
+    else:
+        path = Path(args.out) / f"{direction.name}.safetensors"
+        make_folder(path.parent)
+        write_direction(direction, path, force=args.force)
+    told = f"{direction.name}  {path}"
+    emit(args, told, name=direction.name, file=str(path), sha256=direction.sha256, **measures)
 
 
-def _ends(args: argparse.Namespace) -> Labels | None:
+def _ends(args: argparse.Namespace, name: str) -> Labels | None:
     """The words of --ends and --ends-es; None where neither is given. Raises UsageError."""
     from tuiface.directions.vocabulary import labels_from
 
@@ -222,7 +251,7 @@ def _ends(args: argparse.Namespace) -> Labels | None:
         if text and not (slash and low.strip() and high.strip()):
             raise UsageError(f"{flag} {quoted(text)}; accepted: LOW/HIGH, as in 'colder/warmer'")
         given.append((low.strip(), high.strip()))
-    return labels_from(args.ask, *given)
+    return labels_from(name, *given)
 
 
 def _names(text: str) -> tuple[str, ...]:

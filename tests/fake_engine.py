@@ -10,6 +10,7 @@ from tests.directions.directions import make_direction
 from tuiface.directions.direction import Direction, DirectionOrigin
 from tuiface.directions.orders import Order, ScoresOrder
 from tuiface.directions.vocabulary import labels_of
+from tuiface.face_orders import CrossOrder, FaceOrder, FoundFace
 from tuiface.protocol import EngineInfo, Frame, RenderJob
 from tuiface.recipe import LatentSource, ModelRef, Recipe, SeedSource
 
@@ -74,8 +75,22 @@ class FakeEngine:
     def make_directions(self, order: Order) -> tuple[Direction, ...]:
         return fake_directions(order, self._info.model)
 
+    def find_face(self, order: FaceOrder) -> FoundFace:
+        """Halfway between the two."""
+        first, second = order_recipes(order)
+        names = ("frame_variation_before", "frame_variation_after")
+        if isinstance(order, CrossOrder):
+            names = ("frame_variation_percent", "inner_difference_percent")
+        return FoundFace((self.ws(first) + self.ws(second)) / 2, dict(zip(names, (0.75, 0.25), strict=True)))
+
     def close(self) -> None:
         self.closed = True
+
+
+def order_recipes(order: FaceOrder) -> tuple[Recipe, Recipe]:
+    if isinstance(order, CrossOrder):
+        return order.contour, order.inner
+    return order.face, order.reference
 
 
 def fake_directions(order: Order, model: ModelRef) -> tuple[Direction, ...]:

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "tuiface"
 
 TORCH, TEXTUAL = "torch", "textual"
-VALUES = ("errors", "validation", "recipe", "provenance", "protocol", "files", "assets", "limits")
+VALUES = ("errors", "validation", "recipe", "face_orders", "provenance", "protocol", "files", "assets", "limits")
 HEADLESS = ("directions", "face", "studio", "library", "settings", "actions", "verification", "stimuli", "language")
 INTERFACE = ("app", "screens", "terminal")
 

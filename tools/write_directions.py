@@ -1,4 +1,4 @@
-"""Write what docs/directions.md shows of the embedded model's directions: a strip each, and the table of what leaks.
+"""Write what docs/directions.md shows of the embedded model: a strip of each direction, what leaks, faces crossed.
 
     python -m tools.write_directions
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from tuiface.assets import directions_path, embedded_model_path
@@ -20,12 +21,16 @@ from tuiface.engine.loading import open_engine
 from tuiface.engine.local import LocalEngine
 from tuiface.recipe import RegionLock
 from tuiface.settings import Settings
+from tuiface.stimuli.cross import cross
+from tuiface.studio import Studio
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "directions.md"
 PICTURES = ROOT / "docs" / "pictures" / "directions"
 BEGIN, END = "<!-- directions: written by `python -m tools.write_directions` -->", "<!-- end of directions -->"
 STRIP_SEEDS = (3, 12)
+CROSSES = PICTURES.parent / "crosses.jpg"
+CROSSED_SEEDS = ((10, 20), (5, 40), (3, 7))
 LEAST_LEAK = 0.15
 
 
@@ -71,10 +76,20 @@ def write_strips(engine: LocalEngine, directions: list[Direction]) -> str:
     return "\n".join(lines)
 
 
+def write_crosses(studio: Studio) -> None:
+    """A row for each pair of seeds: both faces, and between them their children."""
+    rows = [
+        np.concatenate([cell.face.render().pixels for cell in cross(studio.face(a), studio.face(b))], axis=1)
+        for a, b in CROSSED_SEEDS
+    ]
+    Image.fromarray(np.concatenate(rows)).save(CROSSES, quality=92)
+
+
 def main() -> None:
-    """Write both."""
+    """Write all of it."""
     settings = Settings(model=embedded_model_path(), device="cpu", directions=ROOT / "docs" / "none")
     engine = open_engine(settings)
+    write_crosses(Studio(engine, settings))
     catalogue = Catalogue(directions_path(), settings.directions)
     directions = [entry.direction for entry in catalogue.entries(engine.info().model)]
     text = PAGE.read_text("utf-8")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuiface.errors import UsageError, quoted
+from tuiface.face_orders import FrameOrder
 from tuiface.files import make_folder, refuse_existing, write_file
 from tuiface.limits import CHANNEL_LIMIT, W_AVG
 from tuiface.protocol import Frame, RenderJob
@@ -20,6 +21,8 @@ from tuiface.recipe import (
     ChannelEdit,
     DirectionEdit,
     Guarantee,
+    LatentOrigin,
+    LatentSource,
     LockMask,
     Noise,
     Recipe,
@@ -31,6 +34,8 @@ from tuiface.recipe import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tuiface.studio import Studio
 
 ID_LENGTH = 10
@@ -138,6 +143,31 @@ class Face:
             region="mask", strength=float(strength), guarantee=guarantee, mask=LockMask.from_array(mask.astype(bool))
         )
         return self.derive(locks=(*self.recipe.locks, lock))
+
+    def with_frame_of(self, reference: Face) -> tuple[Face, float, float]:
+        """The face with coarse rows changed until its frame is that of `reference` without its edits.
+
+        Returns it with its frame variation, in percent, before and after. The engine takes seconds.
+        """
+        found = self.studio.engine.find_face(FrameOrder(face=self.recipe, reference=reference.recipe))
+        measures = {name: round(value, 3) for name, value in found.measures.items()}
+        origin: dict[str, str | float] = {
+            "method": "frame correction",
+            "face": self.recipe.digest,
+            "reference": reference.recipe.digest,
+            **measures,
+        }
+        face = self.with_rows(found.ws, reference, origin)
+        return face, measures["frame_variation_before"], measures["frame_variation_after"]
+
+    def with_rows(self, ws: np.ndarray, other: Face, origin: Mapping[str, str | float]) -> Face:
+        """The face at rows of W+, float32 [num_ws, w_dim], that were found between it and `other`.
+
+        Edits of styles, locks and noise stay; `origin` is recorded.
+        """
+        source = LatentSource.from_array(ws, LatentOrigin(settings=dict(origin)))
+        styles = tuple(edit for edit in self.recipe.edits if not self.studio.moves_rows(edit))
+        return self.derive(other, source=source, truncation=Truncation(psi=1.0), mixes=(), edits=styles)
 
     def noise(self, mode: str, seed: int | None = None) -> Face:
         """Another noise input: "const", "none", or "random" with its seed."""

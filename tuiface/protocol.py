@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tuiface.directions.direction import Direction
     from tuiface.directions.orders import Order
+    from tuiface.face_orders import FaceOrder, FoundFace
 
 Dtype = Literal["float32", "bfloat16"]
 
@@ -165,6 +166,10 @@ class Engine(Protocol):
 
     def make_directions(self, order: Order) -> tuple[Direction, ...]:
         """Directions of this network, without files yet; pictures wait while they are made."""
+        ...
+
+    def find_face(self, order: FaceOrder) -> FoundFace:
+        """A face of this network that is found by its gradient; seconds, and pictures wait meanwhile."""
         ...
 
     def close(self) -> None:

@@ -83,6 +83,10 @@ class LatentOrigin(Value):
     settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
     loss: float | None = None
 
+    def __hash__(self) -> int:
+        """Of the numbers and words, so that recipes with an origin can be told apart in sets as all others can."""
+        return hash((self.photo_sha256, frozenset(self.settings.items()), self.loss))
+
 
 class LatentSource(Value):
     """A face given by its numbers in W or W+, so that the JSON alone rebuilds it."""

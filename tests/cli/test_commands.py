@@ -71,6 +71,16 @@ def test_render_goes_to_the_library_by_default(tuiface: Tuiface) -> None:
     assert len(list((tuiface.folder / "library").glob("seed5-*.png"))) == 1
 
 
+def test_frame_of_another_face_is_taken_on(tuiface: Tuiface) -> None:
+    assert tuiface("render", "3", "--frame-of", "5", "--out", "out", "--json") == 0
+    assert "frame variation against" in tuiface.err
+    source = json.loads(next(tuiface.folder.glob("out/*.json")).read_text())["recipe"]["source"]
+    settings = source["origin"]["settings"]
+    assert settings["method"] == "frame correction"
+    assert settings["frame_variation_after"] <= settings["frame_variation_before"]
+    assert tuiface("verify", *tuiface.folder.glob("out/*.png"), model=None) == 0
+
+
 def test_render_options_end_up_in_the_recipe(tuiface: Tuiface) -> None:
     argv = ["render", "3", "--psi", "0.4", "--cutoff", "4", "--mix", "9@2-5", "--edit", "b16.conv1:3=-1.5"]
     assert tuiface(*argv, "--noise", "random:8", "--size", "16", "--out", "out", "--json") == 0
@@ -129,6 +139,29 @@ def test_show_without_a_terminal_says_so_and_saves(tuiface: Tuiface) -> None:
     assert tuiface("render", "1", "--show", "--out", "out") == 0
     assert "not a terminal" in tuiface.err
     assert tuiface("show", *tuiface.folder.glob("out/*")) == 0
+
+
+# --- swap ----------------------------------------------------------------------------------------------------------
+
+
+def test_swap_saves_both_children(tuiface: Tuiface) -> None:
+    assert tuiface("swap", "3", "5", "--rows", "0-4", "--out", "out", "--json") == 0
+    assert [Path(line["file"]).name.split("-")[0] for line in tuiface.lines()] == ["seed3", "seed5"]
+    assert tuiface("swap", "3", "5", "--rows", "0-4", "--out", "out") == 3
+    assert "exists already" in tuiface.err
+
+
+def test_a_cross_is_four_faces_and_a_table(tuiface: Tuiface, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuiface.engine.editing.editor.CROSS_ITERATIONS", 2)
+    assert tuiface("swap", "3", "5", "--cross", "--out", "out", "--json") == 0
+    *cells, table = tuiface.lines()
+    assert [(cell["contour"] == cell["inner"]) for cell in cells] == [True, False, False, True]
+    assert len(Path(table["file"]).read_text().splitlines()) == 5
+    assert tuiface("verify", *(cell["file"] for cell in cells), model=None) == 0
+    assert tuiface("swap", "3", "3", "--cross", "--out", "out") == 2
+    assert "crossed with itself" in tuiface.err
+    assert tuiface("swap", "3", "5", "--cross", "--rows", "0-4") == 2
+    assert "not allowed with" in tuiface.err
 
 
 # --- mistakes ------------------------------------------------------------------------------------------------------

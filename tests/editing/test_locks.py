@@ -216,7 +216,8 @@ def test_smooth_lock_is_the_closed_form_for_a_linear_picture() -> None:
     def observe(step: torch.Tensor) -> torch.Tensor:
         return (start + step[0, 0]) @ columns
 
-    added = locked_step(population, weights, torch.zeros(20), 1, observe)
+    target = observe(torch.zeros(1, 1, 6))
+    added = locked_step(population, weights, target, torch.zeros(20), 1, observe)
     inner, outer = ((columns * w) @ columns.t() for w in (weights.inside, weights.outside))
     ridge = RIDGE * torch.eye(6)
     expected = torch.linalg.solve(inner + outer + ridge, (inner + ridge) @ start)

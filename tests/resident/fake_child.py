@@ -16,6 +16,7 @@ from tuiface.directions.direction import Direction, DirectionHeader, DirectionOr
 from tuiface.directions.orders import Order, SearchOrder
 from tuiface.directions.vocabulary import labels_of
 from tuiface.errors import ModelError
+from tuiface.face_orders import CrossOrder, FaceOrder, FoundFace
 from tuiface.protocol import EngineInfo, Frame, RenderJob, Superseded
 from tuiface.recipe import ModelRef, Recipe, SeedSource
 from tuiface.resident.child import main
@@ -137,6 +138,13 @@ class FakeEngine:
     def make_directions(self, order: Order) -> tuple[Direction, ...]:
         assert isinstance(order, SearchOrder)
         return tuple(direction(number) for number in range(order.count))
+
+    def find_face(self, order: FaceOrder) -> FoundFace:
+        assert isinstance(order, CrossOrder)
+        assert isinstance(order.inner.source, SeedSource)
+        if order.inner.source.seed == REFUSED:
+            raise REFUSAL
+        return FoundFace(self.ws(order.contour) - self.ws(order.inner), {"frame_variation_percent": 0.5})
 
     def close(self) -> None:
         pass

@@ -37,6 +37,7 @@ from tests.resident.processes import (
 )
 from tuiface.directions.orders import SearchOrder
 from tuiface.errors import EngineError, ModelError, OutputError, TuifaceError
+from tuiface.face_orders import CrossOrder
 from tuiface.protocol import Engine, Frame, RenderJob
 from tuiface.recipe import RegionLock
 from tuiface.resident.client import PreviewStream, ResidentEngine
@@ -411,6 +412,14 @@ def test_latents_cross_as_they_are(shared: ResidentEngine) -> None:
     np.testing.assert_array_equal(shared.ws(recipe(5)), np.full((14, 512), 5, np.float32))
     with pytest.raises(ModelError, match=r"edits\[0\]"):
         shared.map(z, label=3)
+
+
+def test_found_faces_cross_as_they_are(shared: ResidentEngine) -> None:
+    found = shared.find_face(CrossOrder(contour=recipe(7), inner=recipe(5)))
+    np.testing.assert_array_equal(found.ws, np.full((14, 512), 2, np.float32))
+    assert found.measures == {"frame_variation_percent": 0.5}
+    with pytest.raises(ModelError, match=r"edits\[0\]"):
+        shared.find_face(CrossOrder(contour=recipe(7), inner=recipe(REFUSED)))
 
 
 def test_features_and_directions_cross_as_they_are(shared: ResidentEngine) -> None:

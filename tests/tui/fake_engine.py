@@ -13,6 +13,7 @@ from tests.fake_engine import fake_directions
 from tuiface.directions.direction import Direction
 from tuiface.directions.orders import Order
 from tuiface.errors import EngineError, TuifaceError
+from tuiface.face_orders import FaceOrder, FoundFace
 from tuiface.protocol import EngineInfo, Frame, RenderJob
 from tuiface.recipe import ModelRef, Recipe, SeedSource
 from tuiface.resident.shared_jobs import SharedJobs
@@ -146,6 +147,11 @@ class FakeEngine:
         if self.work_error is not None:
             raise self.work_error
         return fake_directions(order, self.engine_info.model)
+
+    def find_face(self, order: FaceOrder) -> FoundFace:
+        if self.work_error is not None:
+            raise self.work_error
+        return SmallEngine().find_face(order)
 
     def frame(self, job: RenderJob) -> Frame:
         size = job.resolution or self.engine_info.resolution

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from textual.widgets import Static
 
 from tests.tui.conftest import Open, Running
 from tuiface.actions import SCREENS
@@ -196,6 +197,7 @@ async def test_mix_shows_both_children_of_the_rows_that_are_chosen(open_app: Ope
         await tui.press("left", "H")
         assert screen.rows == (5, num_ws - 1)
         children = screen.both_children()
+        assert children is not None
         assert [child.recipe.mixes[0].rows for child in children] == [screen.rows] * 2
         assert tui.command_text() == f"$ tuiface swap 0 1 --rows 5-{num_ws - 1} --psi 0.7"
         await tui.until(lambda: all(view._pixels is not None for view in screen.query(FaceView)))
@@ -212,6 +214,32 @@ async def test_mix_saves_both_and_opens_one(open_app: Open) -> None:
         await tui.until(lambda: current(tui).PLACE == "face")
         assert tui.seed == 9
         assert tui.recipe.mixes
+
+
+async def test_mix_crosses_contour_and_inner_face(open_app: Open) -> None:
+    async with open_app() as tui:
+        await tui.press("3", "b", "9", "enter", "c")
+        screen = current(tui)
+        assert isinstance(screen, MixScreen)
+        await tui.until(screen.both_children)
+        assert tui.command_text() == "$ tuiface swap 0 9 --cross --psi 0.7"
+        await tui.until(lambda: "frame variation 0.75 %" in str(screen.query_one("#scale", Static).content))
+        await tui.until(lambda: all(view._pixels is not None for view in screen.query(FaceView)))
+        await tui.press("s")
+        await tui.until(lambda: not tui.app.session.saving)
+        assert len(list(tui.app.session.settings.library.glob("latent-*.png"))) == 2
+        await tui.press("left")
+        children = screen.both_children()
+        assert children is not None
+        assert children[0].recipe.mixes, "rows are exchanged again"
+
+
+async def test_a_cross_that_fails_is_told_and_rows_are_exchanged_again(open_app: Open) -> None:
+    async with open_app() as tui:
+        tui.engine.work_error = ModelError("no region 'frame' for this model's faces")
+        await tui.press("3", "c")
+        await tui.until(lambda: "no region 'frame'" in tui.toasts())
+        assert "--rows" in tui.command_text()
 
 
 async def test_between_two_screens_the_one_that_goes_is_shown(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from tuiface.limits import MAX_SEED
 from tuiface.recipe import (
     ChannelEdit,
     DirectionEdit,
+    LatentOrigin,
     LatentSource,
     ModelRef,
     Noise,
@@ -91,6 +92,14 @@ def test_design_example_is_accepted() -> None:
     recipe = Recipe.from_json(text)
     assert recipe.mixes[0].rows == (6, 12)
     assert isinstance(recipe.edits[1], ChannelEdit)
+
+
+def test_recipes_with_an_origin_are_told_apart_in_sets() -> None:
+    def latent(**settings: str | float) -> LatentSource:
+        return LatentSource.from_array(np.zeros(4, np.float32), LatentOrigin(settings=dict(settings)))
+
+    assert latent(a="x", b=1.5) == latent(b=1.5, a="x")
+    assert len({latent(a="x", b=1.5), latent(b=1.5, a="x"), latent(a="x"), latent()}) == 3
 
 
 def test_latent_array_round_trip_is_exact() -> None:

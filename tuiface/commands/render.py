@@ -145,26 +145,10 @@ def _changed(studio: Studio, face: Face, args: argparse.Namespace) -> Face:
 
 
 def _with_frame_of(face: Face, reference: Face) -> Face:
-    """The face as a latent whose frame was drawn towards the reference's; a note says by how much."""
-    from tuiface.engine.local import LocalEngine
-    from tuiface.recipe import LatentOrigin, LatentSource, Truncation
-
-    engine = face.studio.engine
-    assert isinstance(engine, LocalEngine)
-    found = engine.editor.corrected_frame(face.recipe, reference.recipe)
-    note(f"frame variation against {reference.id}: {found.before_percent:.2f} % -> {found.after_percent:.2f} %")
-    origin = LatentOrigin(
-        settings={
-            "method": "frame correction",
-            "face": face.recipe.digest,
-            "reference": reference.recipe.digest,
-            "frame_variation_before": round(found.before_percent, 3),
-            "frame_variation_after": round(found.after_percent, 3),
-        }
-    )
-    styles = tuple(edit for edit in face.recipe.edits if not face.studio.moves_rows(edit))
-    source = LatentSource.from_array(found.ws[0].cpu().numpy(), origin)
-    return face.derive(reference, source=source, truncation=Truncation(psi=1.0), mixes=(), edits=styles)
+    """The face with the reference's frame; a note says by how much it came nearer."""
+    drawn, before, after = face.with_frame_of(reference)
+    note(f"frame variation against {reference.id}: {before:.2f} % -> {after:.2f} %")
+    return drawn
 
 
 def _unique(faces: list[Face]) -> list[Face]:

@@ -1,17 +1,22 @@
-"""`tuiface swap`: exchange rows between two faces, both children."""
+"""`tuiface swap`: exchange rows between two faces, or cross contour and inner face."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuiface.commands.session import Commands, emit, note, open_studio, parse_rows, resolve_face, settings_from
 from tuiface.errors import EXIT_DONE
+
+if TYPE_CHECKING:
+    from tuiface.face import Face
 
 EXAMPLE = """\
 examples:
   tuiface swap 3 7                      exchange rows 6 and up: colours and texture
   tuiface swap 3 7 --rows 0-4           exchange the shape of the head
+  tuiface swap 3 7 --cross --out set    contour by inner face, 2 x 2: four pictures and their table
 """
 
 
@@ -21,13 +26,17 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         "swap",
         parents=[common],
         help="exchange rows between two faces",
-        description="Exchange rows of W+ between two faces and save both children.",
+        description="Exchange rows of W+ between two faces and save both children, or cross contour and inner face.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("a", metavar="A", help="seed number, library id, PNG or JSON")
     parser.add_argument("b", metavar="B", help="the same")
-    parser.add_argument("--rows", metavar="A-B", help="rows A up to and without B; default: 6 and up")
+    exchanged = parser.add_mutually_exclusive_group()
+    exchanged.add_argument("--rows", metavar="A-B", help="rows A up to and without B; default: 6 and up")
+    exchanged.add_argument(
+        "--cross", action="store_true", help="each one's inner face in the other's contour, beside both faces: a table"
+    )
     parser.add_argument("--psi", type=float, help="truncation of faces given by seed; default: the settings'")
     parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the library")
     parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
@@ -35,21 +44,55 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 
 def run(args: argparse.Namespace) -> int:
-    """Save both children."""
+    """Save both children, or the four cells of a cross."""
+    settings = settings_from(args)
+    rows = parse_rows(args.rows) if args.rows else None
+    with open_studio(settings) as studio:
+        parents = resolve_face(studio, args.a), resolve_face(studio, args.b)
+        for text in studio.info.notices:
+            note(f"note: {text}")
+        folder = Path(args.out) if args.out else settings.library
+        if args.cross:
+            _save_cross(args, *parents, folder)
+        else:
+            _save_children(args, *parents, rows, folder)
+    return EXIT_DONE
+
+
+def _save_children(args: argparse.Namespace, a: Face, b: Face, rows: tuple[int, int] | None, folder: Path) -> None:
     from tuiface.files import make_folder, refuse_existing
     from tuiface.stimuli.swap import swap
 
-    settings = settings_from(args)
-    with open_studio(settings) as studio:
-        rows = parse_rows(args.rows) if args.rows else None
-        children = swap(resolve_face(studio, args.a), resolve_face(studio, args.b), rows)
-        folder = Path(args.out) if args.out else settings.library
-        make_folder(folder)
-        for child in children:
-            refuse_existing(folder / f"{child.file_stem()}.png", force=args.force)
-        for text in studio.info.notices:
-            note(f"note: {text}")
-        for child in children:
-            path = child.save(folder, force=args.force)
-            emit(args, str(path), file=str(path), id=child.id, recipe_sha256=child.recipe.digest)
-    return EXIT_DONE
+    children = swap(a, b, rows)
+    make_folder(folder)
+    for child in children:
+        refuse_existing(folder / f"{child.file_stem()}.png", force=args.force)
+    for child in children:
+        path = child.save(folder, force=args.force)
+        emit(args, str(path), file=str(path), id=child.id, recipe_sha256=child.recipe.digest)
+
+
+def _save_cross(args: argparse.Namespace, a: Face, b: Face, folder: Path) -> None:
+    from tuiface.stimuli.cross import save_cross
+
+    note("looking for both children, in seconds on a GPU and half a minute on two processor cores")
+    saved = save_cross(a, b, folder, force=args.force)
+    for cell, path in zip(saved.cells, saved.pictures, strict=True):
+        if cell.contour != cell.inner:
+            note(
+                f"contour {cell.contour.id}, inner face {cell.inner.id}: frame variation "
+                f"{cell.frame_variation_percent:.2f} %, {cell.inner_difference_percent:.0f} % of the inner faces' "
+                "difference left"
+            )
+        emit(
+            args,
+            str(path),
+            file=str(path),
+            id=cell.face.id,
+            recipe_sha256=cell.face.recipe.digest,
+            contour=cell.contour.id,
+            inner=cell.inner.id,
+            frame_variation_percent=cell.frame_variation_percent,
+            inner_difference_percent=cell.inner_difference_percent,
+        )
+    emit(args, str(saved.table), file=str(saved.table))

@@ -34,6 +34,7 @@ from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.loading import Checkpoint, PreparedCheckpoint, build_checkpoint
 from tuiface.engine.renderer import Renderer
 from tuiface.errors import EngineError, ModelError
+from tuiface.face_orders import FaceOrder, FoundFace, FrameOrder
 from tuiface.protocol import Dtype, EngineInfo, Frame, RenderJob
 from tuiface.recipe import ModelRef, Recipe
 from tuiface.settings import Settings
@@ -106,8 +107,26 @@ class LocalEngine:
 
     def make_directions(self, order: Order) -> tuple[Direction, ...]:
         """Directions of this network; raises UsageError or ModelError for an order that does not fit it."""
-        with self._lock:
+        with self._lock, _memory_explained(self._info):
             return fulfil(self._workshop, order)
+
+    def find_face(self, order: FaceOrder) -> FoundFace:
+        """A face that is found through the network; raises ModelError for a foreign recipe."""
+        if isinstance(order, FrameOrder):
+            self._refuse_foreign(order.face, order.reference)
+            with self._lock, _memory_explained(self._info):
+                corrected = self.editor.corrected_frame(order.face, order.reference)
+            before, after = corrected.before_percent, corrected.after_percent
+            measures = {"frame_variation_before": before, "frame_variation_after": after}
+            return FoundFace(corrected.ws[0].cpu().numpy(), measures)
+        self._refuse_foreign(order.contour, order.inner)
+        with self._lock, _memory_explained(self._info):
+            crossed = self.editor.crossed(order.contour, order.inner)
+        measures = {
+            "frame_variation_percent": crossed.frame_variation_percent,
+            "inner_difference_percent": crossed.inner_difference_percent,
+        }
+        return FoundFace(crossed.ws[0].cpu().numpy(), measures)
 
     @cached_property
     def _attributes(self) -> AttributeReading | None:
@@ -121,23 +140,31 @@ class LocalEngine:
 
     def _render(self, job: RenderJob, dtype: Dtype, is_wanted: Callable[[], bool]) -> Rendered:
         self._refuse_foreign(job.recipe)
-        try:
+        with _memory_explained(self._info):
             return self.editor.render(job.recipe, job.resolution, dtype, hurried=job.hurried, is_wanted=is_wanted)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise EngineError(_memory_message(self._info), "close other programs, or use a smaller --size") from error
-        except RuntimeError as error:
-            if "can't allocate memory" in str(error):  # the CPU allocator raises a plain RuntimeError
-                raise EngineError(_memory_message(self._info), "close other programs, or use --size") from error
-            raise
 
-    def _refuse_foreign(self, recipe: Recipe) -> None:
-        wanted, opened = recipe.model, self._info.model
-        if wanted.sha256 != opened.sha256:
-            raise ModelError(
-                f"the recipe is for the model '{wanted.name}' ({wanted.sha256[:10]}), "
-                f"opened is '{opened.name}' ({opened.sha256[:10]})",
-                "open that one with --model",
-            )
+    def _refuse_foreign(self, *recipes: Recipe) -> None:
+        opened = self._info.model
+        for wanted in (recipe.model for recipe in recipes):
+            if wanted.sha256 != opened.sha256:
+                raise ModelError(
+                    f"the recipe is for the model '{wanted.name}' ({wanted.sha256[:10]}), "
+                    f"opened is '{opened.name}' ({opened.sha256[:10]})",
+                    "open that one with --model",
+                )
+
+
+@contextlib.contextmanager
+def _memory_explained(info: EngineInfo) -> Iterator[None]:
+    """EngineError in place of what devices raise when their memory runs out."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise EngineError(_memory_message(info), "close other programs, or use a smaller --size") from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error):  # the CPU allocator raises a plain RuntimeError
+            raise EngineError(_memory_message(info), "close other programs, or use a smaller --size") from error
+        raise
 
 
 @contextlib.contextmanager
@@ -236,4 +263,4 @@ def _convolution_seconds(dtype: torch.dtype) -> float:
 
 
 def _memory_message(info: EngineInfo) -> str:
-    return f"out of memory on {info.device} ({info.device_name}) while rendering {info.resolution} px"
+    return f"out of memory on {info.device} ({info.device_name}) at {info.resolution} px"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tuiface.directions.direction import Direction
     from tuiface.directions.orders import Order
+    from tuiface.face_orders import FaceOrder, FoundFace
     from tuiface.recipe import Recipe
 
 __all__ = ["PreviewStream", "ResidentEngine"]
@@ -162,6 +163,11 @@ class ResidentEngine:
         """Directions that were learned or found, however long that takes; raises as `render` does."""
         body = wire.encode(wire.OrderMessage(order=order))
         return wire.decode_directions(self._request(self._running(), "POST", wire.DIRECTIONS_PATH, body))
+
+    def find_face(self, order: FaceOrder) -> FoundFace:
+        """A face that is found by its gradient; raises as `render` does."""
+        body = wire.encode(wire.FaceOrderMessage(order=order))
+        return wire.decode_found_face(self._request(self._running(), "POST", wire.FACES_PATH, body))
 
     def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> PreviewStream:
         """Open a stream of previews; the callbacks run on its thread and should only post messages."""

@@ -7,6 +7,7 @@
     POST /ws         WsMessage in, ArrayMessage out: a recipe's rows of W+
     POST /features   FeaturesMessage in, ArrayMessage out: seeds to what is known of their faces
     POST /directions OrderMessage in, DirectionsMessage out: directions that were learned or found
+    POST /faces      FaceOrderMessage in, FoundFaceMessage out: a face with another's frame, or two crossed
     WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time;
                  none for a job that was given up for a newer one
 
@@ -86,6 +87,12 @@ def create_app(engine: Engine, sharing: Sharing | None = None) -> FastAPI:
         order = wire.decode_order(await read_body(request))
         made = await asyncio.to_thread(engine.make_directions, order)
         return Response(wire.encode_directions(made), media_type="application/json")
+
+    @app.post(wire.FACES_PATH)
+    async def faces(request: Request) -> Response:
+        order = wire.decode_face_order(await read_body(request))
+        found = await asyncio.to_thread(engine.find_face, order)
+        return Response(wire.encode_found_face(found), media_type="application/json")
 
     @app.websocket(wire.PREVIEW_PATH)
     async def preview(socket: WebSocket) -> None:

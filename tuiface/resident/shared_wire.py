@@ -19,7 +19,7 @@ from tuiface.protocol import JobProgress
 from tuiface.settings import Settings
 from tuiface.validation import MAX_JSON_BYTES, Model, Value, parse_json
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Grows with every change that an engine or a client of before would misunderstand."""
 
 OFFER_PATH = "/offer"

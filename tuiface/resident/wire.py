@@ -26,6 +26,7 @@ from tuiface.directions.direction import Direction
 from tuiface.directions.files import MAX_FILE_BYTES, decode_direction, encode_direction
 from tuiface.directions.orders import MAX_FACES, MAX_FOUND, Order
 from tuiface.errors import EngineError, InputFileError, TuifaceError
+from tuiface.face_orders import FaceOrder, FoundFace
 from tuiface.protocol import Dtype, EngineInfo, Frame, RenderJob
 from tuiface.recipe import Recipe, Seed
 from tuiface.validation import MAX_JSON_BYTES, Model, Value, parse_json
@@ -38,6 +39,7 @@ MAP_PATH = "/map"
 WS_PATH = "/ws"
 FEATURES_PATH = "/features"
 DIRECTIONS_PATH = "/directions"
+FACES_PATH = "/faces"
 FRAME_TYPE = "application/x-tuiface-frame"
 
 MAX_JOB_BYTES = MAX_JSON_BYTES
@@ -134,6 +136,19 @@ class DirectionsMessage(Value):
     """Each a direction's file (tuiface.direction/1), base64."""
 
 
+class FaceOrderMessage(Value):
+    """The body of `POST /faces`."""
+
+    order: FaceOrder
+
+
+class FoundFaceMessage(Value):
+    """The answer to `POST /faces`."""
+
+    ws: ArrayMessage
+    measures: dict[str, float]
+
+
 class ErrorMessage(Value):
     """A TuifaceError in place of a frame."""
 
@@ -207,6 +222,22 @@ def decode_directions(text: bytes) -> tuple[Direction, ...]:
         return tuple(decode_direction(base64.b64decode(file, validate=True), "direction") for file in files)
     except (binascii.Error, InputFileError) as error:
         raise EngineError(f"the engine's answer is not understood: {error}") from None
+
+
+def decode_face_order(text: bytes) -> FaceOrder:
+    """What a client wants a face found for; raises InputFileError."""
+    return parse_json(FaceOrderMessage, text, "face order").order
+
+
+def encode_found_face(found: FoundFace) -> bytes:
+    """JSON bytes of a face's rows and measures."""
+    return encode(FoundFaceMessage(ws=ArrayMessage.of(found.ws), measures=found.measures))
+
+
+def decode_found_face(text: bytes) -> FoundFace:
+    """The engine's answer to /faces; raises EngineError."""
+    message = _answer(FoundFaceMessage, text, "found face")
+    return FoundFace(message.ws.array(), message.measures)
 
 
 def decode_array(text: bytes) -> np.ndarray:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tuiface.directions.direction import Direction
     from tuiface.directions.orders import Order
     from tuiface.face import Face
+    from tuiface.face_orders import FaceOrder, FoundFace
     from tuiface.protocol import EngineInfo, Frame, RenderJob
     from tuiface.recipe import Recipe
     from tuiface.resident.shared_jobs import SharedJobs
@@ -102,6 +103,9 @@ class InteractiveEngine(Protocol):
 
     def make_directions(self, order: Order) -> tuple[Direction, ...]:
         """Directions that are learned or found."""
+
+    def find_face(self, order: FaceOrder) -> FoundFace:
+        """A face that is found by its gradient."""
 
     def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> Previews:
         """Open a stream of previews, whose callbacks run on its own thread."""

@@ -1,4 +1,4 @@
-"""Mix: two faces, the rows that change places, and both children."""
+"""Mix: two faces, the rows that change places or the inner faces that do, and both children."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tuiface.face import Face
     from tuiface.screens.session import Session
+    from tuiface.stimuli.cross import Cells
 
 PLACES = ("a", "first", "second", "b")
 """The pictures from left to right: a parent on each side, their children between them."""
@@ -36,6 +39,10 @@ class MixScreen(WorkScreen):
         super().__init__(session)
         self._rows: tuple[int, int] | None = None
         """None for the usual ones."""
+        self._is_cross = False
+        self._cells: Cells | None = None
+        """What the engine found for the parents crossed last."""
+        self._looks_for_cells = False
         self._view_px = 0
 
     def compose_body(self) -> ComposeResult:
@@ -75,13 +82,46 @@ class MixScreen(WorkScreen):
         assert self.session.studio is not None
         return default_rows(self.session.studio.info.num_ws) if self._rows is None else self._rows
 
-    def both_children(self) -> tuple[Face, Face]:
-        """Both; raises UsageError for parents that cannot be exchanged."""
+    def both_children(self) -> tuple[Face, Face] | None:
+        """Both, None while the engine looks for them; raises UsageError for parents that cannot have any."""
         from tuiface.stimuli.swap import swap
 
         parents = self.both_parents()
         assert parents is not None
-        return swap(*parents, self.rows)
+        if not self._is_cross:
+            return swap(*parents, self.rows)
+        cells = self._crossed(*parents)
+        return None if cells is None else (cells[1].face, cells[2].face)
+
+    def _crossed(self, a: Face, b: Face) -> Cells | None:
+        from tuiface.stimuli.cross import check_cross, cross
+
+        check_cross(a, b)
+        cells = self._cells
+        if cells is not None and (cells[0].face.recipe, cells[3].face.recipe) == (a.recipe, b.recipe):
+            return cells
+        if not self._looks_for_cells:  # one pair at a time: the engine does nothing else meanwhile
+            self._looks_for_cells = True
+
+            def work() -> Callable[[], None]:
+                try:
+                    found = cross(a, b)
+                except TuifaceError as error:
+                    told = str(error)
+                    return lambda: self._give_up_cross(told)
+                return lambda: self._take_cells(found)
+
+            self.session.link.run(tr("The faces were not crossed"), work)
+        return None
+
+    def _take_cells(self, cells: Cells) -> None:
+        self._cells, self._looks_for_cells = cells, False
+        self.show_state()
+
+    def _give_up_cross(self, told: str) -> None:
+        self._looks_for_cells = self._is_cross = False
+        self.notify(told, title=tr("The faces were not crossed"), severity="error", markup=False)
+        self.show_state()
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
@@ -107,13 +147,12 @@ class MixScreen(WorkScreen):
             return
         a, b = parents
         names = source_text(a), source_text(b)
-        short = source_name(a.recipe.source), source_name(b.recipe.source)
         self._show("a", a, names[0])
-        self._show("first", children[0], tr("{face} + rows of {other}", face=short[0], other=short[1]))
-        self._show("second", children[1], tr("{face} + rows of {other}", face=short[1], other=short[0]))
+        self._show("first", children and children[0], self._caption(a, b))
+        self._show("second", children and children[1], self._caption(b, a))
         self._show("b", b, names[1])
-        session.request_tiles([face.recipe for face in (a, *children, b)], self._resolution())
-        scale.update(self._scale())
+        session.request_tiles([face.recipe for face in (a, *(children or ()), b)], self._resolution())
+        scale.update(self._cross_words(is_found=children is not None) if self._is_cross else self._scale())
 
     def tiles_changed(self) -> None:
         """One of the four, perhaps."""
@@ -125,12 +164,18 @@ class MixScreen(WorkScreen):
         resolution = block_resolution(self._view_px or 64, full)
         return None if resolution == full else resolution
 
-    def _show(self, place: str, face: Face, caption: str) -> None:
+    def _caption(self, face: Face, other: Face) -> str:
+        names = {"face": source_name(face.recipe.source), "other": source_name(other.recipe.source)}
+        if self._is_cross:
+            return tr("{face}, inner face of {other}", **names)
+        return tr("{face} + rows of {other}", **names)
+
+    def _show(self, place: str, face: Face | None, caption: str) -> None:
         self.query_one(f"#caption-{place}", Static).update(caption, layout=False)
-        pixels = self.session.tile(face.recipe, self._resolution())
+        pixels = None if face is None else self.session.tile(face.recipe, self._resolution())
         view = self.query_one(f"#view-{place}", FaceView)
         if pixels is None:
-            view.show_waiting(tr("rendering"))
+            view.show_waiting(tr("crossing") if face is None else tr("rendering"))
         else:
             view.show_derived(pixels)
 
@@ -166,13 +211,34 @@ class MixScreen(WorkScreen):
             words += " " + tr("The current face's edits are left out.")
         return Content("\n").join([*lines, Content.styled(words, "$foreground 85%")])
 
+    def _cross_words(self, *, is_found: bool) -> Content:
+        """What became of contours and inner faces."""
+        lines = [tr("Contour by inner face, 2 x 2: each child has one face's contour and the other's inner face.")]
+        if not is_found or self._cells is None:
+            lines.append(tr("Both are looked for: seconds on a GPU, half a minute on a processor."))
+        else:
+            lines += [
+                tr(
+                    "{face}, inner face of {other}: frame variation {frame} %, {left} % of the difference inside left.",
+                    face=source_name(cell.contour.recipe.source),
+                    other=source_name(cell.inner.recipe.source),
+                    frame=f"{cell.frame_variation_percent:.2f}",
+                    left=f"{cell.inner_difference_percent:.0f}",
+                )
+                for cell in self._cells[1:3]
+            ]
+        if self.leaves_edits_out:
+            lines.append(tr("The current face's edits are left out."))
+        return Content.styled("\n".join(lines), "$foreground 85%")
+
     def command_line(self) -> str:
         """`tuiface swap` with the parents as commands name them."""
         parents = self.both_parents()
         if parents is None:
             return ""
         start, stop = self.rows
-        words = ["tuiface", "swap", *(face_word(face.recipe) for face in parents), "--rows", f"{start}-{stop}"]
+        how = ["--cross"] if self._is_cross else ["--rows", f"{start}-{stop}"]
+        words = ["tuiface", "swap", *(face_word(face.recipe) for face in parents), *how]
         psi = {face.recipe.truncation.psi for face in parents if face_word(face.recipe).isdecimal()}
         if len(psi) == 1:
             words += ["--psi", number_word(psi.pop())]
@@ -196,9 +262,14 @@ class MixScreen(WorkScreen):
         """One row more."""
         self._change_rows(0, 1)
 
+    def action_mix_cross(self) -> None:
+        """The other way to have children."""
+        self._is_cross = not self._is_cross
+        self.show_state()
+
     def action_mix_reset(self) -> None:
         """The usual ones."""
-        self._rows = None
+        self._rows, self._is_cross = None, False
         self.show_state()
 
     def action_mix_a(self) -> None:
@@ -242,7 +313,7 @@ class MixScreen(WorkScreen):
         start, stop = self.rows
         start = min(max(start + start_step, 0), stop - 1)
         stop = min(max(stop + stop_step, start + 1), self.session.studio.info.num_ws)
-        self._rows = (start, stop)
+        self._rows, self._is_cross = (start, stop), False
         self.show_state()
 
     def _ask(self, place: int) -> None:
@@ -267,10 +338,13 @@ class MixScreen(WorkScreen):
         if self.session.studio is None:
             return ()
         try:
-            return self.both_children()
+            children = self.both_children()
         except TuifaceError as error:
             self.notify(str(error), severity="error", markup=False)
             return ()
+        if children is None:
+            self.notify(tr("Both are looked for: seconds on a GPU, half a minute on a processor."), markup=False)
+        return children or ()
 
     def _open(self, number: int) -> None:
         children = self._children_or_toast()

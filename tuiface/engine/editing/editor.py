@@ -18,9 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.directions.frame_metric import frame_variation_percent
 from tuiface.engine.discriminator import Discriminator
 from tuiface.engine.editing import measuring
 from tuiface.engine.editing.blending import border_jump_ratio, feature_blend, paste
+from tuiface.engine.editing.crossing import NUM_ITERATIONS as CROSS_ITERATIONS
+from tuiface.engine.editing.crossing import CrossedFace, cross_weights, inner_difference_percent
 from tuiface.engine.editing.edits import EditSum
 from tuiface.engine.editing.frame_correction import NUM_STEPS, CorrectedFrame, correct_frame
 from tuiface.engine.editing.locking import FoundStep, LockWeights, firmness, locked_step
@@ -165,9 +168,9 @@ class Editor:
                 return self._observed(synthesis(styles, noise, side))[0]
 
             still = EditSum(torch.zeros_like(face.ws))
-            base = observe(still.ws, still)
+            target, base = observe(still.ws), observe(still.ws, still)
             weights = self._weights(face, recipe.locks)
-            step = locked_step(self.renderer.population(), weights, base, face.ws.shape[1], observe)
+            step = locked_step(self.renderer.population(), weights, target, base, face.ws.shape[1], observe)
             face.found = FoundStep(recipe, torch.get_num_threads(), edits, step)
         return EditSum(edits.ws + face.found.step, edits.styles)
 
@@ -217,6 +220,36 @@ class Editor:
             ws = recipe_ws(generator, recipe) + edits.ws
             image = self._image(self._unedited(reference), None, side, "float32")
         return correct_frame(synthesize, self.reader, self.renderer.population(), ws, image, num_steps)
+
+    @torch.no_grad()
+    def crossed(self, contour: Recipe, inner: Recipe) -> CrossedFace:
+        """The face of `contour` with the inner face of `inner`: both with their edits, neither with its locks."""
+        side, frame = self._side(), RegionLock(region="frame")
+        refuse_unknown_regions((frame,), self.reader)
+        with exact_convolutions():
+            edits = self.renderer.edits(contour)
+            start = self._unedited(contour).ws + edits.ws
+            still = EditSum(torch.zeros_like(start), edits.styles)
+            images = [self._image(self._unedited(r), self.renderer.edits(r), side, "float32") for r in (contour, inner)]
+            seen = [self._observed(image)[0] for image in images]
+            frames = [locked_mask(self.reader.probabilities(image.clamp(-1, 1)), (frame,), side) for image in images]
+            weights = cross_weights(_pooled(frames[0])[0, 0], _pooled(frames[1])[0, 0], OUTLINE_WEIGHT)
+            synthesis, noise = self.renderer.generator.synthesis, self.renderer.noise_maps(contour.noise, side)
+
+            def synthesize(step: Tensor) -> Tensor:
+                return synthesis(self.renderer.edited_styles(start + step, still, side), noise, side)  # type: ignore[no-any-return]
+
+            step = locked_step(
+                self.renderer.population(), weights, seen[1], seen[0], start.shape[1],
+                lambda step: self._observed(synthesize(step))[0], CROSS_ITERATIONS,
+            )  # fmt: skip
+            image = synthesize(step)
+        labels = [measuring.frame_labels(picture, self.reader) for picture in (images[0], image)]
+        return CrossedFace(
+            start + step,
+            frame_variation_percent(*labels),
+            inner_difference_percent(weights, self._observed(image)[0], *seen),
+        )
 
     def forget(self) -> None:
         """Drop what was found out about faces, as after a change of reader."""

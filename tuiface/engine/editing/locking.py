@@ -91,11 +91,19 @@ def firmness(strength: Tensor) -> Tensor:
     return strength / (1 + slack - strength)
 
 
-def locked_step(population: Population, weights: LockWeights, base: Tensor, num_ws: int, observe: Observe) -> Tensor:
+def locked_step(
+    population: Population,
+    weights: LockWeights,
+    target: Tensor,
+    base: Tensor,
+    num_ws: int,
+    observe: Observe,
+    num_iterations: int = NUM_ITERATIONS,
+) -> Tensor:
     """The step [1, L, w] to add to an edit so that it leaves the outside alone and does inside what it did.
 
-    base: float32 [P], what is observed of the unedited face. Costs some `NUM_ITERATIONS` pictures and their gradients.
-    The same bits each time for the same number of CPU threads.
+    target, base: float32 [P], what is observed of the edited and of the unedited face. Costs some `num_iterations`
+    pictures and their gradients. The same bits each time for the same number of CPU threads.
     """
     basis = population.basis
     walked = torch.zeros(num_ws, basis.shape[1], device=basis.device, requires_grad=True)
@@ -103,10 +111,8 @@ def locked_step(population: Population, weights: LockWeights, base: Tensor, num_
     def combined() -> Tensor:
         return (walked @ basis.t())[None]
 
-    with torch.no_grad():
-        target = observe(combined())
     optimiser = torch.optim.LBFGS(
-        [walked], max_iter=NUM_ITERATIONS, history_size=_HISTORY, line_search_fn="strong_wolfe"
+        [walked], max_iter=num_iterations, history_size=_HISTORY, line_search_fn="strong_wolfe"
     )
 
     def cost() -> Tensor:

@@ -1,0 +1,105 @@
+"""Contour by inner face, crossed 2 x 2: the same inner face in another contour, another inner face in the same one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuiface.errors import UsageError
+from tuiface.face import Face
+from tuiface.face_orders import CrossOrder
+from tuiface.files import make_folder, refuse_existing, write_file
+from tuiface.library import write_tags
+
+COLUMNS = ("file", "contour", "inner", "id", "frame_variation_percent", "inner_difference_percent")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One of the four faces."""
+
+    face: Face
+    contour: Face
+    inner: Face
+    frame_variation_percent: float = 0.0
+    """Against `contour`."""
+    inner_difference_percent: float = 0.0
+    """What is left of the difference to the inner face of `inner`."""
+
+
+Cells = tuple[Cell, Cell, Cell, Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCross:
+    """What lies on the disk."""
+
+    cells: Cells
+    pictures: tuple[Path, ...]
+    """In the order of the cells, each with its JSON and tags."""
+    table: Path
+    """CSV, a line a picture: `COLUMNS`."""
+
+
+def cross(a: Face, b: Face) -> Cells:
+    """`a`, a's contour with b's inner face, b's contour with a's, `b`. The engine takes seconds for each child.
+
+    Raises what `check_cross` raises.
+    """
+    check_cross(a, b)
+    return Cell(a, a, a), _child(a, b), _child(b, a), Cell(b, b, b)
+
+
+def save_cross(a: Face, b: Face, folder: Path, *, force: bool = False) -> SavedCross:
+    """Cross two faces and write all four cells: `contour-A-inner-B.png` and so on, and `cross-A-B.csv`.
+
+    Every name is checked before anything is computed. Raises OutputError, and what `check_cross` raises.
+    """
+    check_cross(a, b)
+    series = f"cross-{a.id}-{b.id}"
+    table = folder / f"{series}.csv"
+    pairs = ((a, a), (a, b), (b, a), (b, b))
+    paths = tuple(folder / f"contour-{contour.id}-inner-{inner.id}.png" for contour, inner in pairs)
+    make_folder(folder)
+    for path in (*paths, *(path.with_suffix(".json") for path in paths), table):
+        refuse_existing(path, force=force)
+    cells = cross(a, b)
+    for cell, path in zip(cells, paths, strict=True):
+        cell.face.write(cell.face.render(), path, force=force)
+        write_tags(path, (f"contour-{cell.contour.id}", f"inner-{cell.inner.id}"), series)
+    write_file(table, _table(cells, paths).encode(), force=force)
+    return SavedCross(cells, paths, table)
+
+
+def check_cross(a: Face, b: Face) -> None:
+    """Raise UsageError for a face with itself, and for locks, which a crossed face has no place for."""
+    if a.recipe.digest == b.recipe.digest:
+        raise UsageError(f"face {a.id} crossed with itself is itself", "name two faces")
+    for face in (a, b):
+        if face.recipe.locks:
+            raise UsageError(f"face {face.id} has locks, which a crossed face cannot keep", "use a face without locks")
+
+
+def _child(contour: Face, inner: Face) -> Cell:
+    found = contour.studio.engine.find_face(CrossOrder(contour=contour.recipe, inner=inner.recipe))
+    measures = {name: round(value, 3) for name, value in found.measures.items()}
+    origin: dict[str, str | float] = {
+        "method": "cross",
+        "contour": contour.recipe.digest,
+        "inner": inner.recipe.digest,
+        **measures,
+    }
+    face = contour.with_rows(found.ws, inner, origin)
+    return Cell(face, contour, inner, measures["frame_variation_percent"], measures["inner_difference_percent"])
+
+
+def _table(cells: Cells, paths: tuple[Path, ...]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for cell, path in zip(cells, paths, strict=True):
+        measures = (cell.frame_variation_percent, cell.inner_difference_percent)
+        writer.writerow((path.name, cell.contour.id, cell.inner.id, cell.face.id, *measures))
+    return text.getvalue()

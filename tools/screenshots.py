@@ -90,7 +90,8 @@ SCENES = (
     Scene(
         "mix",
         "Mix",
-        "Two parents and both children; the arrows move the rows that change places, on the scale of what rows draw. `c` crosses contour and inner face instead.",
+        "Two parents and both children; the arrows move the rows that change places, on the scale of what rows draw. "
+        "`c` crosses contour and inner face instead.",
         ("3",),
     ),
     Scene(

@@ -21,7 +21,7 @@ MIX_ACTIONS: tuple[Action, ...] = (
     _mix("mix_reset", ("backspace",), "Reset rows", "Exchange rows 6 and up again."),
     _mix("mix_a", ("a",), "First parent", "Type the seed of the first parent.", "first"),
     _mix("mix_b", ("b",), "Second parent", "Type the seed of the second parent.", "second"),
-    _mix("mix_next", ("n",), "Next parent", "Take the next seed as second parent.", "next"),
+    _mix("mix_next", ("n",), "Next parent", "Take the next seed as second parent."),
     _mix("mix_turn", ("x",), "Turn round", "Let the parents change places."),
     _mix(
         "mix_cross",

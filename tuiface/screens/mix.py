@@ -213,13 +213,13 @@ class MixScreen(WorkScreen):
 
     def _cross_words(self, *, is_found: bool) -> Content:
         """What became of contours and inner faces."""
-        lines = [tr("Contour by inner face, 2 x 2: each child has one face's contour and the other's inner face.")]
+        lines = [tr("Each child has one face's contour and the other's inner face.")]
         if not is_found or self._cells is None:
             lines.append(tr("Both are looked for: seconds on a GPU, half a minute on a processor."))
         else:
             lines += [
                 tr(
-                    "{face}, inner face of {other}: frame variation {frame} %, {left} % of the difference inside left.",
+                    "{face}, inner face of {other}: frame variation {frame} %, inner face {left} % short.",
                     face=source_name(cell.contour.recipe.source),
                     other=source_name(cell.inner.recipe.source),
                     frame=f"{cell.frame_variation_percent:.2f}",

@@ -38,7 +38,7 @@ class Welcome(ModalScreen[None]):
 def _lines() -> tuple[str, ...]:
     return (
         tr("Each face here is of nobody: it is made from a number, its seed. The same number gives the same face."),
-        tr("← and → walk through seeds; ↑ and ↓ move psi, from the mean face at 0 to full variety at 1."),
+        tr("← and → walk through seeds; ↑ and ↓ choose what else they turn: psi, noise, age, smile and more."),
         tr("2 shows a grid of faces, 3 exchanges parts of two faces, 4 turns one into another, 5 is your library."),
         tr("s saves: a picture, and beside it a file with which anybody can make the same picture again."),
         tr("The line above the keys is the command that does the same without this screen; y copies it."),

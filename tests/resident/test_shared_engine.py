@@ -257,8 +257,9 @@ def test_another_version_is_told_and_not_used(
     begin: Begin, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin()
+    theirs = shared_wire.PROTOCOL
     monkeypatch.setattr(shared_wire, "PROTOCOL", 99)
-    with pytest.raises(EngineError, match=r"protocol 1\), this is .* \(protocol 99\)"):
+    with pytest.raises(EngineError, match=rf"protocol {theirs}\), this is .* \(protocol 99\)"):
         find(settings)
     with pytest.raises(EngineError, match="protocol 99"):
         starting.status(settings)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuiface.errors import UsageError, quoted
-from tuiface.face_orders import FrameOrder
+from tuiface.face_orders import FaceOrder, FrameOrder
 from tuiface.files import make_folder, refuse_existing, write_file
 from tuiface.limits import CHANNEL_LIMIT, W_AVG
 from tuiface.protocol import Frame, RenderJob
@@ -34,8 +34,6 @@ from tuiface.recipe import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tuiface.studio import Studio
 
 ID_LENGTH = 10
@@ -149,25 +147,22 @@ class Face:
 
         Returns it with its frame variation, in percent, before and after. The engine takes seconds.
         """
-        found = self.studio.engine.find_face(FrameOrder(face=self.recipe, reference=reference.recipe))
-        measures = {name: round(value, 3) for name, value in found.measures.items()}
-        origin: dict[str, str | float] = {
-            "method": "frame correction",
-            "face": self.recipe.digest,
-            "reference": reference.recipe.digest,
-            **measures,
-        }
-        face = self.with_rows(found.ws, reference, origin)
+        face, measures = self.found(FrameOrder(face=self.recipe, reference=reference.recipe), reference)
         return face, measures["frame_variation_before"], measures["frame_variation_after"]
 
-    def with_rows(self, ws: np.ndarray, other: Face, origin: Mapping[str, str | float]) -> Face:
-        """The face at rows of W+, float32 [num_ws, w_dim], that were found between it and `other`.
+    def found(self, order: FaceOrder, other: Face) -> tuple[Face, dict[str, float]]:
+        """This face at the rows of W+ that the engine finds for `order`, which is of it and `other`; and its measures.
 
-        Edits of styles, locks and noise stay; `origin` is recorded.
+        Edits of styles, locks and noise stay. Order and measures are recorded as the latent's origin.
         """
-        source = LatentSource.from_array(ws, LatentOrigin(settings=dict(origin)))
+        found = self.studio.engine.find_face(order)
+        measures = {name: round(value, 3) for name, value in found.measures.items()}
+        digests = {name: recipe.digest for name, recipe in order.recipes().items()}
+        origin = LatentOrigin(settings={"method": order.METHOD, **digests, **measures})
         styles = tuple(edit for edit in self.recipe.edits if not self.studio.moves_rows(edit))
-        return self.derive(other, source=source, truncation=Truncation(psi=1.0), mixes=(), edits=styles)
+        source = LatentSource.from_array(found.ws, origin)
+        face = self.derive(other, source=source, truncation=Truncation(psi=1.0), mixes=(), edits=styles)
+        return face, measures
 
     def noise(self, mode: str, seed: int | None = None) -> Face:
         """Another noise input: "const", "none", or "random" with its seed."""

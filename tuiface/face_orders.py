@@ -6,7 +6,7 @@ The engine alone can do either, since both follow the gradient through the netwo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,18 +15,31 @@ from tuiface.recipe import Recipe
 from tuiface.validation import Value
 
 
-class FrameOrder(Value):
+class _Order(Value):
+    """Recipes by what they are there for."""
+
+    METHOD: ClassVar[str]
+    """As the origin of the face that is found names it."""
+
+    def recipes(self) -> dict[str, Recipe]:
+        """All of them."""
+        return {name: value for name, value in self if isinstance(value, Recipe)}
+
+
+class FrameOrder(_Order):
     """`face` with coarse rows changed until its frame is that of `reference`."""
 
+    METHOD = "frame correction"
     kind: Literal["frame"] = "frame"
     face: Recipe
     reference: Recipe
     """Without its edits."""
 
 
-class CrossOrder(Value):
+class CrossOrder(_Order):
     """`contour` with the inner face of `inner`."""
 
+    METHOD = "cross"
     kind: Literal["cross"] = "cross"
     contour: Recipe
     inner: Recipe

@@ -241,10 +241,21 @@ def with_limit(direction: Direction, limit: float) -> Direction:
     return Direction(direction.header.model_copy(update={"limit": limit}), direction.arrays)
 
 
-def keep(args: argparse.Namespace, settings: Settings, direction: Direction) -> None:
-    """Write a new direction into the user's folder and say where it lies."""
-    path = open_catalogue(settings).add(direction, force=args.force)
-    emit(args, f"{direction.name}  {path}", name=direction.name, file=str(path), sha256=direction.sha256)
+def keep(
+    args: argparse.Namespace, settings: Settings, direction: Direction, out: str | None = None, **measures: float
+) -> None:
+    """Write a new direction into the folder `out`, or the user's own, and say where it lies."""
+    from tuiface.directions.files import write_direction
+    from tuiface.files import make_folder
+
+    if out is None:
+        path = open_catalogue(settings).add(direction, force=args.force)
+    else:
+        path = Path(out) / f"{direction.name}.safetensors"
+        make_folder(path.parent)
+        write_direction(direction, path, force=args.force)
+    told = f"{direction.name}  {path}"
+    emit(args, told, name=direction.name, file=str(path), sha256=direction.sha256, **measures)
 
 
 def open_catalogue(settings: Settings) -> Catalogue:

@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.directions import open_catalogue
-from tuiface.commands.session import Commands, emit, note, settings_from
+from tuiface.commands.directions import keep
+from tuiface.commands.session import Commands, note, settings_from
 from tuiface.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tuiface.directions.direction import Direction, Labels
+    from tuiface.directions.direction import Labels
     from tuiface.engine.editing.making import LearnedDirection
     from tuiface.engine.editing.reading import AttributeReading
     from tuiface.engine.editing.workshop import Workshop
@@ -142,7 +142,7 @@ def _from_answers(args: argparse.Namespace) -> int:
         )
     scores = features @ questionnaire.slopes()
     made = direction_from_scores(workshop, args.ask, white, scores, file.origin(questionnaire), file.labels)
-    _keep(args, settings, made)
+    keep(args, settings, made, args.out)
     return EXIT_DONE
 
 
@@ -172,7 +172,8 @@ def _from_ratings(args: argparse.Namespace) -> int:
             "agreement": round(ratings.agreement, 3),
         },
     )
-    _keep(args, settings, direction_from_scores(workshop, name, white, ratings.scores, origin, labels))
+    made = direction_from_scores(workshop, name, white, ratings.scores, origin, labels)
+    keep(args, settings, made, args.out)
     return EXIT_DONE
 
 
@@ -215,7 +216,7 @@ def _keep_all(args: argparse.Namespace, settings: Settings, made: Iterable[Learn
     for learned in made:
         direction = learned.direction
         if learned.holds or args.keep_weak:
-            _keep(args, settings, learned.direction, **direction.header.measures)
+            keep(args, settings, direction, args.out, **direction.header.measures)
         if not learned.holds:
             code = EXIT_CHECK_FAILED
             measures = direction.header.measures
@@ -224,21 +225,6 @@ def _keep_all(args: argparse.Namespace, settings: Settings, made: Iterable[Learn
                 f"{measures['slope_sigma']:g} sigma a unit"
             )
     return code
-
-
-def _keep(args: argparse.Namespace, settings: Settings, direction: Direction, **measures: float) -> None:
-    """Write it into --out, or else the user's folder, and say where it lies."""
-    from tuiface.directions.files import write_direction
-    from tuiface.files import make_folder
-
-    if args.out is None:
-        path = open_catalogue(settings).add(direction, force=args.force)
-    else:
-        path = Path(args.out) / f"{direction.name}.safetensors"
-        make_folder(path.parent)
-        write_direction(direction, path, force=args.force)
-    told = f"{direction.name}  {path}"
-    emit(args, told, name=direction.name, file=str(path), sha256=direction.sha256, **measures)
 
 
 def _ends(args: argparse.Namespace, name: str) -> Labels | None:

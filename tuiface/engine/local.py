@@ -21,7 +21,9 @@ from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
 from tuiface.directions.orders import Order
 from tuiface.engine.allocator import keep_freed_memory
+from tuiface.engine.editing.crossing import CrossedFace
 from tuiface.engine.editing.editor import Editor, Rendered
+from tuiface.engine.editing.frame_correction import CorrectedFrame
 from tuiface.engine.editing.opening import (
     open_attribute_reader,
     own_regions_path,
@@ -112,21 +114,14 @@ class LocalEngine:
 
     def find_face(self, order: FaceOrder) -> FoundFace:
         """A face that is found through the network; raises ModelError for a foreign recipe."""
-        if isinstance(order, FrameOrder):
-            self._refuse_foreign(order.face, order.reference)
-            with self._lock, _memory_explained(self._info):
-                corrected = self.editor.corrected_frame(order.face, order.reference)
-            before, after = corrected.before_percent, corrected.after_percent
-            measures = {"frame_variation_before": before, "frame_variation_after": after}
-            return FoundFace(corrected.ws[0].cpu().numpy(), measures)
-        self._refuse_foreign(order.contour, order.inner)
+        self._refuse_foreign(*order.recipes().values())
+        found: CorrectedFrame | CrossedFace
         with self._lock, _memory_explained(self._info):
-            crossed = self.editor.crossed(order.contour, order.inner)
-        measures = {
-            "frame_variation_percent": crossed.frame_variation_percent,
-            "inner_difference_percent": crossed.inner_difference_percent,
-        }
-        return FoundFace(crossed.ws[0].cpu().numpy(), measures)
+            if isinstance(order, FrameOrder):
+                found = self.editor.corrected_frame(order.face, order.reference)
+            else:
+                found = self.editor.crossed(order.contour, order.inner)
+        return FoundFace(found.ws[0].cpu().numpy(), found.measures())
 
     @cached_property
     def _attributes(self) -> AttributeReading | None:

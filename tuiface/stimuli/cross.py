@@ -83,15 +83,7 @@ def check_cross(a: Face, b: Face) -> None:
 
 
 def _child(contour: Face, inner: Face) -> Cell:
-    found = contour.studio.engine.find_face(CrossOrder(contour=contour.recipe, inner=inner.recipe))
-    measures = {name: round(value, 3) for name, value in found.measures.items()}
-    origin: dict[str, str | float] = {
-        "method": "cross",
-        "contour": contour.recipe.digest,
-        "inner": inner.recipe.digest,
-        **measures,
-    }
-    face = contour.with_rows(found.ws, inner, origin)
+    face, measures = contour.found(CrossOrder(contour=contour.recipe, inner=inner.recipe), inner)
     return Cell(face, contour, inner, measures["frame_variation_percent"], measures["inner_difference_percent"])
 
 

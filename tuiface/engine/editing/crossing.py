@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tuiface.engine.editing.locking import LockWeights
+from tuiface.engine.editing.locking import LockWeights, share
 
 #: What the contour weighs against the inner face; 10 leaves half of the way undone.
 CONTOUR_WEIGHT = 2.0
-NUM_ITERATIONS = 100
+CROSS_ITERATIONS = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,17 +32,25 @@ class CrossedFace:
     inner_difference_percent: float
     """What is left of the difference between the two inner faces: 0 where it is the other's, 100 where none moved."""
 
+    def measures(self) -> dict[str, float]:
+        """As the origin of the face records them."""
+        return {
+            "frame_variation_percent": self.frame_variation_percent,
+            "inner_difference_percent": self.inner_difference_percent,
+        }
+
 
 def cross_weights(contour_frame: Tensor, inner_frame: Tensor, outline_weight: float) -> LockWeights:
     """From where each of the faces has its frame, float32 [s, s] in [0, 1]: colours, then the frame's classes.
 
     Between the two frames nothing is asked for.
     """
-    inside = 1 - torch.maximum(contour_frame, inner_frame)
-    nowhere, everywhere = torch.zeros_like(inside), torch.ones_like(inside)
+    between = 1 - torch.maximum(contour_frame, inner_frame)
+    inside, outside = between.expand(3, -1, -1), contour_frame.expand(3, -1, -1)
+    classes = share(torch.ones_like(outside))
     return LockWeights(
-        torch.cat([_colours(inside), _colours(nowhere)]).flatten(),
-        CONTOUR_WEIGHT * torch.cat([_colours(contour_frame), outline_weight * _colours(everywhere)]).flatten(),
+        torch.cat([share(inside), torch.zeros_like(inside)]).flatten(),
+        CONTOUR_WEIGHT * torch.cat([share(outside), outline_weight * classes]).flatten(),
     )
 
 
@@ -50,8 +58,3 @@ def inner_difference_percent(weights: LockWeights, found: Tensor, contour: Tenso
     """Of what is observed of the found face and of both others, float32 [P] each."""
     left, whole = ((weights.inside * (seen - inner) ** 2).sum() for seen in (found, contour))
     return 100 * float((left / whole.clamp_min(1e-12)).sqrt())
-
-
-def _colours(weights: Tensor) -> Tensor:
-    """[3, s, s] that sum to 1, or are all zero."""
-    return (weights / (3 * weights.sum()).clamp_min(1e-6)).expand(3, -1, -1)

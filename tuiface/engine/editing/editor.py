@@ -22,11 +22,10 @@ from tuiface.directions.frame_metric import frame_variation_percent
 from tuiface.engine.discriminator import Discriminator
 from tuiface.engine.editing import measuring
 from tuiface.engine.editing.blending import border_jump_ratio, feature_blend, paste
-from tuiface.engine.editing.crossing import NUM_ITERATIONS as CROSS_ITERATIONS
-from tuiface.engine.editing.crossing import CrossedFace, cross_weights, inner_difference_percent
+from tuiface.engine.editing.crossing import CROSS_ITERATIONS, CrossedFace, cross_weights, inner_difference_percent
 from tuiface.engine.editing.edits import EditSum
 from tuiface.engine.editing.frame_correction import NUM_STEPS, CorrectedFrame, correct_frame
-from tuiface.engine.editing.locking import FoundStep, LockWeights, firmness, locked_step
+from tuiface.engine.editing.locking import FoundStep, LockWeights, firmness, locked_step, share
 from tuiface.engine.editing.regions import (
     RegionReader,
     locked_mask,
@@ -317,10 +316,10 @@ class Editor:
         colours, classes = held.expand(3, -1, -1), torch.zeros_like(held).expand(3, -1, -1)
         outline = max((lock.strength for lock in locks if lock.region in _OUTLINE_REGIONS), default=0.0)
         firm = torch.full_like(held, outline).expand(3, -1, -1)
-        inside = torch.cat([_share(1 - colours), classes])
+        inside = torch.cat([share(1 - colours), classes])
         outside = torch.cat([
-            firmness(colours) * _share(colours),
-            OUTLINE_WEIGHT * firmness(firm) * _share(firm),
+            firmness(colours) * share(colours),
+            OUTLINE_WEIGHT * firmness(firm) * share(firm),
         ])  # fmt: skip
         return LockWeights(inside.flatten(), outside.flatten())
 
@@ -372,8 +371,3 @@ def _at(maps: Tensor, side: int) -> Tensor:
     if maps.shape[-1] == side:
         return maps
     return F.interpolate(maps, size=side, mode="bilinear", align_corners=False, antialias=side < maps.shape[-1])
-
-
-def _share(weights: Tensor) -> Tensor:
-    """Scaled to sum to 1; all zero where nothing weighs."""
-    return weights / weights.sum().clamp_min(1e-6)

@@ -41,6 +41,10 @@ class CorrectedFrame:
     """Frame variation against the reference before."""
     after_percent: float
 
+    def measures(self) -> dict[str, float]:
+        """As the origin of the face records them."""
+        return {"frame_variation_before": self.before_percent, "frame_variation_after": self.after_percent}
+
 
 def correct_frame(
     synthesize: Synthesize,

@@ -91,6 +91,11 @@ def firmness(strength: Tensor) -> Tensor:
     return strength / (1 + slack - strength)
 
 
+def share(weights: Tensor) -> Tensor:
+    """Scaled to sum to 1; all zero where nothing weighs."""
+    return weights / weights.sum().clamp_min(1e-6)
+
+
 def locked_step(
     population: Population,
     weights: LockWeights,

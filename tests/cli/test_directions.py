@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import MODEL
 from tuiface.cli import main
@@ -90,6 +91,17 @@ def test_discovered_direction_is_kept_under_its_name(tmp_path: Path, capsys: pyt
     assert (header["rows"], header["origin"]["method"]) == ([2, 5], "sefa")
 
 
+def test_channels_that_were_found_are_shown_on_a_strip(tmp_path: Path) -> None:
+    strip = tmp_path / "strip.png"
+    command = ["directions", "discover", "--method", "channels", "--region", "mouth", "--count", "2", "--seeds", "0-1"]
+    assert main([*command, "--out", str(strip)]) == EXIT_DONE
+    taller = tmp_path / "taller.png"
+    assert main([*command[:-3], "3", "--seeds", "0-1", "--out", str(taller)]) == EXIT_DONE
+    with Image.open(strip) as two, Image.open(taller) as three:
+        assert two.width == three.width
+        assert two.height < three.height, "a row for each channel and face"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -103,6 +115,12 @@ def test_discovered_direction_is_kept_under_its_name(tmp_path: Path, capsys: pyt
         (["directions", "discover", "--keep", "9=a"], EXIT_USAGE, "--keep '9=a'; accepted: N=NAME with N from 1 to 8"),
         (["directions", "discover", "--region", "mouth"], EXIT_USAGE, "--region is for --method regional"),
         (["directions", "discover", "--method", "regional"], EXIT_USAGE, "--region: none given; accepted: hairline"),
+        (
+            ["directions", "discover", "--method", "channels", "--region", "hair", "--rows", "2-4"],
+            EXIT_USAGE,
+            "no rows",
+        ),
+        (["directions", "report", "age", "yaw", "--out", "x.png"], EXIT_USAGE, "--out with 2 directions"),
         (["directions", "report", "age", "--seeds", "9-1"], EXIT_USAGE, "seeds '9-1'; accepted: 3, 0-7 or 3,5,9"),
         (["render", "1", "--edit", "age"], EXIT_USAGE, "--edit 'age'; accepted: NAME=AMOUNT"),
         (["render", "1", "--edit", "age=much"], EXIT_USAGE, "--edit amount: 'much' is not a number"),

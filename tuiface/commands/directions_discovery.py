@@ -44,10 +44,10 @@ def add_discover(actions: Commands[argparse.ArgumentParser], common: argparse.Ar
     )
     parser.add_argument("--method", choices=METHODS, default="ganspace", help="default: ganspace")
     parser.add_argument("--region", metavar="REGION", help="for regional and channels: what they are to change")
-    parser.add_argument("--rows", metavar="A-B", help="rows of W+ that move; default: all")
+    parser.add_argument("--rows", metavar="A-B", help="rows of W+ that move; default: all; not for channels")
     parser.add_argument("--count", type=int, default=8, metavar="N", help="default: 8")
     parser.add_argument("--seeds", default="0-2", metavar="A-B", help="faces of the strip; default: 0-2")
-    parser.add_argument("--out", metavar="PNG", help="write a contact strip, amounts -3 to 3")
+    parser.add_argument("--out", metavar="PNG", help="write a contact strip, amounts -3 to 3, of channels -30 to 30")
     parser.add_argument("--keep", action="append", default=[], metavar="N=NAME", help="keep number N as NAME")
     parser.add_argument("--force", action="store_true", help="replace the strip, and directions of the same names")
     parser.set_defaults(run=run_discover)
@@ -67,7 +67,7 @@ def add_report(actions: Commands[argparse.ArgumentParser], common: argparse.Argu
     parser.add_argument("--amount", default="2", metavar="N", help="measured both ways; default: 2")
     parser.add_argument("--seeds", default="0-7", metavar="A-B", help="faces A to B; default: 0-7")
     parser.add_argument("--lock", metavar="REGION[=STRENGTH][:GUARANTEE]", help="measure with this lock too")
-    parser.add_argument("--out", metavar="PNG", help="write a contact strip of the first three faces")
+    parser.add_argument("--out", metavar="PNG", help="write a contact strip of one direction, on the first three faces")
     parser.add_argument("--force", action="store_true", help="replace the strip")
     parser.set_defaults(run=run_report)
 
@@ -125,6 +125,12 @@ def _channels(args: argparse.Namespace, workshop: Workshop, reader: RegionReader
             share=rank.share,
             change=rank.change,
         )
+    if args.out:
+        from tuiface.engine.editing.contact import channel_strip
+        from tuiface.engine.loading import open_engine
+
+        channels = [(rank.layer, rank.channel) for rank in ranks]
+        write_strip(args, channel_strip(open_engine(settings_from(args)), channels, parse_seeds(args.seeds)))
     for number, name in dict(_kept(text, len(ranks)) for text in args.keep).items():
         rank = ranks[number - 1]
         origin = DirectionOrigin(method="channels", paper="Wu et al. 2021, arXiv 2011.12799")
@@ -141,6 +147,8 @@ def run_report(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     amount, seeds = parse_number(args.amount, "--amount"), parse_seeds(args.seeds)
     lock = parse_lock(args.lock) if args.lock else None
+    if args.out and len(args.names) > 1:
+        raise UsageError(f"--out with {len(args.names)} directions; a strip is of one", "name one, or leave out --out")
     from tuiface.engine.editing.contact import direction_strip
     from tuiface.engine.editing.report import measure_direction
 
@@ -187,6 +195,8 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def _region(args: argparse.Namespace) -> RegionLock | None:
+    if args.rows and args.method == "channels":
+        raise UsageError(f"--rows {args.rows} with --method channels: a style channel has no rows", "leave out --rows")
     from tuiface.directions.orders import REGIONAL_METHODS, REGIONS
     from tuiface.recipe import RegionLock
 

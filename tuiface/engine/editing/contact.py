@@ -15,8 +15,9 @@ from tuiface.engine.editing.workshop import Workshop
 from tuiface.engine.latents import z_from_seed
 from tuiface.engine.local import LocalEngine
 from tuiface.engine.renderer import to_pixels
+from tuiface.limits import CHANNEL_LIMIT
 from tuiface.protocol import RenderJob
-from tuiface.recipe import DirectionEdit, Recipe, RegionLock, SeedSource, Truncation
+from tuiface.recipe import ChannelEdit, DirectionEdit, Recipe, RegionLock, SeedSource, Truncation
 
 STRIP_AMOUNTS = (-3.0, -1.5, 0.0, 1.5, 3.0)
 STRIP_PSI = 0.7
@@ -45,20 +46,38 @@ def direction_strip(
     engine: LocalEngine, direction: Direction, seeds: Sequence[int], locks: Sequence[RegionLock | None]
 ) -> np.ndarray:
     """uint8 [H, W, 3]: the faces `seeds` moved along a direction of the engine's network, for each lock (or None)."""
-    info = engine.info()
-    side = min(info.resolution, MAX_SIDE_PX)
+    edits = [DirectionEdit(direction=direction.name, sha256=direction.sha256, amount=a) for a in STRIP_AMOUNTS]
     sheet, labels = [], []
     for lock in locks:
         for seed in seeds:
-            face = Recipe(
-                model=info.model,
-                source=SeedSource(seed=seed, label=0 if info.c_dim else None),
-                truncation=Truncation(psi=STRIP_PSI),
-                locks=() if lock is None else (lock,),
-            )
-            edits = [DirectionEdit(direction=direction.name, sha256=direction.sha256, amount=a) for a in STRIP_AMOUNTS]
-            moved = [face.derive(edits=(edit,) if edit.amount else ()) for edit in edits]
-            jobs = [RenderJob(recipe, side, hurried=lock is None) for recipe in moved]  # nothing shown is measured
-            sheet.append([engine.render(job).pixels for job in jobs])
+            sheet.append(_edited(engine, seed, edits, lock))
             labels.append("free" if lock is None else lock.guarantee)
     return contact_strip(sheet, [f"{amount:+g}" for amount in STRIP_AMOUNTS], labels)
+
+
+def channel_strip(engine: LocalEngine, channels: Sequence[tuple[str, int]], seeds: Sequence[int]) -> np.ndarray:
+    """uint8 [H, W, 3]: the faces `seeds` for each style channel (layer, index), moved as far as channels go."""
+    amounts = [CHANNEL_LIMIT * amount / STRIP_AMOUNTS[-1] for amount in STRIP_AMOUNTS]
+    sheet, labels = [], []
+    for number, channel in enumerate(channels, start=1):
+        for seed in seeds:
+            sheet.append(_edited(engine, seed, [ChannelEdit(channel=channel, amount=a) for a in amounts], None))
+            labels.append(f"{number} {seed}")
+    return contact_strip(sheet, [f"{amount:+g}" for amount in amounts], labels)
+
+
+def _edited(
+    engine: LocalEngine, seed: int, edits: Sequence[DirectionEdit | ChannelEdit], lock: RegionLock | None
+) -> list[np.ndarray]:
+    """One face under each of the edits."""
+    info = engine.info()
+    face = Recipe(
+        model=info.model,
+        source=SeedSource(seed=seed, label=0 if info.c_dim else None),
+        truncation=Truncation(psi=STRIP_PSI),
+        locks=() if lock is None else (lock,),
+    )
+    moved = [face.derive(edits=(edit,) if edit.amount else ()) for edit in edits]
+    side = min(info.resolution, MAX_SIDE_PX)
+    jobs = [RenderJob(recipe, side, hurried=lock is None) for recipe in moved]  # nothing shown is measured
+    return [engine.render(job).pixels for job in jobs]

@@ -184,7 +184,7 @@ class TuifaceApp(App[None]):
         """Draw a small picture where it is shown."""
         if self.session.studio is not None:
             self.session.add_tile(message.frame)
-            self.shown.tiles_changed()
+            self.shown.show_tiles()
 
     def on_work_finished(self, message: WorkFinished) -> None:
         """Take what a thread worked out."""

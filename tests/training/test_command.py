@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from tuiface.cli import Parser, common_flags
 from tuiface.commands import train
 from tuiface.engine.checkpoints import open_native_header
+from tuiface.engine.discriminator import Discriminator
 from tuiface.engine.training import FILE_NAME, choose_precision, read_header, recommended_settings
+from tuiface.engine.training.precision import time_step
 from tuiface.errors import EXIT_DONE, InputFileError, OutputError, TuifaceError, UsageError
 
 TINY = ("--channel-base", "64", "--channel-max", "8", "--batch", "8", "--precision", "float32", "--threads", "1")
@@ -109,3 +112,24 @@ def test_auto_precision_is_one_of_the_two() -> None:
     changes = {"network.channel_base": 64, "network.channel_max": 8, "batch": 4}
     settings = recommended_settings("folder", 8, paired=True, start=None, changes=changes)
     assert choose_precision(settings) in ("float32", "bfloat16")
+
+
+def test_a_hopeless_precision_is_not_timed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {"network.channel_base": 64, "network.channel_max": 8, "batch": 16}
+    settings = recommended_settings("folder", 8, paired=True, start=None, changes=changes)
+    pictures: list[int] = []
+    forward = Discriminator.forward
+
+    def counting(self: Discriminator, images: Tensor, *args: object, **kwargs: object) -> Tensor:
+        pictures.append(len(images))
+        return forward(self, images, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Discriminator, "forward", counting)
+    time_step(settings, "float32", hopeless_s=0.0)
+    assert pictures == [16]
+    pictures.clear()
+    time_step(settings, "float32")
+    assert pictures == [16] * 4
+    pictures.clear()
+    choose_precision(settings)
+    assert set(pictures) == {4}, "a processor is timed on fewer pictures than a batch"

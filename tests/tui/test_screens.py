@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -10,18 +11,18 @@ import pytest
 from textual.widgets import Static
 
 from tests.tui.conftest import Open, Running
-from tuiface.actions import SCREENS
+from tuiface.actions import SCREENS, ScreenPlace
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.populations import NamedPopulation
 from tuiface.errors import EngineError, ModelError
 from tuiface.library import Library
-from tuiface.protocol import JobProgress
+from tuiface.protocol import JobProgress, RenderJob
 from tuiface.screens import models
 from tuiface.screens.explore import ExploreScreen
 from tuiface.screens.job_runner import JobRunner
 from tuiface.screens.jobs import clock
 from tuiface.screens.library import LibraryScreen, thumbnail
-from tuiface.screens.messages import JobChanged
+from tuiface.screens.messages import FrameArrived, JobChanged, TileArrived, WorkFinished
 from tuiface.screens.mix import MixScreen, row_px
 from tuiface.screens.morph import MorphScreen
 from tuiface.screens.widgets.face_view import FaceView
@@ -77,6 +78,29 @@ async def test_tabs_can_be_clicked(open_app: Open) -> None:
         line = tui.text().splitlines()[0]
         await tui.pilot.click(offset=(line.index("Mix"), 0))
         assert isinstance(tui.app.screen, MixScreen)
+
+
+@pytest.mark.parametrize("place", SCREENS)
+async def test_what_threads_tell_may_come_before_and_after_the_widgets(open_app: Open, place: ScreenPlace) -> None:
+    async with open_app() as tui:
+        numbers = itertools.count(10_000)
+
+        def tell() -> None:
+            frame = tui.engine.frame(RenderJob(tui.recipe, 64, sequence=next(numbers)))
+            tui.app.on_tile_arrived(TileArrived(frame))
+            tui.app.on_frame_arrived(FrameArrived(frame))
+            tui.app.on_work_finished(WorkFinished(tui.app.show_state))
+
+        tui.app.action_go_to(place)
+        screen = tui.app.shown
+        assert place == screen.PLACE
+        assert screen.is_mounted == (place == "face")
+        tell()
+        await tui.until(lambda: screen.is_mounted and "q quit" in tui.text())
+        tell()
+    assert not screen.children
+    with tui.app._context():
+        tell()
 
 
 # --- Explore -----------------------------------------------------------------------------------------------------

@@ -63,12 +63,11 @@ class WorkScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show that the engine is on its way, before it is even asked for."""
-        self.show_state()
+        self._draw_state()
 
     def on_screen_resume(self) -> None:
         """The session may have changed on another screen."""
-        if self.is_mounted:
-            self.show_state()
+        self.show_state()
 
     def on_resize(self) -> None:
         """Below the smallest size, one sentence stands in for everything."""
@@ -102,10 +101,22 @@ class WorkScreen(Screen[None]):
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
+    @property
+    def _has_widgets(self) -> bool:
+        """Threads tell of pictures at any time: before the widgets are there, and while the app takes them away."""
+        return self.is_mounted and self.app.is_running
+
     def show_state(self) -> None:
-        """Draw the session as it is now; nothing any more while the app takes its widgets away."""
-        if not self.app.is_running:
-            return
+        """Draw the session as it is now, where there is something to draw on."""
+        if self._has_widgets:
+            self._draw_state()
+
+    def show_tiles(self) -> None:
+        """Draw the small pictures that arrived, where there is something to draw on."""
+        if self._has_widgets:
+            self.tiles_changed()
+
+    def _draw_state(self) -> None:
         self.show_body()
         line = self.command_line()
         content = Content.assemble(("$ ", "$foreground 55%"), line) if line else Content("")

@@ -13,7 +13,7 @@ import numpy as np
 
 from tuiface.errors import UsageError, quoted
 from tuiface.face_orders import FaceOrder, FrameOrder
-from tuiface.files import make_folder, refuse_existing, write_file
+from tuiface.files import room_for, write_file
 from tuiface.limits import CHANNEL_LIMIT, W_AVG
 from tuiface.protocol import Frame, RenderJob
 from tuiface.provenance import Device, DirectionRecord, ModelRecord, Picture, Provenance, encode_png, pixels_digest
@@ -181,11 +181,9 @@ class Face:
         Raises OutputError, with nothing written, if either file exists and `force` is not set.
         """
         png = Path(folder) / f"{self.file_stem(resolution)}.png"
-        make_folder(png.parent)
-        for path in (png, png.with_suffix(".json")):
-            refuse_existing(path, force=force)
-        frame = self.studio.engine.render(RenderJob(self.recipe, resolution))
-        return self.write(frame, png, resolution=resolution, force=force)
+        with room_for(png.parent, (png, png.with_suffix(".json")), force=force):
+            frame = self.studio.engine.render(RenderJob(self.recipe, resolution))
+            return self.write(frame, png, resolution=resolution, force=force)
 
     def write(self, frame: Frame, png: Path, *, resolution: int | None = None, force: bool = False) -> Path:
         """Write a rendered frame of this face: picture first, then the JSON; a failure leaves neither behind."""

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tuiface.errors import OutputError, quoted
@@ -56,6 +56,18 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise OutputError if `path` exists and `force` is not set: asked before work begins, so that none is lost."""
     if not force and os.path.lexists(path):
         raise OutputError(f"{quoted(path)} exists already and is not overwritten", "use --force, or another folder")
+
+
+@contextlib.contextmanager
+def room_for(folder: Path, paths: Iterable[Path], *, force: bool) -> Iterator[None]:
+    """`new_folder`, once it is sure that none of `paths` is in it, or `force` is set: nothing is computed for nothing.
+
+    Raises OutputError.
+    """
+    with new_folder(folder):
+        for path in paths:
+            refuse_existing(path, force=force)
+        yield
 
 
 @contextlib.contextmanager

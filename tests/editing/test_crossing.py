@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +16,10 @@ from tuiface.engine.editing import editor as editing
 from tuiface.engine.editing.crossing import CONTOUR_WEIGHT, cross_weights, inner_difference_percent
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local import LocalEngine
+from tuiface.engine.turns import Turns
 from tuiface.errors import ModelError
 from tuiface.face_orders import CrossOrder, FrameOrder
+from tuiface.protocol import RenderJob
 from tuiface.recipe import ModelRef
 from tuiface.settings import Settings
 from tuiface.stimuli.cross import cross
@@ -73,6 +78,41 @@ def test_edits_of_both_faces_count(studio: Studio, engine: LocalEngine, monkeypa
         for x, y in ((a, b), (a, b.edit(f"{layer}:0", 3.0)), (a.edit(f"{layer}:0", 3.0), b), (a, b))
     }
     assert len(found) == 3, "the same order finds the same face, edits another"
+
+
+@pytest.mark.parametrize("kind", ["cross", "frame"])
+def test_pictures_are_rendered_while_a_face_is_looked_for(
+    studio: Studio, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(engine.editor, "reader", QuarterRegions())
+    monkeypatch.setattr(editing, "CROSS_ITERATIONS", 5)
+    engine.editor.forget()
+    a, b = studio.face(3).recipe, studio.face(5).recipe
+    order = CrossOrder(contour=a, inner=b) if kind == "cross" else FrameOrder(face=a, reference=b)
+    job = RenderJob(a)
+    undisturbed, picture = engine.find_face(order).ws, engine.render(job).pixels
+    begun, rendered = threading.Event(), threading.Event()
+    let_another = Turns.let_another
+    handed_over: list[bool] = []
+
+    def letting(turns: Turns) -> None:
+        begun.set()
+        if not rendered.is_set():
+            while not turns._waiting:
+                time.sleep(0.001)
+            let_another(turns)
+            handed_over.append(rendered.wait(60))
+
+    monkeypatch.setattr(Turns, "let_another", letting)
+    with ThreadPoolExecutor(1) as pool:
+        finding = pool.submit(engine.find_face, order)
+        assert begun.wait(60)
+        frame = engine.render(job)
+        rendered.set()
+        found = finding.result(60)
+    assert handed_over == [True]
+    assert found.ws.tobytes() == undisturbed.tobytes()
+    assert frame.pixels.tobytes() == picture.tobytes()
 
 
 def test_faces_of_another_network_are_refused(studio: Studio, engine: LocalEngine) -> None:

@@ -169,9 +169,13 @@ def test_masks_that_cannot_be(face: Face, mask: np.ndarray, message: str) -> Non
         face.lock_mask(mask)
 
 
-def test_locks_that_leave_nothing_to_move(face: Face) -> None:
+def test_locks_that_leave_nothing_to_move(face: Face, tmp_path: Path) -> None:
+    held = face.lock("frame").lock("face")
     with pytest.raises(UsageError, match="the locks leave nothing that may change"):
-        face.lock("frame").lock("face").render()
+        held.render()
+    with pytest.raises(UsageError, match="the locks leave nothing that may change"):
+        held.save(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_boxes_know_no_hair(face: Face, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:

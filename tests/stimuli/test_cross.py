@@ -15,6 +15,7 @@ from tuiface.provenance import read_saved
 from tuiface.recipe import LatentSource
 from tuiface.settings import Settings
 from tuiface.stimuli.cross import cross, save_cross
+from tuiface.stimuli.series import Cancelled
 from tuiface.studio import Studio
 
 
@@ -65,11 +66,25 @@ def test_nothing_is_computed_where_a_file_exists(studio: Studio, tmp_path: Path,
     a, b = studio.face(1), studio.face(2)
     name = f"cross-{a.id}-{b.id}" if last == ".csv" else f"contour-{b.id}-inner-{b.id}"
     (tmp_path / f"{name}{last}").write_bytes(b"")
+    told: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> bool:
+        told.append((done, total))
+        return True
+
     with pytest.raises(OutputError, match="exists already"):
-        save_cross(a, b, tmp_path)
+        save_cross(a, b, tmp_path, progress=progress)
     assert isinstance(studio.engine, FakeEngine)
     assert not studio.engine.jobs
-    assert len(save_cross(a, b, tmp_path, force=True).pictures) == 4
+    assert not told
+    assert len(save_cross(a, b, tmp_path, force=True, progress=progress).pictures) == 4
+    assert told == [(done, 4) for done in range(5)]
+
+
+def test_a_cross_can_be_called_off(studio: Studio, tmp_path: Path) -> None:
+    with pytest.raises(Cancelled):
+        save_cross(studio.face(1), studio.face(2), tmp_path / "set", progress=lambda done, total: False)
+    assert not (tmp_path / "set").exists()
 
 
 def test_faces_that_cannot_be_crossed_are_refused(studio: Studio, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run(args: argparse.Namespace) -> int:
     """Render all faces; every name is checked before the first picture is computed."""
-    from tuiface.files import make_folder, refuse_existing
+    from tuiface.files import room_for
 
     names = _expand(args.faces, args.count)
     settings = settings_from(args)
@@ -67,17 +67,14 @@ def run(args: argparse.Namespace) -> int:
         folder = Path(args.out) if args.out else settings.library
         _check_size(studio, args.size)
         targets = [folder / f"{face.file_stem(args.size)}.png" for face in faces]
-        make_folder(folder)
-        for target in targets:
-            refuse_existing(target, force=args.force)
-            refuse_existing(target.with_suffix(".json"), force=args.force)
-        for text in studio.info.notices:
-            note(f"note: {text}")
-        if studio.info.c_dim and args.label is None:
-            note(f"note: no --class given: seeds are drawn in class 0 of {studio.info.c_dim}")
-        for number, (face, target) in enumerate(zip(faces, targets, strict=True), start=1):
-            _render_one(args, face, target)
-            _progress(args, number, len(faces))
+        with room_for(folder, (*targets, *(target.with_suffix(".json") for target in targets)), force=args.force):
+            for text in studio.info.notices:
+                note(f"note: {text}")
+            if studio.info.c_dim and args.label is None:
+                note(f"note: no --class given: seeds are drawn in class 0 of {studio.info.c_dim}")
+            for number, (face, target) in enumerate(zip(faces, targets, strict=True), start=1):
+                _render_one(args, face, target)
+                _progress(args, number, len(faces))
     return EXIT_DONE
 
 

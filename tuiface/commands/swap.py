@@ -60,23 +60,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _save_children(args: argparse.Namespace, a: Face, b: Face, rows: tuple[int, int] | None, folder: Path) -> None:
-    from tuiface.files import make_folder, refuse_existing
+    from tuiface.files import room_for
     from tuiface.stimuli.swap import swap
 
     children = swap(a, b, rows)
-    make_folder(folder)
-    for child in children:
-        refuse_existing(folder / f"{child.file_stem()}.png", force=args.force)
-    for child in children:
-        path = child.save(folder, force=args.force)
-        emit(args, str(path), file=str(path), id=child.id, recipe_sha256=child.recipe.digest)
+    pictures = [folder / f"{child.file_stem()}.png" for child in children]
+    with room_for(folder, (*pictures, *(path.with_suffix(".json") for path in pictures)), force=args.force):
+        for child in children:
+            path = child.save(folder, force=args.force)
+            emit(args, str(path), file=str(path), id=child.id, recipe_sha256=child.recipe.digest)
 
 
 def _save_cross(args: argparse.Namespace, a: Face, b: Face, folder: Path) -> None:
     from tuiface.stimuli.cross import save_cross
 
-    note("looking for both children, in seconds on a GPU and half a minute on two processor cores")
-    saved = save_cross(a, b, folder, force=args.force)
+    def begun(done: int, total: int) -> bool:
+        if not done:
+            note("looking for both children, in seconds on a GPU and half a minute on two processor cores")
+        return True
+
+    saved = save_cross(a, b, folder, force=args.force, progress=begun)
     for cell, path in zip(saved.cells, saved.pictures, strict=True):
         if cell.contour != cell.inner:
             note(

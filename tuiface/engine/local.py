@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -35,6 +34,7 @@ from tuiface.engine.editing.workshop import Workshop
 from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.loading import Checkpoint, PreparedCheckpoint, build_checkpoint
 from tuiface.engine.renderer import Renderer
+from tuiface.engine.turns import Turns
 from tuiface.errors import EngineError, ModelError
 from tuiface.face_orders import FaceOrder, FoundFace, FrameOrder
 from tuiface.protocol import Dtype, EngineInfo, Frame, RenderJob
@@ -51,7 +51,7 @@ class LocalEngine:
         renderer = Renderer(checkpoint.generator, self._info.model, catalogue.by_digest)
         self._workshop = Workshop(checkpoint, own)
         self.editor = Editor(renderer, lambda: self._workshop.regions, checkpoint.discriminator)
-        self._lock = threading.Lock()
+        self._turns = Turns()
 
     @classmethod
     def open(cls, settings: Settings, prepared: PreparedCheckpoint) -> LocalEngine:
@@ -76,7 +76,7 @@ class LocalEngine:
     def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
         """As `render`, but looking for a lock's step ends with Superseded once `is_wanted` says no."""
         dtype: Dtype = self._info.draft_dtype if job.draft else self._info.dtype
-        with self._lock, _threads(job.threads or self._info.threads):
+        with self._turns, _threads(job.threads or self._info.threads):
             start = time.perf_counter()
             rendered = self._render(job, dtype, is_wanted)
             elapsed_ms = (time.perf_counter() - start) * 1000
@@ -92,35 +92,38 @@ class LocalEngine:
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         """float [N, z_dim] -> float32 [N, w_dim] at psi 1."""
-        with self._lock:
+        with self._turns:
             return map_z(self.editor.renderer.generator, z, label)
 
     def ws(self, recipe: Recipe) -> np.ndarray:
         """float32 [num_ws, w_dim] after source, truncation and mixes; raises ModelError for a foreign recipe."""
         self._refuse_foreign(recipe)
-        with self._lock, torch.no_grad():
+        with self._turns, torch.no_grad():
             rows: np.ndarray = recipe_ws(self.editor.renderer.generator, recipe)[0].cpu().numpy()
             return rows
 
     def features(self, seeds: Sequence[int]) -> np.ndarray:
         """float32 [N, F]: what the attribute reader sees in faces; the components of w where none is installed."""
-        with self._lock:
+        with self._turns:
             return seed_features(self._workshop, seeds, self._attributes)
 
     def make_directions(self, order: Order) -> tuple[Direction, ...]:
         """Directions of this network; raises UsageError or ModelError for an order that does not fit it."""
-        with self._lock, _memory_explained(self._info):
+        with self._turns, _memory_explained(self._info):
             return fulfil(self._workshop, order)
 
     def find_face(self, order: FaceOrder) -> FoundFace:
-        """A face that is found through the network; raises ModelError for a foreign recipe."""
+        """A face that is found through the network; raises ModelError for a foreign recipe.
+
+        Pictures that are asked for meanwhile are rendered in between.
+        """
         self._refuse_foreign(*order.recipes().values())
         found: CorrectedFrame | CrossedFace
-        with self._lock, _memory_explained(self._info):
+        with self._turns, _memory_explained(self._info):
             if isinstance(order, FrameOrder):
-                found = self.editor.corrected_frame(order.face, order.reference)
+                found = self.editor.corrected_frame(order.face, order.reference, between=self._turns.let_another)
             else:
-                found = self.editor.crossed(order.contour, order.inner)
+                found = self.editor.crossed(order.contour, order.inner, between=self._turns.let_another)
         return FoundFace(found.ws[0].cpu().numpy(), found.measures())
 
     @cached_property

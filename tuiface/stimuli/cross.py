@@ -10,8 +10,9 @@ from pathlib import Path
 from tuiface.errors import UsageError
 from tuiface.face import Face
 from tuiface.face_orders import CrossOrder
-from tuiface.files import make_folder, refuse_existing, write_file
+from tuiface.files import room_for, write_file
 from tuiface.library import write_tags
+from tuiface.stimuli.series import Progress, go_on
 
 COLUMNS = ("file", "contour", "inner", "id", "frame_variation_percent", "inner_difference_percent")
 
@@ -52,24 +53,27 @@ def cross(a: Face, b: Face) -> Cells:
     return Cell(a, a, a), _child(a, b), _child(b, a), Cell(b, b, b)
 
 
-def save_cross(a: Face, b: Face, folder: Path, *, force: bool = False) -> SavedCross:
+def save_cross(
+    a: Face, b: Face, folder: Path, *, force: bool = False, progress: Progress = lambda done, total: True
+) -> SavedCross:
     """Cross two faces and write all four cells: `contour-A-inner-B.png` and so on, and `cross-A-B.csv`.
 
-    Every name is checked before anything is computed. Raises OutputError, and what `check_cross` raises.
+    Every name is checked before anything is computed, and progress is of the four pictures. Raises OutputError,
+    Cancelled, and what `check_cross` raises.
     """
     check_cross(a, b)
     series = f"cross-{a.id}-{b.id}"
     table = folder / f"{series}.csv"
     pairs = ((a, a), (a, b), (b, a), (b, b))
     paths = tuple(folder / f"contour-{contour.id}-inner-{inner.id}.png" for contour, inner in pairs)
-    make_folder(folder)
-    for path in (*paths, *(path.with_suffix(".json") for path in paths), table):
-        refuse_existing(path, force=force)
-    cells = cross(a, b)
-    for cell, path in zip(cells, paths, strict=True):
-        cell.face.write(cell.face.render(), path, force=force)
-        write_tags(path, (f"contour-{cell.contour.id}", f"inner-{cell.inner.id}"), series)
-    write_file(table, _table(cells, paths).encode(), force=force)
+    with room_for(folder, (*paths, *(path.with_suffix(".json") for path in paths), table), force=force):
+        go_on(progress, 0, len(paths))
+        cells = cross(a, b)
+        for number, (cell, path) in enumerate(zip(cells, paths, strict=True), start=1):
+            cell.face.write(cell.face.render(), path, force=force)
+            write_tags(path, (f"contour-{cell.contour.id}", f"inner-{cell.inner.id}"), series)
+            go_on(progress, number, len(paths))
+        write_file(table, _table(cells, paths).encode(), force=force)
     return SavedCross(cells, paths, table)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tuiface.errors import OutputError, UsageError
 from tuiface.face import Face
-from tuiface.files import make_folder, refuse_existing, write_file
+from tuiface.files import room_for, write_file
 from tuiface.library import write_tags
 from tuiface.protocol import RenderJob
 
@@ -55,25 +55,20 @@ def save_series(
     film_paths = [folder / f"{name}.{kind}" for kind in films]
     if "mp4" in films:
         find_ffmpeg()
-    make_folder(folder)
-    for path in paths:
-        for target in (path, path.with_suffix(".json")):
-            refuse_existing(target, force=force)
-    for path in film_paths:
-        refuse_existing(path, force=force)
     pixels = []
     total = len(faces) + len(film_paths)
-    for index, (face, path) in enumerate(zip(faces, paths, strict=True)):
-        _go_on(progress, index, total)
-        frame = face.studio.engine.render(RenderJob(face.recipe, resolution))
-        face.write(frame, path, resolution=resolution, force=force)
-        write_tags(path, tags, name)
-        if film_paths:
-            pixels.append(frame.pixels)
-    for index, path in enumerate(film_paths, len(faces)):
-        _go_on(progress, index, total)
-        write_film(pixels, path, fps=fps, force=force)
-    progress(total, total)
+    with room_for(folder, (*paths, *(path.with_suffix(".json") for path in paths), *film_paths), force=force):
+        for index, (face, path) in enumerate(zip(faces, paths, strict=True)):
+            go_on(progress, index, total)
+            frame = face.studio.engine.render(RenderJob(face.recipe, resolution))
+            face.write(frame, path, resolution=resolution, force=force)
+            write_tags(path, tags, name)
+            if film_paths:
+                pixels.append(frame.pixels)
+        for index, path in enumerate(film_paths, len(faces)):
+            go_on(progress, index, total)
+            write_film(pixels, path, fps=fps, force=force)
+        progress(total, total)
     return SavedSeries(tuple(paths), tuple(film_paths))
 
 
@@ -117,6 +112,7 @@ def find_ffmpeg() -> str:
     return found
 
 
-def _go_on(progress: Progress, done: int, total: int) -> None:
+def go_on(progress: Progress, done: int, total: int) -> None:
+    """Tell how far it is; raises Cancelled where that is far enough."""
     if not progress(done, total):
         raise Cancelled

@@ -54,6 +54,10 @@ def _always() -> bool:
     return True
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A picture and what was measured of it."""
@@ -202,12 +206,18 @@ class Editor:
         noise = self.renderer.noise_maps(face.recipe.noise, until)
         return plan.synthesize(styles, noise, until, feature_blend(held))[1:]
 
-    def corrected_frame(self, recipe: Recipe, reference: Recipe, num_steps: int = NUM_STEPS) -> CorrectedFrame:
-        """The recipe's face with its coarse rows changed until its frame is that of the unedited `reference`."""
+    def corrected_frame(
+        self, recipe: Recipe, reference: Recipe, num_steps: int = NUM_STEPS, between: Callable[[], None] = _nothing
+    ) -> CorrectedFrame:
+        """The recipe's face with its coarse rows changed until its frame is that of the unedited `reference`.
+
+        `between` is called before each picture; it may render others.
+        """
         generator = self.renderer.generator
         side = self._side()
 
         def synthesize(ws: Tensor) -> Tensor:
+            between()
             noise = generator.noise_maps("none", side)
             with torch.enable_grad():
                 return generator.synthesis(  # type: ignore[no-any-return]
@@ -221,8 +231,11 @@ class Editor:
         return correct_frame(synthesize, self.reader, self.renderer.population(), ws, image, num_steps)
 
     @torch.no_grad()
-    def crossed(self, contour: Recipe, inner: Recipe) -> CrossedFace:
-        """The face of `contour` with the inner face of `inner`: both with their edits, neither with its locks."""
+    def crossed(self, contour: Recipe, inner: Recipe, between: Callable[[], None] = _nothing) -> CrossedFace:
+        """The face of `contour` with the inner face of `inner`: both with their edits, neither with its locks.
+
+        `between` is called before each picture; it may render others.
+        """
         side, frame = self._side(), RegionLock(region="frame")
         refuse_unknown_regions((frame,), self.reader)
         with exact_convolutions():
@@ -236,6 +249,7 @@ class Editor:
             synthesis, noise = self.renderer.generator.synthesis, self.renderer.noise_maps(contour.noise, side)
 
             def synthesize(step: Tensor) -> Tensor:
+                between()
                 return synthesis(self.renderer.edited_styles(start + step, still, side), noise, side)  # type: ignore[no-any-return]
 
             step = locked_step(

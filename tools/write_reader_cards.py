@@ -23,6 +23,7 @@ from tuiface.engine.readers.card import VISIBLE_R2
 from tuiface.engine.readers.networks import fit
 from tuiface.engine.readers.segmenter import GROUPS, SEGMENTER_ASSET, colour_regions
 from tuiface.engine.training.data import normalise
+from tuiface.engine.training.head_shards import SHARD_HEADS
 from tuiface.engine.training.report import picture_grid
 from tuiface.heads import REGION_NAMES, render_heads, sample_parameters
 
@@ -112,7 +113,7 @@ Tried and left out, with their R2: {unreadable}. Some of these do not show (alig
 
 ## Train it again
 ```
-tuiface train attributes --kimg {int(card.training["images"]) // 1000} --out runs/attributes
+tuiface train attributes --kimg {int(card.training["images"]) // 1000} --heads {int(card.training["heads"]) + SHARD_HEADS} --out runs/attributes
 ```
 """
 
@@ -125,10 +126,17 @@ def _facts(card: ReaderCard, asset: str, architecture: str) -> str:
 |---|---|
 | file | `assets/{asset}` (`tuiface.reader/1`), float16, {size:.2f} MB |
 | architecture | {architecture}; pictures of any size are read at {card.resolution} px |
-| data | {training["heads"]} rendered heads of population {training["population"]} (`tuiface/heads`); its first 512 are held out. No photo of a person, no third-party weights |
+| data | {training["heads"]} rendered heads of {_populations(training)} held out. No photo of a person, no third-party weights |
 | faults added | softness, grain, block compression, mirror images, shifts, turns and scales (strength {training["misalignment"]}), other colours (strength {training["recasting"]}): `tuiface/engine/training/degradation.py` |
 | training | {int(training["images"]):,} pictures in batches of {training["batch"]}; AdamW with a cosine from {training["learning_rate"]}{_parts(training)}, weight decay {training["weight_decay"]}; the average of the weights ships; {training["precision"]}; {training["minutes"]} minutes on a share of one processor core |
 | licence | {card.licence} |"""
+
+
+def _populations(training: Mapping[str, object]) -> str:
+    seeds = str(training["population"]).split(", ")
+    if len(seeds) == 1:
+        return f"population {seeds[0]} (`tuiface/heads`); its first 512 are"
+    return f"populations {' and '.join(seeds)} (`tuiface/heads`), one after the other; the first 512 of each are"
 
 
 def _parts(training: Mapping[str, object]) -> str:

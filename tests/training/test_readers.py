@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -28,18 +29,21 @@ SIDE = 32
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two shards of stand-ins for heads: a disc as dark as the skin, at the height of the pitch, on a light ground."""
+    """Two shards of each of two populations of stand-ins for heads.
+
+    A disc as dark as the skin, at the height of the pitch, on a light ground.
+    """
     folder = tmp_path_factory.mktemp("heads")
     ys, xs = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
-    for index in range(2):
-        parameters = sample_parameters(SHARD_HEADS, seed=0, start=index * SHARD_HEADS)
+    for population, index in itertools.product(range(2), range(2)):
+        parameters = sample_parameters(SHARD_HEADS, seed=population, start=index * SHARD_HEADS)
         centre = SIDE / 2 + parameters["pitch"].clamp(-12, 12) / 3
         disc = ((ys - centre[:, None, None]) ** 2 + (xs - SIDE / 2) ** 2).sqrt() < SIDE / 4
         shade = 20 + 160 * (1 - parameters["melanin"])
         pixels = torch.where(disc, shade[:, None, None], 230.0).to(torch.uint8)[..., None].expand(-1, -1, -1, 3)
         regions = torch.where(disc, int(Region.SKIN), int(Region.BACKGROUND)).to(torch.uint8)
         heads = HeadBatch(pixels.contiguous(), regions, parameters)
-        write_shard(folder / ShardKey(SIDE, 0, index).file_name, heads)
+        write_shard(folder / ShardKey(SIDE, population, index).file_name, heads)
     return folder
 
 
@@ -190,6 +194,17 @@ def test_a_reader_can_be_trained_further(kind: str, cache: Path, tmp_path: Path)
     assert second.card.training["start"] == start.sha256
     assert second.card.training["images"] == first.card.training["images"] + 1024  # type: ignore[operator]
     assert {a.name for a in second.card.attributes} >= {a.name for a in first.card.attributes if a.is_visible}
+
+
+def test_a_reader_can_be_trained_further_on_other_heads(cache: Path, tmp_path: Path) -> None:
+    path = train_reader(settings("segmenter", kimg=0.5), limits(tmp_path / "0", cache)).path
+    for number, population in enumerate((0, 1, 1), start=1):
+        start = open_reader_start(path, "segmenter")
+        further = settings("segmenter", kimg=0.1, population=population, start=start.sha256)
+        path = train_reader(further, limits(tmp_path / str(number), cache), start).path
+        training = open_reader_start(path, "segmenter").card.training
+        seen = ("0", SHARD_HEADS) if number == 1 else ("0, 1", 2 * SHARD_HEADS)
+        assert (str(training["population"]), training["heads"]) == seen
 
 
 @pytest.mark.parametrize("kind", ["segmenter", "attributes"])

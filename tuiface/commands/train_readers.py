@@ -37,6 +37,9 @@ def add_reader_parsers(parser: argparse.ArgumentParser, common: argparse.Argumen
         reader.add_argument("--kimg", type=float, metavar="N", help="thousands of pictures to train on")
         reader.add_argument("--minutes", type=float, metavar="M", help="end early, after M minutes")
         reader.add_argument("--heads", type=int, metavar="N", help="heads to render in all; default: 20480")
+        reader.add_argument(
+            "--population", type=int, metavar="N", help="seed of the heads; with --from, others than before; default: 0"
+        )
         reader.add_argument("--workers", type=int, metavar="N", help="processes that render heads; default: 1")
         reader.add_argument("--cache", metavar="DIR", help="rendered heads, shared by runs; default: DIR/heads")
         reader.add_argument("--batch", type=int, metavar="N", help="default: 48")
@@ -82,6 +85,7 @@ def _settings(args: argparse.Namespace, device: str, start: ReaderStart | None) 
     changes = {
         "kimg": args.kimg,
         "num_heads": args.heads,
+        "population": args.population,
         "batch": args.batch,
         "learning_rate": args.rate,
         "start": None if start is None else start.sha256,

@@ -216,10 +216,19 @@ def _course(settings: ReaderSettings, images: int, heads: int, seconds: float) -
 
 
 def _continued(before: ReaderCard, course: dict[str, str | int | float]) -> dict[str, str | int | float]:
-    """The course of this run with the pictures and minutes of the earlier ones in it."""
+    """The course of this run with the pictures, minutes and populations of the earlier ones in it."""
     added = dict(course)
+    populations = str(before.training.get("population", "")).split(", ")
+    if str(course["population"]) not in populations:
+        added["population"] = ", ".join([*filter(None, populations), str(course["population"])])
+        added["heads"] = _sum(before.training.get("heads", 0), course["heads"])
+    elif len(populations) > 1:
+        added |= {name: before.training[name] for name in ("population", "heads")}
     for name in ("images", "minutes"):
-        earlier, now = before.training.get(name, 0), course[name]
-        assert isinstance(now, int | float)
-        added[name] = now + earlier if isinstance(earlier, int | float) else now
+        added[name] = _sum(before.training.get(name, 0), course[name])
     return added
+
+
+def _sum(earlier: str | float, now: str | float) -> float:
+    assert isinstance(now, int | float)
+    return now + earlier if isinstance(earlier, int | float) else now

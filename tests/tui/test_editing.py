@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.widgets import Static
 
 from tests.tui.conftest import Open, Running
 from tests.tui.directions import with_directions
@@ -389,11 +388,15 @@ async def test_edits_and_locks_are_there_after_the_end(open_app: Open, own: Sett
         await tui.until(lambda: tui.command() == command)
 
 
-async def test_mix_takes_an_edited_face_without_its_edits_and_says_so(open_app: Open, own: Settings) -> None:
-    async with open_app(settings=own, size=(160, 50)) as tui:
+@pytest.mark.parametrize("size", [(80, 24), (160, 50)])
+async def test_mix_takes_an_edited_face_without_its_edits_and_says_so(
+    open_app: Open, own: Settings, size: tuple[int, int]
+) -> None:
+    async with open_app(settings=own, size=size) as tui:
         await smile_then(tui, "3")
         assert isinstance(tui.app.screen, MixScreen)
-        await tui.until(lambda: "edits are left out" in str(tui.app.screen.query_one("#scale", Static).content))
+        await tui.until(lambda: "edits are left out" in tui.text())
+        assert "s save" in tui.text()
         parents = tui.app.screen.both_parents()
         assert parents is not None
         assert [face.recipe.edits for face in parents] == [(), ()]

@@ -14,13 +14,13 @@ def _mix(id: str, keys: tuple[str, ...], label: str, text: str, footer: str = ""
 
 
 MIX_ACTIONS: tuple[Action, ...] = (
-    _mix("mix_start_down", ("left", "h"), "First row down", "Let the exchange begin one row earlier.", "from"),
-    _mix("mix_start_up", ("right", "l"), "First row up", "Let the exchange begin one row later.", "from"),
-    _mix("mix_stop_down", ("shift+left", "H"), "Last row down", "Let the exchange end one row earlier.", "to"),
-    _mix("mix_stop_up", ("shift+right", "L"), "Last row up", "Let the exchange end one row later.", "to"),
+    _mix("mix_start_down", ("left", "h"), "First row down", "Let the exchange begin one row earlier.", "rows"),
+    _mix("mix_start_up", ("right", "l"), "First row up", "Let the exchange begin one row later.", "rows"),
+    _mix("mix_stop_down", ("shift+left", "H"), "Last row down", "Let the exchange end one row earlier.", "rows"),
+    _mix("mix_stop_up", ("shift+right", "L"), "Last row up", "Let the exchange end one row later.", "rows"),
     _mix("mix_reset", ("backspace",), "Reset rows", "Exchange rows 6 and up again."),
-    _mix("mix_a", ("a",), "First parent", "Type the seed of the first parent.", "first"),
-    _mix("mix_b", ("b",), "Second parent", "Type the seed of the second parent.", "second"),
+    _mix("mix_a", ("a",), "First parent", "Type the seed of the first parent.", "parents"),
+    _mix("mix_b", ("b",), "Second parent", "Type the seed of the second parent.", "parents"),
     _mix("mix_next", ("n",), "Next parent", "Take the next seed as second parent."),
     _mix("mix_turn", ("x",), "Turn round", "Let the parents change places."),
     _mix(

@@ -13,7 +13,7 @@ from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.linear import cosine
 from tuiface.engine.editing import verification
 from tuiface.engine.editing.answering import direction_from_scores, face_features, seed_components
-from tuiface.engine.editing.making import LearnedDirection, LearningPlan, learn_directions
+from tuiface.engine.editing.making import LearnedDirection, LearningPlan, learn_directions, verify_again
 from tuiface.engine.editing.verification import monotone_share
 from tuiface.engine.editing.workshop import Workshop
 from tuiface.errors import ModelError, UsageError
@@ -106,6 +106,27 @@ class Noise(PixelAttributes):
 def test_what_no_face_shows_gives_no_direction(workshop: Workshop) -> None:
     with pytest.raises(ModelError, match="hardly explains top_left"):
         next(learn_directions(workshop, Noise(), QuarterRegions(), PLAN, lambda text: None))
+
+
+class Reversed(PixelAttributes):
+    """Reads everything the wrong way round."""
+
+    def read(self, images):  # type: ignore[no-untyped-def]
+        return -super().read(images)
+
+
+def test_directions_are_verified_again_with_another_reader(learned: list[LearnedDirection], workshop: Workshop) -> None:
+    directions = [one.direction for one in learned]
+
+    def again(reader: PixelAttributes) -> list[LearnedDirection]:
+        return list(verify_again(workshop, reader, QuarterRegions(), directions, PLAN.draws, PLAN.seeds))
+
+    assert [one.direction.header for one in again(PixelAttributes())] == [d.header for d in directions]
+    for before, now in zip(learned, again(Reversed()), strict=True):
+        assert now.direction.sha256 == before.direction.sha256
+        assert now.verification.slope == pytest.approx(-before.verification.slope)
+        assert now.verification.monotone_percent == 0
+        assert not now.holds
 
 
 def test_monotone_counts_faces_that_grow_at_every_step() -> None:

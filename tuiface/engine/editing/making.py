@@ -122,6 +122,27 @@ def learn_directions(
         yield learned
 
 
+def verify_again(
+    workshop: Workshop,
+    reader: AttributeReading,
+    regions: RegionReader,
+    directions: Sequence[Direction],
+    draws: int,
+    seeds: int,
+) -> Iterator[LearnedDirection]:
+    """Directions that `learn_directions` made, measured anew: their steps and units stay as they are.
+
+    For another reader, on the same faces. Raises UsageError where it does not know what one is a direction of.
+    """
+    targets = _columns([str(direction.header.origin.settings["attribute"]) for direction in directions], reader.names)
+    observations = observe_population(workshop, reader, draws)
+    bench = Bench.of(workshop, reader, observations.deviation, seeds, seed_offset=1)
+    for direction, target in zip(directions, targets, strict=True):
+        step = torch.from_numpy(direction.step).to(bench.ws.device)
+        found = verify_step(bench, step, target, regions)
+        yield LearnedDirection(_measured(direction, found), found)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Chosen:
     """A step on trial."""
@@ -224,12 +245,13 @@ def _direction(
     )
     sigma = float(chosen.step.norm()) / chosen.share
     made = workshop.direction(direction_name(attribute), chosen.step, origin, sigma=sigma)
-    changes = {
-        "leakage": renamed(found.leakage),
-        "measures": found.measures(),
-        "unit": "sigma" if chosen.share == 1 else "range",
-    }
-    return Direction(made.header.model_copy(update=changes), made.arrays)
+    unit = made.header.model_copy(update={"unit": "sigma" if chosen.share == 1 else "range"})
+    return _measured(Direction(unit, made.arrays), found)
+
+
+def _measured(direction: Direction, found: Verification) -> Direction:
+    changes = {"leakage": renamed(found.leakage), "measures": found.measures()}
+    return Direction(direction.header.model_copy(update=changes), direction.arrays)
 
 
 def renamed(leakage: dict[str, float]) -> dict[str, float]:

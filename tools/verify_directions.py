@@ -1,0 +1,44 @@
+"""Measure the shipped directions again after a change of the attribute reader; their steps stay as they are.
+
+    python -m tools.verify_directions
+
+Writes what they are found to do into their files, and exits with 1 where one no longer holds.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tuiface.assets import directions_path
+from tuiface.directions.files import read_direction, write_direction
+from tuiface.engine.editing.making import verify_again
+from tuiface.engine.editing.opening import open_attribute_reader
+from tuiface.engine.editing.workshop import Workshop
+from tuiface.errors import EXIT_CHECK_FAILED
+from tuiface.settings import Settings
+
+DRAWS, SEEDS = 2000, 100
+
+
+def main() -> int:
+    """Measure and write all."""
+    workshop = Workshop.open(Settings(device="cpu"))
+    paths = sorted(Path(directions_path()).glob("*.safetensors"))
+    before = [read_direction(path) for path in paths]
+    failed = 0
+    verified = verify_again(workshop, open_attribute_reader("cpu"), workshop.regions, before, DRAWS, SEEDS)
+    for path, old, learned in zip(paths, before, verified, strict=True):
+        measures, found = old.header.measures, learned.verification
+        print(
+            f"{old.name}: monotone {measures['monotone_percent']:g} -> {found.monotone_percent:g} %, "
+            f"slope {measures['slope_sigma']:g} -> {found.slope:.3f}{'' if learned.holds else '  FAILED'}",
+            flush=True,
+        )
+        failed += not learned.holds
+        write_direction(learned.direction, path, force=True)
+    return EXIT_CHECK_FAILED if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -34,6 +34,7 @@ try:
     while not gate.exists():
         time.sleep(0.01)
 except KeyboardInterrupt:
+    time.sleep(0.5)  # longer than a server takes to end
     sys.exit(130)
 if gate.read_text() == "fail":
     sys.exit("tuiface: out of memory (close other programs)")
@@ -69,7 +70,8 @@ def shared(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     runner = tmp_path / "fake_job_process.py"
     runner.write_text(
         "import sys\nfrom tuiface.resident import job_process\n"
-        f"job_process.COMMAND = (sys.executable, {str(script)!r})\nsys.exit(job_process.main())\n"
+        f"job_process.COMMAND = (sys.executable, {str(script)!r})\njob_process.PATIENCE_S = 1000\n"
+        "sys.exit(job_process.main())\n"
     )
     monkeypatch.setattr(shared_jobs, "COMMAND", (sys.executable, str(runner)))
     pid = starting.start(settings, idle_minutes=0, command=command("FakeEngine")).pid
@@ -134,6 +136,19 @@ def test_a_job_can_be_cancelled_from_another_client(shared: SharedJobs, tmp_path
         shared.cancel(99)
 
 
+def test_a_job_of_a_process_that_ignores_interrupts_can_be_cancelled(shared: SharedJobs, tmp_path: Path) -> None:
+    """As all are that a script starts with `&`."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        number = shared.start("Series", [str(tmp_path / "gate")])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    eventually((tmp_path / "pid").exists)
+    shared.cancel(number)
+    work = int((tmp_path / "pid").read_text())
+    eventually(lambda: is_gone(work))
+
+
 def test_a_job_that_fails_says_why(shared: SharedJobs, tmp_path: Path) -> None:
     (tmp_path / "gate").write_text("fail")
     number = shared.start("Series", [str(tmp_path / "gate")])
@@ -155,9 +170,8 @@ def test_stop_names_what_runs_and_force_cancels_it(shared: SharedJobs, settings:
     answer = starting.stop(settings, force=True)
     assert answer is not None
     assert answer.stops
-    work = int((tmp_path / "pid").read_text())
-    eventually(lambda: is_gone(work))
     assert starting.status(settings) is None
+    assert is_gone(int((tmp_path / "pid").read_text())), "the engine ends once its jobs have"
 
 
 def test_a_job_without_an_engine_does_not_begin(settings: Settings) -> None:

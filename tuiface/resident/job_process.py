@@ -78,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     options = _parse(arguments)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` hands it down ignored: no cancelling then
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with contextlib.ExitStack() as stack:
         try:

@@ -59,6 +59,8 @@ from tuiface.validation import Value, parse_json
 TELL_S = 0.2
 """Changes of jobs are told no more often."""
 WS_POLICY_VIOLATION = 1008
+JOBS_END_S = 20.0
+"""What cancelled jobs get to say that they ended: more than `job_process.PATIENCE_S`."""
 
 ReadBody = Callable[[Request], Awaitable[bytes]]
 
@@ -158,7 +160,6 @@ class Sharing:
         running = self.board.running()
         if running and not force:
             return StopAnswer(stops=False, jobs=_lines(running))
-        self.board.cancel_all()
         if not self._is_stopping:
             self._is_stopping = True
             self._in_background(self._leave_when_saved())
@@ -170,8 +171,18 @@ class Sharing:
         task.add_done_callback(self._tasks.discard)
 
     async def _leave_when_saved(self) -> None:
+        """A job that is told to end and loses its connection at the same moment may read of neither."""
         await self._nothing_renders.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._end_jobs(), JOBS_END_S)
         self.leave()
+
+    async def _end_jobs(self) -> None:
+        with self.board.watch() as changed:
+            while self.board.running():
+                self.board.cancel_all()
+                changed.clear()
+                await changed.wait()
 
     async def _leave_when_idle(self) -> None:
         while True:

@@ -1,12 +1,14 @@
 """Write what docs/directions.md shows of the embedded model: a strip of each direction, what leaks, faces crossed.
 
-    python -m tools.write_directions
+    python -m tools.write_directions [--table]
 
-Run it after `tuiface directions learn --attributes all --out assets/directions --force`.
+Run it after `tuiface directions learn --attributes all --out assets/directions --force`; after
+`python -m tools.verify_directions`, which moves no pixel, `--table` leaves the pictures as they are.
 """
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -86,16 +88,23 @@ def write_crosses(studio: Studio) -> None:
 
 
 def main() -> None:
-    """Write all of it."""
+    """Write all of it, or the table alone."""
+    parser = argparse.ArgumentParser(prog="python -m tools.write_directions")
+    parser.add_argument("--table", action="store_true", help="leave the pictures as they are")
+    is_table_alone = parser.parse_args().table
     settings = Settings(model=embedded_model_path(), device="cpu", directions=ROOT / "docs" / "none")
     engine = open_engine(settings)
-    write_crosses(Studio(engine, settings))
     catalogue = Catalogue(directions_path(), settings.directions)
     directions = [entry.direction for entry in catalogue.entries(engine.info().model)]
     text = PAGE.read_text("utf-8")
     before, rest = text.split(BEGIN)
-    made = f"{table(directions)}\n\n{write_strips(engine, directions)}" if directions else "None yet for this model."
-    PAGE.write_text(f"{before}{BEGIN}\n{made}\n{END}{rest.split(END)[1]}", "utf-8")
+    made, after = rest.split(END)
+    if is_table_alone:
+        strips = made.partition("\n\n")[2].removesuffix("\n")
+    else:
+        write_crosses(Studio(engine, settings))
+        strips = write_strips(engine, directions)
+    PAGE.write_text(f"{before}{BEGIN}\n{table(directions)}\n\n{strips}\n{END}{after}", "utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -23,13 +23,18 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def measure(
-    resolution: int = 128, threads: int = 2, *, batch: int = 16, rounds: int = 3
+    resolution: int = 128,
+    threads: int = 2,
+    *,
+    batch: int = 16,
+    rounds: int = 3,
+    precisions: Sequence[str] = PRECISIONS,
 ) -> dict[str, dict[str, float]]:
     """By precision: images_per_s of the adversarial stage (regularisers included, at their intervals) and of the
     regression stage, and the milliseconds of each part of a step; medians over `rounds` processes taken in turn."""
-    reports: dict[str, list[dict[str, float]]] = {precision: [] for precision in PRECISIONS}
+    reports: dict[str, list[dict[str, float]]] = {precision: [] for precision in precisions}
     for _ in range(rounds):
-        for precision in PRECISIONS:
+        for precision in precisions:
             command = [sys.executable, "-m", __name__, precision, str(resolution), str(threads), str(batch)]
             out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             reports[precision].append(json.loads(out))

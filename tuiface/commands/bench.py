@@ -61,6 +61,12 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     )
     train.add_argument("--resolution", type=int, default=128, metavar="PX", help="default: 128")
     train.add_argument("--batch", type=int, default=16, metavar="N", help="default: 16")
+    train.add_argument(
+        "--precision",
+        choices=("both", "float32", "bfloat16"),
+        default="both",
+        help="default: both, which takes long where bfloat16 is emulated",
+    )
     train.set_defaults(run=run_train)
     add_edit(kinds, common)
     quality = kinds.add_parser(
@@ -132,11 +138,12 @@ def run_tui(args: argparse.Namespace) -> int:
 
 
 def run_train(args: argparse.Namespace) -> int:
-    """Pictures a second of the adversarial and the regression stage, in both precisions."""
-    from tuiface.benchmarks.training import measure
+    """Pictures a second of the adversarial and the regression stage, in both precisions or one."""
+    from tuiface.benchmarks.training import PRECISIONS, measure
 
     _check_resolution(args.resolution)
-    for precision, row in measure(args.resolution, _threads(args), batch=args.batch).items():
+    precisions = PRECISIONS if args.precision == "both" else (args.precision,)
+    for precision, row in measure(args.resolution, _threads(args), batch=args.batch, precisions=precisions).items():
         text = "  ".join(f"{key} {value:.1f}" for key, value in row.items())
         emit(args, f"{precision:<10} {text}", precision=precision, resolution=args.resolution, **row)
     return EXIT_DONE

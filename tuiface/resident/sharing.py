@@ -160,6 +160,7 @@ class Sharing:
         running = self.board.running()
         if running and not force:
             return StopAnswer(stops=False, jobs=_lines(running))
+        self.board.cancel_all()  # at once: they are among those who ask for pictures
         if not self._is_stopping:
             self._is_stopping = True
             self._in_background(self._leave_when_saved())

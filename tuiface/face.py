@@ -16,7 +16,16 @@ from tuiface.face_orders import FaceOrder, FrameOrder
 from tuiface.files import room_for, write_file
 from tuiface.limits import CHANNEL_LIMIT, W_AVG
 from tuiface.protocol import Frame, RenderJob
-from tuiface.provenance import Device, DirectionRecord, ModelRecord, Picture, Provenance, encode_png, pixels_digest
+from tuiface.provenance import (
+    Device,
+    DirectionRecord,
+    ModelRecord,
+    Picture,
+    Provenance,
+    encode_png,
+    pixels_digest,
+    with_provenance,
+)
 from tuiface.recipe import (
     ChannelEdit,
     DirectionEdit,
@@ -181,7 +190,7 @@ class Face:
         Raises OutputError, with nothing written, if either file exists and `force` is not set.
         """
         png = Path(folder) / f"{self.file_stem(resolution)}.png"
-        with room_for(png.parent, (png, png.with_suffix(".json")), force=force):
+        with room_for(png.parent, with_provenance([png]), force=force):
             frame = self.studio.engine.render(RenderJob(self.recipe, resolution))
             return self.write(frame, png, resolution=resolution, force=force)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -129,6 +130,12 @@ def encode_png(pixels: np.ndarray, text: str) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, compress_level=1)
     return buffer.getvalue()
+
+
+def with_provenance(pictures: Iterable[Path]) -> list[Path]:
+    """All files of saved faces: the pictures, then the JSON beside each."""
+    pictures = list(pictures)
+    return [*pictures, *(path.with_suffix(".json") for path in pictures)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def test_pictures_are_rendered_while_a_face_is_looked_for(
     def letting(turns: Turns) -> None:
         begun.set()
         if not rendered.is_set():
-            while not turns._waiting:
+            while not (turns._waiting or rendered.is_set()):
                 time.sleep(0.001)
             let_another(turns)
             handed_over.append(rendered.wait(60))
@@ -107,8 +107,10 @@ def test_pictures_are_rendered_while_a_face_is_looked_for(
     with ThreadPoolExecutor(1) as pool:
         finding = pool.submit(engine.find_face, order)
         assert begun.wait(60)
-        frame = engine.render(job)
-        rendered.set()
+        try:
+            frame = engine.render(job)
+        finally:
+            rendered.set()
         found = finding.result(60)
     assert handed_over == [True]
     assert found.ws.tobytes() == undisturbed.tobytes()

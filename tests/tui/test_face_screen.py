@@ -113,9 +113,8 @@ async def test_the_picture_is_the_frame_in_a_centred_square(open_app: Open) -> N
 
 
 async def test_only_rows_that_changed_are_drawn_again(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        pump, "SLOW_S", float("inf")
-    )  # a busy machine reads slowly: drafts have other colours throughout
+    # A machine that is busy reads slowly, and a draft has other colours throughout.
+    monkeypatch.setattr(pump, "SLOW_S", float("inf"))
 
     def top_changes(recipe: Any, size: int) -> np.ndarray:
         pixels = paint(recipe.derive(source={"kind": "seed", "seed": 0}), size)

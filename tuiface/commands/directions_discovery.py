@@ -108,6 +108,7 @@ def run_discover(args: argparse.Namespace) -> int:
 
 def _channels(args: argparse.Namespace, workshop: Workshop, reader: RegionReader, lock: RegionLock | None) -> int:
     from tuiface.directions.direction import DirectionOrigin
+    from tuiface.directions.published import PAPER
     from tuiface.engine.editing.discovery import rank_channels
     from tuiface.engine.editing.regions import refuse_unknown_regions
 
@@ -133,7 +134,7 @@ def _channels(args: argparse.Namespace, workshop: Workshop, reader: RegionReader
         write_strip(args, channel_strip(open_engine(settings_from(args)), channels, parse_seeds(args.seeds)))
     for number, name in dict(_kept(text, len(ranks)) for text in args.keep).items():
         rank = ranks[number - 1]
-        origin = DirectionOrigin(method="channels", paper="Wu et al. 2021, arXiv 2011.12799")
+        origin = DirectionOrigin(method="channels", paper=PAPER)
         made = workshop.channel_direction(name, {rank.layer: {rank.channel: 1.0}}, origin)
         keep(args, settings_from(args), made)
     return EXIT_DONE

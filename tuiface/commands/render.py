@@ -57,6 +57,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 def run(args: argparse.Namespace) -> int:
     """Render all faces; every name is checked before the first picture is computed."""
     from tuiface.files import room_for
+    from tuiface.provenance import with_provenance
 
     names = _expand(args.faces, args.count)
     settings = settings_from(args)
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         folder = Path(args.out) if args.out else settings.library
         _check_size(studio, args.size)
         targets = [folder / f"{face.file_stem(args.size)}.png" for face in faces]
-        with room_for(folder, (*targets, *(target.with_suffix(".json") for target in targets)), force=args.force):
+        with room_for(folder, with_provenance(targets), force=args.force):
             for text in studio.info.notices:
                 note(f"note: {text}")
             if studio.info.c_dim and args.label is None:

@@ -61,11 +61,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _save_children(args: argparse.Namespace, a: Face, b: Face, rows: tuple[int, int] | None, folder: Path) -> None:
     from tuiface.files import room_for
+    from tuiface.provenance import with_provenance
     from tuiface.stimuli.swap import swap
 
     children = swap(a, b, rows)
     pictures = [folder / f"{child.file_stem()}.png" for child in children]
-    with room_for(folder, (*pictures, *(path.with_suffix(".json") for path in pictures)), force=args.force):
+    with room_for(folder, with_provenance(pictures), force=args.force):
         for child in children:
             path = child.save(folder, force=args.force)
             emit(args, str(path), file=str(path), id=child.id, recipe_sha256=child.recipe.digest)

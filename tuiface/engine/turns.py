@@ -33,5 +33,7 @@ class Turns:
         """By the holder, between two steps of its work: whoever waits has one turn, then the holder goes on."""
         if self._waiting:
             self._lock.release()
-            time.sleep(_HANDING_OVER_S)  # a lock that is taken again at once never leaves its thread
-            self._lock.acquire()
+            try:
+                time.sleep(_HANDING_OVER_S)  # a lock that is taken again at once never leaves its thread
+            finally:
+                self._lock.acquire()

@@ -12,6 +12,7 @@ from tuiface.face import Face
 from tuiface.face_orders import CrossOrder
 from tuiface.files import room_for, write_file
 from tuiface.library import write_tags
+from tuiface.provenance import with_provenance
 from tuiface.stimuli.series import Progress, go_on
 
 COLUMNS = ("file", "contour", "inner", "id", "frame_variation_percent", "inner_difference_percent")
@@ -66,7 +67,7 @@ def save_cross(
     table = folder / f"{series}.csv"
     pairs = ((a, a), (a, b), (b, a), (b, b))
     paths = tuple(folder / f"contour-{contour.id}-inner-{inner.id}.png" for contour, inner in pairs)
-    with room_for(folder, (*paths, *(path.with_suffix(".json") for path in paths), table), force=force):
+    with room_for(folder, (*with_provenance(paths), table), force=force):
         go_on(progress, 0, len(paths))
         cells = cross(a, b)
         for number, (cell, path) in enumerate(zip(cells, paths, strict=True), start=1):

@@ -16,6 +16,7 @@ from tuiface.face import Face
 from tuiface.files import room_for, write_file
 from tuiface.library import write_tags
 from tuiface.protocol import RenderJob
+from tuiface.provenance import with_provenance
 
 Progress = Callable[[int, int], bool]
 """Called with the steps done and in all, before each step; answers whether to go on."""
@@ -57,7 +58,7 @@ def save_series(
         find_ffmpeg()
     pixels = []
     total = len(faces) + len(film_paths)
-    with room_for(folder, (*paths, *(path.with_suffix(".json") for path in paths), *film_paths), force=force):
+    with room_for(folder, (*with_provenance(paths), *film_paths), force=force):
         for index, (face, path) in enumerate(zip(faces, paths, strict=True)):
             go_on(progress, index, total)
             frame = face.studio.engine.render(RenderJob(face.recipe, resolution))

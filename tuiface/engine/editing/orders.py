@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tuiface.directions.direction import Direction, DirectionOrigin
 from tuiface.directions.orders import Method, Order, ScoresOrder, SearchOrder
+from tuiface.directions.published import PAPER
 from tuiface.engine.editing import discovery
 from tuiface.engine.editing.answering import direction_from_scores, raw_features, seed_components
 from tuiface.engine.editing.reading import AttributeReading
@@ -19,8 +20,6 @@ from tuiface.engine.editing.regions import refuse_unknown_regions
 from tuiface.engine.editing.workshop import Workshop
 from tuiface.errors import UsageError
 from tuiface.recipe import RegionLock
-
-CHANNEL_PAPER = "Wu et al. 2021, arXiv 2011.12799"
 
 
 def seed_features(workshop: Workshop, seeds: Sequence[int], reader: AttributeReading | None) -> np.ndarray:
@@ -91,7 +90,7 @@ def _channels(workshop: Workshop, lock: RegionLock, count: int) -> tuple[Directi
         origin = DirectionOrigin(
             method="channels",
             data=f"{rank.layer}:{rank.channel}",
-            paper=CHANNEL_PAPER,
+            paper=PAPER,
             settings={"number": number, "region": str(lock.region)},
         )
         direction = workshop.channel_direction(f"channel_{number}", {rank.layer: {rank.channel: 1.0}}, origin)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import re
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +98,22 @@ def test_too_few_pictures_are_refused(count: int, tmp_path: Path) -> None:
     write_pictures(tmp_path / "few", count)
     with pytest.raises(InputFileError, match=("no picture" if not count else f"{count} picture")):
         open_data(tmp_path / "few")
+
+
+@pytest.mark.parametrize("name", ["", "below"])
+def test_an_unreadable_folder_is_named(pictures: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pictures would be left out without a word."""
+    (pictures / "below").mkdir()
+    unreadable, scandir = str(pictures / name), os.scandir
+
+    def scan(path: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
+        if os.fspath(path) == unreadable:
+            raise PermissionError(errno.EACCES, "Permission denied", unreadable)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    with pytest.raises(InputFileError, match=rf"cannot read '{re.escape(unreadable)}': Permission denied"):
+        open_data(pictures)
 
 
 def test_an_unreadable_file_is_named(pictures: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 import tempfile
 import warnings
 import zipfile
@@ -101,8 +102,7 @@ def flip_odd(pixels: Tensor, indices: Tensor) -> Tensor:
 def _list_pictures(source: Path) -> tuple[list[str], Iterator[tuple[str, bytes]]]:
     """Names of the pictures in a folder or zip, sorted, and an iterator over (name, bytes) in that order."""
     if source.is_dir():
-        with _readable(source):
-            paths = sorted(p for p in source.rglob("*") if _is_picture(p.name) and not p.is_dir())
+        paths = sorted(folder / name for folder, names in _walk(source) for name in names if _is_picture(name))
         return [str(p.relative_to(source)) for p in paths], ((str(p), _read(p)) for p in paths)
     if not source.exists():
         raise InputFileError(f"no folder or zip {quoted(source)}", "--data takes heads, a folder or a zip")
@@ -112,6 +112,16 @@ def _list_pictures(source: Path) -> tuple[list[str], Iterator[tuple[str, bytes]]
         raise InputFileError(f"{quoted(source)} is neither a folder nor a sound zip", "pack it again") from None
     members = sorted(m.filename for m in archive.infolist() if _is_picture(Path(m.filename).name) and not m.is_dir())
     return members, ((f"{source}: {name}", _read_member(archive, name)) for name in members)
+
+
+def _walk(source: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder below `source` with the names of its files; one that cannot be read is not passed over."""
+
+    def refuse(error: OSError) -> None:
+        with _readable(Path(error.filename)):
+            raise error
+
+    return ((Path(folder), names) for folder, _, names in os.walk(source, onerror=refuse))
 
 
 def _is_picture(name: str) -> bool:

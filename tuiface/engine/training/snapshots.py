@@ -54,6 +54,8 @@ def save_snapshot(state: TrainingState, path: Path) -> None:
 def read_header(path: Path) -> tuple[TrainingSettings, Progress]:
     """Settings and progress of a snapshot, without its tensors; raises InputFileError for any other file."""
     try:
+        with path.open("rb"):  # safetensors says of every file that it cannot open that there is none
+            pass
         # "pt" would open the path a second time to map it: a running trainer may have replaced the file in between.
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata: Mapping[str, str] = file.metadata() or {}

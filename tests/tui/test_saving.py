@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,9 @@ async def test_leaving_twice_leaves_at_once_and_nothing_half_written(open_app: O
     async with open_app(lambda engine: engine.may_save.clear()) as tui:
         await tui.press("s", "q", "q")
         await tui.until(lambda: not tui.app.is_running)
+    for thread in threading.enumerate():
+        if thread.name == "saves":
+            thread.join(30)  # it takes an empty library away, which must not happen between the next lines
     folder: Path = tui.app.session.settings.library
     assert not [path for path in folder.glob("*") if path.name.startswith(".")]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tuiface.settings import Settings
+from tuiface.core.settings import Settings
 
 DATA = Path(__file__).parent / "data" / "checkpoints"
 

@@ -8,11 +8,10 @@ import numpy as np
 
 from tests.directions.directions import make_direction
 from tuiface.directions.direction import Direction, DirectionOrigin
-from tuiface.directions.orders import Order, ScoresOrder
 from tuiface.directions.vocabulary import labels_of
-from tuiface.face_orders import CrossOrder, FaceOrder, FoundFace
-from tuiface.protocol import EngineInfo, Frame, RenderJob
-from tuiface.recipe import LatentSource, ModelRef, Recipe, SeedSource
+from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob
+from tuiface.engine_api.requests import CrossOrder, FaceOrder, FoundFace, Order, ScoresOrder
+from tuiface.faces.recipe import LatentSource, ModelRef, Recipe, SeedSource
 
 
 class FakeEngine:

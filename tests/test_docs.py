@@ -9,13 +9,13 @@ import pytest
 from pydantic import BaseModel
 
 from tools import write_docs
+from tuiface.core.settings import Settings
+from tuiface.core.values import _models_in
 from tuiface.directions.direction import DirectionHeader
-from tuiface.engine.readers import ReaderCard
-from tuiface.library import Tags
-from tuiface.provenance import Provenance
-from tuiface.recipe import Recipe
-from tuiface.settings import Settings
-from tuiface.validation import _models_in
+from tuiface.engine.predictors import ReaderCard
+from tuiface.faces.library import Tags
+from tuiface.faces.provenance import Provenance
+from tuiface.faces.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
 

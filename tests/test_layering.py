@@ -1,56 +1,77 @@
-"""The layers hold: once by reading every import, once by importing in a fresh interpreter."""
+"""The layers hold and no modules import each other in a circle: by every import read, and in fresh interpreters."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "tuiface"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "tuiface"
 
 TORCH, TEXTUAL = "torch", "textual"
-VALUES = ("errors", "validation", "recipe", "face_orders", "provenance", "protocol", "files", "assets", "limits")
-HEADLESS = ("directions", "face", "studio", "library", "settings", "actions", "verification", "stimuli", "language")
+VALUES = ("core", "faces.recipe", "faces.provenance", "engine_api")
+HEADLESS = ("faces", "directions", "stimuli", "actions")
 INTERFACE = ("app", "screens", "terminal")
 
-#: For each part of the package: what it may never import, directly, at any depth of a function.
+
+def modules(*names: str) -> tuple[str, ...]:
+    return tuple(f"tuiface.{name}" for name in names)
+
+
+#: For each part of the package, the most specific that fits: what it may never import, at any depth of a function.
 FORBIDDEN: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        VALUES,
-        (TORCH, TEXTUAL, *(f"tuiface.{m}" for m in (*HEADLESS, *INTERFACE, "engine", "resident", "heads", "commands"))),
+    "core": (
+        TORCH,
+        TEXTUAL,
+        *modules("faces", "directions", "stimuli", "actions", "engine_api", "engine", "heads", "service", "commands"),
+        *modules(*INTERFACE),
     ),
     **dict.fromkeys(
-        HEADLESS, (TORCH, TEXTUAL, *(f"tuiface.{m}" for m in (*INTERFACE, "engine", "resident", "commands")))
+        ("faces.recipe", "faces.provenance", "engine_api"),
+        (
+            TORCH,
+            TEXTUAL,
+            *modules("faces.studio", "faces.library", "stimuli", "actions", "engine", "heads", "service", "commands"),
+            *modules(*INTERFACE),
+        ),
     ),
-    "engine": (TEXTUAL, *(f"tuiface.{m}" for m in ("face", "studio", *INTERFACE, "resident", "commands"))),
-    "heads": (TEXTUAL, *(f"tuiface.{m}" for m in ("face", "studio", *INTERFACE, "resident", "commands", "engine"))),
-    "resident": (TEXTUAL, *(f"tuiface.{m}" for m in (*INTERFACE, "face", "studio", "commands"))),
-    **dict.fromkeys(INTERFACE, (TORCH, "tuiface.engine", "tuiface.heads", "tuiface.commands")),
+    **dict.fromkeys(HEADLESS, (TORCH, TEXTUAL, *modules(*INTERFACE, "engine", "heads", "service", "commands"))),
+    "engine": (TEXTUAL, *modules("faces.studio", "stimuli", *INTERFACE, "service", "commands")),
+    "heads": (TEXTUAL, *modules("faces", "directions", "engine_api", *INTERFACE, "engine", "service", "commands")),
+    "service": (TEXTUAL, *modules(*INTERFACE, "faces.studio", "commands")),
+    **dict.fromkeys(INTERFACE, (TORCH, *modules("engine", "heads", "commands"))),
 }
 
 #: Numpy alone: hostile files are refused before torch is loaded.
 NO_TORCH = (
-    "engine/checkpoints",
-    "engine/config.py",
-    "engine/__init__.py",
-    "engine/model_store.py",
-    "engine/loading.py",
+    "engine.checkpoints",
+    "engine.networks.config",
+    "engine.__init__",
+    "engine.model_cache",
+    "engine.loading",
 )
 
 
-def sources() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+def module_name(path: Path) -> str:
+    """`tuiface.engine.loading` of a file; a package has the name of its folder."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(path: Path) -> set[str]:
-    """Modules that a file imports at run time, also inside functions; imports for type checking alone do not count."""
+SOURCES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports_of(path: Path, *, for_types: bool = False) -> set[str]:
+    """Names that a file imports, also inside functions; with `for_types` those for type checking alone too."""
     found: set[str] = set()
 
     def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        if not for_types and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             return
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
@@ -65,26 +86,45 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-def part_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def imported_modules(module: str) -> set[str]:
+    """Modules of ours that a module imports anywhere; a name from a package is a module of its own if there is one."""
+    names = imports_of(SOURCES[module], for_types=True)
+    longer = {name.rpartition(".")[0] for name in names if name in SOURCES}
+    return {name for name in names if name in SOURCES and name not in longer} - {module}
 
 
 def begins_with(module: str, prefix: str) -> bool:
     return module == prefix or module.startswith(prefix + ".")
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_respect_the_layers(path: Path) -> None:
-    forbidden = FORBIDDEN.get(part_of(path), ())
-    if str(path.relative_to(PACKAGE)).startswith(NO_TORCH):
+def part_of(module: str) -> str | None:
+    """The most specific key of FORBIDDEN that a module lies in."""
+    inside = module.removeprefix("tuiface.")
+    return max((part for part in FORBIDDEN if begins_with(inside, part)), key=len, default=None)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_respect_the_layers(module: str) -> None:
+    part = part_of(module)
+    forbidden = FORBIDDEN[part] if part else ()
+    if any(begins_with(module, f"tuiface.{name}") for name in NO_TORCH) or module == "tuiface.engine":
         forbidden = (*forbidden, TORCH)
-    wrong = {module for module in imports_of(path) for prefix in forbidden if begins_with(module, prefix)}
+    wrong = {name for name in imports_of(SOURCES[module]) for prefix in forbidden if begins_with(name, prefix)}
     assert not wrong
 
 
 def test_every_part_has_a_layer() -> None:
-    known = {*FORBIDDEN, "cli", "commands", "benchmarks", "__init__"}
-    assert {part_of(path) for path in sources()} <= known
+    free = ("tuiface", "tuiface.cli", "tuiface.commands", "tuiface.benchmarks")
+    loose = [name for name in SOURCES if part_of(name) is None and name not in free]
+    assert [name for name in loose if not any(begins_with(name, part) for part in free[1:])] == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions and for types count as well: who reads one module can read what it stands on first."""
+    try:
+        TopologicalSorter({module: imported_modules(module) for module in SOURCES}).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 @pytest.mark.parametrize(
@@ -94,12 +134,12 @@ def test_every_part_has_a_layer() -> None:
         ("tuiface.app", ("torch", "httpx", "term_image")),
         ("tuiface.engine", ("torch", "textual")),
         ("tuiface.engine.loading", ("torch", "textual")),
-        ("tuiface.engine.local", ("textual",)),
+        ("tuiface.engine.local_engine", ("textual",)),
         ("tuiface.engine.checkpoints", ("torch", "textual")),
-        ("tuiface.resident.client", ("torch", "textual")),
-        ("tuiface.studio", ("torch", "textual")),
+        ("tuiface.service.client", ("torch", "textual")),
+        ("tuiface.faces.studio", ("torch", "textual")),
         ("tuiface.directions.catalogue", ("torch", "textual")),
-        ("tuiface.library", ("torch", "textual")),
+        ("tuiface.faces.library", ("torch", "textual")),
     ],
 )
 def test_importing_loads_nothing_of_another_layer(module: str, absent: tuple[str, ...]) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.fake_engine import FakeEngine
-from tuiface.errors import OutputError, UsageError
-from tuiface.library import Library, read_tags, write_tags
-from tuiface.settings import Settings
-from tuiface.studio import Studio
+from tuiface.core.errors import OutputError, UsageError
+from tuiface.core.settings import Settings
+from tuiface.faces.library import Library, read_tags, write_tags
+from tuiface.faces.studio import Studio
 
 
 @pytest.fixture

@@ -11,15 +11,15 @@ import torch
 from PIL import Image
 
 from tests.conftest import MODEL
-from tests.readers.conftest import attributes_card, write
+from tests.predictors.conftest import attributes_card, write
 from tuiface.benchmarks import quality
 from tuiface.benchmarks.quality import BINS, POPULATION, compare, cover, discriminator_features, measure
 from tuiface.benchmarks.quality_report import write_report
 from tuiface.cli import main
 from tuiface.engine import load_checkpoint
-from tuiface.engine.readers import AttributeReader
-from tuiface.engine.training import head_shards
-from tuiface.engine.training.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
+from tuiface.engine.predictors import AttributeReader
+from tuiface.engine.training.data import head_shards
+from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
 from tuiface.heads import HeadBatch, sample_parameters
 
 COUNT, SIDE = 40, 32

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.fake_engine import FakeEngine
-from tuiface.errors import InputFileError, ModelError, OutputError, UsageError
-from tuiface.face import Face
-from tuiface.provenance import DIGITAL_SOURCE_TYPE, Provenance, read_png, read_saved
-from tuiface.settings import Settings
-from tuiface.studio import Studio
-from tuiface.validation import parse_json
+from tuiface.core.errors import InputFileError, ModelError, OutputError, UsageError
+from tuiface.core.settings import Settings
+from tuiface.core.values import parse_json
+from tuiface.faces.provenance import DIGITAL_SOURCE_TYPE, Provenance, read_png, read_saved
+from tuiface.faces.studio import Face, Studio
 
 
 @pytest.fixture
@@ -113,14 +112,14 @@ def test_saving_again_refuses_before_rendering(studio: Studio, tmp_path: Path) -
 def test_failing_sidecar_takes_the_picture_back(
     studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tuiface.files import write_file as real
+    from tuiface.core.files import write_file as real
 
     def fail_for_json(path: Path, data: bytes, *, force: bool = False) -> None:
         if path.suffix == ".json":
             raise OutputError("disk full")
         real(path, data, force=force)
 
-    monkeypatch.setattr("tuiface.face.write_file", fail_for_json)
+    monkeypatch.setattr("tuiface.faces.studio.write_file", fail_for_json)
     with pytest.raises(OutputError, match="disk full"):
         studio.face(seed=1).save(tmp_path)
     assert os.listdir(tmp_path) == []

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from tests.fake_engine import FakeEngine
-from tuiface.protocol import EngineInfo, Frame, RenderJob
-from tuiface.provenance import encode_png, pixels_digest, read_png, read_saved
-from tuiface.settings import Settings
-from tuiface.studio import Studio
-from tuiface.verification import verify
+from tuiface.core.settings import Settings
+from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob
+from tuiface.faces.provenance import encode_png, pixels_digest, read_png, read_saved
+from tuiface.faces.studio import Studio
+from tuiface.faces.verification import verify
 
 
 class OffByEngine(FakeEngine):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuiface.actions import ACTIONS
-from tuiface.language import FOLDER, LANGUAGES
+from tuiface.core.i18n import FOLDER, LANGUAGES
 
 PACKAGE = Path(__file__).parent.parent / "tuiface"
 PLURAL_FORMS = "nplurals=2; plural=(n != 1);"
@@ -38,7 +38,7 @@ def wanted() -> set[Message]:
 #: introduction.
 def _extra() -> Iterator[Message]:
     from tuiface.directions.groups import GROUPS
-    from tuiface.screens.help import _INTRODUCTION
+    from tuiface.screens.dialogs.help import _INTRODUCTION
     from tuiface.screens.widgets.tab_line import TAB_WORDS
 
     yield (_INTRODUCTION, None)

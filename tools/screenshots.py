@@ -21,13 +21,13 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from tuiface.app import TuifaceApp
-from tuiface.screens.answering import AnsweringScreen
-from tuiface.screens.face import FaceScreen
+from tuiface.core.settings import Settings
+from tuiface.screens.concepts.questionnaire import AnsweringScreen
+from tuiface.screens.dialogs.welcome import remember_welcome
+from tuiface.screens.face.screen import FaceScreen
 from tuiface.screens.models import ModelsScreen
-from tuiface.screens.welcome import remember_welcome
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.widgets.tile_grid import TileGrid
-from tuiface.settings import Settings
 from tuiface.terminal.capabilities import Capabilities
 from tuiface.terminal.mosaic import QUADRANTS
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tuiface.assets import directions_path
-from tuiface.directions.files import read_direction, write_direction
-from tuiface.engine.editing.making import verify_again
-from tuiface.engine.editing.opening import open_attribute_reader
-from tuiface.engine.editing.workshop import Workshop
-from tuiface.errors import EXIT_CHECK_FAILED
-from tuiface.settings import Settings
+from tuiface.core.assets import directions_path
+from tuiface.core.errors import EXIT_CHECK_FAILED
+from tuiface.core.settings import Settings
+from tuiface.directions.direction import read_direction, write_direction
+from tuiface.engine.learning.learn import verify_again
+from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.predictors.registry import open_attribute_reader
 
 DRAWS, SEEDS = 2000, 100
 

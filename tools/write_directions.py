@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tuiface.assets import directions_path, embedded_model_path
 from tuiface.benchmarks.editing import INNER_FACE, PUBLISHED_RANKING
+from tuiface.core.assets import directions_path, embedded_model_path
+from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
-from tuiface.engine.editing.contact import direction_strip
+from tuiface.engine.learning.strips import direction_strip
 from tuiface.engine.loading import open_engine
-from tuiface.engine.local import LocalEngine
-from tuiface.recipe import RegionLock
-from tuiface.settings import Settings
+from tuiface.engine.local_engine import LocalEngine
+from tuiface.faces.recipe import RegionLock
+from tuiface.faces.studio import Studio
 from tuiface.stimuli.cross import cross
-from tuiface.studio import Studio
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "directions.md"

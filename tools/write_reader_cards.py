@@ -14,18 +14,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tuiface.assets import asset_path, embedded_model_path
+from tuiface.core.assets import asset_path, embedded_model_path
+from tuiface.core.regions import REGION_NAMES
 from tuiface.engine import load_checkpoint
 from tuiface.engine.latents import z_from_seed
-from tuiface.engine.readers import Attribute, AttributeReader, ReaderCard, Segmenter
-from tuiface.engine.readers.attributes import ATTRIBUTES_ASSET
-from tuiface.engine.readers.card import VISIBLE_R2
-from tuiface.engine.readers.networks import fit
-from tuiface.engine.readers.segmenter import GROUPS, SEGMENTER_ASSET, colour_regions
-from tuiface.engine.training.data import normalise
-from tuiface.engine.training.head_shards import SHARD_HEADS
+from tuiface.engine.predictors import Attribute, AttributeReader, ReaderCard, Segmenter
+from tuiface.engine.predictors.attributes import ATTRIBUTES_ASSET
+from tuiface.engine.predictors.files import VISIBLE_R2
+from tuiface.engine.predictors.networks import fit
+from tuiface.engine.predictors.segmenter import GROUPS, SEGMENTER_ASSET, colour_regions
+from tuiface.engine.training.data.head_shards import SHARD_HEADS
+from tuiface.engine.training.data.sources import normalise
 from tuiface.engine.training.report import picture_grid
-from tuiface.heads import REGION_NAMES, render_heads, sample_parameters
+from tuiface.heads import render_heads, sample_parameters
 
 DOCS = Path(__file__).parent.parent / "docs"
 _COLUMNS, _SIDE = 8, 128
@@ -40,13 +41,13 @@ def segmenter_text(card: ReaderCard) -> str:
     return f"""\
 # Model card: the segmenter
 
-Says of each pixel of an aligned face whether it shows {", ".join(REGION_NAMES[:-1])} or {REGION_NAMES[-1]}: the regions of `tuiface/heads/regions.py`. Soft, and differentiable in the picture.
+Says of each pixel of an aligned face whether it shows {", ".join(REGION_NAMES[:-1])} or {REGION_NAMES[-1]}: the regions of `tuiface/core/regions.py`. Soft, and differentiable in the picture.
 
 ![Held-out heads, their true regions and the regions found; faces of the embedded model and the regions found](pictures/segmenter.png)
 
 Rows: rendered heads of a population that was not trained on, their true regions, the regions found; generated faces (seeds 0 to 7, psi 0.7), the regions found.
 
-{_facts(card, SEGMENTER_ASSET, "U-Net of convolutions and ReLU (`tuiface/engine/readers/networks.py`)")}
+{_facts(card, SEGMENTER_ASSET, "U-Net of convolutions and ReLU (`tuiface/engine/predictors/networks.py`)")}
 
 ## Figures
 On 512 held-out heads, of the stored half-precision network. IoU is intersection over union over all pixels of all heads; in the mean every region counts alike, however rare, and a region in neither map would be left out.
@@ -86,7 +87,7 @@ def attributes_text(card: ReaderCard) -> str:
 
 Reads {len(card.attributes)} numbers from the picture of an aligned face, in the renderer's units: for directions and for measures. Differentiable in the picture. Its {card.feature_width} pooled features, of mean 0 and deviation 1 over rendered heads, serve `tuiface bench quality`.
 
-{_facts(card, ATTRIBUTES_ASSET, "residual network of convolutions and ReLU (`tuiface/engine/readers/networks.py`)")}
+{_facts(card, ATTRIBUTES_ASSET, "residual network of convolutions and ReLU (`tuiface/engine/predictors/networks.py`)")}
 
 ## Figures
 R2 is the explained variance on 512 held-out heads, of the stored half-precision network, over the heads where the attribute shows: a hairline under a fringe is neither asked for nor counted. For a probability it is Brier's skill score. An attribute counts as *visible* from R2 {VISIBLE_R2} on.
@@ -127,7 +128,7 @@ def _facts(card: ReaderCard, asset: str, architecture: str) -> str:
 | file | `assets/{asset}` (`tuiface.reader/1`), float16, {size:.2f} MB |
 | architecture | {architecture}; pictures of any size are read at {card.resolution} px |
 | data | {training["heads"]} rendered heads of {_populations(training)} held out. No photo of a person, no third-party weights |
-| faults added | softness, grain, block compression, mirror images, shifts, turns and scales (strength {training["misalignment"]}), other colours (strength {training["recasting"]}): `tuiface/engine/training/degradation.py` |
+| faults added | softness, grain, block compression, mirror images, shifts, turns and scales (strength {training["misalignment"]}), other colours (strength {training["recasting"]}): `tuiface/engine/training/data/degradation.py` |
 | training | {int(training["images"]):,} pictures in batches of {training["batch"]}; AdamW with a cosine from {training["learning_rate"]}{_parts(training)}, weight decay {training["weight_decay"]}; the average of the weights ships; {training["precision"]}; {training["minutes"]} minutes on a share of one processor core |
 | licence | {card.licence} |"""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tuiface.library import Tags
-from tuiface.provenance import Provenance
-from tuiface.recipe import Recipe
-from tuiface.validation import Value
+from tuiface.core.values import Value
+from tuiface.faces.library import Tags
+from tuiface.faces.provenance import Provenance
+from tuiface.faces.recipe import Recipe
 
 FOLDER = Path(__file__).parent.parent / "tuiface" / "schemas"
 FORMATS: dict[str, type[Value]] = {"recipe-1": Recipe, "provenance-1": Provenance, "tags-1": Tags}

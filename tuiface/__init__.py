@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import os
 
-    from tuiface.studio import Studio
+    from tuiface.faces.studio import Studio
 
 __version__ = "0.1.0"
 
@@ -27,11 +27,11 @@ def open(model: str | os.PathLike[str] | None = None, device: str | None = None)
     """A studio with its engine in this process; use it as a context manager.
 
     model: a checkpoint; None takes the one in the settings, else the embedded one. device: "auto", "cpu" or "cuda".
-    Raises ModelError or EngineError (`tuiface.errors`).
+    Raises ModelError or EngineError (`tuiface.core.errors`).
     """
+    from tuiface.core.settings import load_settings
     from tuiface.engine.loading import open_engine
-    from tuiface.settings import load_settings
-    from tuiface.studio import Studio
+    from tuiface.faces.studio import Studio
 
     settings = load_settings({"model": None if model is None else str(model), "device": device})
     return Studio(open_engine(settings), settings)

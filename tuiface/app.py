@@ -21,13 +21,14 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from tuiface.actions import Action, Place, ScreenPlace
-from tuiface.errors import EXIT_DONE, EngineError, TuifaceError, UsageError, nearest, quoted
-from tuiface.language import choose_language, tr, trn, use_language
+from tuiface.core.errors import EXIT_DONE, EngineError, TuifaceError, UsageError, nearest, quoted
+from tuiface.core.i18n import choose_language, tr, trn, use_language
 from tuiface.screens.bindings import bindings_at, handler
 from tuiface.screens.engine_link import EngineFactory, EngineLink, resident_or_private_engine
-from tuiface.screens.face import FaceScreen
+from tuiface.screens.face.screen import FaceScreen
+from tuiface.screens.face.summary import home_relative, source_text
 from tuiface.screens.garbage import collect_again
-from tuiface.screens.job_runner import JobRunner
+from tuiface.screens.jobs.runner import JobRunner
 from tuiface.screens.log_file import log_to
 from tuiface.screens.messages import (
     EngineFailed,
@@ -42,19 +43,18 @@ from tuiface.screens.messages import (
     WorkFailed,
     WorkFinished,
 )
-from tuiface.screens.places import make_screen
+from tuiface.screens.registry import make_screen
 from tuiface.screens.resumption import Resumption
 from tuiface.screens.session import Session
-from tuiface.screens.summary import home_relative, source_text
 from tuiface.screens.themes import DEFAULT_THEME, THEMES, keep_theme, last_theme
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.capabilities import Capabilities
 from tuiface.terminal.private_api import add_bindings, send_truecolor, terminal_size
 from tuiface.terminal.startup import capabilities_of
-from tuiface.terminal.wire import Wire
+from tuiface.terminal.writer import Wire
 
 if TYPE_CHECKING:
-    from tuiface.settings import Settings
+    from tuiface.core.settings import Settings
     from tuiface.terminal.probe import Probe
 
 log = logging.getLogger("tuiface")
@@ -268,7 +268,7 @@ class TuifaceApp(App[None]):
         return self._shown
 
     def _greet(self) -> None:
-        from tuiface.screens.welcome import Welcome, is_first_run, remember_welcome
+        from tuiface.screens.dialogs.welcome import Welcome, is_first_run, remember_welcome
 
         if is_first_run(self.session.settings.state):
             remember_welcome(self.session.settings.state)
@@ -289,7 +289,7 @@ class TuifaceApp(App[None]):
 
     def action_help(self) -> None:
         """Show all keys."""
-        from tuiface.screens.help import HelpScreen
+        from tuiface.screens.dialogs.help import HelpScreen
 
         if isinstance(self.screen, WorkScreen):
             actions = self.session.actions.on_screen(self.screen.PLACE)
@@ -304,7 +304,7 @@ class TuifaceApp(App[None]):
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """An SVG of the cells, with pictures as such."""
-        from tuiface.files import make_folder, write_file
+        from tuiface.core.files import make_folder, write_file
 
         with self.wire.cells_only():
             text = self.export_screenshot(title="tuiface")

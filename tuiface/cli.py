@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from tuiface import __version__
-from tuiface.errors import EXIT_DONE, EXIT_INTERRUPTED, EngineError, TuifaceError, UsageError, nearest, quoted
+from tuiface.core.errors import EXIT_DONE, EXIT_INTERRUPTED, EngineError, TuifaceError, UsageError, nearest, quoted
 
 DESCRIPTION = """\
 Make and edit faces for memory research: StyleGAN2, offline, by keyboard in the terminal.
@@ -149,7 +149,7 @@ def _run(arguments: list[str]) -> int:
 def _open_interface(args: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the interface needs a terminal", "without one, use a command: tuiface render --help")
-    from tuiface.commands.session import settings_from
+    from tuiface.commands.common import settings_from
     from tuiface.screens.garbage import put_off_collecting
     from tuiface.terminal.probe import Probe, given_environment
 

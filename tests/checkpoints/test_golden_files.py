@@ -11,7 +11,7 @@ import pytest
 import rfc8785
 
 from tuiface.engine.checkpoints import Tensors, network_digest, open_native_header, read_checkpoint, write_native
-from tuiface.engine.config import config_to_json
+from tuiface.engine.networks.config import config_to_json
 
 from .golden import NAMES, NVIDIA_NAMES, ROSINALITY_NAMES, golden
 from .writers import rosinality_generator

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints import inspect_checkpoint, open_native_header, read_checkpoint
-from tuiface.errors import ModelError
 
 from .attacks import MARKER, attacks
 from .golden import HOSTILE, HOSTILE_FACTS

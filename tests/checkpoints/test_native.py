@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from tuiface.core.errors import ModelError, OutputError
 from tuiface.engine.checkpoints import (
     CheckpointContents,
     GeneratorTensors,
@@ -20,7 +21,6 @@ from tuiface.engine.checkpoints import (
     read_checkpoint,
     write_native,
 )
-from tuiface.errors import ModelError, OutputError
 
 from .conftest import SavePickle
 from .golden import golden

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints import Tensors, read_checkpoint
-from tuiface.errors import ModelError
 
 from .conftest import SavePickle
 from .pickles import numpy_scalar, tensor

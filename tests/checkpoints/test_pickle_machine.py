@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.budget import Limits, Meter
-from tuiface.engine.checkpoints.census import Census
+from tuiface.engine.checkpoints.inventory import Census
 from tuiface.engine.checkpoints.pickle_machine import PickleMachine, UnorderedItems
-from tuiface.errors import ModelError
 
 KEYS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=300)
 SCALARS = KEYS | st.floats(allow_nan=False) | st.binary(max_size=600) | st.integers(-(2**127), 2**127 - 1)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints import read_checkpoint
-from tuiface.errors import ModelError
 
 from .pickles import Call, Named
 from .writers import (

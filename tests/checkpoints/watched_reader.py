@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints import inspect_checkpoint, read_checkpoint
-from tuiface.errors import ModelError
 
 from .golden import golden
 

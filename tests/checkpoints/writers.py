@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuiface.engine.checkpoints.architecture import discriminator_shapes, generator_shapes
-from tuiface.engine.config import DiscriminatorConfig, GeneratorConfig, block_resolutions
+from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig, block_resolutions
 
 from .pickles import Call, Named, numpy_array, numpy_scalar, tensor
 

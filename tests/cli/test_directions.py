@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.conftest import MODEL
 from tuiface.cli import main
-from tuiface.errors import EXIT_DONE, EXIT_INPUT, EXIT_MODEL, EXIT_USAGE
+from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, EXIT_MODEL, EXIT_USAGE
 
 
 @pytest.fixture(autouse=True)

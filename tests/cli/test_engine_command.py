@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import MODEL
 from tuiface.cli import main
-from tuiface.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_USAGE
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_USAGE
 
 
 @pytest.fixture(autouse=True)

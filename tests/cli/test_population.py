@@ -11,16 +11,16 @@ import torch
 
 from tests.conftest import MODEL
 from tuiface.cli import main
+from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, EXIT_MODEL, EXIT_USAGE, InputFileError, ModelError, UsageError
+from tuiface.core.settings import Settings
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.populations import NamedPopulation, Populations
-from tuiface.engine.editing.choosing import mean_of_readings
-from tuiface.engine.editing.workshop import Workshop
 from tuiface.engine.latents import recipe_ws
+from tuiface.engine.learning.conditional_mean import mean_of_readings
+from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.loading import load_checkpoint
-from tuiface.errors import EXIT_DONE, EXIT_INPUT, EXIT_MODEL, EXIT_USAGE, InputFileError, ModelError, UsageError
-from tuiface.provenance import read_face
-from tuiface.recipe import ModelRef, Recipe, SeedSource, Truncation
-from tuiface.settings import Settings
+from tuiface.faces.provenance import read_face
+from tuiface.faces.recipe import ModelRef, Recipe, SeedSource, Truncation
 
 REF = ModelRef(sha256="a" * 64, name="a")
 

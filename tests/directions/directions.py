@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tuiface.directions.direction import Direction, DirectionHeader
-from tuiface.recipe import ModelRef
+from tuiface.faces.recipe import ModelRef
 
 MODEL = ModelRef(sha256="e" * 64, name="fake")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.directions.directions import MODEL, make_direction
+from tuiface.core.errors import ModelError, OutputError
 from tuiface.directions.catalogue import Catalogue
-from tuiface.directions.files import write_direction
-from tuiface.errors import ModelError, OutputError
-from tuiface.recipe import ModelRef
+from tuiface.directions.direction import write_direction
+from tuiface.faces.recipe import ModelRef
 
 OTHER = ModelRef(sha256="a" * 64, name="other")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.directions.directions import make_direction
-from tuiface.directions.files import decode_direction, encode_direction, read_direction, write_direction
-from tuiface.errors import InputFileError, OutputError
+from tuiface.core.errors import InputFileError, OutputError
+from tuiface.directions.direction import decode_direction, encode_direction, read_direction, write_direction
 
 
 @given(array=arrays(np.float32, (3, 4), elements=st.floats(-10, 10, width=32)), rows=st.sampled_from([None, (0, 2)]))

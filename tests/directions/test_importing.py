@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from tuiface.core.errors import InputFileError, ModelError, UsageError
 from tuiface.directions.importing import as_step, chosen_array, read_numpy_arrays
 from tuiface.directions.legacy import FIRST_SYSTEM, LATER_SYSTEM, converted_amount, legacy_direction
 from tuiface.engine.checkpoints import read_arrays
-from tuiface.errors import InputFileError, ModelError, UsageError
 
 
 @pytest.mark.parametrize("shape", [(6,), (1, 6), (4, 6), (1, 4, 6)])

@@ -9,16 +9,15 @@ import pytest
 
 from tests.directions.directions import MODEL, make_direction
 from tuiface.cli import build_parser
-from tuiface.commands.directions_discovery import METHODS as METHODS_OF_THE_COMMAND
-from tuiface.directions.answers_file import AnswersFile, answers_path, kept_answers
+from tuiface.commands.discovery import METHODS as METHODS_OF_THE_COMMAND
+from tuiface.core.errors import InputFileError, ModelError, OutputError, UsageError
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Labels
 from tuiface.directions.groups import GROUPS, group_of
-from tuiface.directions.orders import METHODS, SearchOrder, parse_search, search_words
-from tuiface.directions.questionnaire import Questionnaire, standardised
+from tuiface.directions.questionnaire import AnswersFile, Questionnaire, answers_path, kept_answers, standardised
 from tuiface.directions.vocabulary import labels_from, labels_of
-from tuiface.errors import InputFileError, ModelError, OutputError, UsageError
-from tuiface.screens.inquiry import POOL
+from tuiface.engine_api.requests import METHODS, SearchOrder, parse_search, search_words
+from tuiface.screens.concepts.questionnaire_session import POOL
 
 LABELS = Labels(en=("cold", "warm"), es=("frío", "cálido"))
 

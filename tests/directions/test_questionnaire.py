@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiface.directions.linear import conditional_step, cosine, fit_linear, ridge_slopes
+from tuiface.core.errors import UsageError
 from tuiface.directions.questionnaire import MIN_ANSWERS, Answer, Answers, Questionnaire, wilson_interval
-from tuiface.errors import UsageError
-from tuiface.recipe import ModelRef
+from tuiface.directions.regression import conditional_step, cosine, fit_linear, ridge_slopes
+from tuiface.faces.recipe import ModelRef
 
 POOL, COMPONENTS = 400, 24
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tuiface.core.errors import InputFileError, TuifaceError, UsageError
 from tuiface.directions.ratings import read_ratings
-from tuiface.errors import InputFileError, TuifaceError, UsageError
 
 
 def write(path: Path, noise: float, raters: int = 5, faces: int = 40) -> np.ndarray:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from tuiface.engine.config import DiscriminatorConfig, GeneratorConfig
-from tuiface.engine.discriminator import Discriminator
-from tuiface.engine.generator import Generator, SynthesisLayer
+from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
+from tuiface.engine.networks.discriminator import Discriminator
+from tuiface.engine.networks.generator import Generator, SynthesisLayer
 
 
 def small_generator(

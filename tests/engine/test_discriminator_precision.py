@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from tuiface.engine.config import DiscriminatorConfig
-from tuiface.engine.discriminator import Discriminator
+from tuiface.engine.networks.config import DiscriminatorConfig
+from tuiface.engine.networks.discriminator import Discriminator
 
 
 def test_bfloat16_reaches_the_convolutions_and_logits_stay_float32() -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.engine.networks import small_generator
-from tuiface.engine.config import GeneratorConfig
-from tuiface.engine.generator import Generator
+from tuiface.engine.networks.config import GeneratorConfig
+from tuiface.engine.networks.generator import Generator
 
 
 def test_psi_zero_gives_w_avg() -> None:

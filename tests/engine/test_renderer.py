@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from tests.conftest import CHECKPOINTS, MODEL
-from tuiface.engine.editing.editor import Rendered
+from tuiface.core.errors import EngineError, ModelError, TuifaceError, UsageError
+from tuiface.core.settings import Settings
+from tuiface.engine.edits.editor import Rendered
 from tuiface.engine.loading import open_engine
-from tuiface.engine.local import LocalEngine
-from tuiface.errors import EngineError, ModelError, TuifaceError, UsageError
-from tuiface.protocol import Engine, RenderJob
-from tuiface.recipe import (
+from tuiface.engine.local_engine import LocalEngine
+from tuiface.engine_api.protocol import Engine, RenderJob
+from tuiface.faces.recipe import (
     ChannelEdit,
     DirectionEdit,
     LatentSource,
@@ -27,7 +28,6 @@ from tuiface.recipe import (
     StyleMix,
     Truncation,
 )
-from tuiface.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +65,8 @@ def test_same_recipe_same_bytes_also_after_others(engine: LocalEngine, recipe: R
 def test_same_recipe_same_bytes_in_another_process(engine: LocalEngine, recipe: Recipe, shared_cache: Path) -> None:
     code = (
         "import sys, hashlib; from pathlib import Path\n"
-        "from tuiface.engine.loading import open_engine; from tuiface.settings import Settings\n"
-        "from tuiface.recipe import Recipe; from tuiface.protocol import RenderJob\n"
+        "from tuiface.engine.loading import open_engine; from tuiface.core.settings import Settings\n"
+        "from tuiface.faces.recipe import Recipe; from tuiface.engine_api.protocol import RenderJob\n"
         "e = open_engine(Settings(model=Path(sys.argv[1]), device='cpu', cache=Path(sys.argv[2])))\n"
         "frame = e.render(RenderJob(Recipe.from_json(sys.argv[3])))\n"
         "print(hashlib.sha256(frame.pixels.tobytes()).hexdigest())"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tests.engine.networks import small_discriminator, small_generator
 from tuiface.benchmarks.textbook import textbook_synthesis
-from tuiface.engine import ops
+from tuiface.engine.networks import ops
 
 
 def assert_close(a: Tensor, b: Tensor) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints import inspect_checkpoint, network_digest, open_native_header, read_checkpoint
 from tuiface.engine.checkpoints.architecture import (
     check_discriminator_config,
@@ -13,7 +14,6 @@ from tuiface.engine.checkpoints.architecture import (
     discriminator_shapes,
     generator_shapes,
 )
-from tuiface.errors import ModelError
 
 
 def check_any_file(path: Path) -> bool:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tuiface.errors import OutputError, UsageError
-from tuiface.heads import REGION_COLOURS, REGION_NAMES, HeadParameters, render_heads, sample_parameters, write_dataset
+from tuiface.core.errors import OutputError, UsageError
+from tuiface.core.regions import REGION_COLOURS, REGION_NAMES
+from tuiface.heads import HeadParameters, render_heads, sample_parameters, write_dataset
 
 
 def test_a_dataset_can_be_rendered_again_from_its_labels(tmp_path: Path) -> None:

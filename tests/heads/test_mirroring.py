@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from tuiface.heads import render_heads, sample_parameters
-from tuiface.heads.mirroring import SIDED, mirrored
+from tuiface.heads.sampling.parameters import SIDED, mirrored
 
 
 def test_mirrored_parameters_render_the_mirrored_picture() -> None:

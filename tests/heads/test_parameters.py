@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from tuiface.errors import UsageError
+from tuiface.core.errors import UsageError
 from tuiface.heads import (
     COLUMN,
     ENCODING,

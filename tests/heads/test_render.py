@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from tuiface.errors import UsageError
-from tuiface.heads import HeadBatch, HeadParameters, Region, concatenate, render_heads, sample_parameters
-from tuiface.heads.camera import aim_camera, rotate_about_neck
-from tuiface.heads.chart import build_chart
-from tuiface.heads.head import build_head
-from tuiface.heads.look import resolve
-from tuiface.heads.skin import skin_colour
+from tuiface.core.errors import UsageError
+from tuiface.core.regions import Region
+from tuiface.heads import HeadBatch, HeadParameters, concatenate, render_heads, sample_parameters
+from tuiface.heads.geometry.chart import build_chart
+from tuiface.heads.geometry.head import build_head
+from tuiface.heads.sampling.look import resolve
+from tuiface.heads.shading.camera import aim_camera, rotate_about_neck
+from tuiface.heads.shading.skin import skin_colour
 
 RESOLUTION = 64
 

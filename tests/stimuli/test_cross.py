@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from tests.fake_engine import FakeEngine
-from tuiface.errors import OutputError, UsageError
-from tuiface.library import Library, read_tags
-from tuiface.provenance import read_saved
-from tuiface.recipe import LatentSource
-from tuiface.settings import Settings
+from tuiface.core.errors import OutputError, UsageError
+from tuiface.core.settings import Settings
+from tuiface.faces.library import Library, read_tags
+from tuiface.faces.provenance import read_saved
+from tuiface.faces.recipe import LatentSource
+from tuiface.faces.studio import Studio
 from tuiface.stimuli.cross import cross, save_cross
 from tuiface.stimuli.series import Cancelled
-from tuiface.studio import Studio
 
 
 @pytest.fixture

@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 
 from tests.fake_engine import FakeEngine
-from tuiface.errors import OutputError, UsageError
-from tuiface.library import Library, read_tags
-from tuiface.provenance import read_saved
-from tuiface.recipe import LatentSource
-from tuiface.settings import Settings
+from tuiface.core.errors import OutputError, UsageError
+from tuiface.core.settings import Settings
+from tuiface.faces.library import Library, read_tags
+from tuiface.faces.provenance import read_saved
+from tuiface.faces.recipe import LatentSource
+from tuiface.faces.studio import Studio
 from tuiface.stimuli.morph import SPACES, Morph, Space, series_name
 from tuiface.stimuli.neighbours import draw_z, neighbours
 from tuiface.stimuli.series import Cancelled, gif_bytes, mp4_bytes, save_series
 from tuiface.stimuli.swap import default_rows, swap
-from tuiface.studio import Studio
 
 
 @pytest.fixture

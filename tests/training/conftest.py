@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from tuiface.engine.training import RunLimits, TrainingSettings
-from tuiface.engine.training.settings import AdversarialSettings, AugmentSettings, NetworkSettings
+from tuiface.engine.training.gan.settings import AdversarialSettings, AugmentSettings, NetworkSettings
 
 RESOLUTION = 8
 

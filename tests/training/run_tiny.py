@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.training.conftest import tiny_limits, tiny_settings
 from tuiface.engine.training import FILE_NAME, train
-from tuiface.engine.training.adversarial import AdversarialStage
+from tuiface.engine.training.gan.adversarial import AdversarialStage
 
 
 def main(data: Path, out: Path, pause: float) -> None:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tuiface.engine.training.attribute_targets import TARGETS, mirrored, target_values, yes_or_no
-from tuiface.engine.training.attribute_training import explained_variance
+from tuiface.engine.training.predictors.attributes import (
+    TARGETS,
+    explained_variance,
+    mirrored,
+    target_values,
+    yes_or_no,
+)
 from tuiface.heads import LABELS, HeadParameters, labels, sample_parameters
 
 NAMES = [target.name for target in TARGETS]

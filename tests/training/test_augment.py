@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tuiface.engine.training.augment import (
+from tuiface.engine.training.gan.augment import (
     adjust_probability,
     augment,
     blit,
@@ -17,7 +17,7 @@ from tuiface.engine.training.augment import (
     recolour,
     warp,
 )
-from tuiface.engine.training.chance import Chance
+from tuiface.engine.training.rng import Chance
 
 Transformation = Callable[[Tensor, float, Chance], Tensor]
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from tuiface.engine.config import GeneratorConfig
-from tuiface.engine.generator import Generator
-from tuiface.engine.readers.attributes import PROBABILITY
-from tuiface.engine.training.attribute_targets import TARGETS, target_values
-from tuiface.engine.training.carrying import Carrying, carry, least_steps
-from tuiface.engine.training.distillation import style_metric
+from tuiface.engine.networks.config import GeneratorConfig
+from tuiface.engine.networks.generator import Generator
+from tuiface.engine.predictors.attributes import PROBABILITY
+from tuiface.engine.training.gan.distillation import style_metric
+from tuiface.engine.training.gan.label_injection import Carrying, carry, least_steps
+from tuiface.engine.training.predictors.attributes import TARGETS, target_values
 from tuiface.heads import HeadParameters, sample_parameters
 
 NAMES = ("smile", "mouth_open", "glasses")

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from tuiface.cli import Parser, common_flags
 from tuiface.commands import train
+from tuiface.core.errors import EXIT_DONE, InputFileError, OutputError, TuifaceError, UsageError
 from tuiface.engine.checkpoints import open_native_header
-from tuiface.engine.discriminator import Discriminator
+from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.training import FILE_NAME, choose_precision, read_header, recommended_settings
 from tuiface.engine.training.precision import time_step
-from tuiface.errors import EXIT_DONE, InputFileError, OutputError, TuifaceError, UsageError
 
 TINY = ("--channel-base", "64", "--channel-max", "8", "--batch", "8", "--precision", "float32", "--threads", "1")
 

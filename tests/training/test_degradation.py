@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tuiface.engine.training.chance import Chance
-from tuiface.engine.training.degradation import compress, degrade, grain, misalign, recast, soften
+from tuiface.engine.training.data.degradation import compress, degrade, grain, misalign, recast, soften
+from tuiface.engine.training.rng import Chance
 
 
 def pictures(count: int = 32, side: int = 32) -> torch.Tensor:

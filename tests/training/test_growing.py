@@ -6,12 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tuiface.engine import ops
-from tuiface.engine.config import DiscriminatorConfig, GeneratorConfig
-from tuiface.engine.discriminator import Discriminator
-from tuiface.engine.generator import Generator
-from tuiface.engine.training.growing import FadingDiscriminator, transfer_discriminator, transfer_generator
-from tuiface.errors import ModelError
+from tuiface.core.errors import ModelError
+from tuiface.engine.networks import ops
+from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
+from tuiface.engine.networks.discriminator import Discriminator
+from tuiface.engine.networks.generator import Generator
+from tuiface.engine.training.gan.growing import FadingDiscriminator, transfer_discriminator, transfer_generator
 
 CHANNELS = (8, 8, 6, 4)
 

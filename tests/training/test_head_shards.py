@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tuiface.engine.training import head_shards
-from tuiface.engine.training.head_shards import HeadShard, ShardKey, open_shard, render_shard
-from tuiface.engine.training.head_workers import HeadWorkers
-from tuiface.errors import EngineError
+from tuiface.core.errors import EngineError
+from tuiface.engine.training.data import head_shards
+from tuiface.engine.training.data.head_shards import HeadShard, ShardKey, open_shard, render_shard
+from tuiface.engine.training.data.head_workers import HeadWorkers
 from tuiface.heads import render_heads, sample_parameters
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tuiface.engine.readers.attributes import AttributeReader
-from tuiface.engine.training.losses import (
+from tuiface.engine.predictors.attributes import AttributeReader
+from tuiface.engine.training.gan.losses import (
     discriminator_loss,
     feature_distance,
     generator_loss,

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tuiface.engine.training.metrics import diversity, overfitting, patch_swd
+from tuiface.engine.training.gan.evaluation import diversity, overfitting, patch_swd
 
 
 def pictures(seed: int, count: int = 64, side: int = 32) -> torch.Tensor:

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from tests.training.conftest import tiny_limits
-from tuiface.engine.training import head_data, head_shards
-from tuiface.engine.training.head_data import HeadData
-from tuiface.engine.training.head_shards import ShardKey, render_shard
-from tuiface.engine.training.settings import TrainingSettings
-from tuiface.heads.mirroring import SIDED, mirrored
-from tuiface.heads.sampling import draw_streams
+from tuiface.engine.training.data import head_data, head_shards
+from tuiface.engine.training.data.head_data import HeadData
+from tuiface.engine.training.data.head_shards import ShardKey, render_shard
+from tuiface.engine.training.gan.settings import TrainingSettings
+from tuiface.heads.sampling.parameters import SIDED, mirrored
+from tuiface.heads.sampling.priors import draw_streams
 
 Z_DIM = 120
 

@@ -12,17 +12,26 @@ from torch import Tensor
 
 from tests.training.conftest import RESOLUTION, tiny_limits, tiny_settings
 from tests.training.test_resume import assert_same_run, read_log
-from tuiface.engine.training import FILE_NAME, TrainingSettings, distillation, read_header, train
-from tuiface.engine.training.distillation import style_metric
-from tuiface.engine.training.head_latents import head_latents
-from tuiface.engine.training.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
-from tuiface.engine.training.paired import Anchors, region_weights, regression_loss, resolution_at
-from tuiface.engine.training.settings import HEADS, AdversarialSettings, NetworkSettings, PairedSettings, RunLimits
-from tuiface.engine.training.state import TrainingState
-from tuiface.engine.training.trainer import Trainer
-from tuiface.errors import EngineError, InputFileError, UsageError
-from tuiface.heads import HeadBatch, Region, sample_parameters, sampling
-from tuiface.heads.sampling import draw_streams
+from tuiface.core.errors import EngineError, InputFileError, UsageError
+from tuiface.core.regions import Region
+from tuiface.engine.training import FILE_NAME, TrainingSettings, read_header, train
+from tuiface.engine.training.data.head_data import head_latents
+from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
+from tuiface.engine.training.gan import distillation
+from tuiface.engine.training.gan.distillation import style_metric
+from tuiface.engine.training.gan.paired import Anchors, region_weights, regression_loss, resolution_at
+from tuiface.engine.training.gan.settings import (
+    HEADS,
+    AdversarialSettings,
+    NetworkSettings,
+    PairedSettings,
+    RunLimits,
+)
+from tuiface.engine.training.gan.state import TrainingState
+from tuiface.engine.training.gan.trainer import Trainer
+from tuiface.heads import HeadBatch, sample_parameters
+from tuiface.heads.sampling import priors
+from tuiface.heads.sampling.priors import draw_streams
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +84,13 @@ def test_latents_know_every_draw_of_the_sampler() -> None:
 def test_latents_cover_all_streams_that_the_sampler_draws_from(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
     for function in ("uniforms", "normals"):
-        original = getattr(sampling, function)
+        original = getattr(priors, function)
 
         def listen(seeds: Tensor, stream: str, *rest: object, original: Callable[..., Tensor] = original) -> Tensor:
             drawn.append(stream)
             return original(seeds, stream, *rest)
 
-        monkeypatch.setattr(sampling, function, listen)
+        monkeypatch.setattr(priors, function, listen)
     sample_parameters(2, seed=0)
     assert set(draw_streams()) == set(drawn)
 

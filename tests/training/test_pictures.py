@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 
 from tests.training.conftest import RESOLUTION, write_pictures
-from tuiface.engine.training.pictures import PictureData
-from tuiface.errors import InputFileError, TuifaceError
+from tuiface.core.errors import InputFileError, TuifaceError
+from tuiface.engine.training.data.pictures import PictureData
 
 
 def open_data(source: Path) -> PictureData:

@@ -13,16 +13,17 @@ import pytest
 import torch
 
 from tuiface.cli import main
-from tuiface.engine.readers import AttributeReader, Segmenter
+from tuiface.core.errors import EngineError, UsageError
+from tuiface.core.regions import REGION_NAMES, Region
+from tuiface.engine.predictors import AttributeReader, Segmenter
 from tuiface.engine.training import RunLimits
-from tuiface.engine.training.data import normalise
-from tuiface.engine.training.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, write_shard
-from tuiface.engine.training.reader_settings import ReaderSettings, recommended_reader
-from tuiface.engine.training.reader_start import open_reader_start
-from tuiface.engine.training.reader_training import ReaderTraining, rate, train_reader
-from tuiface.engine.training.segmenter_training import mean_iou, region_ious, segmentation_loss
-from tuiface.errors import EngineError, UsageError
-from tuiface.heads import REGION_NAMES, HeadBatch, Region, sample_parameters
+from tuiface.engine.training.data.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, write_shard
+from tuiface.engine.training.data.sources import normalise
+from tuiface.engine.training.predictors.segmenter import mean_iou, region_ious, segmentation_loss
+from tuiface.engine.training.predictors.settings import ReaderSettings, recommended_reader
+from tuiface.engine.training.predictors.training import ReaderTraining, rate, train_reader
+from tuiface.engine.training.predictors.warm_start import open_reader_start
+from tuiface.heads import HeadBatch, sample_parameters
 
 SIDE = 32
 

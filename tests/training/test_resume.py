@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.conftest import tiny_limits, tiny_settings, write_pictures
+from tuiface.core.errors import InputFileError, OutputError, UsageError
 from tuiface.engine.training import FILE_NAME, read_header, train
-from tuiface.engine.training.settings import AdversarialSettings
-from tuiface.errors import InputFileError, OutputError, UsageError
+from tuiface.engine.training.gan.settings import AdversarialSettings
 
 _TIMES = ("seconds", "images_per_s")
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from tests.training.conftest import tiny_settings
-from tuiface.engine.training.adversarial import generator_ramp
-from tuiface.engine.training.settings import AdversarialSettings
-from tuiface.engine.training.state import TrainingState
-from tuiface.engine.training.trainer import _hand_over
+from tuiface.engine.training.gan.adversarial import generator_ramp
+from tuiface.engine.training.gan.settings import AdversarialSettings
+from tuiface.engine.training.gan.state import TrainingState
+from tuiface.engine.training.gan.trainer import _hand_over
 
 
 def stepped(parameter: torch.nn.Parameter, steps: int) -> torch.optim.Adam:

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tests.training.conftest import tiny_settings
-from tuiface.engine.generator import Generator
-from tuiface.engine.training.state import TrainingState
-from tuiface.engine.training.stretching import stretched
+from tuiface.engine.networks.generator import Generator
+from tuiface.engine.training.gan.export import stretched
+from tuiface.engine.training.gan.state import TrainingState
 
 
 @pytest.fixture

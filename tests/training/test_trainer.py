@@ -15,15 +15,15 @@ from tests.training.conftest import RESOLUTION, tiny_limits, tiny_settings, writ
 from tests.training.test_resume import read_log
 from tuiface.engine import load_checkpoint
 from tuiface.engine.training import FILE_NAME, open_start, train
-from tuiface.engine.training.data import normalise
-from tuiface.engine.training.evaluation import Evaluation
-from tuiface.engine.training.pictures import PictureData
+from tuiface.engine.training.data.pictures import PictureData
+from tuiface.engine.training.data.sample_order import SampleOrder
+from tuiface.engine.training.data.sources import normalise
+from tuiface.engine.training.gan.evaluation import Evaluation
+from tuiface.engine.training.gan.settings import AdversarialSettings, AugmentSettings
+from tuiface.engine.training.gan.snapshots import read_networks
+from tuiface.engine.training.gan.state import TrainingState
+from tuiface.engine.training.gan.trainer import MODEL_NAME
 from tuiface.engine.training.report import Report
-from tuiface.engine.training.sample_order import SampleOrder
-from tuiface.engine.training.settings import AdversarialSettings, AugmentSettings
-from tuiface.engine.training.snapshots import read_networks
-from tuiface.engine.training.state import TrainingState
-from tuiface.engine.training.trainer import MODEL_NAME
 
 
 def test_a_tiny_run_learns_a_trivial_data_set(pictures: Path, tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from textual.widgets._toast import Toast
 
 from tests.tui.fake_engine import FakeEngine
 from tuiface.app import TuifaceApp
-from tuiface.recipe import Recipe
-from tuiface.screens.face import FaceScreen
-from tuiface.screens.summary import summarize
-from tuiface.screens.welcome import remember_welcome
+from tuiface.core.settings import Settings
+from tuiface.faces.recipe import Recipe
+from tuiface.screens.dialogs.welcome import remember_welcome
+from tuiface.screens.face.screen import FaceScreen
+from tuiface.screens.face.summary import summarize
 from tuiface.screens.widgets.face_panel import FacePanel
 from tuiface.screens.widgets.face_view import FaceView
-from tuiface.settings import Settings
 from tuiface.terminal.capabilities import Capabilities
 
 Adjust = Callable[[FakeEngine], object]

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from tests.tui.fake_engine import INFO
-from tuiface.directions.direction import Direction, DirectionHeader, DirectionOrigin
-from tuiface.directions.files import write_direction
+from tuiface.core.settings import Settings
+from tuiface.directions.direction import Direction, DirectionHeader, DirectionOrigin, write_direction
 from tuiface.directions.vocabulary import labels_of
-from tuiface.settings import Settings
 
 NAMES = ("smile", "mouth_open", "yaw", "eye_opening", "hair_curl", "trustworthy")
 

@@ -10,14 +10,13 @@ import numpy as np
 
 from tests.fake_engine import FakeEngine as SmallEngine
 from tests.fake_engine import fake_directions
+from tuiface.core.errors import EngineError, TuifaceError
+from tuiface.core.settings import Settings
 from tuiface.directions.direction import Direction
-from tuiface.directions.orders import Order
-from tuiface.errors import EngineError, TuifaceError
-from tuiface.face_orders import FaceOrder, FoundFace
-from tuiface.protocol import EngineInfo, Frame, RenderJob
-from tuiface.recipe import ModelRef, Recipe, SeedSource
-from tuiface.resident.shared_jobs import SharedJobs
-from tuiface.settings import Settings
+from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob
+from tuiface.engine_api.requests import FaceOrder, FoundFace, Order
+from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
+from tuiface.service.job_client import SharedJobs
 
 INFO = replace(
     SmallEngine(resolution=256).info(),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.tui.fake_engine import FakeEngine
 from tuiface.app import TuifaceApp
-from tuiface.screens.welcome import remember_welcome
-from tuiface.settings import load_settings
+from tuiface.core.settings import load_settings
+from tuiface.screens.dialogs.welcome import remember_welcome
 from tuiface.terminal.probe import Probe, given_environment
 from tuiface.terminal.startup import capabilities_of
 

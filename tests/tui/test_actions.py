@@ -22,20 +22,20 @@ from tuiface.actions import (
 )
 from tuiface.app import TuifaceApp
 from tuiface.cli import build_parser
-from tuiface.errors import UsageError
-from tuiface.recipe import LatentSource, ModelRef, Noise, Recipe, SeedSource, StyleMix, Truncation
-from tuiface.screens.answering import AnsweringScreen
+from tuiface.core.errors import UsageError
+from tuiface.core.settings import Settings
+from tuiface.faces.recipe import LatentSource, ModelRef, Noise, Recipe, SeedSource, StyleMix, Truncation
 from tuiface.screens.bindings import bindings_at, handler
-from tuiface.screens.concepts import ConceptsScreen
+from tuiface.screens.concepts.questionnaire import AnsweringScreen
+from tuiface.screens.concepts.screen import ConceptsScreen
 from tuiface.screens.explore import ExploreScreen
-from tuiface.screens.face import FaceScreen
-from tuiface.screens.face_steps import STEPS
-from tuiface.screens.jobs import JobsScreen
-from tuiface.screens.library import LibraryScreen
+from tuiface.screens.face.face_actions import STEPS
+from tuiface.screens.face.screen import FaceScreen
+from tuiface.screens.jobs.screen import JobsScreen
+from tuiface.screens.library.screen import LibraryScreen
 from tuiface.screens.mix import MixScreen
 from tuiface.screens.models import ModelsScreen
 from tuiface.screens.morph import MorphScreen
-from tuiface.settings import Settings
 
 each_action = pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 SCREEN_CLASSES = {

@@ -13,19 +13,20 @@ from textual.widgets import Input, Static
 from tests.directions.directions import make_direction
 from tests.tui.conftest import Open, Running
 from tests.tui.fake_engine import INFO, FakeEngine
+from tuiface.core.errors import ModelError
+from tuiface.core.i18n import use_language
+from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
-from tuiface.directions.orders import ScoresOrder, SearchOrder
-from tuiface.errors import ModelError
-from tuiface.language import use_language
-from tuiface.recipe import DirectionEdit, LatentSource
-from tuiface.screens import concepts, models
-from tuiface.screens.answering import AnsweringScreen
-from tuiface.screens.concepts import ConceptsScreen, import_words, parse_ends, parse_scale
-from tuiface.screens.path_prompt import complete_path
-from tuiface.screens.question import Question
+from tuiface.engine_api.requests import ScoresOrder, SearchOrder
+from tuiface.faces.recipe import DirectionEdit, LatentSource
+from tuiface.screens import models
+from tuiface.screens.concepts import screen
+from tuiface.screens.concepts.questionnaire import AnsweringScreen
+from tuiface.screens.concepts.screen import ConceptsScreen, import_words, parse_ends, parse_scale
+from tuiface.screens.dialogs.confirm import Question
+from tuiface.screens.dialogs.prompts import complete_path
 from tuiface.screens.widgets.tile_grid import TileStrip
-from tuiface.settings import Settings
 
 LEAKAGE = {"smile": 1.0, "age": 0.4, "yaw": -0.1}
 
@@ -208,8 +209,8 @@ async def test_deleting_asks_first(open_app: Open, keep: Catalogue) -> None:
 async def test_what_ships_is_neither_renamed_nor_deleted(
     open_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tuiface import studio
-    from tuiface.directions.files import write_direction
+    from tuiface.directions.direction import write_direction
+    from tuiface.faces import studio
 
     (tmp_path / "shipped").mkdir()
     write_direction(make_direction("yaw", model=INFO.model), tmp_path / "shipped" / "yaw.safetensors")
@@ -500,8 +501,8 @@ def test_lines_are_understood(parse: object, text: str, expected: object) -> Non
 
 def test_a_direction_has_a_strip_even_where_it_is_nothing_but_channels() -> None:
     from tests.fake_engine import FakeEngine as SmallEngine
+    from tuiface.faces.studio import Studio
     from tuiface.stimuli.trials import strip_amounts, trial
-    from tuiface.studio import Studio
 
     direction: Direction = make_direction(
         "channel_1", model=INFO.model, space="styles", limit=30.0, arrays={"b4.conv1": np.eye(8, dtype=np.float32)[3]}
@@ -512,4 +513,4 @@ def test_a_direction_has_a_strip_even_where_it_is_nothing_but_channels() -> None
     assert moved.recipe.edits[0].model_dump()["channel"] == ("b4.conv1", 3)
     assert strip_amounts(30.0, 5) == (-30.0, -15.0, 0.0, 15.0, 30.0)
     assert trial(face, studio.engine.ws(face.recipe), direction, 0.0) is face
-    assert concepts.SUFFIXES
+    assert screen.SUFFIXES

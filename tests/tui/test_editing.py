@@ -9,17 +9,16 @@ import pytest
 from tests.tui.conftest import Open, Running
 from tests.tui.directions import with_directions
 from tuiface.cli import build_parser
-from tuiface.errors import UsageError
-from tuiface.language import use_language
-from tuiface.screens.edit_steps import LOCK_REGIONS
-from tuiface.screens.knobs import Knob, amount_text, knobs
+from tuiface.core.errors import UsageError
+from tuiface.core.i18n import use_language
+from tuiface.core.settings import Settings
+from tuiface.screens.dialogs.prompts import LinePrompt, parse_rows
+from tuiface.screens.face.controls import Knob, amount_text, knobs
+from tuiface.screens.face.edit_actions import LOCK_REGIONS
 from tuiface.screens.mix import MixScreen
 from tuiface.screens.morph import MorphScreen
-from tuiface.screens.rows_prompt import parse_rows
-from tuiface.screens.seed_prompt import LinePrompt
+from tuiface.screens.widgets.control_list import KnobList
 from tuiface.screens.widgets.face_view import FaceView
-from tuiface.screens.widgets.knob_list import KnobList
-from tuiface.settings import Settings
 
 MEASURES = {
     "frame_variation_percent": 0.42,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.tui.conftest import Open
 from tests.tui.fake_engine import FakeEngine
-from tuiface.errors import EXIT_DONE, EXIT_ENGINE, EXIT_MODEL, EngineError, ModelError
+from tuiface.core.errors import EXIT_DONE, EXIT_ENGINE, EXIT_MODEL, EngineError, ModelError
 
 
 def wait_to_start(engine: FakeEngine) -> None:

@@ -11,9 +11,9 @@ from textual.widgets import Input
 from tests.tui.conftest import Open, Running
 from tests.tui.fake_engine import INFO, paint, with_notices
 from tuiface.actions import Registry
-from tuiface.limits import MAX_SEED
-from tuiface.screens.help import HelpScreen
-from tuiface.screens.seed_prompt import SeedPrompt, seed_problem
+from tuiface.core.limits import MAX_SEED
+from tuiface.screens.dialogs.help import HelpScreen
+from tuiface.screens.dialogs.prompts import SeedPrompt, seed_problem
 from tuiface.terminal import pump
 from tuiface.terminal.halfblock import to_cells
 

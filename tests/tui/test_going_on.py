@@ -9,11 +9,11 @@ from pathlib import Path
 
 from tests.tui.conftest import Open
 from tuiface.benchmarks.pty_terminal import PtyTerminal
-from tuiface.screens.question import Question
+from tuiface.core.settings import Settings
+from tuiface.screens.dialogs.confirm import Question
+from tuiface.screens.dialogs.welcome import Welcome
 from tuiface.screens.session_file import SessionFile, describe, last_session
 from tuiface.screens.themes import last_theme
-from tuiface.screens.welcome import Welcome
-from tuiface.settings import Settings
 
 
 def leave_behind(state: Path, text: str) -> None:

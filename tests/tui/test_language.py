@@ -9,8 +9,8 @@ import pytest
 
 from tests.tui.conftest import Open
 from tools.catalogues import catalogue_paths, compiled, read_po, wanted
-from tuiface.language import choose_language, tr, trn, use_language
-from tuiface.settings import Settings
+from tuiface.core.i18n import choose_language, tr, trn, use_language
+from tuiface.core.settings import Settings
 
 each_catalogue = pytest.mark.parametrize("paths", list(catalogue_paths()), ids=lambda paths: paths[0].stem)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tests.tui.conftest import Open
 from tests.tui.fake_engine import FakeEngine
-from tuiface.errors import EngineError
-from tuiface.protocol import JobProgress
-from tuiface.provenance import read_face
+from tuiface.core.errors import EngineError
+from tuiface.engine_api.protocol import JobProgress
+from tuiface.faces.provenance import read_face
 
 OLD = JobProgress(4, "Train a network", "running", done=30, total=100, elapsed_s=60.0)
 """Begun by an interface that is gone."""

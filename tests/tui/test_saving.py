@@ -11,8 +11,8 @@ from PIL import Image
 
 from tests.tui.conftest import Open, Running
 from tests.tui.fake_engine import FakeEngine
-from tuiface.errors import EngineError
-from tuiface.provenance import read_saved
+from tuiface.core.errors import EngineError
+from tuiface.faces.provenance import read_saved
 
 
 def saved(tui: Running) -> list[str]:

@@ -12,16 +12,16 @@ from textual.widgets import Static
 
 from tests.tui.conftest import Open, Running
 from tuiface.actions import SCREENS, ScreenPlace
+from tuiface.core.errors import EngineError, ModelError
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.populations import NamedPopulation
-from tuiface.errors import EngineError, ModelError
-from tuiface.library import Library
-from tuiface.protocol import JobProgress, RenderJob
+from tuiface.engine_api.protocol import JobProgress, RenderJob
+from tuiface.faces.library import Library
 from tuiface.screens import models
 from tuiface.screens.explore import ExploreScreen
-from tuiface.screens.job_runner import JobRunner
-from tuiface.screens.jobs import clock
-from tuiface.screens.library import LibraryScreen, thumbnail
+from tuiface.screens.jobs.runner import JobRunner
+from tuiface.screens.jobs.screen import clock
+from tuiface.screens.library.screen import LibraryScreen, thumbnail
 from tuiface.screens.messages import FrameArrived, JobChanged, TileArrived, WorkFinished
 from tuiface.screens.mix import MixScreen, row_px
 from tuiface.screens.morph import MorphScreen

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MODEL
-from tuiface.errors import EXIT_MODEL, UsageError
-from tuiface.provenance import read_saved
-from tuiface.recipe import DirectionEdit
-from tuiface.settings import Settings
+from tuiface.core.errors import EXIT_MODEL, UsageError
+from tuiface.core.settings import Settings
+from tuiface.faces.provenance import read_saved
+from tuiface.faces.recipe import DirectionEdit
 
 HEAVY = (
     "torch",
@@ -26,13 +26,13 @@ HEAVY = (
     "websockets",
     "fastapi",
     "tuiface.engine",
-    "tuiface.studio",
-    "tuiface.recipe",
+    "tuiface.faces.studio",
+    "tuiface.faces.recipe",
 )
 
 
 def test_importing_the_app_imports_nothing_that_the_first_paint_does_not_need() -> None:
-    code = f"import sys, tuiface.settings, tuiface.app; print([m for m in {HEAVY} if m in sys.modules])"
+    code = f"import sys, tuiface.core.settings, tuiface.app; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert done.stderr == ""

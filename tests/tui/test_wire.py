@@ -12,7 +12,7 @@ import pytest
 from tests.tui.fake_engine import paint
 from tuiface.benchmarks.pty_terminal import KITTY, LATIN, PLAIN, SIXEL, Model, PtyTerminal
 from tuiface.benchmarks.terminal_screen import Screen
-from tuiface.recipe import ModelRef, Recipe, SeedSource
+from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.terminal.halfblock import resample
 
 Start = Callable[..., PtyTerminal]

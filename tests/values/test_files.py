@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tuiface import files
-from tuiface.errors import OutputError
-from tuiface.files import make_folder, new_folder, write_file
+from tuiface.core import files
+from tuiface.core.errors import OutputError
+from tuiface.core.files import make_folder, new_folder, write_file
 
 
 @pytest.fixture(params=["unnamed", "hidden"])
@@ -83,8 +83,8 @@ def test_failing_disk_leaves_nothing(way: str, tmp_path: Path, monkeypatch: pyte
 def test_full_disk_for_real(tmp_path: Path) -> None:
     """A file-size limit of 100 kB stands for a full disk."""
     code = (
-        "import sys, resource, signal; from pathlib import Path; from tuiface.files import write_file\n"
-        "from tuiface.errors import OutputError\n"
+        "import sys, resource, signal; from pathlib import Path; from tuiface.core.files import write_file\n"
+        "from tuiface.core.errors import OutputError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try: write_file(Path(sys.argv[1]), bytes(1_000_000))\n"
         "except OutputError as error: print(error)"
@@ -98,7 +98,7 @@ def test_full_disk_for_real(tmp_path: Path) -> None:
 
 def test_killed_while_writing_leaves_nothing(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from tuiface.files import write_file\n"
+        "import os, sys; from pathlib import Path; from tuiface.core.files import write_file\n"
         "real = os.write\n"
         "def slow(descriptor, data):\n"
         "    real(descriptor, data[:1000]); real(1, b'half'); import time; time.sleep(60)\n"

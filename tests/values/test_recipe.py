@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiface.errors import InputFileError
-from tuiface.limits import MAX_SEED
-from tuiface.recipe import (
+from tuiface.core.errors import InputFileError
+from tuiface.core.limits import MAX_SEED
+from tuiface.faces.recipe import (
     ChannelEdit,
     DirectionEdit,
     LatentOrigin,

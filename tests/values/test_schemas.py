@@ -11,8 +11,8 @@ import pytest
 
 from tests.fake_engine import FakeEngine
 from tools.write_schemas import FOLDER, FORMATS, schema_text
-from tuiface.settings import Settings
-from tuiface.studio import Studio
+from tuiface.core.settings import Settings
+from tuiface.faces.studio import Studio
 
 
 def schema(name: str) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tuiface.errors import InputFileError, TuifaceError, UsageError
-from tuiface.settings import load_settings
+from tuiface.core.errors import InputFileError, TuifaceError, UsageError
+from tuiface.core.settings import load_settings
 
 
 def write(tmp_path: Path, text: str) -> dict[str, str]:

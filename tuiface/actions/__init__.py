@@ -28,7 +28,7 @@ from tuiface.actions.everywhere import EVERYWHERE_ACTIONS
 from tuiface.actions.face import FACE_ACTIONS
 from tuiface.actions.grids import EXPLORE_ACTIONS, LIBRARY_ACTIONS
 from tuiface.actions.workshop import JOBS_ACTIONS, MIX_ACTIONS, MODELS_ACTIONS, MORPH_ACTIONS
-from tuiface.errors import UsageError, nearest, quoted
+from tuiface.core.errors import UsageError, nearest, quoted
 
 __all__ = [
     "ACTIONS",

@@ -56,9 +56,11 @@ class NoCommand:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that a user can do. Its handler is a step (tuiface.screens.face_steps) or the method `action_<id>`.
+    """One thing that a user can do.
 
-    Texts are English, and keys of the catalogues (tuiface.language).
+    Its handler is a step (tuiface.screens.face.face_actions) or the method `action_<id>`.
+
+    Texts are English, and keys of the catalogues (tuiface.core.i18n).
     """
 
     id: str

@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuiface.limits import CHANNEL_LIMIT, W_AVG
+from tuiface.core.limits import CHANNEL_LIMIT, W_AVG
 
 if TYPE_CHECKING:
+    from tuiface.core.settings import Settings
     from tuiface.directions.catalogue import Catalogue
-    from tuiface.recipe import Recipe
-    from tuiface.settings import Settings
+    from tuiface.faces.recipe import Recipe
 
 
 def command_line(recipe: Recipe, settings: Settings, catalogue: Catalogue | None = None) -> str:
@@ -55,7 +55,7 @@ def face_word(recipe: Recipe) -> str:
 
 def _edit_words(recipe: Recipe, catalogue: Catalogue | None) -> list[str] | None:
     """The flags of edits and locks; None where a command would find another direction by the name, or none."""
-    from tuiface.recipe import ChannelEdit
+    from tuiface.faces.recipe import ChannelEdit
 
     if any(lock.mask is not None for lock in recipe.locks) or (recipe.edits and catalogue is None):
         return None

@@ -14,17 +14,17 @@ import numpy as np
 import torch
 
 from tuiface.directions.direction import Direction
-from tuiface.directions.linear import cosine
 from tuiface.directions.questionnaire import Questionnaire, standardised
+from tuiface.directions.regression import cosine
 from tuiface.directions.vocabulary import direction_name
-from tuiface.engine.editing.answering import direction_from_scores, raw_features, seed_components
-from tuiface.engine.editing.learning import Bench
-from tuiface.engine.editing.reading import AttributeReading
-from tuiface.engine.editing.report import edited_recipe
-from tuiface.engine.editing.workshop import Workshop
-from tuiface.engine.local import LocalEngine
-from tuiface.protocol import Frame, RenderJob
-from tuiface.recipe import Guarantee, RegionLock
+from tuiface.engine.learning.batch_predict import AttributeReading
+from tuiface.engine.learning.fitting import Bench
+from tuiface.engine.learning.from_scores import direction_from_scores, raw_features, seed_components
+from tuiface.engine.learning.report import edited_recipe
+from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.local_engine import LocalEngine
+from tuiface.engine_api.protocol import Frame, RenderJob
+from tuiface.faces.recipe import Guarantee, RegionLock
 
 #: Directions of the inner face, which a lock on the frame should leave possible.
 INNER_FACE = (

@@ -18,7 +18,7 @@ from tuiface.engine.checkpoints import (
     read_checkpoint,
     write_native,
 )
-from tuiface.engine.config import GeneratorConfig, block_resolutions
+from tuiface.engine.networks.config import GeneratorConfig, block_resolutions
 
 
 def measure(resolution: int = 1024) -> dict[str, float]:

@@ -26,19 +26,13 @@ from tuiface.benchmarks.distributions import (
     precision_and_recall,
     shared_mass,
 )
-from tuiface.engine.discriminator import Discriminator
+from tuiface.core.files import make_folder
 from tuiface.engine.latents import z_from_seed
 from tuiface.engine.loading import Checkpoint
-from tuiface.engine.readers import AttributeReader
-from tuiface.engine.training.data import normalise
-from tuiface.engine.training.head_shards import (
-    HeadShard,
-    ShardKey,
-    open_shard,
-    render_shard,
-    renderer_digest,
-)
-from tuiface.files import make_folder
+from tuiface.engine.networks.discriminator import Discriminator
+from tuiface.engine.predictors import AttributeReader
+from tuiface.engine.training.data.head_shards import HeadShard, ShardKey, open_shard, render_shard, renderer_digest
+from tuiface.engine.training.data.sources import normalise
 from tuiface.heads import RESOLUTIONS
 
 POPULATION = 0

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from tuiface.benchmarks.quality import FIRST_SEED, POPULATION, WANTED_RECALL, WANTED_SPREAD, Coverage, Quality
-from tuiface.engine.readers.networks import fit
+from tuiface.core.files import make_folder, write_file
+from tuiface.engine.predictors.networks import fit
 from tuiface.engine.training.report import picture_grid
-from tuiface.files import make_folder, write_file
 
 FORMAT = "tuiface.quality/1"
 _COLUMNS, _ROWS, _SIDE, _GAP = 6, 6, 128, 16

@@ -70,7 +70,7 @@ def _child(variant: str, resolution: int, threads: int, pictures: int) -> _Repor
 
 
 def _main(variant: str, resolution: int, threads: int, pictures: int) -> None:
-    from tuiface.engine.allocator import keep_freed_memory
+    from tuiface.engine.device import keep_freed_memory
 
     if variant != "textbook-default-allocator":
         keep_freed_memory()
@@ -95,8 +95,8 @@ def _prepare(variant: str, resolution: int) -> Callable[[], object]:
     import torch
 
     from tuiface.benchmarks.textbook import textbook_synthesis
-    from tuiface.engine.config import GeneratorConfig, block_resolutions
-    from tuiface.engine.generator import Generator
+    from tuiface.engine.networks.config import GeneratorConfig, block_resolutions
+    from tuiface.engine.networks.generator import Generator
 
     torch.manual_seed(0)
     channels = tuple(_channels(r) for r in block_resolutions(resolution))

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuiface.engine import ops
-from tuiface.engine.generator import Generator, SynthesisLayer, ToRGBLayer
+from tuiface.engine.networks import ops
+from tuiface.engine.networks.generator import Generator, SynthesisLayer, ToRGBLayer
 
 
 def textbook_synthesis(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tuiface.engine.training.settings import TrainingSettings
+    from tuiface.engine.training.gan.settings import TrainingSettings
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -48,9 +48,9 @@ def time_parts(settings: TrainingSettings) -> dict[str, float]:
     """Median seconds of each part of a step on random pictures."""
     import torch
 
-    from tuiface.engine.training.adversarial import AdversarialStage
-    from tuiface.engine.training.paired import region_weights, regression_loss, synthesize_w
-    from tuiface.engine.training.state import TrainingState
+    from tuiface.engine.training.gan.adversarial import AdversarialStage
+    from tuiface.engine.training.gan.paired import region_weights, regression_loss, synthesize_w
+    from tuiface.engine.training.gan.state import TrainingState
 
     state = TrainingState(settings)
     data = _RandomPictures(settings.resolution)
@@ -106,12 +106,12 @@ def _median(part: Callable[[], object], rounds: int = 5) -> float:
 
 
 def _main(precision: Literal["float32", "bfloat16"], resolution: int, threads: int, batch: int) -> None:
-    from tuiface.engine.allocator import keep_freed_memory
+    from tuiface.engine.device import keep_freed_memory
 
     keep_freed_memory()
     import torch
 
-    from tuiface.engine.training.settings import TrainingSettings
+    from tuiface.engine.training.gan.settings import TrainingSettings
 
     torch.set_num_threads(threads)
     values = {"data": "benchmark", "resolution": resolution, "batch": batch, "precision": precision}

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, Model, PtyTerminal
 from tuiface.benchmarks.terminal_screen import Screen
-from tuiface.resident.starting import start, stop
-from tuiface.screens.welcome import remember_welcome
-from tuiface.settings import Settings
+from tuiface.core.settings import Settings
+from tuiface.screens.dialogs.welcome import remember_welcome
+from tuiface.service.daemon import start, stop
 
 SIZE = (120, 36)
 RIGHT = "\x1b[C"

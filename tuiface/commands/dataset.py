@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from tuiface.commands.session import Commands, emit, settings_from
-from tuiface.errors import EXIT_DONE, UsageError
+from tuiface.commands.common import Commands, emit, settings_from
+from tuiface.core.errors import EXIT_DONE, UsageError
 
 EXAMPLE = """\
 example:
@@ -47,8 +47,8 @@ def run_heads(args: argparse.Namespace) -> int:
     """Render a folder of heads; it appears when it is complete."""
     import torch
 
-    from tuiface.engine.allocator import keep_freed_memory
-    from tuiface.engine.local import choose_device
+    from tuiface.engine.device import keep_freed_memory
+    from tuiface.engine.local_engine import choose_device
     from tuiface.heads import RESOLUTIONS, write_dataset
 
     if args.size not in RESOLUTIONS:

@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiface.commands.common import Commands, emit, note, parse_rows, settings_from
 from tuiface.commands.edits import parse_number
-from tuiface.commands.session import Commands, emit, note, parse_rows, settings_from
-from tuiface.errors import EXIT_DONE, EXIT_INPUT, ModelError, UsageError, quoted
+from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, ModelError, UsageError, quoted
 
 FFHQ_WORD = "ffhq-channels"
 
 if TYPE_CHECKING:
+    from tuiface.core.settings import Settings
     from tuiface.directions.catalogue import Catalogue, CatalogueEntry
     from tuiface.directions.direction import Direction
-    from tuiface.recipe import ModelRef
-    from tuiface.settings import Settings
+    from tuiface.faces.recipe import ModelRef
 
 EXAMPLE = """\
 examples:
@@ -53,8 +53,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     show.set_defaults(run=run_show)
     _add_import(actions, common)
     _add_changes(actions, common)
-    from tuiface.commands.directions_discovery import add_discover, add_report
-    from tuiface.commands.directions_learning import add_learn
+    from tuiface.commands.discovery import add_discover, add_report
+    from tuiface.commands.learning import add_learn
 
     add_discover(actions, common)
     add_learn(actions, common)
@@ -188,7 +188,7 @@ def run_import(args: argparse.Namespace) -> int:
         raise UsageError(f"{quoted(path)}: accepted are .npy, .npz and .pt")
     array = chosen_array(arrays, args.key, path.name)
     settings = settings_from(args)
-    from tuiface.engine.editing.workshop import Workshop
+    from tuiface.engine.learning.workshop import Workshop
 
     workshop = Workshop.open(settings)
     config = workshop.generator.config
@@ -206,8 +206,8 @@ def run_import(args: argparse.Namespace) -> int:
 def _import_published(args: argparse.Namespace) -> int:
     """The published channels of the original FFHQ network, after a check of its shape and a question."""
     from tuiface.directions.direction import DirectionOrigin
-    from tuiface.directions.published import PAPER, is_config_f, single_channels
-    from tuiface.engine.editing.workshop import Workshop
+    from tuiface.directions.published_channels import PAPER, is_config_f, single_channels
+    from tuiface.engine.learning.workshop import Workshop
 
     settings = settings_from(args)
     workshop = Workshop.open(settings)
@@ -245,8 +245,8 @@ def keep(
     args: argparse.Namespace, settings: Settings, direction: Direction, out: str | None = None, **measures: float
 ) -> None:
     """Write a new direction into the folder `out`, or the user's own, and say where it lies."""
-    from tuiface.directions.files import write_direction
-    from tuiface.files import make_folder
+    from tuiface.core.files import make_folder
+    from tuiface.directions.direction import write_direction
 
     if out is None:
         path = open_catalogue(settings).add(direction, force=args.force)
@@ -260,7 +260,7 @@ def keep(
 
 def open_catalogue(settings: Settings) -> Catalogue:
     """The shipped directions and the user's."""
-    from tuiface.assets import directions_path
+    from tuiface.core.assets import directions_path
     from tuiface.directions.catalogue import Catalogue
 
     return Catalogue(directions_path(), settings.directions)
@@ -268,9 +268,9 @@ def open_catalogue(settings: Settings) -> Catalogue:
 
 def model_of(settings: Settings) -> ModelRef:
     """The network that the settings name, from its header alone where it is one of ours."""
-    from tuiface.assets import embedded_model_path
+    from tuiface.core.assets import embedded_model_path
     from tuiface.engine.loading import prepare_checkpoint
-    from tuiface.recipe import ModelRef
+    from tuiface.faces.recipe import ModelRef
 
     info = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache).info
     return ModelRef(sha256=info.network_sha256, name=info.name)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tuiface.commands.session import Commands, emit, settings_from
-from tuiface.errors import EXIT_CHECK_FAILED, EXIT_DONE, TuifaceError
+from tuiface.commands.common import Commands, emit, settings_from
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, TuifaceError
 
 if TYPE_CHECKING:
-    from tuiface.settings import Settings
+    from tuiface.core.settings import Settings
 
 Status = Literal["ok", "note", "problem"]
 
@@ -146,8 +146,8 @@ def _allocator() -> Finding:
 
 def _resident_engine(settings: Settings) -> Finding:
     from tuiface.commands.engine import status_text
-    from tuiface.resident.attached import find
-    from tuiface.resident.starting import status
+    from tuiface.service.daemon import status
+    from tuiface.service.discovery import find
 
     try:
         found = status(settings)
@@ -164,9 +164,9 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     import torch
 
     from tuiface.engine.loading import open_engine
-    from tuiface.engine.local import choose_device, device_name
-    from tuiface.protocol import RenderJob
-    from tuiface.studio import Studio
+    from tuiface.engine.local_engine import choose_device, device_name
+    from tuiface.engine_api.protocol import RenderJob
+    from tuiface.faces.studio import Studio
 
     try:
         device = choose_device(settings.device)

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
-from tuiface.commands.session import parse_rows
-from tuiface.errors import InputFileError, UsageError, nearest, quoted
+from tuiface.commands.common import parse_rows
+from tuiface.core.errors import InputFileError, UsageError, nearest, quoted
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from tuiface.face import Face
-    from tuiface.recipe import Guarantee, Region, RegionLock
+    from tuiface.faces.recipe import Guarantee, Region, RegionLock
+    from tuiface.faces.studio import Face
 
 EDIT_FORM = "NAME=AMOUNT[@A-B], as in smile=1.5 or b16.conv1:501=2"
 LOCK_FORM = "REGION[=STRENGTH][:GUARANTEE], as in frame=0.8:blend"
@@ -74,7 +74,7 @@ def parse_number(text: str, what: str) -> float:
 
 def parse_lock(text: str) -> RegionLock:
     """A lock on a named region, from `frame=0.8:blend`. Raises UsageError."""
-    from tuiface.recipe import RegionLock
+    from tuiface.faces.recipe import RegionLock
 
     name, strength, guarantee = _lock_parts(text)
     return RegionLock(region=_known_region(name, text), strength=strength, guarantee=guarantee)
@@ -89,7 +89,7 @@ def _with_lock(face: Face, text: str) -> Face:
 
 def _lock_parts(text: str) -> tuple[str, float, Guarantee]:
     """(region or path, strength, guarantee)."""
-    from tuiface.recipe import Guarantee
+    from tuiface.faces.recipe import Guarantee
 
     rest, colon, guarantee = text.rpartition(":")
     if not colon or "/" in guarantee:
@@ -106,7 +106,7 @@ def _lock_parts(text: str) -> tuple[str, float, Guarantee]:
 
 
 def _known_region(name: str, text: str) -> Region:
-    from tuiface.recipe import Region
+    from tuiface.faces.recipe import Region
 
     known = [region for region in get_args(Region) if region != "mask"]
     if name not in known:
@@ -124,8 +124,8 @@ def read_mask(path: Path) -> np.ndarray:
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
-    from tuiface.provenance import MAX_PIXELS, MAX_PNG_BYTES
-    from tuiface.validation import read_bytes
+    from tuiface.core.values import read_bytes
+    from tuiface.faces.provenance import MAX_PIXELS, MAX_PNG_BYTES
 
     data = read_bytes(path, MAX_PNG_BYTES)
     try:

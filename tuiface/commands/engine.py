@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tuiface.commands.session import Commands, emit, note, settings_from
-from tuiface.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError
+from tuiface.commands.common import Commands, emit, note, settings_from
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError
 
 if TYPE_CHECKING:
-    from tuiface.resident.shared_wire import JobLine, Status
+    from tuiface.service.messages import JobLine, Status
 
 DEFAULT_IDLE_MINUTES = 60.0
 EXAMPLE = """\
@@ -58,7 +58,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run_start(args: argparse.Namespace) -> int:
     """Start it and say what it holds."""
-    from tuiface.resident.starting import start
+    from tuiface.service.daemon import start
 
     if not 0 <= args.idle_minutes < 1e6:
         raise UsageError(f"--idle-minutes {args.idle_minutes:g}; accepted: 0 (never) to 999999")
@@ -68,7 +68,7 @@ def run_start(args: argparse.Namespace) -> int:
 
 def run_status(args: argparse.Namespace) -> int:
     """Show it; exit code 1 where none runs."""
-    from tuiface.resident.starting import status
+    from tuiface.service.daemon import status
 
     found = status(settings_from(args))
     if found is None:
@@ -79,7 +79,7 @@ def run_status(args: argparse.Namespace) -> int:
 
 def run_stop(args: argparse.Namespace) -> int:
     """Stop it; exit code 1 where jobs keep it, or none runs."""
-    from tuiface.resident.starting import stop
+    from tuiface.service.daemon import stop
 
     answer = stop(settings_from(args), force=args.force)
     if answer is None:

@@ -6,11 +6,11 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from tuiface.commands.session import Commands, emit, note, open_library
-from tuiface.errors import EXIT_DONE, EXIT_INPUT, UsageError
+from tuiface.commands.common import Commands, emit, note, open_library
+from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, UsageError
 
 if TYPE_CHECKING:
-    from tuiface.library import LibraryFace
+    from tuiface.faces.library import LibraryFace
 
 EXAMPLE = """\
 examples:

@@ -1,4 +1,6 @@
-"""`tuiface model`: checkpoints listed, inspected and converted. Nothing in a checkpoint is ever executed."""
+"""`tuiface model regions`: name the regions of a network whose faces the shipped segmenter does not fit.
+
+`tuiface model`: checkpoints listed, inspected and converted. Nothing in a checkpoint is ever executed."""
 
 from __future__ import annotations
 
@@ -6,12 +8,78 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.model_regions import add_regions
-from tuiface.commands.session import Commands, emit, note, settings_from
-from tuiface.errors import EXIT_DONE, EXIT_MODEL, UsageError, quoted
+from tuiface.commands.common import Commands, emit, note, settings_from
+from tuiface.core.errors import EXIT_DONE, EXIT_MODEL, UsageError, quoted
 
 if TYPE_CHECKING:
     from tuiface.engine.checkpoints import CheckpointReport
+
+MIN_CLUSTERS, MAX_CLUSTERS = 2, 32
+REGIONS_EXAMPLE = """\
+examples:
+  tuiface model regions --model cats.pkl --out clusters.png      look at the clusters and their numbers
+  tuiface model regions --model cats.pkl --name 0,3=background --name 1,5,6=skin --name 2,4=hair --name 7=eyes
+"""
+
+
+def add_regions(actions: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the action."""
+    parser = actions.add_parser(
+        "regions",
+        parents=[common],
+        help="name the regions of a network's faces, for locks and measures",
+        description="Cluster a network's activations; name each cluster, and locks and measures know its faces.",
+        epilog=REGIONS_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--clusters", type=int, default=12, metavar="N", help="default: 12")
+    parser.add_argument("--out", metavar="PNG", help="write the sheet of clusters")
+    parser.add_argument("--name", action="append", default=[], metavar="N,N=REGION", help="what clusters show")
+    parser.add_argument("--forget", action="store_true", help="remove the regions that were named for this network")
+    parser.add_argument("--force", action="store_true", help="replace the sheet, or regions that were named before")
+    parser.set_defaults(run=run_regions)
+
+
+def run_regions(args: argparse.Namespace) -> int:
+    """Show the clusters, or learn from their names."""
+    if not MIN_CLUSTERS <= args.clusters <= MAX_CLUSTERS:
+        raise UsageError(f"--clusters {args.clusters}; accepted: {MIN_CLUSTERS} to {MAX_CLUSTERS}")
+    if sum(map(bool, (args.out, args.name, args.forget))) != 1:
+        raise UsageError("one of --out, --name and --forget", "begin with --out clusters.png")
+    from tuiface.engine.learning.workshop import Workshop
+
+    if args.name:
+        from tuiface.engine.training.predictors.named_clusters import parse_names
+
+        names = parse_names(args.name, args.clusters)
+    workshop = Workshop.open(settings_from(args))
+    path = workshop.own_regions
+    assert path is not None
+    if args.forget:
+        if not path.exists():
+            raise UsageError("no regions were named for this network")
+        path.unlink()
+        emit(args, f"removed {path}", file=str(path))
+        return EXIT_DONE
+    from tuiface.core.files import refuse_existing
+    from tuiface.engine.predictors.clusters import ActivationClusters, cluster_sheet
+
+    refuse_existing(Path(args.out) if args.out else path, force=args.force)
+    clusters = ActivationClusters.of(workshop.generator, args.clusters)
+    if args.out:
+        from tuiface.core.files import write_file
+        from tuiface.directions.strips import png_bytes
+
+        write_file(Path(args.out), png_bytes(cluster_sheet(workshop.generator, clusters)), force=args.force)
+        emit(args, f"{args.out}  {args.clusters} clusters; name each with --name", file=args.out)
+        return EXIT_DONE
+    from tuiface.engine.training.predictors.named_clusters import train_own_regions
+
+    figures = train_own_regions(workshop.generator, clusters, names, path, note)
+    accuracy = figures["accuracy"]
+    emit(args, f"{path}  agrees with the clusters on {100 * accuracy:.1f} % of pixels", file=str(path), **figures)
+    return EXIT_DONE
+
 
 EXAMPLE = """\
 examples:
@@ -61,9 +129,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run_list(args: argparse.Namespace) -> int:
     """The embedded model and every network that was opened before and is still there."""
-    from tuiface.assets import embedded_model_path
+    from tuiface.core.assets import embedded_model_path
     from tuiface.engine.checkpoints import open_native_header
-    from tuiface.engine.model_store import ModelStore
+    from tuiface.engine.model_cache import ModelStore
 
     settings = settings_from(args)
     embedded = embedded_model_path()
@@ -110,8 +178,8 @@ def _print_report(report: CheckpointReport) -> None:
 
 def run_convert(args: argparse.Namespace) -> int:
     """Read any supported checkpoint and write it as our own safetensors."""
+    from tuiface.core.files import refuse_existing
     from tuiface.engine.checkpoints import read_checkpoint, write_native
-    from tuiface.files import refuse_existing
 
     source, out = Path(args.file), Path(args.out)
     if out.suffix.lower() != ".safetensors":

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.session import Commands, emit, note, open_studio, resolve_face, settings_from, tell_progress
-from tuiface.errors import EXIT_DONE
+from tuiface.commands.common import Commands, emit, note, open_studio, resolve_face, settings_from, tell_progress
+from tuiface.core.errors import EXIT_DONE
 
 if TYPE_CHECKING:
     from tuiface.stimuli.morph import Space

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tuiface.commands.session import Commands, emit, open_studio, resolve_face, settings_from
-from tuiface.errors import EXIT_DONE, UsageError, quoted
+from tuiface.commands.common import Commands, emit, open_studio, resolve_face, settings_from
+from tuiface.core.errors import EXIT_DONE, UsageError, quoted
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from tuiface.core.settings import Settings
     from tuiface.directions.direction import DirectionOrigin
-    from tuiface.engine.editing.workshop import Workshop
-    from tuiface.recipe import ModelRef
-    from tuiface.settings import Settings
+    from tuiface.engine.learning.workshop import Workshop
+    from tuiface.faces.recipe import ModelRef
 
 MIN_FACES, MIN_DRAWN = 2, 20
 EXAMPLE = """\
@@ -66,10 +66,10 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run_make(args: argparse.Namespace) -> int:
     """Find the faces, take their mean and write it."""
+    from tuiface.core.files import refuse_existing
+    from tuiface.core.limits import W_AVG
     from tuiface.directions.direction import NAME_PATTERN
     from tuiface.directions.populations import NamedPopulation, Populations
-    from tuiface.files import refuse_existing
-    from tuiface.limits import W_AVG
 
     settings = settings_from(args)
     _refuse_name(args.name, NAME_PATTERN, W_AVG)
@@ -130,9 +130,9 @@ def _refuse_name(name: str, pattern: str, reserved: str) -> None:
 
 
 def _model(settings: Settings) -> ModelRef:
-    from tuiface.assets import embedded_model_path
+    from tuiface.core.assets import embedded_model_path
     from tuiface.engine.loading import prepare_checkpoint
-    from tuiface.recipe import ModelRef
+    from tuiface.faces.recipe import ModelRef
 
     info = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache).info
     return ModelRef(sha256=info.network_sha256, name=info.name)
@@ -153,9 +153,9 @@ def _parse_bounds(text: str) -> tuple[str, tuple[float, float]]:
 
 def _drawn(settings: Settings, bounds: dict[str, tuple[float, float]], draws: int) -> tuple[Workshop, np.ndarray, int]:
     """The workshop, the mean of w over drawn faces within `bounds`, and how many they are."""
-    from tuiface.engine.editing.choosing import mean_of_readings
-    from tuiface.engine.editing.opening import open_attribute_reader
-    from tuiface.engine.editing.workshop import Workshop
+    from tuiface.engine.learning.conditional_mean import mean_of_readings
+    from tuiface.engine.learning.workshop import Workshop
+    from tuiface.engine.predictors.registry import open_attribute_reader
 
     if draws < MIN_DRAWN:
         raise UsageError(f"--draws {draws}; accepted: {MIN_DRAWN} and more")

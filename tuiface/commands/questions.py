@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tuiface.commands.session import note
+from tuiface.commands.common import note
+from tuiface.core.errors import UsageError
 from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, Questionnaire
-from tuiface.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

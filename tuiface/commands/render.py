@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiface.commands.common import Commands, emit, note, open_studio, parse_rows, resolve_face, settings_from
 from tuiface.commands.edits import add_edit_flags, with_edits
-from tuiface.commands.session import Commands, emit, note, open_studio, parse_rows, resolve_face, settings_from
-from tuiface.errors import EXIT_DONE, UsageError, quoted
+from tuiface.core.errors import EXIT_DONE, UsageError, quoted
 
 if TYPE_CHECKING:
-    from tuiface.face import Face
-    from tuiface.studio import Studio
+    from tuiface.faces.studio import Face, Studio
 
 EXAMPLE = """\
 examples:
@@ -56,8 +55,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run(args: argparse.Namespace) -> int:
     """Render all faces; every name is checked before the first picture is computed."""
-    from tuiface.files import room_for
-    from tuiface.provenance import with_provenance
+    from tuiface.core.files import room_for
+    from tuiface.faces.provenance import with_provenance
 
     names = _expand(args.faces, args.count)
     settings = settings_from(args)
@@ -80,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _render_one(args: argparse.Namespace, face: Face, target: Path) -> None:
-    from tuiface.protocol import RenderJob
-    from tuiface.provenance import pixels_digest
+    from tuiface.engine_api.protocol import RenderJob
+    from tuiface.faces.provenance import pixels_digest
 
     frame = face.studio.engine.render(RenderJob(face.recipe, args.size))
     face.write(frame, target, resolution=args.size, force=args.force)

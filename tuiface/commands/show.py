@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tuiface.commands.session import Commands, note
-from tuiface.errors import EXIT_DONE, InputFileError
+from tuiface.commands.common import Commands, note
+from tuiface.core.errors import EXIT_DONE, InputFileError
 
 EXAMPLE = """\
 example:
@@ -30,7 +30,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run(args: argparse.Namespace) -> int:
     """Show each file with its name."""
-    from tuiface.provenance import read_png, read_saved
+    from tuiface.faces.provenance import read_png, read_saved
     from tuiface.terminal.shell import show_pixels
 
     for name in args.files:

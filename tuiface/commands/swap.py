@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.session import Commands, emit, note, open_studio, parse_rows, resolve_face, settings_from
-from tuiface.errors import EXIT_DONE
+from tuiface.commands.common import Commands, emit, note, open_studio, parse_rows, resolve_face, settings_from
+from tuiface.core.errors import EXIT_DONE
 
 if TYPE_CHECKING:
-    from tuiface.face import Face
+    from tuiface.faces.studio import Face
 
 EXAMPLE = """\
 examples:
@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _save_children(args: argparse.Namespace, a: Face, b: Face, rows: tuple[int, int] | None, folder: Path) -> None:
-    from tuiface.files import room_for
-    from tuiface.provenance import with_provenance
+    from tuiface.core.files import room_for
+    from tuiface.faces.provenance import with_provenance
     from tuiface.stimuli.swap import swap
 
     children = swap(a, b, rows)

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.session import Commands, emit, note, settings_from
-from tuiface.errors import EXIT_CHECK_FAILED, EXIT_DONE, ModelError, TuifaceError
+from tuiface.commands.common import Commands, emit, note, settings_from
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, ModelError, TuifaceError
 
 if TYPE_CHECKING:
-    from tuiface.engine.local import LocalEngine
-    from tuiface.provenance import SavedFace
-    from tuiface.settings import Settings
-    from tuiface.verification import Verdict
+    from tuiface.core.settings import Settings
+    from tuiface.engine.local_engine import LocalEngine
+    from tuiface.faces.provenance import SavedFace
+    from tuiface.faces.verification import Verdict
 
 EXAMPLE = """\
 examples:
@@ -43,8 +43,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run(args: argparse.Namespace) -> int:
     """Verify each file; a file that cannot be read or rebuilt is reported and the others go on."""
-    from tuiface.provenance import read_saved
-    from tuiface.verification import verify
+    from tuiface.faces.provenance import read_saved
+    from tuiface.faces.verification import verify
 
     engines = Engines(settings_from(args), explicit=getattr(args, "model", None) is not None)
     code = EXIT_DONE
@@ -87,9 +87,9 @@ class Engines:
         return self._opened[key]
 
     def _find(self, sha256: str, name: str) -> Path:
-        from tuiface.assets import embedded_model_path
+        from tuiface.core.assets import embedded_model_path
         from tuiface.engine.checkpoints import open_native_header
-        from tuiface.engine.model_store import ModelStore
+        from tuiface.engine.model_cache import ModelStore
 
         embedded = embedded_model_path()
         if embedded.exists() and open_native_header(embedded).network_sha256 == sha256:

@@ -12,11 +12,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiface.directions.direction import NAME_PATTERN, Direction, Labels
-from tuiface.directions.files import SUFFIX, read_direction, write_direction
-from tuiface.errors import ModelError, TuifaceError, UsageError, nearest, quoted
-from tuiface.files import explained, make_folder
-from tuiface.recipe import ModelRef
+from tuiface.core.errors import ModelError, TuifaceError, UsageError, nearest, quoted
+from tuiface.core.files import explained, make_folder
+from tuiface.directions.direction import NAME_PATTERN, SUFFIX, Direction, Labels, read_direction, write_direction
+from tuiface.faces.recipe import ModelRef
 
 SHORT_DIGEST = 10
 

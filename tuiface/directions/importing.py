@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
+from tuiface.core.errors import InputFileError, UsageError, nearest, quoted
+from tuiface.core.values import read_bytes
 from tuiface.directions.direction import MAX_NUMBERS
-from tuiface.errors import InputFileError, UsageError, nearest, quoted
-from tuiface.validation import read_bytes
 
 MAX_FILE_BYTES = 64 * MAX_NUMBERS
 MAX_MEMBERS = 1024

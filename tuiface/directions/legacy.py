@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tuiface.errors import UsageError
+from tuiface.core.errors import UsageError
 
 BOOST = 3.0
 OLD_RANGE = (-20.0, 20.0)

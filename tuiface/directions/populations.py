@@ -14,13 +14,13 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from tuiface.core.errors import ModelError, TuifaceError, nearest, quoted
+from tuiface.core.files import make_folder, write_file
+from tuiface.core.limits import W_AVG
+from tuiface.core.values import Value, parse_json, read_bytes
 from tuiface.directions.catalogue import SHORT_DIGEST
 from tuiface.directions.direction import NAME_PATTERN, DirectionOrigin, Name
-from tuiface.errors import ModelError, TuifaceError, nearest, quoted
-from tuiface.files import make_folder, write_file
-from tuiface.limits import W_AVG
-from tuiface.recipe import ModelRef
-from tuiface.validation import Value, parse_json, read_bytes
+from tuiface.faces.recipe import ModelRef
 
 SUFFIX = ".json"
 MAX_FILE_BYTES = 1 << 20

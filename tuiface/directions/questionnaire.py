@@ -6,21 +6,24 @@ fourth is drawn at random, and on those alone is the accuracy counted: the chose
 eleventh is a face that was answered before: so contradictions show.
 
 Shape legend: N = faces of the pool, F = components.
-"""
+
+Answers to a questionnaire on the disk: written after each one, and taken up again where they stopped."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
-from tuiface.directions.direction import Labels, Name
-from tuiface.errors import UsageError
-from tuiface.recipe import ModelRef
-from tuiface.validation import Value
+from tuiface.core.errors import InputFileError, TuifaceError, UsageError
+from tuiface.core.files import make_folder, write_file
+from tuiface.core.values import Value, read_json
+from tuiface.directions.direction import DirectionOrigin, Labels, Name
+from tuiface.faces.recipe import ModelRef
 
 MIN_ANSWERS, MAX_ANSWERS = 30, 200
 #: With 100 answers, 5 % of them wrong, a direction comes near the fully supervised one.
@@ -252,3 +255,81 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 def _entropy_bits(p: np.ndarray) -> np.ndarray:
     p = p.clip(1e-9, 1 - 1e-9)
     return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
+
+
+ANSWERS_SUFFIX = ".answers.json"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersFile:
+    """Where one concept's answers lie, and what they are about."""
+
+    path: Path
+    concept: str
+    scale: Scale
+    model: ModelRef
+    labels: Labels | None = None
+    """What the ends look like, where the user said it."""
+
+    @classmethod
+    def of(cls, path: Path, answers: Answers) -> AnswersFile:
+        """The file that `answers` were read from."""
+        return cls(path, answers.concept, answers.scale, answers.model, answers.labels)
+
+    def resume(self, questionnaire: Questionnaire) -> AnswersFile:
+        """Take up its answers, if it is there, and the words for the ends where none are given now.
+
+        Raises InputFileError for answers to another question.
+        """
+        if not self.path.exists():
+            return self
+        found = read_json(Answers, self.path)
+        if (found.concept, found.scale, found.model.sha256) != (self.concept, self.scale, self.model.sha256):
+            raise InputFileError(
+                f"{self.path.name}: answers about '{found.concept}' ({found.scale}) for the model '{found.model.name}'",
+                "name another file with --answers",
+            )
+        known = set(questionnaire.seeds)
+        unknown = next((a.seed for a in found.answers if a.seed not in known), None)
+        if unknown is not None:
+            raise InputFileError(f"{self.path.name}: face {unknown} is beyond the pool", "enlarge it: --pool N")
+        questionnaire.answers = list(found.answers)
+        return replace(self, labels=self.labels or found.labels)
+
+    def write(self, questionnaire: Questionnaire) -> None:
+        """Keep the answers so far: nothing is lost when the connection goes. Raises OutputError."""
+        value = Answers(
+            concept=self.concept,
+            scale=self.scale,
+            model=self.model,
+            labels=self.labels,
+            answers=tuple(questionnaire.answers),
+        )
+        make_folder(self.path.parent)
+        write_file(self.path, (value.model_dump_json(indent=1) + "\n").encode(), force=True)
+
+    def origin(self, questionnaire: Questionnaire) -> DirectionOrigin:
+        """What a direction that is made of the answers says of where it came from."""
+        settings: dict[str, str | int | float | bool] = {"answers": questionnaire.num_given, "scale": self.scale}
+        accuracy = questionnaire.accuracy()
+        if accuracy is not None:
+            settings |= {"foreseen": round(accuracy.share, 3), "foreseen_low": round(accuracy.low, 3)}
+        return DirectionOrigin(method="answers", data=self.path.name, settings=settings)
+
+
+def answers_path(folder: Path, concept: str) -> Path:
+    """Where the answers about a concept lie in the user's folder of directions."""
+    return folder / f"{concept}{ANSWERS_SUFFIX}"
+
+
+def kept_answers(folder: Path, model: ModelRef) -> list[tuple[AnswersFile, Answers]]:
+    """All answers about faces of `model` in the user's folder, by concept; files that cannot be read are left out."""
+    found = []
+    for path in sorted(folder.glob(f"*{ANSWERS_SUFFIX}")):
+        try:
+            answers = read_json(Answers, path)
+        except TuifaceError:
+            continue
+        if answers.model.sha256 == model.sha256:
+            found.append((AnswersFile.of(path, answers), answers))
+    return found

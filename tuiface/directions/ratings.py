@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tuiface.errors import InputFileError, UsageError, nearest, quoted
-from tuiface.limits import MAX_SEED
-from tuiface.validation import read_bytes
+from tuiface.core.errors import InputFileError, UsageError, nearest, quoted
+from tuiface.core.limits import MAX_SEED
+from tuiface.core.values import read_bytes
 
 MAX_CSV_BYTES = 64 * 1024 * 1024
 MIN_FACES, MIN_RATERS = 30, 2

@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuiface.engine.discriminator import Discriminator
-    from tuiface.engine.generator import Generator
     from tuiface.engine.loading import Checkpoint, CheckpointInfo, load_checkpoint, open_engine
-    from tuiface.engine.local import LocalEngine
+    from tuiface.engine.local_engine import LocalEngine
+    from tuiface.engine.networks.discriminator import Discriminator
+    from tuiface.engine.networks.generator import Generator
 
 __all__ = [
     "Checkpoint",
@@ -31,9 +31,9 @@ _HOMES = {
     "CheckpointInfo": "loading",
     "load_checkpoint": "loading",
     "open_engine": "loading",
-    "Generator": "generator",
-    "Discriminator": "discriminator",
-    "LocalEngine": "local",
+    "Generator": "networks.generator",
+    "Discriminator": "networks.discriminator",
+    "LocalEngine": "local_engine",
 }
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuiface.engine.generator import Generator
-from tuiface.errors import ModelError, UsageError
-from tuiface.limits import W_AVG
-from tuiface.recipe import LatentSource, Recipe, SeedSource, Truncation
+from tuiface.core.errors import ModelError, UsageError
+from tuiface.core.limits import W_AVG
+from tuiface.engine.networks.generator import Generator
+from tuiface.faces.recipe import LatentSource, Recipe, SeedSource, Truncation
 
 #: How a missing latent mean is estimated: 1000 rows of RandomState(123), as rosinality's tools do.
 W_AVG_SEED = 123

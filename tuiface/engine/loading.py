@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from tuiface.assets import embedded_model_path
+from tuiface.core.assets import embedded_model_path
+from tuiface.core.errors import ModelError, quoted
+from tuiface.core.settings import APP, Settings
 from tuiface.engine.checkpoints import CheckpointContents, open_native_header, read_checkpoint
-from tuiface.engine.config import DiscriminatorConfig, GeneratorConfig
-from tuiface.engine.model_store import NATIVE_SUFFIX, ModelStore, file_sha256
-from tuiface.errors import ModelError, quoted
-from tuiface.settings import APP, Settings
+from tuiface.engine.model_cache import NATIVE_SUFFIX, ModelStore, file_sha256
+from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
 if TYPE_CHECKING:
-    from tuiface.engine.discriminator import Discriminator
-    from tuiface.engine.generator import Generator
-    from tuiface.engine.local import LocalEngine
+    from tuiface.engine.local_engine import LocalEngine
+    from tuiface.engine.networks.discriminator import Discriminator
+    from tuiface.engine.networks.generator import Generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def load_checkpoint(path: str | os.PathLike[str], device: str = "cpu", cache: Pa
 def open_engine(settings: Settings) -> LocalEngine:
     """The engine of `settings` in this process. Raises ModelError for the checkpoint, EngineError for the device."""
     prepared = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache)
-    from tuiface.engine.local import LocalEngine
+    from tuiface.engine.local_engine import LocalEngine
 
     return LocalEngine.open(settings, prepared)
 
@@ -123,7 +123,7 @@ def prepare_checkpoint(source: Path, cache: Path) -> PreparedCheckpoint:
 
 def build_checkpoint(prepared: PreparedCheckpoint, device: str, cache: Path) -> Checkpoint:
     """Networks of what was prepared; a conversion that turns out damaged is made again."""
-    from tuiface.engine.building import build
+    from tuiface.engine.networks.building import build
 
     try:
         checkpoint = build(prepared, device)

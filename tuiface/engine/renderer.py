@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuiface.engine.editing.edits import EditSum, FindDirection, add_styles, sum_edits
-from tuiface.engine.editing.population import Population
-from tuiface.engine.generator import Generator, SynthesisLayer
+from tuiface.core.errors import UsageError
+from tuiface.engine.edits.edits import EditSum, FindDirection, add_styles, sum_edits
 from tuiface.engine.latents import recipe_ws
-from tuiface.errors import UsageError
-from tuiface.protocol import Dtype
-from tuiface.recipe import ModelRef, Noise, Recipe
+from tuiface.engine.networks.generator import Generator, SynthesisLayer
+from tuiface.engine.population import Population
+from tuiface.engine_api.protocol import Dtype
+from tuiface.faces.recipe import ModelRef, Noise, Recipe
 
 
 class Renderer:

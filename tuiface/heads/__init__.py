@@ -11,25 +11,27 @@ heads.pixels, heads.regions                        # uint8 [8, 128, 128, 3] and 
 
 from tuiface.heads.dataset import write_dataset
 from tuiface.heads.labels import LABELS, labels
-from tuiface.heads.parameters import ENCODING, HeadParameters, concatenate, encode
-from tuiface.heads.regions import REGION_COLOURS, REGION_NAMES, Region, colour_regions
 from tuiface.heads.render import RESOLUTIONS, HeadBatch, render_heads
-from tuiface.heads.sampling import sample_parameters
-from tuiface.heads.specification import COLUMN, SPECIFICATION, Parameter
+from tuiface.heads.sampling.parameters import (
+    COLUMN,
+    ENCODING,
+    SPECIFICATION,
+    HeadParameters,
+    Parameter,
+    concatenate,
+    encode,
+)
+from tuiface.heads.sampling.priors import sample_parameters
 
 __all__ = [
     "COLUMN",
     "ENCODING",
     "LABELS",
-    "REGION_COLOURS",
-    "REGION_NAMES",
     "RESOLUTIONS",
     "SPECIFICATION",
     "HeadBatch",
     "HeadParameters",
     "Parameter",
-    "Region",
-    "colour_regions",
     "concatenate",
     "encode",
     "labels",

@@ -12,11 +12,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tuiface.heads.hair import hairline, mean_hair_colour
-from tuiface.heads.hairstyles import style_columns
-from tuiface.heads.look import Look, resolve
-from tuiface.heads.parameters import HeadParameters
-from tuiface.heads.specification import HAIR_STYLES
+from tuiface.heads.hair.growth import hairline, mean_hair_colour
+from tuiface.heads.hair.styles import style_columns
+from tuiface.heads.sampling.look import Look, resolve
+from tuiface.heads.sampling.parameters import HAIR_STYLES, HeadParameters
 
 
 def labels(parameters: HeadParameters) -> Tensor:

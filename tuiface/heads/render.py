@@ -9,23 +9,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuiface.errors import UsageError
-from tuiface.heads.background import paint_background
-from tuiface.heads.beard import grow_beard
-from tuiface.heads.body import build_body, build_ears
-from tuiface.heads.camera import Camera, aim_camera, develop, rotate, rotate_about_neck
-from tuiface.heads.chart import Chart, build_chart, scalp_weights
-from tuiface.heads.curves import over
-from tuiface.heads.glasses import build_glasses, cover_lenses
-from tuiface.heads.head import Head, build_head
-from tuiface.heads.light import Lights, place_lights, shade_strands, shade_surfaces
-from tuiface.heads.look import Look, resolve
-from tuiface.heads.parameters import HeadParameters
-from tuiface.heads.raster import Pixels, Polylines, StrandLayer, blend_strands, build_atlas, rasterise
-from tuiface.heads.regions import Region
-from tuiface.heads.shadow import ShadowMaps, cast_shadows
-from tuiface.heads.strands import Strands, grow_hair
-from tuiface.heads.surface import Part
+from tuiface.core.errors import UsageError
+from tuiface.core.regions import Region
+from tuiface.heads.geometry.body import build_body, build_ears
+from tuiface.heads.geometry.chart import Chart, build_chart, scalp_weights
+from tuiface.heads.geometry.curves import over
+from tuiface.heads.geometry.glasses import build_glasses, cover_lenses
+from tuiface.heads.geometry.head import Head, build_head
+from tuiface.heads.geometry.surface import Part
+from tuiface.heads.hair.beard import grow_beard
+from tuiface.heads.hair.strands import Strands, grow_hair
+from tuiface.heads.sampling.look import Look, resolve
+from tuiface.heads.sampling.parameters import HeadParameters
+from tuiface.heads.shading.background import paint_background
+from tuiface.heads.shading.camera import Camera, aim_camera, develop, rotate, rotate_about_neck
+from tuiface.heads.shading.light import Lights, place_lights, shade_strands, shade_surfaces
+from tuiface.heads.shading.raster import Pixels, Polylines, StrandLayer, blend_strands, build_atlas, rasterise
+from tuiface.heads.shading.shadow import ShadowMaps, cast_shadows
 
 RESOLUTIONS = (32, 64, 128, 256, 512)
 _SUPERSAMPLING = 2

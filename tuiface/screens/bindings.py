@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from textual.binding import Binding
 
 from tuiface.actions import Action, Place, Registry, shown_key
-from tuiface.language import tr
-from tuiface.screens.face_steps import STEPS
+from tuiface.core.i18n import tr
+from tuiface.screens.face.face_actions import STEPS
 
 GRID_MOVES = ("left", "right", "up", "down", "previous_page", "next_page", "larger", "smaller")
 """The ends of the ids of what only moves in a grid (tuiface.screens.grid_screen)."""

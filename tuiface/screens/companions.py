@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiface.limits import MAX_SEED
+from tuiface.core.limits import MAX_SEED
 
 if TYPE_CHECKING:
-    from tuiface.face import Face
+    from tuiface.faces.studio import Face
 
 
 def seed_after(face: Face) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
-from tuiface.errors import EngineError, TuifaceError
+from tuiface.core.errors import EngineError, TuifaceError
 from tuiface.screens.messages import (
     EngineFailed,
     EngineReady,
@@ -34,15 +34,13 @@ if TYPE_CHECKING:
     import numpy as np
     from textual.message import Message
 
+    from tuiface.core.settings import Settings
     from tuiface.directions.direction import Direction
-    from tuiface.directions.orders import Order
-    from tuiface.face import Face
-    from tuiface.face_orders import FaceOrder, FoundFace
-    from tuiface.protocol import EngineInfo, Frame, RenderJob
-    from tuiface.recipe import Recipe
-    from tuiface.resident.shared_jobs import SharedJobs
-    from tuiface.settings import Settings
-    from tuiface.studio import Studio
+    from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob
+    from tuiface.engine_api.requests import FaceOrder, FoundFace, Order
+    from tuiface.faces.recipe import Recipe
+    from tuiface.faces.studio import Face, Studio
+    from tuiface.service.job_client import SharedJobs
 
 
 log = logging.getLogger("tuiface")
@@ -63,7 +61,7 @@ class Previews(Protocol):
 
 
 class InteractiveEngine(Protocol):
-    """An Engine (tuiface.protocol) that may be started, watched and started again: tuiface.resident's client."""
+    """An Engine (tuiface.engine_api.protocol) that may be started, watched, started again: tuiface.service's client."""
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -119,7 +117,7 @@ def resident_or_private_engine(settings: Settings) -> InteractiveEngine:
 
     Imported late: its client's imports would come before the first paint.
     """
-    from tuiface.resident.client import ResidentEngine
+    from tuiface.service.client import ResidentEngine
 
     return ResidentEngine(settings, resident="never" if settings.engine == "private" else "preferred")
 
@@ -226,7 +224,7 @@ class EngineLink:
                 return
             previews = engine.stream(self._on_frame, self._on_error)  # connects while the next lines import
             if studio is None:
-                from tuiface.studio import Studio
+                from tuiface.faces.studio import Studio
 
                 studio = Studio(engine, self._settings)
         except TuifaceError as error:

@@ -12,15 +12,15 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tuiface.actions import command_line, number_word, population_words, quoted_words
-from tuiface.language import tr, trn
-from tuiface.limits import MAX_SEED, PSI_RANGE, W_AVG
+from tuiface.core.i18n import tr, trn
+from tuiface.core.limits import MAX_SEED, PSI_RANGE, W_AVG
+from tuiface.screens.face.summary import source_text
 from tuiface.screens.grid_screen import GridScreen
 from tuiface.screens.session import block_resolution
-from tuiface.screens.summary import source_text
 from tuiface.screens.widgets.tile_grid import Tile, TileGrid
 
 if TYPE_CHECKING:
-    from tuiface.face import Face
+    from tuiface.faces.studio import Face
     from tuiface.screens.session import Session
 
 DISTANCES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75)
@@ -257,7 +257,7 @@ class ExploreScreen(GridScreen):
 
     def action_explore_go_to(self) -> None:
         """Ask for the first seed."""
-        from tuiface.screens.seed_prompt import SeedPrompt
+        from tuiface.screens.dialogs.prompts import SeedPrompt
 
         def go(seed: str | None) -> None:
             if seed is not None:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from tuiface.errors import TuifaceError
-    from tuiface.face import Face
-    from tuiface.protocol import Frame, JobProgress
-    from tuiface.studio import Studio
+    from tuiface.core.errors import TuifaceError
+    from tuiface.engine_api.protocol import Frame, JobProgress
+    from tuiface.faces.studio import Face, Studio
 
 
 @dataclass

@@ -10,11 +10,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tuiface.actions import face_word, number_word, quoted_words
-from tuiface.errors import TuifaceError
-from tuiface.language import tr
+from tuiface.core.errors import TuifaceError
+from tuiface.core.i18n import tr
 from tuiface.screens.companions import companion, plain, seed_after
+from tuiface.screens.face.summary import source_name, source_text
 from tuiface.screens.session import block_resolution
-from tuiface.screens.summary import source_name, source_text
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
@@ -22,7 +22,7 @@ from tuiface.terminal.image_view import ImageView
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiface.face import Face
+    from tuiface.faces.studio import Face
     from tuiface.screens.session import Session
     from tuiface.stimuli.cross import Cells
 
@@ -317,7 +317,7 @@ class MixScreen(WorkScreen):
         self.show_state()
 
     def _ask(self, place: int) -> None:
-        from tuiface.screens.seed_prompt import SeedPrompt
+        from tuiface.screens.dialogs.prompts import SeedPrompt
 
         def go(seed: str | None) -> None:
             if seed is not None:

@@ -19,14 +19,14 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tuiface.actions import quoted_words
-from tuiface.errors import ModelError
-from tuiface.language import tr
-from tuiface.screens.lasting_jobs import LastingWork
-from tuiface.screens.summary import home_relative
+from tuiface.core.errors import ModelError
+from tuiface.core.i18n import tr
+from tuiface.screens.face.summary import home_relative
+from tuiface.screens.jobs.lasting import LastingWork
 from tuiface.screens.work_screen import WorkScreen
 
 if TYPE_CHECKING:
-    from tuiface.screens.job_runner import Report
+    from tuiface.screens.jobs.runner import Report
     from tuiface.screens.session import Session
 
 COMMAND = (sys.executable, "-m", "tuiface.cli")
@@ -176,7 +176,7 @@ class ModelsScreen(WorkScreen):
 
     def action_models_file(self) -> None:
         """Ask for a path."""
-        from tuiface.screens.seed_prompt import LinePrompt
+        from tuiface.screens.dialogs.prompts import LinePrompt
 
         def add(text: str | None) -> None:
             if text:
@@ -190,7 +190,7 @@ class ModelsScreen(WorkScreen):
 
     def action_models_convert(self) -> None:
         """Ask for a name, then convert as a job."""
-        from tuiface.screens.seed_prompt import LinePrompt
+        from tuiface.screens.dialogs.prompts import LinePrompt
 
         source = self._path
         if not source:

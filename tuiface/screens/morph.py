@@ -11,11 +11,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tuiface.actions import face_word, number_word, quoted_words
-from tuiface.language import tr
+from tuiface.core.i18n import tr
 from tuiface.screens.companions import alike, seed_after
-from tuiface.screens.lasting_jobs import LastingWork, engine_words, keep_faces
+from tuiface.screens.face.summary import home_relative, source_text
+from tuiface.screens.jobs.lasting import LastingWork, engine_words, keep_faces
 from tuiface.screens.session import block_resolution
-from tuiface.screens.summary import home_relative, source_text
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from textual.timer import Timer
 
-    from tuiface.face import Face
-    from tuiface.screens.job_runner import Report
+    from tuiface.faces.studio import Face
+    from tuiface.screens.jobs.runner import Report
     from tuiface.screens.session import Session
     from tuiface.stimuli.morph import Space
 
@@ -93,7 +93,7 @@ class MorphScreen(WorkScreen):
         resolution = self._resolution()
 
         def work() -> Callable[[], None]:
-            from tuiface.errors import TuifaceError
+            from tuiface.core.errors import TuifaceError
             from tuiface.stimuli.morph import Morph
 
             try:
@@ -222,7 +222,7 @@ class MorphScreen(WorkScreen):
 
     def action_morph_add(self) -> None:
         """Ask for a seed."""
-        from tuiface.screens.seed_prompt import SeedPrompt
+        from tuiface.screens.dialogs.prompts import SeedPrompt
 
         def go(seed: str | None) -> None:
             if seed is not None and self.session.studio is not None:

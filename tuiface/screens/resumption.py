@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tuiface.actions import SCREENS, WITHOUT_TAB
-from tuiface.language import tr
+from tuiface.core.i18n import tr
 from tuiface.screens.session_file import Found, SessionFile, describe, forget, last_session, resume
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Resumption:
         if self._found is None or self._was_offered or '"ended":true' in self._found.text:
             return
         self._was_offered = True
-        from tuiface.screens.question import Question
+        from tuiface.screens.dialogs.confirm import Question
 
         when = datetime.datetime.fromtimestamp(self._found.ended).strftime("%Y-%m-%d %H:%M")
         lines = [tr("It broke off at {time}; nothing of it is lost.", time=when)]

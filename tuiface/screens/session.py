@@ -10,28 +10,27 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from tuiface.actions import Registry
-from tuiface.errors import EngineError, TuifaceError
+from tuiface.core.errors import EngineError, TuifaceError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
 
+    from tuiface.core.settings import Settings
     from tuiface.directions.direction import Direction
-    from tuiface.directions.orders import SearchOrder
-    from tuiface.face import Face
-    from tuiface.protocol import Frame, JobProgress
-    from tuiface.recipe import Recipe
+    from tuiface.engine_api.protocol import Frame, JobProgress
+    from tuiface.engine_api.requests import SearchOrder
+    from tuiface.faces.recipe import Recipe
+    from tuiface.faces.studio import Face, Studio
+    from tuiface.screens.concepts.questionnaire_session import Inquiry
     from tuiface.screens.engine_link import EngineLink
-    from tuiface.screens.face_steps import Step
-    from tuiface.screens.inquiry import Inquiry
-    from tuiface.screens.job_runner import JobRunner, Work
-    from tuiface.screens.knobs import Concept
-    from tuiface.screens.lasting_jobs import LastingWork
-    from tuiface.settings import Settings
-    from tuiface.studio import Studio
+    from tuiface.screens.face.controls import Concept
+    from tuiface.screens.face.face_actions import Step
+    from tuiface.screens.jobs.lasting import LastingWork
+    from tuiface.screens.jobs.runner import JobRunner, Work
     from tuiface.terminal.capabilities import Capabilities
-    from tuiface.terminal.wire import Wire
+    from tuiface.terminal.writer import Wire
 
 Phase = Literal["starting", "ready", "restarting", "stopped"]
 
@@ -79,7 +78,7 @@ class Session:
         self.found: tuple[Direction, ...] = ()
         """What that search found and nobody kept yet."""
         self.comparison = "off"
-        """How the face is compared with its original (tuiface.screens.comparison)."""
+        """How the face is compared with its original (tuiface.screens.face.comparison)."""
         self.difference_percent = 0.0
         """Mean difference of the compared pictures."""
         self.concepts: tuple[Concept, ...] = ()
@@ -87,7 +86,7 @@ class Session:
         self.is_settled = False
         """Whether the engine has answered, and concepts are known."""
         self.knob = "seed"
-        """Key of the chosen row of the edit panel (tuiface.screens.knobs)."""
+        """Key of the chosen row of the edit panel (tuiface.screens.face.controls)."""
         self.may_exceed = False
         """Whether amounts may go past what the network is known to do."""
         self.jobs: dict[int, JobProgress] = {}
@@ -173,7 +172,7 @@ class Session:
         """Render those of `recipes` that are not known at this size; what was asked for before is forgotten."""
         if self.studio is None or self.phase != "ready":
             return
-        from tuiface.protocol import RenderJob
+        from tuiface.engine_api.protocol import RenderJob
 
         missing = dict.fromkeys(r for r in recipes if (r.digest, resolution) not in self.tiles)
         self.link.render_tiles([RenderJob(recipe, resolution, draft=True) for recipe in missing])
@@ -311,7 +310,7 @@ class Session:
 
     def read_concepts(self) -> None:
         """Look at the files of directions again: others may have been learned or imported."""
-        from tuiface.screens.knobs import concepts_of
+        from tuiface.screens.face.controls import concepts_of
 
         if self.studio is not None:
             self.concepts = concepts_of(self.studio)
@@ -330,7 +329,7 @@ class Session:
         """
         if self.studio is None or self.phase != "ready" or not self._view_px:
             return
-        from tuiface.protocol import RenderJob
+        from tuiface.engine_api.protocol import RenderJob
 
         recipe = self.studio.current.recipe
         resolution = block_resolution(self._view_px, self.studio.info.resolution)

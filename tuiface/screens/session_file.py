@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tuiface.errors import TuifaceError
+from tuiface.core.errors import TuifaceError
 
 if TYPE_CHECKING:
     from tuiface.screens.session import Session
@@ -50,7 +50,7 @@ class SessionFile:
             self._write(text)
 
     def _write(self, text: str) -> None:
-        from tuiface.files import make_folder, write_file
+        from tuiface.core.files import make_folder, write_file
 
         try:
             make_folder(self._folder)
@@ -145,9 +145,9 @@ Outcome = Literal["resumed", "foreign", "damaged"]
 
 def resume(session: Session, found: Found) -> tuple[Outcome, str]:
     """Put `session` where `found` ended; the screen to show comes with it. Takes nothing from another network's one."""
-    from tuiface.face import Face
+    from tuiface.core.values import parse_json
+    from tuiface.faces.studio import Face
     from tuiface.screens.session_state import SessionState
-    from tuiface.validation import parse_json
 
     studio = session.studio
     assert studio is not None

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from tuiface.recipe import Recipe
-from tuiface.validation import Value
+from tuiface.core.values import Value
+from tuiface.faces.recipe import Recipe
 
 
 class SessionState(Value):

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Label, Static
 
 from tuiface.actions import ScreenPlace
-from tuiface.language import tr
+from tuiface.core.i18n import tr
 from tuiface.screens.bindings import bindings_at
 from tuiface.screens.widgets.key_line import KeyLine
 from tuiface.screens.widgets.tab_line import TabLine

@@ -7,12 +7,12 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiface.errors import UsageError
-from tuiface.face import Face
-from tuiface.face_orders import CrossOrder
-from tuiface.files import room_for, write_file
-from tuiface.library import write_tags
-from tuiface.provenance import with_provenance
+from tuiface.core.errors import UsageError
+from tuiface.core.files import room_for, write_file
+from tuiface.engine_api.requests import CrossOrder
+from tuiface.faces.library import write_tags
+from tuiface.faces.provenance import with_provenance
+from tuiface.faces.studio import Face
 from tuiface.stimuli.series import Progress, go_on
 
 COLUMNS = ("file", "contour", "inner", "id", "frame_variation_percent", "inner_difference_percent")

@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from tuiface.errors import UsageError
-from tuiface.face import Face
-from tuiface.recipe import LatentSource, Recipe, SeedSource
+from tuiface.core.errors import UsageError
+from tuiface.faces.recipe import LatentSource, Recipe, SeedSource
+from tuiface.faces.studio import Face
 from tuiface.stimuli.neighbours import draw_z
 
 Space = Literal["z", "w", "w+"]

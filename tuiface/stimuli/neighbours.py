@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuiface.errors import UsageError
-from tuiface.face import Face
-from tuiface.limits import MAX_SEED
-from tuiface.recipe import LatentSource, SeedSource
+from tuiface.core.errors import UsageError
+from tuiface.core.limits import MAX_SEED
+from tuiface.faces.recipe import LatentSource, SeedSource
+from tuiface.faces.studio import Face
 
 MIN_DISTANCE, MAX_DISTANCE = 0.02, 1.0
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tuiface.errors import OutputError, UsageError
-from tuiface.face import Face
-from tuiface.files import room_for, write_file
-from tuiface.library import write_tags
-from tuiface.protocol import RenderJob
-from tuiface.provenance import with_provenance
+from tuiface.core.errors import OutputError, UsageError
+from tuiface.core.files import room_for, write_file
+from tuiface.engine_api.protocol import RenderJob
+from tuiface.faces.library import write_tags
+from tuiface.faces.provenance import with_provenance
+from tuiface.faces.studio import Face
 
 Progress = Callable[[int, int], bool]
 """Called with the steps done and in all, before each step; answers whether to go on."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tuiface.errors import UsageError
-from tuiface.face import Face
+from tuiface.core.errors import UsageError
+from tuiface.faces.studio import Face
 
 FIRST_ROW = 6
 """The lab's default: rows from here up carry colours and texture, those below the shape of the head."""

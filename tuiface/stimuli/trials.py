@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tuiface.directions.direction import STEP, Direction
-from tuiface.face import Face
-from tuiface.recipe import ChannelEdit, LatentSource, Truncation
+from tuiface.faces.recipe import ChannelEdit, LatentSource, Truncation
+from tuiface.faces.studio import Face
 
 
 def strip_amounts(limit: float, number: int) -> tuple[float, ...]:

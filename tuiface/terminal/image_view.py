@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tuiface.terminal.encoding import Encoded
     from tuiface.terminal.picture import Picture
     from tuiface.terminal.pump import FramePump
-    from tuiface.terminal.wire import Wire, WorkDone
+    from tuiface.terminal.writer import Wire, WorkDone
 
 LOOK_S = 0.1
 """How often a sixel looks whether something lies over it."""

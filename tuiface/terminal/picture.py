@@ -11,7 +11,7 @@ from textual.strip import Strip
 from tuiface.terminal import kitty
 from tuiface.terminal.capabilities import Capabilities
 from tuiface.terminal.encoding import Encoded, cell_strips, encode_cells
-from tuiface.terminal.wire import Wire
+from tuiface.terminal.writer import Wire
 
 
 class Picture:

@@ -8,7 +8,7 @@ from tuiface.terminal.capabilities import Capabilities, detect, tmux_facts
 from tuiface.terminal.probe import given_environment
 
 if TYPE_CHECKING:
-    from tuiface.settings import Settings
+    from tuiface.core.settings import Settings
     from tuiface.terminal.probe import Probe
 
 

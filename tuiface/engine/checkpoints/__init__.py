@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.arrays import read_arrays
-from tuiface.engine.checkpoints.census import Census, printable
 from tuiface.engine.checkpoints.contents import (
     CheckpointContents,
     CheckpointFormat,
@@ -21,14 +21,13 @@ from tuiface.engine.checkpoints.contents import (
     GeneratorTensors,
     NetworkTensors,
     Tensors,
+    network_digest,
 )
-from tuiface.engine.checkpoints.digest import network_digest
-from tuiface.engine.checkpoints.native import Precision, write_native
-from tuiface.engine.checkpoints.native_header import NativeHeader, open_native_header
-from tuiface.engine.checkpoints.opening import open_contents
+from tuiface.engine.checkpoints.formats import open_contents
+from tuiface.engine.checkpoints.inventory import Census, printable
+from tuiface.engine.checkpoints.native import NativeHeader, Precision, open_native_header, write_native
 from tuiface.engine.checkpoints.report import CheckpointReport, inspect_checkpoint
 from tuiface.engine.checkpoints.source_file import read_source
-from tuiface.errors import ModelError
 
 __all__ = [
     "CheckpointContents",

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from tuiface.engine.config import MAX_RESOLUTION, DiscriminatorConfig, GeneratorConfig, block_resolutions
-from tuiface.errors import ModelError
+from tuiface.core.errors import ModelError
+from tuiface.engine.networks.config import MAX_RESOLUTION, DiscriminatorConfig, GeneratorConfig, block_resolutions
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.budget import LIMITS, Meter
-from tuiface.engine.checkpoints.census import Census, describe, printable
+from tuiface.engine.checkpoints.formats import read_value
+from tuiface.engine.checkpoints.inventory import Census, describe, printable
 from tuiface.engine.checkpoints.materialise import TensorSource
-from tuiface.engine.checkpoints.opening import read_value
 from tuiface.engine.checkpoints.source_file import read_source
-from tuiface.engine.checkpoints.stand_ins import NumpyArray
 from tuiface.engine.checkpoints.storages import TorchTensor
-from tuiface.errors import ModelError
+from tuiface.engine.checkpoints.stubs import NumpyArray
 
 MAX_ARRAYS = 1024
 

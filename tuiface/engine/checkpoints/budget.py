@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from tuiface.errors import ModelError
+from tuiface.core.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)

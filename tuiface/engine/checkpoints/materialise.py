@@ -13,13 +13,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.architecture import Shape, Shapes
 from tuiface.engine.checkpoints.budget import Meter
-from tuiface.engine.checkpoints.census import printable
-from tuiface.engine.checkpoints.stand_ins import NumpyArray
+from tuiface.engine.checkpoints.inventory import printable
 from tuiface.engine.checkpoints.storages import TorchTensor
-from tuiface.engine.config import RESAMPLE_TAPS
-from tuiface.errors import ModelError
+from tuiface.engine.checkpoints.stubs import NumpyArray
+from tuiface.engine.networks.config import RESAMPLE_TAPS
 
 View = npt.NDArray[np.generic]
 

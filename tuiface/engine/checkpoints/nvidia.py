@@ -12,18 +12,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.architecture import (
     Shape,
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
-from tuiface.engine.checkpoints.census import describe, printable
-from tuiface.engine.checkpoints.found import Found, FoundNetwork
+from tuiface.engine.checkpoints.detected import Found, FoundNetwork
+from tuiface.engine.checkpoints.inventory import describe, printable
 from tuiface.engine.checkpoints.materialise import TensorSource, not_stock, shapes_of
-from tuiface.engine.checkpoints.stand_ins import PersistentModule
 from tuiface.engine.checkpoints.storages import TorchTensor
-from tuiface.engine.config import DiscriminatorConfig, GeneratorConfig
-from tuiface.errors import ModelError
+from tuiface.engine.checkpoints.stubs import PersistentModule
+from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
 MAX_MODULES: Final = 2_000
 MAX_DEPTH: Final = 8

@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.budget import Meter, over_budget
-from tuiface.engine.checkpoints.census import Census, describe, printable
+from tuiface.engine.checkpoints.inventory import Census, describe, printable
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
-from tuiface.errors import ModelError
 
 MAX_PROTOCOL: Final = 5
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from tuiface.engine.checkpoints.census import Census, printable
-from tuiface.engine.checkpoints.contents import CheckpointContents, CheckpointFormat
-from tuiface.engine.checkpoints.digest import network_digest
-from tuiface.engine.checkpoints.opening import open_contents
+from tuiface.core.errors import ModelError
+from tuiface.engine.checkpoints.contents import CheckpointContents, CheckpointFormat, network_digest
+from tuiface.engine.checkpoints.formats import open_contents
+from tuiface.engine.checkpoints.inventory import Census, printable
 from tuiface.engine.checkpoints.source_file import ForeignFileError, read_source, stream_digest
-from tuiface.errors import ModelError
 
 MAX_LISTED = 200
 

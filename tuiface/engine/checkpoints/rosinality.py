@@ -30,12 +30,12 @@ from tuiface.engine.checkpoints.architecture import (
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
-from tuiface.engine.checkpoints.census import printable
-from tuiface.engine.checkpoints.found import Found, FoundNetwork
+from tuiface.engine.checkpoints.detected import Found, FoundNetwork
+from tuiface.engine.checkpoints.inventory import printable
 from tuiface.engine.checkpoints.materialise import FILTER_SUFFIX, Arrangement, TensorSource, not_stock, shapes_of
 from tuiface.engine.checkpoints.state_dicts import tensor_sources
 from tuiface.engine.checkpoints.storages import TorchTensor
-from tuiface.engine.config import DiscriminatorConfig, GeneratorConfig
+from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
 ONLY_ELEMENT: Final = Arrangement(1, lambda a: a[0, ...], unit_axes=1)
 ONLY_SAMPLE: Final = Arrangement(4, lambda a: a[0], unit_axes=1)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.budget import LIMITS
-from tuiface.engine.checkpoints.census import printable
-from tuiface.errors import ModelError
+from tuiface.engine.checkpoints.inventory import printable
 
 Container = Literal["pickle", "zip", "safetensors"]
 

@@ -11,10 +11,10 @@ from tuiface.engine.checkpoints.architecture import (
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
-from tuiface.engine.checkpoints.found import Found, FoundNetwork
+from tuiface.engine.checkpoints.detected import Found, FoundNetwork
 from tuiface.engine.checkpoints.materialise import TensorSource, not_stock, shapes_of
 from tuiface.engine.checkpoints.storages import TorchTensor
-from tuiface.engine.config import DiscriminatorConfig, GeneratorConfig
+from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
 MAX_TENSORS = 10_000
 

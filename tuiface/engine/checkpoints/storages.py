@@ -18,12 +18,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.budget import Meter
-from tuiface.engine.checkpoints.census import Census, describe
+from tuiface.engine.checkpoints.inventory import Census, describe
 from tuiface.engine.checkpoints.pickle_machine import Constructor, GlobalTable, PickleMachine
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
-from tuiface.engine.checkpoints.stand_ins import dimensions
-from tuiface.errors import ModelError
+from tuiface.engine.checkpoints.stubs import dimensions
 
 MAGIC_NUMBER: Final = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL: Final = 1001

@@ -18,17 +18,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.architecture import (
     RESOLUTIONS,
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
-from tuiface.engine.checkpoints.census import Census, describe
-from tuiface.engine.checkpoints.found import Found, FoundNetwork
+from tuiface.engine.checkpoints.detected import Found, FoundNetwork
+from tuiface.engine.checkpoints.inventory import Census, describe
 from tuiface.engine.checkpoints.materialise import Arrangement, TensorSource, not_stock, shapes_of
-from tuiface.engine.checkpoints.stand_ins import Instance, NumpyArray
-from tuiface.engine.config import RESAMPLE_TAPS, DiscriminatorConfig, GeneratorConfig
-from tuiface.errors import ModelError
+from tuiface.engine.checkpoints.stubs import Instance, NumpyArray
+from tuiface.engine.networks.config import RESAMPLE_TAPS, DiscriminatorConfig, GeneratorConfig
 
 STYLEGAN2_VERSION: Final = 4
 ADA_VERSION: Final = 5

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.budget import Meter, over_budget
-from tuiface.engine.checkpoints.census import Census, describe
+from tuiface.engine.checkpoints.inventory import Census, describe
 from tuiface.engine.checkpoints.pickle_machine import GlobalTable, PickleMachine
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
 from tuiface.engine.checkpoints.storages import StorageShelf
-from tuiface.errors import ModelError
 
 LOCAL_HEADER: Final = struct.Struct("<4s5H3I2H")
 CENTRAL_HEADER: Final = struct.Struct("<4s6H3I5H2I")

@@ -13,12 +13,12 @@ train(recommended_settings("heads", 64, paired=True, start=None, changes={}), Ru
 
 from __future__ import annotations
 
+from tuiface.engine.training.gan.recommended import changed_settings, recommended_settings, run_limits
+from tuiface.engine.training.gan.settings import HEADS, RunLimits, TrainingSettings
+from tuiface.engine.training.gan.snapshots import FILE_NAME, read_header
+from tuiface.engine.training.gan.trainer import Outcome, train
+from tuiface.engine.training.gan.warm_start import Start, open_start
 from tuiface.engine.training.precision import choose_precision
-from tuiface.engine.training.recommended import changed_settings, recommended_settings, run_limits
-from tuiface.engine.training.settings import HEADS, RunLimits, TrainingSettings
-from tuiface.engine.training.snapshots import FILE_NAME, read_header
-from tuiface.engine.training.starting import Start, open_start
-from tuiface.engine.training.trainer import Outcome, train
 
 __all__ = [
     "FILE_NAME",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from tuiface.errors import InputFileError, quoted
-from tuiface.files import write_file
+from tuiface.core.errors import InputFileError, quoted
+from tuiface.core.files import write_file
 
 CURVES_NAME = "curves.png"
 

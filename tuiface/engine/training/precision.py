@@ -12,9 +12,9 @@ import time
 import torch
 import torch.nn.functional as F
 
-from tuiface.engine.discriminator import Discriminator
-from tuiface.engine.generator import Generator
-from tuiface.engine.training.settings import Precision, TrainingSettings
+from tuiface.engine.networks.discriminator import Discriminator
+from tuiface.engine.networks.generator import Generator
+from tuiface.engine.training.gan.settings import Precision, TrainingSettings
 
 _ROUNDS = 3
 _CPU_BATCH = 4

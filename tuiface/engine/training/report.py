@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tuiface.engine.training.state import Progress
-from tuiface.files import explained, write_file
+from tuiface.core.files import explained, write_file
+from tuiface.engine.training.gan.state import Progress
 
 LOG_NAME = "log.jsonl"
 

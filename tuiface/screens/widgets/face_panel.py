@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from tuiface.screens.summary import one_line, summarize
+from tuiface.screens.face.summary import one_line, summarize
 from tuiface.screens.widgets.content_lines import ContentLines
 from tuiface.screens.widgets.gauge import draw_gauge
 
 if TYPE_CHECKING:
+    from tuiface.screens.face.summary import Row, Section
     from tuiface.screens.session import Session
-    from tuiface.screens.summary import Row, Section
 
 _LABEL_WIDTH = 9
 _HEADING = "bold $text-primary"

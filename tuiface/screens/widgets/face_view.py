@@ -11,15 +11,15 @@ from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
 
-from tuiface.language import tr
+from tuiface.core.i18n import tr
 from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
     import numpy as np
     from textual.timer import Timer
 
-    from tuiface.protocol import Frame
-    from tuiface.terminal.wire import Wire
+    from tuiface.engine_api.protocol import Frame
+    from tuiface.terminal.writer import Wire
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 ASCII_SPINNER = "|/-\\"
@@ -100,7 +100,7 @@ class FaceView(ImageView):
 
     def _texts(self) -> Sequence[str]:
         if self._pixels is not None:
-            from tuiface.terminal.measures import describe_pixels
+            from tuiface.terminal.numbers import describe_pixels
 
             return [f"{tr(name)}: {value}" for name, value in describe_pixels(self._pixels).items()]
         if self._problem:

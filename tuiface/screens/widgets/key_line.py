@@ -13,7 +13,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 from tuiface.actions import Action, ascii_key, shown_key
-from tuiface.language import tr
+from tuiface.core.i18n import tr
 from tuiface.screens.bindings import handler
 
 _KEY = "bold $text-primary"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.geometry import Size
 
-from tuiface.screens.measures import Measure, measures_of
+from tuiface.screens.face.measures import Measure, measures_of
 from tuiface.screens.widgets.content_lines import ContentLines
 
 if TYPE_CHECKING:

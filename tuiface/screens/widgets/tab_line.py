@@ -7,7 +7,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 from tuiface.actions import SCREENS, ScreenPlace
-from tuiface.language import tr
+from tuiface.core.i18n import tr
 
 #: For xgettext-like tools and people: every tab has its word in the catalogues.
 TAB_WORDS: dict[ScreenPlace, str] = {

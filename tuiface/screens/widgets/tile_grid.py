@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tuiface.terminal.picture import Picture
-    from tuiface.terminal.wire import Wire
+    from tuiface.terminal.writer import Wire
 
 _CAPTION, _CHOSEN, _PLACE = "tile-grid--caption", "tile-grid--chosen", "tile-grid--place"
 TILE_ROWS = (4, 6, 8, 10, 13, 17, 22)

@@ -1,0 +1,286 @@
+"""Locks: what is locked stays, as far as each guarantee promises; what is not locked still moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.edits.fakes import QuarterRegions, ShadeRegions
+from tuiface.core.errors import ModelError, UsageError
+from tuiface.core.regions import Region
+from tuiface.core.settings import Settings
+from tuiface.directions.direction import Direction
+from tuiface.engine.edits.blend import border_jump_ratio, paste
+from tuiface.engine.edits.lock import RIDGE, LockWeights, locked_step
+from tuiface.engine.edits.masks import BoxRegions, locked_mask
+from tuiface.engine.learning.discovery import jacobian
+from tuiface.engine.loading import open_engine
+from tuiface.engine.local_engine import LocalEngine
+from tuiface.engine.population import Population
+from tuiface.engine.predictors.attributes import AttributeReader
+from tuiface.engine_api.protocol import Frame, RenderJob, Superseded
+from tuiface.faces.provenance import read_saved
+from tuiface.faces.recipe import Guarantee, RegionLock
+from tuiface.faces.recipe import Region as RegionName
+from tuiface.faces.studio import Face, Studio
+from tuiface.faces.verification import verify
+
+Add = Callable[..., Direction]
+
+
+@pytest.fixture(autouse=True)
+def quarters(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.editor, "reader", QuarterRegions())
+    engine.editor.forget()
+
+
+@pytest.fixture
+def face(studio: Studio, engine: LocalEngine, add_direction: Add) -> Face:
+    """A face with an edit that moves all of it."""
+    basis = engine.editor.renderer.population().basis
+    add_direction("move", (0.7 * basis[:, 0] + 0.7 * basis[:, 3]).numpy())
+    return studio.face(seed=3).edit("move", 0.4)
+
+
+def outside(locked: Face) -> float:
+    """Mean change, in levels, of the pixels that a lock holds altogether."""
+    return locked.render().measures["outside_change_mean"]
+
+
+def free_change(face: Face, region: RegionName) -> float:
+    """The same without the lock."""
+    plain = face.derive(edits=(), locks=()).render().pixels.astype(int)
+    maps = QuarterRegions().probabilities(torch.zeros(1, 3, 32, 32))
+    held = locked_mask(maps, (RegionLock(region=region),), 32)[0, 0].numpy() >= 1
+    return float(np.abs(face.render().pixels - plain).max(axis=2)[held].mean())
+
+
+@pytest.mark.parametrize("region", ["frame", "hair", "mouth", "background"])
+def test_each_guarantee_holds_better_than_the_one_before(face: Face, region: RegionName) -> None:
+    free = free_change(face, region)
+    direction, blend, pasted = (outside(face.lock(region, 1.0, g)) for g in ("direction", "blend", "paste"))
+    assert direction < 0.6 * free
+    assert blend <= direction
+    assert pasted == 0
+
+
+def test_paste_keeps_the_very_bytes_and_blends_at_the_border(face: Face) -> None:
+    frame = face.lock("frame", 1.0, "paste").render()
+    assert frame.measures["outside_change_max"] == 0
+    plain = face.derive(edits=()).render().pixels
+    changed = (frame.pixels != plain).any(axis=2)
+    assert changed.any()
+    assert not changed[:3].any()
+    assert not changed[:, :3].any()
+
+
+def test_locked_smile_of_the_shipped_network_still_smiles(shared_cache: Path) -> None:
+    """An untrained network cannot tell: each of its pixels hangs on all of w."""
+    settings = Settings(device="cpu", threads=1, cache=shared_cache)
+    reader = AttributeReader.load()
+
+    def smile(frame: Frame) -> float:
+        picture = torch.from_numpy(frame.pixels.copy()).permute(2, 0, 1)[None] / 127.5 - 1
+        return float(reader.read(picture)[0, reader.names.index("smile")])
+
+    with Studio(open_engine(settings), settings) as studio:
+        plain = studio.face(seed=3, psi=0.7)
+        free = plain.edit("smile", 2.0)
+        still, moved, locked = (face.render() for face in (plain, free, free.lock("frame")))
+    assert smile(locked) - smile(still) > 0.5 * (smile(moved) - smile(still)) > 0
+    key = "frame_variation_percent"
+    assert locked.measures[key] < moved.measures[key] / 4
+
+
+def test_strength_decides_how_firmly(face: Face, engine: LocalEngine) -> None:
+    changes = [changed_at(engine, face, strength) for strength in (0.0, 0.5, 1.0)]
+    assert changes[0] > changes[1] > changes[2]
+    assert np.array_equal(face.lock("hair", 0.0, "paste").render().pixels, face.render().pixels)
+
+
+def changed_at(engine: LocalEngine, face: Face, strength: float) -> float:
+    """Change of the hair, before values are clipped to what a picture can show."""
+    recipe, editor = face.lock("hair", strength).recipe, engine.editor
+    with torch.no_grad():
+        turned = editor.turned(recipe, editor.renderer.edits(recipe))
+        return editor.measured_change(face.lock("hair").recipe, turned)
+
+
+def test_prediction_is_made_before_and_close_to_the_measurement(face: Face, engine: LocalEngine) -> None:
+    small = face.derive(edits=(face.recipe.edits[0].model_copy(update={"amount": 0.2}),)).lock("hair")
+    editor = engine.editor
+    edits = editor.renderer.edits(small.recipe)
+    with torch.no_grad():
+        for tried in (edits, editor.turned(small.recipe, edits)):
+            predicted, measured = (
+                editor.predicted_change(small.recipe, tried),
+                editor.measured_change(small.recipe, tried),
+            )
+            assert predicted == pytest.approx(measured, rel=0.5)
+    assert small.render().measures["predicted_outside_change"] == pytest.approx(predicted, rel=1e-3)
+
+
+@pytest.mark.parametrize("guarantee", ["direction", "blend", "paste"])
+def test_locked_face_is_rebuilt_exactly(face: Face, guarantee: Guarantee, tmp_path: Path) -> None:
+    locked = face.lock("hair", 0.9, guarantee)
+    saved = read_saved(locked.save(tmp_path))
+    assert verify(saved, locked.studio.engine).status == "exact"
+    measures = saved.provenance.measures
+    assert {"predicted_outside_change", "outside_change_mean", "frame_variation_percent"} <= measures.keys()
+
+
+def test_lock_without_an_edit_changes_nothing(studio: Studio, face: Face) -> None:
+    plain = studio.face(seed=3)
+    assert np.array_equal(plain.lock("frame", 1.0, "paste").render().pixels, plain.render().pixels)
+
+
+def test_locks_hold_channel_edits_too(studio: Studio, face: Face) -> None:
+    edited = studio.face(seed=3).edit("b16.conv1:3", 2.0)
+    assert outside(edited.lock("hair")) < 0.7 * free_change(edited, "hair")
+    assert outside(edited.lock("hair", 1.0, "paste")) == 0
+
+
+def test_mask_of_the_user(face: Face) -> None:
+    mask = np.zeros((32, 32), bool)
+    mask[:, :16] = True
+    frame = face.lock_mask(mask, 1.0, "paste").render()
+    plain = face.derive(edits=()).render().pixels
+    assert np.array_equal(frame.pixels[:, :13], plain[:, :13])
+    assert not np.array_equal(frame.pixels[:, 20:], plain[:, 20:])
+    again = face.lock_mask(mask).recipe
+    assert type(again).from_json(again.canonical_json()) == again
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.ones((16, 16), bool), "a mask of 16 x 16 px; this model takes 32 x 32"),
+        (np.zeros((32, 32), bool), "the mask is empty"),
+        (np.ones((32, 32), bool), "leaves nothing that may change"),
+    ],
+)
+def test_masks_that_cannot_be(face: Face, mask: np.ndarray, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        face.lock_mask(mask)
+
+
+def test_locks_that_leave_nothing_to_move(face: Face, tmp_path: Path) -> None:
+    held = face.lock("frame").lock("face")
+    with pytest.raises(UsageError, match="the locks leave nothing that may change"):
+        held.render()
+    with pytest.raises(UsageError, match="the locks leave nothing that may change"):
+        held.save(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_boxes_know_no_hair(face: Face, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.editor, "reader", BoxRegions())
+    engine.editor.forget()
+    with pytest.raises(UsageError, match=r"locks\[0\].region: 'hair' is not known .*accepted: frame, face"):
+        face.lock("hair").render()
+    assert outside(face.lock("frame", 1.0, "paste")) == 0
+
+
+def test_boxes_are_where_faces_are_aligned() -> None:
+    maps = BoxRegions().probabilities(torch.zeros(2, 3, 256, 256))
+    assert torch.allclose(maps.sum(dim=1), torch.ones(2, 256, 256), atol=1e-5)
+    assert maps.min() >= 0
+    for region, (row, column) in {Region.EYES: (120, 128), Region.MOUTH: (184, 127), Region.NOSE: (142, 131)}.items():
+        assert maps[0, :, row, column].argmax() == region
+    assert maps[0, Region.BACKGROUND, 5, 5] > 0.99
+
+
+def test_mask_follows_the_edited_face(face: Face, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the edited picture has become background, a lock on the background holds there as well."""
+    monkeypatch.setattr(engine.editor, "reader", ShadeRegions())
+    engine.editor.forget()
+    frame = face.lock("background", 1.0, "paste").render()
+    assert frame.measures["outside_change_max"] == 0
+
+
+def test_unknown_edits_are_refused_before_a_lock_is_computed(face: Face, engine: LocalEngine) -> None:
+    with pytest.raises(ModelError, match="no layer"):
+        face.edit("b512.conv1:3", 1.0).lock("hair").render()
+
+
+def test_smooth_lock_is_the_closed_form_for_a_linear_picture() -> None:
+    """(M_f + M_b + RIDGE)^-1 (M_f + RIDGE) d0, in the population's own units."""
+    chance = torch.Generator().manual_seed(0)
+    columns = torch.randn(6, 20, generator=chance)
+    weights = LockWeights(torch.zeros(20), torch.zeros(20))
+    weights.inside[:12], weights.outside[12:] = 1 / 12, 50 / 8
+    start = torch.randn(6, generator=chance)
+    population = Population(torch.zeros(6), torch.eye(6), torch.eye(6), torch.ones(6), 2.4, 0.7)
+
+    def observe(step: torch.Tensor) -> torch.Tensor:
+        return (start + step[0, 0]) @ columns
+
+    target = observe(torch.zeros(1, 1, 6))
+    added = locked_step(population, weights, target, torch.zeros(20), 1, observe)
+    inner, outer = ((columns * w) @ columns.t() for w in (weights.inside, weights.outside))
+    ridge = RIDGE * torch.eye(6)
+    expected = torch.linalg.solve(inner + outer + ridge, (inner + ridge) @ start)
+    assert torch.allclose(start + added[0, 0], expected, atol=2e-3)
+    assert (expected @ columns)[12:].norm() < 0.35 * (start @ columns)[12:].norm()
+
+
+def test_last_step_serves_hurried_pictures_and_other_guarantees(face: Face, engine: LocalEngine) -> None:
+    editor, locked = engine.editor, face.lock("hair")
+    free = face.render().pixels.astype(int)
+    plain = editor.render(locked.recipe, hurried=True).pixels
+    assert np.array_equal(plain, face.render().pixels), "nothing was found out yet"
+    complete = locked.render().pixels
+    assert np.array_equal(editor.render(locked.recipe, hurried=True).pixels, complete)
+    near = locked.derive(edits=(face.recipe.edits[0].model_copy(update={"amount": 0.44}),))
+    hurried = editor.render(near.recipe, hurried=True).pixels.astype(int)
+    assert np.abs(hurried - near.render().pixels).mean() < 0.25 * np.abs(free - complete).mean()
+
+
+def test_a_step_that_is_given_up_leaves_the_last_one(face: Face, engine: LocalEngine) -> None:
+    locked = face.lock("hair")
+    locked.render()
+    near = locked.derive(edits=(face.recipe.edits[0].model_copy(update={"amount": 0.44}),))
+    hurried = engine.editor.render(near.recipe, hurried=True).pixels
+    answers = iter([True] * 5 + [False])
+    with pytest.raises(Superseded):
+        engine.render_while(lambda: next(answers), RenderJob(near.recipe))
+    assert np.array_equal(engine.editor.render(near.recipe, hurried=True).pixels, hurried)
+    complete = near.render().pixels
+    engine.editor.forget()
+    assert np.array_equal(near.render().pixels, complete)
+
+
+def test_jacobian_agrees_with_automatic_differentiation(engine: LocalEngine) -> None:
+    generator = engine.editor.renderer.generator
+    ws = generator.map(torch.randn(1, 64, generator=torch.Generator().manual_seed(1)))
+    basis = engine.editor.renderer.population().basis
+    steps = 0.02 * basis.t()[:6, None].expand(-1, generator.num_ws, -1)
+    with torch.no_grad():
+        measured = jacobian(lambda x: generator.synthesize(x, resolution=8).flatten(1), ws, steps)
+    for step, row in zip(steps, measured, strict=True):
+        shift = torch.zeros((), requires_grad=True)
+        image = generator.synthesize(ws + shift * step, resolution=8).flatten()
+        probe = torch.randn(image.shape, generator=torch.Generator().manual_seed(2))
+        (slope,) = torch.autograd.grad(image @ probe, shift)
+        assert float(row @ probe) == pytest.approx(float(slope), rel=0.05, abs=1e-3)
+
+
+def test_paste_is_exact_at_both_ends() -> None:
+    a, b = np.full((4, 4, 3), 10, np.uint8), np.full((4, 4, 3), 201, np.uint8)
+    held = np.array([[0, 0.25, 0.5, 1.0]] * 4)
+    out = paste(a, b, held)[0, :, 0]
+    assert out.tolist() == [201, 153, 106, 10]
+
+
+def test_seam_shows_in_the_border_jump() -> None:
+    ramp = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, :, None] * 4, (32, 32, 3))
+    held = np.zeros((32, 32))
+    held[:, 16:] = 1
+    seam = ramp.copy()
+    seam[:, :16] += 40
+    assert border_jump_ratio(ramp, ramp, held) == 1
+    assert border_jump_ratio(ramp, seam, held) > 5

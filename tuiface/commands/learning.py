@@ -1,0 +1,243 @@
+"""`tuiface directions learn`: from the attribute reader, from your own answers, or from a table of ratings."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiface.commands.common import Commands, note, settings_from
+from tuiface.commands.directions import keep
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tuiface.core.settings import Settings
+    from tuiface.directions.direction import Labels
+    from tuiface.engine.learning.batch_predict import AttributeReading
+    from tuiface.engine.learning.learn import LearnedDirection
+    from tuiface.engine.learning.workshop import Workshop
+
+ASKED_PX = 256
+"""Side of the faces of a questionnaire."""
+SOURCES_OF = {
+    **dict.fromkeys(("--hold", "--method", "--even", "--draws", "--seeds", "--keep-weak"), ("--attributes",)),
+    **dict.fromkeys(("--scale", "--pool", "--stop-at", "--answers"), ("--ask",)),
+    **dict.fromkeys(("--ends", "--ends-es"), ("--ask", "--ratings")),
+    "--name": ("--ratings",),
+}
+"""Of an option: the sources of labels that have a use for it."""
+EXAMPLE = """\
+examples:
+  tuiface directions learn --attributes all                       everything that the reader sees in this network
+  tuiface directions learn --attributes smile,yaw --hold age,gender
+  tuiface directions learn --ask trustworthy                      by keyboard: 30 to 200 answers about faces
+  tuiface directions learn --ask attractive --scale 1-7
+  tuiface directions learn --ratings ratings.csv --name friendly  columns face, rater, rating
+"""
+
+
+def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the action."""
+    parser = actions.add_parser(
+        "learn",
+        parents=[common],
+        help="make directions from labels: the reader's, your own answers, or ratings",
+        description="Make directions from labels. Each one is verified on faces that it was not learned from.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--attributes", metavar="NAMES", help="from the attribute reader: names with commas, or all")
+    source.add_argument("--ask", metavar="NAME", help="from your own answers about faces, for a concept of that name")
+    source.add_argument("--ratings", metavar="CSV", help="from ratings by several people")
+    parser.add_argument(
+        "--hold", metavar="NAMES", help="of --attributes: those to leave alone: names, all (default) or none"
+    )
+    parser.add_argument(
+        "--method",
+        choices=("tangent", "boundary"),
+        default="tangent",
+        help="of --attributes: a discriminant of gradients in W+, or InterFaceGAN's boundary in W; default: tangent",
+    )
+    parser.add_argument(
+        "--even",
+        action="store_true",
+        help="of --attributes: fit what is not monotone on enough faces through the network; minutes for each",
+    )
+    parser.add_argument(
+        "--draws", type=int, default=4000, metavar="N", help="of --attributes: faces to learn from; default: 4000"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=200, metavar="N", help="of --attributes: faces to verify on; default: 200"
+    )
+    parser.add_argument("--scale", choices=("yes-no", "1-7"), default="yes-no", help="of --ask; default: yes-no")
+    parser.add_argument(
+        "--pool", type=int, default=400, metavar="N", help="of --ask: faces to choose from; default: 400"
+    )
+    parser.add_argument("--stop-at", type=int, default=200, metavar="N", help="of --ask: answers to take; default: 200")
+    parser.add_argument("--answers", metavar="FILE", help="of --ask: where answers are kept and taken up again")
+    parser.add_argument(
+        "--ends", metavar="LOW/HIGH", help="of --ask and --ratings: what both ends look like, in English"
+    )
+    parser.add_argument("--ends-es", metavar="LOW/HIGH", help="of --ask and --ratings: the same in Spanish")
+    parser.add_argument("--name", metavar="NAME", help="of --ratings: default: the file's name")
+    parser.add_argument(
+        "--keep-weak", action="store_true", help="of --attributes: keep what fails its verification too"
+    )
+    parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the settings'")
+    parser.add_argument("--force", action="store_true", help="replace directions of the same names")
+    defaults = {flag: parser.get_default(_name_of(flag)) for flag in SOURCES_OF}
+    parser.set_defaults(run=partial(run_learn, defaults))
+
+
+def run_learn(defaults: dict[str, object], args: argparse.Namespace) -> int:
+    """Learn and keep; exit code 1 if a direction failed its verification."""
+    _refuse_idle_options(defaults, args)
+    if args.ask:
+        return _from_answers(args)
+    return _from_ratings(args) if args.ratings else _from_attributes(args)
+
+
+def _refuse_idle_options(defaults: dict[str, object], args: argparse.Namespace) -> None:
+    """Raise UsageError where an option was given that another source of labels would need."""
+    for flag, sources in SOURCES_OF.items():
+        is_given = getattr(args, _name_of(flag)) != defaults[flag]
+        if is_given and all(getattr(args, _name_of(source)) is None for source in sources):
+            raise UsageError(f"{flag} goes with {' or '.join(sources)} alone", f"leave out {flag}")
+
+
+def _name_of(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def _from_answers(args: argparse.Namespace) -> int:
+    from tuiface.commands.questions import ask
+    from tuiface.directions.questionnaire import MIN_ANSWERS, AnswersFile, Questionnaire, answers_path
+    from tuiface.engine.learning.from_scores import direction_from_scores, face_features, seed_components
+    from tuiface.engine.loading import open_engine
+    from tuiface.faces.studio import Studio
+    from tuiface.terminal.shell import show_pixels
+
+    if not MIN_ANSWERS <= args.stop_at <= 200 or args.pool < 2 * MIN_ANSWERS:
+        raise UsageError(f"--stop-at {args.stop_at} --pool {args.pool}; accepted: {MIN_ANSWERS} to 200, and from 60")
+    settings = settings_from(args)
+    workshop = _workshop(settings)
+    seeds = tuple(range(args.pool))
+    white = seed_components(workshop, seeds)
+    features = face_features(workshop, white, _reader_at_hand(workshop))
+    questionnaire = Questionnaire(seeds, features, args.scale)
+    path = Path(args.answers) if args.answers else answers_path(settings.directions, args.ask)
+    file = AnswersFile(path, args.ask, args.scale, workshop.model, _ends(args, args.ask)).resume(questionnaire)
+    with Studio(open_engine(settings), settings) as studio:
+        ask(
+            questionnaire,
+            args.ask,
+            lambda seed: show_pixels(studio.face(seed).render(ASKED_PX).pixels),
+            lambda: file.write(questionnaire),
+            args.stop_at,
+        )
+    scores = features @ questionnaire.slopes()
+    made = direction_from_scores(workshop, args.ask, white, scores, file.origin(questionnaire), file.labels)
+    keep(args, settings, made, args.out)
+    return EXIT_DONE
+
+
+def _from_ratings(args: argparse.Namespace) -> int:
+    from tuiface.directions.direction import DirectionOrigin
+    from tuiface.directions.ratings import read_ratings
+    from tuiface.engine.learning.from_scores import direction_from_scores, seed_components
+
+    path = Path(args.ratings)
+    name = args.name or path.stem.lower().replace("-", "_")
+    labels = _ends(args, name)
+    ratings = read_ratings(path)
+    settings = settings_from(args)
+    workshop = _workshop(settings)
+    white = seed_components(workshop, ratings.seeds)
+    note(
+        f"{len(ratings.seeds)} faces, {ratings.num_raters} raters, reliability {ratings.reliability:.2f} "
+        f"(mean correlation of two raters {ratings.agreement:.2f})"
+    )
+    origin = DirectionOrigin(
+        method="ratings",
+        data=path.name,
+        settings={
+            "faces": len(ratings.seeds),
+            "raters": ratings.num_raters,
+            "reliability": round(ratings.reliability, 3),
+            "agreement": round(ratings.agreement, 3),
+        },
+    )
+    made = direction_from_scores(workshop, name, white, ratings.scores, origin, labels)
+    keep(args, settings, made, args.out)
+    return EXIT_DONE
+
+
+def _workshop(settings: Settings) -> Workshop:
+    from tuiface.engine.learning.workshop import Workshop
+
+    return Workshop.open(settings)
+
+
+def _reader_at_hand(workshop: Workshop) -> AttributeReading | None:
+    """The attribute reader, or None with a note: answers are then learned over w itself, which takes more of them."""
+    from tuiface.core.errors import ModelError
+    from tuiface.engine.predictors.registry import open_attribute_reader
+
+    try:
+        return open_attribute_reader(str(workshop.population.mean.device))
+    except ModelError as error:
+        note(f"note: {error.message}: more answers are needed")
+        return None
+
+
+def _from_attributes(args: argparse.Namespace) -> int:
+    from tuiface.engine.learning.learn import LearningPlan, learn_directions
+    from tuiface.engine.predictors.registry import open_attribute_reader
+
+    if args.draws < 200 or args.seeds < 20:
+        raise UsageError(f"--draws {args.draws} --seeds {args.seeds}; accepted: at least 200 and 20")
+    held = None if args.hold in (None, "all") else () if args.hold == "none" else _names(args.hold)
+    names = () if args.attributes == "all" else _names(args.attributes)
+    settings = settings_from(args)
+    workshop = _workshop(settings)
+    plan = LearningPlan(names, held, draws=args.draws, seeds=args.seeds, method=args.method, even=args.even)
+    reader = open_attribute_reader(str(workshop.population.mean.device))
+    made = learn_directions(workshop, reader, workshop.regions, plan, note)
+    return _keep_all(args, settings, made)
+
+
+def _keep_all(args: argparse.Namespace, settings: Settings, made: Iterable[LearnedDirection]) -> int:
+    code = EXIT_DONE
+    for learned in made:
+        direction = learned.direction
+        if learned.holds or args.keep_weak:
+            keep(args, settings, direction, args.out, **direction.header.measures)
+        if not learned.holds:
+            code = EXIT_CHECK_FAILED
+            measures = direction.header.measures
+            note(
+                f"{direction.name}: failed: monotone on {measures['monotone_percent']:g} % of faces, "
+                f"{measures['slope_sigma']:g} sigma a unit"
+            )
+    return code
+
+
+def _ends(args: argparse.Namespace, name: str) -> Labels | None:
+    """The words of --ends and --ends-es; None where neither is given. Raises UsageError."""
+    from tuiface.directions.vocabulary import labels_from
+
+    given = []
+    for flag, text in (("--ends", args.ends), ("--ends-es", args.ends_es)):
+        low, slash, high = (text or "").partition("/")
+        if text and not (slash and low.strip() and high.strip()):
+            raise UsageError(f"{flag} {quoted(text)}; accepted: LOW/HIGH, as in 'colder/warmer'")
+        given.append((low.strip(), high.strip()))
+    return labels_from(name, *given)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

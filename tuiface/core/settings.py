@@ -1,0 +1,147 @@
+"""Settings: defaults -> TOML -> environment -> flags, as one frozen value that is passed down.
+
+The table is small and the order fixed, so this is pydantic alone: pydantic-settings would add imports to a start that
+is counted in milliseconds, and cannot name the nearest setting for a misspelt one.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import BeforeValidator, Field, ValidationError
+
+from tuiface.core.errors import InputFileError, UsageError, nearest
+from tuiface.core.limits import DEFAULT_PSI, PSI_RANGE
+from tuiface.core.values import Value, describe
+
+APP = "tuiface"
+ENVIRONMENT_PREFIX = "TUIFACE_"
+
+
+def _to_path(value: object) -> object:
+    return Path(value).expanduser() if isinstance(value, str) and value else value
+
+
+FolderOrFile = Annotated[Path, BeforeValidator(_to_path)]
+
+
+def _to_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, str) else value
+
+
+KeyNames = Annotated[tuple[str, ...], BeforeValidator(_to_tuple)]
+
+
+class Settings(Value):
+    """Everything that a user may set once."""
+
+    model: FolderOrFile | None = None
+    """Checkpoint to open; the embedded model when not set."""
+    library: FolderOrFile = Field(default_factory=lambda: Path.home() / "tuiface-library")
+    """Folder that faces are saved to and listed from."""
+    directions: FolderOrFile = Field(default_factory=lambda: platformdirs.user_data_path(APP) / "directions")
+    """Folder of your own directions, beside those that ship with tuiface."""
+    regions: FolderOrFile = Field(default_factory=lambda: platformdirs.user_data_path(APP) / "regions")
+    """Folder of the regions that you named for your own networks: tuiface model regions."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the engine runs; auto takes a CUDA device when there is one."""
+    threads: int = Field(0, ge=0, le=1024)
+    """CPU threads of the engine; 0 takes all cores that the process may use."""
+    psi: float = Field(DEFAULT_PSI, ge=PSI_RANGE[0], le=PSI_RANGE[1])
+    """Truncation of new faces: 0 is the mean face, 1 no truncation."""
+    graphics: Literal["auto", "kitty", "sixel", "block", "none"] = "auto"
+    """How the terminal shows pictures; auto asks it before the interface starts."""
+    cells: Literal["auto", "half", "quadrant", "sextant"] = "auto"
+    """Characters of pictures in coloured cells; sextants are the finest and need a font of Unicode 13."""
+    theme: str | None = None
+    """Colour theme of the interface; when not set, the one that was chosen there last, else tuiface-dark."""
+    language: Literal["auto", "en", "es"] = "auto"
+    """Language of the interface; auto follows the locale."""
+    keys: dict[str, KeyNames] = Field(default_factory=dict)
+    """Other keys for actions: a table `[keys]` of action ids and lists of Textual's key names."""
+    cache: FolderOrFile = Field(default_factory=lambda: platformdirs.user_cache_path(APP))
+    """Converted checkpoints and the library's index: everything in it can be made again."""
+    state: FolderOrFile = Field(default_factory=lambda: platformdirs.user_state_path(APP))
+    """Log files and the list of networks opened so far."""
+    engine: str = Field("auto", min_length=1, max_length=64)
+    """Which engine renders. auto: the interface takes your resident engine where one runs and fits, commands start one
+    of their own; private: never a resident one; resident: commands take it too; a user's name: the one that they
+    share."""
+    runtime: FolderOrFile = Field(default_factory=lambda: runtime_folder(os.getuid()))
+    """Folder of your resident engine's socket, on a local disk."""
+
+
+def runtime_folder(uid: int) -> Path:
+    """Where a user's resident engine is found: every login sees the same /tmp, and others of a group can look there."""
+    return Path(f"/tmp/tuiface-{uid}")  # noqa: S108 - its owner and mode are checked before it is used
+
+
+def settings_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """The TOML file: $TUIFACE_CONFIG, else config.toml in the user's configuration folder."""
+    given = environment.get(ENVIRONMENT_PREFIX + "CONFIG")
+    return Path(given).expanduser() if given else platformdirs.user_config_path(APP) / "config.toml"
+
+
+def load_settings(flags: Mapping[str, object] | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from all sources; `flags` with value None count as not given.
+
+    Raises InputFileError for the file and UsageError for the environment or a flag, each in one line.
+    """
+    path = settings_path(environment)
+    values = _from_file(path, required=ENVIRONMENT_PREFIX + "CONFIG" in environment)
+    values |= _from_environment(environment)
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    return _validated(values, "settings")
+
+
+def _from_file(path: Path, *, required: bool) -> dict[str, object]:
+    if not path.exists():
+        if required:
+            raise InputFileError(f"no settings file '{path}'", f"{ENVIRONMENT_PREFIX}CONFIG names it")
+        return {}
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputFileError(f"cannot read '{path}': {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputFileError(f"{path}: not TOML: {error}") from None
+    try:
+        Settings.model_validate(values)
+    except ValidationError as error:
+        raise InputFileError(*describe(error, Settings, str(path))) from None
+    return values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for key, text in environment.items():
+        if not key.startswith(ENVIRONMENT_PREFIX) or key == ENVIRONMENT_PREFIX + "CONFIG" or not text:
+            continue
+        name = key.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if name not in Settings.model_fields:
+            hint = nearest(name, Settings.model_fields).replace("'", "")
+            raise UsageError(f"environment variable {key}: no such setting", hint or "see docs/settings.md")
+        values[name] = _parsed(name, text)
+        _validated({name: values[name]}, f"environment variable {key}")
+    return values
+
+
+def _parsed(name: str, text: str) -> object:
+    """An environment variable's text as the setting's type; text that does not fit is left for validation to refuse."""
+    parse: Any = {"threads": int, "psi": float}.get(name, str)
+    try:
+        return parse(text)
+    except ValueError:
+        return text
+
+
+def _validated(values: dict[str, object], where: str) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(*describe(error, Settings, where)) from None

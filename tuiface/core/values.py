@@ -1,0 +1,143 @@
+"""Frozen, strict JSON values: the base class of every file format here, and their errors as one line.
+
+A format is a pydantic model. Parsing refuses unknown keys (with the nearest known one), duplicate keys, NaN, infinity,
+numbers in strings, and files beyond a size that no honest file reaches.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar, get_args
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from tuiface.core.errors import InputFileError, nearest, quoted
+
+MAX_JSON_BYTES = 16 * 1024 * 1024
+
+Model = TypeVar("Model", bound="Value")
+
+
+class Value(BaseModel):
+    """A frozen value whose JSON form is a documented format."""
+
+    # Validators are built when they are first used: the interface starts with a third of them.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+
+    def canonical_json(self) -> bytes:
+        """RFC 8785 JSON: sorted keys, no white space, shortest numbers; the same bytes in any language."""
+        return rfc8785.dumps(self.model_dump(mode="json"))
+
+
+def parse_json(model: type[Model], text: str | bytes, where: str) -> Model:
+    """The value that `text` holds; raises InputFileError with one line that begins with `where`."""
+    if len(text) > MAX_JSON_BYTES:
+        raise InputFileError(f"{where}: {len(text)} bytes of JSON, accepted are at most {MAX_JSON_BYTES}")
+    try:
+        json.loads(text, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise InputFileError(*describe(error, model, where)) from None
+    except RecursionError:
+        raise InputFileError(f"{where}: JSON nested too deeply") from None
+    except _JsonRefusedError as error:
+        raise InputFileError(f"{where}: {error}") from None
+    except ValueError as error:  # not JSON, not UTF-8, or a number of thousands of digits
+        raise InputFileError(f"{where}: not JSON: {error}") from None
+
+
+def read_json(model: type[Model], path: Path) -> Model:
+    """The value in the file at `path`; raises InputFileError for a missing, unreadable or wrong file."""
+    return parse_json(model, read_bytes(path, MAX_JSON_BYTES), path.name)
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """A whole file of at most `limit` bytes; raises InputFileError in one line for everything that can go wrong."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        raise InputFileError(f"no file {quoted(path)}") from None
+    except OSError as error:
+        raise InputFileError(f"cannot read {quoted(path)}: {error.strerror}") from None
+    if len(data) > limit:
+        raise InputFileError(f"{quoted(path)} is larger than {limit} bytes, the most that is accepted here")
+    return data
+
+
+def describe(error: ValidationError, model: type[BaseModel], where: str) -> tuple[str, str]:
+    """The first validation error as (message, hint): `where: edits[2].amount: '1,5' is not a number`."""
+    first = error.errors(include_url=False)[0]
+    path = _json_path(first["loc"])
+    label = f"{where}: {path}: " if path else f"{where}: "
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        known = _keys_at(model, first["loc"][:-1])
+        accepted = f"accepted: {', '.join(known)}" if known else ""
+        return f"{label}unknown key", nearest(key, known) or accepted
+    return label + _sentence(first), ""
+
+
+def _sentence(first: ErrorDetails) -> str:
+    if first["type"] == "missing":
+        return "missing"
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    message = first["msg"][0].lower() + first["msg"][1:]
+    value = first["input"]
+    return message if isinstance(value, (dict, list, tuple)) else f"{quoted(value)}: {message}"
+
+
+def _json_path(location: tuple[int | str, ...]) -> str:
+    """`('edits', 2, 'DirectionEdit', 'amount')` -> `edits[2].amount`: union tags are not part of the file."""
+    out = ""
+    for part in location:
+        if isinstance(part, int):
+            out += f"[{part}]"
+        elif not _is_tag(part):
+            out += f".{part}" if out else part
+    return out
+
+
+def _is_tag(part: str) -> bool:
+    return part.startswith("tag:")
+
+
+def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that `model` accepts at `location`; follows nested models, lists and tagged unions."""
+    current: list[type[BaseModel]] = [model]
+    for part in location:
+        if isinstance(part, int):
+            continue
+        if _is_tag(part):
+            current = [m for m in current if f"tag:{m.__name__}" == part] or current
+            continue
+        found = [m.model_fields[part].annotation for m in current if part in m.model_fields]
+        current = [inner for annotation in found for inner in _models_in(annotation)]
+    return sorted({key for m in current for key in m.model_fields})
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+
+
+class _JsonRefusedError(ValueError):
+    pass
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in seen:
+            raise _JsonRefusedError(f"key {quoted(key)} stands twice")
+        seen[key] = value
+    return seen
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _JsonRefusedError(f"{name} is not accepted; numbers must be finite")

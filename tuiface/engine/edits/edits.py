@@ -1,0 +1,106 @@
+"""The edits of a recipe as two sums: a step in W+, and a step of the styles.
+
+Shape legend: L = num_ws, w = w_dim, I = channels of a style layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from tuiface.core.errors import ModelError, nearest
+from tuiface.directions.direction import Direction
+from tuiface.engine.networks.generator import Generator
+from tuiface.engine.population import Population
+from tuiface.faces.recipe import ChannelEdit, DirectionEdit, ModelRef, Recipe
+
+FindDirection = Callable[[str], Direction | None]
+"""The direction of a digest, or None."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EditSum:
+    """What the edits of a recipe add up to."""
+
+    ws: Tensor
+    """float32 [1, L, w], added to W+ before the affines."""
+    styles: dict[str, Tensor] = field(default_factory=dict)
+    """float32 [I] by layer, added to what the affines give; only layers that move."""
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether nothing moves."""
+        return not bool(self.ws.any()) and not any(bool(step.any()) for step in self.styles.values())
+
+    def by_name(self) -> dict[str, Tensor]:
+        """All steps by name, those of W+ under the empty one."""
+        return {"": self.ws, **self.styles}
+
+
+def sum_edits(
+    generator: Generator, recipe: Recipe, model: ModelRef, population: Callable[[], Population], find: FindDirection
+) -> EditSum:
+    """Add up the edits of `recipe`; raises ModelError, naming the edit, for one that does not fit `model`.
+
+    `population` is asked for only where a channel's standard deviation is needed.
+    """
+    device = generator.mapping.w_avg.device
+    config = generator.config
+    total = EditSum(torch.zeros(1, config.num_ws, config.w_dim, device=device))
+    for i, edit in enumerate(recipe.edits):
+        if isinstance(edit, ChannelEdit):
+            _add_channel(total, generator, edit, population, i)
+        else:
+            _add_direction(total, generator, edit, model, find, i)
+    return total
+
+
+def add_styles(styles: dict[str, Tensor], steps: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Styles ([N, I] by layer) with the steps added; a layer beyond the block that a preview stops at has no say."""
+    return {name: style + steps[name] if name in steps else style for name, style in styles.items()}
+
+
+def _add_channel(
+    total: EditSum, generator: Generator, edit: ChannelEdit, population: Callable[[], Population], i: int
+) -> None:
+    layers = {name: layer for name, layer, _ in generator.synthesis.style_layers()}
+    name, channel = edit.channel
+    if name not in layers:
+        raise ModelError(f"edits[{i}].channel: this model has no layer '{name}'", nearest(name, layers))
+    num_channels = layers[name].affine.weight.shape[0]
+    if channel >= num_channels:
+        raise ModelError(f"edits[{i}].channel: {name} has channels 0 to {num_channels - 1}, not {channel}")
+    step = torch.zeros(num_channels, device=total.ws.device)
+    step[channel] = edit.amount * population().channel_sigma(layers[name])[channel]
+    total.styles[name] = total.styles[name] + step if name in total.styles else step
+
+
+def _add_direction(
+    total: EditSum, generator: Generator, edit: DirectionEdit, model: ModelRef, find: FindDirection, i: int
+) -> None:
+    direction = find(edit.sha256)
+    if direction is None:
+        raise ModelError(
+            f"edits[{i}].direction: no direction '{edit.direction}' ({edit.sha256[:10]}) is at hand",
+            "copy its file into the folder that the setting 'directions' names",
+        )
+    if not edit.foreign:
+        direction.refuse_foreign(model)
+    layers = {name: layer.affine.weight.shape[0] for name, layer, _ in generator.synthesis.style_layers()}
+    direction.refuse_misfit(generator.num_ws, generator.config.w_dim, layers)
+    device = total.ws.device
+    if direction.header.space == "styles":
+        if edit.rows is not None:
+            raise ModelError(f"edits[{i}].rows: direction '{edit.direction}' moves styles, which have no rows")
+        for name, array in direction.arrays.items():
+            step = edit.amount * torch.from_numpy(array).to(device)
+            total.styles[name] = total.styles[name] + step if name in total.styles else step
+        return
+    start, stop = edit.rows or direction.header.rows or (0, generator.num_ws)
+    if stop > generator.num_ws:
+        raise ModelError(f"edits[{i}].rows: [{start}, {stop}) ends beyond the model's {generator.num_ws} rows")
+    step = torch.from_numpy(direction.step).to(device)
+    total.ws[:, start:stop] += edit.amount * (step if step.ndim == 1 else step[start:stop])

@@ -1,0 +1,291 @@
+"""From an attribute reader to verified direction files: the whole set that a network ships with, or a few of it.
+
+draw faces -> read them -> gradients of every attribute in W+ -> for each, the step that moves it most evenly and
+what is held least (tangent.py), as strictly as the concept can bear -> evened out (evening.py), where that is asked for
+and needed -> verified on other faces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+
+from tuiface.core.errors import ModelError, UsageError, nearest
+from tuiface.directions.direction import Direction, DirectionOrigin
+from tuiface.directions.vocabulary import READER_NAMES, direction_name
+from tuiface.engine.edits.masks import RegionReader
+from tuiface.engine.learning.batch_predict import AttributeReading
+from tuiface.engine.learning.fisher_discriminant import discriminant_step, tangents
+from tuiface.engine.learning.fitting import (
+    LEAST_R2,
+    Bench,
+    Observations,
+    boundary_step,
+    held_concepts,
+    observe_population,
+    population_unit,
+)
+from tuiface.engine.learning.monotone_refinement import evened_step
+from tuiface.engine.learning.verification import (
+    AMOUNTS,
+    LEAST_SLOPE,
+    Verification,
+    evenest_share,
+    monotone_share,
+    verify_step,
+)
+from tuiface.engine.learning.workshop import Workshop
+
+MONOTONE_PERCENT = 95.0
+#: On the few faces of the trial: more than the verification wants on many, so that the two agree.
+TRIAL_PERCENT = 97.0
+#: Deviations a unit that can be seen: for a smaller effect, others are held less strictly.
+VISIBLE_SLOPE = 0.5
+PAPERS = {"tangent": "after Shen et al. 2020, arXiv 2005.09635", "boundary": "Shen et al. 2020, arXiv 2005.09635"}
+EVENING_PAPER = "; evened out after Goetschalckx et al. 2019, arXiv 1906.10112"
+#: How much leakage counts, strictest first: the first that lets the concept move evenly and visibly is taken. Dozens of
+#: concepts that are held together would otherwise hold the direction itself, where a network hardly tells them apart.
+STRICTNESSES = (1.0, 0.3, 0.1, 0.03)
+
+Method = Literal["tangent", "boundary"]
+"""`tangent.py`'s discriminant in W+, or InterFaceGAN's conditional boundary in W."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningPlan:
+    """What to learn, and with how many faces."""
+
+    names: tuple[str, ...] = ()
+    """Attributes of the reader, or names of directions; empty for all that show."""
+    held: tuple[str, ...] | None = None
+    """Attributes that directions leave alone; None for all others, empty for none."""
+    draws: int = 4000
+    """Faces that are read to learn from."""
+    faces: int = 40
+    """Faces whose gradients are taken, and on which steps are tried."""
+    seeds: int = 200
+    """Faces on which each direction is verified."""
+    method: Method = "tangent"
+    even: bool = False
+    """Whether steps that are not monotone on enough faces are fitted through the network (evening.py)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedDirection:
+    """A direction and whether it does what its name says."""
+
+    direction: Direction
+    verification: Verification
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is monotone on enough faces and moves its concept."""
+        found = self.verification
+        return found.monotone_percent >= MONOTONE_PERCENT and found.slope >= LEAST_SLOPE
+
+
+def learn_directions(
+    workshop: Workshop,
+    reader: AttributeReading,
+    regions: RegionReader,
+    plan: LearningPlan,
+    note: Callable[[str], None],
+) -> Iterator[LearnedDirection]:
+    """Directions of what `reader` reads, each as soon as it is verified.
+
+    Raises UsageError for unknown names, ModelError where none shows.
+    """
+    wanted = _columns(plan.names, reader.names)
+    note(f"reading {plan.draws} faces")
+    observations = observe_population(workshop, reader, plan.draws)
+    least = LEAST_R2 if plan.method == "boundary" else 0.0  # gradients need no straight boundary
+    targets = _targets(observations, wanted, least, chosen=bool(plan.names), note=note)
+    candidates = _boundaries(workshop, observations)
+    if plan.method == "tangent":
+        note(f"taking gradients on {plan.faces} faces")
+        candidates = _discriminants(workshop, reader, observations, plan.faces)
+    trial = Bench.of(workshop, reader, observations.deviation, plan.faces, seed_offset=2)
+    bench = Bench.of(workshop, reader, observations.deviation, plan.seeds, seed_offset=1)
+    for target in targets:
+        others = _held(observations, target, plan.held)
+        chosen = _strictest(candidates, trial, target, others)
+        if plan.even and chosen.percent < TRIAL_PERCENT:
+            note(f"evening {direction_name(observations.names[target])} out")
+            chosen = _evened(trial, chosen, target, others)
+        found = verify_step(bench, chosen.step, target, regions)
+        learned = LearnedDirection(_direction(workshop, observations, chosen, target, others, plan, found), found)
+        note(f"{learned.direction.name}: monotone on {found.monotone_percent:.0f} % of faces, {found.slope:.2f} sigma")
+        yield learned
+
+
+def verify_again(
+    workshop: Workshop,
+    reader: AttributeReading,
+    regions: RegionReader,
+    directions: Sequence[Direction],
+    draws: int,
+    seeds: int,
+) -> Iterator[LearnedDirection]:
+    """Directions that `learn_directions` made, measured anew: their steps and units stay as they are.
+
+    For another reader, on the same faces. Raises UsageError where it does not know what one is a direction of.
+    """
+    targets = _columns([str(direction.header.origin.settings["attribute"]) for direction in directions], reader.names)
+    observations = observe_population(workshop, reader, draws)
+    bench = Bench.of(workshop, reader, observations.deviation, seeds, seed_offset=1)
+    for direction, target in zip(directions, targets, strict=True):
+        step = torch.from_numpy(direction.step).to(bench.ws.device)
+        found = verify_step(bench, step, target, regions)
+        yield LearnedDirection(_measured(direction, found), found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chosen:
+    """A step on trial."""
+
+    step: torch.Tensor
+    """float32 [L, w]: amount 1."""
+    strictness: float | None = None
+    """How much leakage counted; None for a boundary, which leaves held concepts out altogether."""
+    share: float = 1.0
+    """Of the population's unit that amount 1 is."""
+    percent: float = 0.0
+    """Of the trial's faces on which it is monotone; 0 for one that hardly moves its concept."""
+    evened: bool = False
+    """Whether it was fitted through the network."""
+
+
+_Candidates = Callable[[int, list[int]], Iterator[_Chosen]]
+"""Steps for an attribute and those held still, of one deviation of the population; the strictest first."""
+
+
+def _boundaries(workshop: Workshop, observations: Observations) -> _Candidates:
+    def steps(target: int, held: list[int]) -> Iterator[_Chosen]:
+        yield _Chosen(population_unit(workshop, boundary_step(workshop, observations, target, held)))
+
+    return steps
+
+
+def _discriminants(workshop: Workshop, reader: AttributeReading, observations: Observations, faces: int) -> _Candidates:
+    ws, basis = Bench.of(workshop, reader, observations.deviation, faces).ws, workshop.population.basis
+    gradients = tangents(workshop, reader, ws, torch.from_numpy(observations.deviation).float().to(ws.device))
+
+    def steps(target: int, held: list[int]) -> Iterator[_Chosen]:
+        for strictness in STRICTNESSES if held else STRICTNESSES[:1]:
+            step = discriminant_step(gradients, target, held, strictness).float() @ basis.t()
+            yield _Chosen(population_unit(workshop, step), strictness)
+
+    return steps
+
+
+def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[int]) -> _Chosen:
+    """The strictest step that moves its concept evenly and visibly on the faces of `trial`.
+
+    Where none does, the one that moves it most of those that move it evenly, or else the most even one; the laxest
+    where none moves it at all.
+    """
+    best: tuple[bool, float] = (False, 0.0)
+    chosen = tried = None
+    for tried in candidates(target, held):
+        found = evenest_share(trial, tried.step, target, TRIAL_PERCENT)
+        if found is None:
+            continue
+        is_even = found.percent >= TRIAL_PERCENT
+        worth = (is_even, found.slope if is_even else found.percent)
+        if worth > best:
+            step = found.share * tried.step
+            best, chosen = worth, replace(tried, step=step, share=found.share, percent=found.percent)
+            if is_even and found.slope >= VISIBLE_SLOPE:
+                break
+    assert tried is not None
+    return chosen or tried
+
+
+def _evened(trial: Bench, chosen: _Chosen, target: int, held: list[int]) -> _Chosen:
+    """The chosen step fitted through the network, if it is then monotone on more of the trial's faces."""
+    deviation = torch.from_numpy(trial.deviation).float().to(chosen.step.device)
+    step = evened_step(trial.workshop, trial.reader, deviation, chosen.step, target, held)
+    percent = 100 * monotone_share(np.stack([trial.values(amount * step)[:, target] for amount in AMOUNTS]))
+    if percent <= chosen.percent:
+        return chosen
+    unit = population_unit(trial.workshop, step)
+    return replace(chosen, step=step, share=float(step.norm() / unit.norm()), percent=percent, evened=True)
+
+
+def _direction(
+    workshop: Workshop,
+    observations: Observations,
+    chosen: _Chosen,
+    target: int,
+    others: list[int],
+    plan: LearningPlan,
+    found: Verification,
+) -> Direction:
+    attribute = observations.names[target]
+    strictness = {} if chosen.strictness is None else {"strictness": chosen.strictness}
+    origin = DirectionOrigin(
+        method="attributes",
+        data=f"{plan.draws} faces of the network, read by the attribute reader",
+        paper=PAPERS[plan.method] + (EVENING_PAPER if chosen.evened else ""),
+        settings={
+            "attribute": attribute,
+            "draws": plan.draws,
+            "faces": plan.faces,
+            "seeds": plan.seeds,
+            "method": plan.method,
+            "held": len(others),
+            **strictness,
+            **({"evened": True} if chosen.evened else {}),
+            "r2": round(float(observations.reading.r2[target]), 3),
+        },
+    )
+    sigma = float(chosen.step.norm()) / chosen.share
+    made = workshop.direction(direction_name(attribute), chosen.step, origin, sigma=sigma)
+    unit = made.header.model_copy(update={"unit": "sigma" if chosen.share == 1 else "range"})
+    return _measured(Direction(unit, made.arrays), found)
+
+
+def _measured(direction: Direction, found: Verification) -> Direction:
+    changes = {"leakage": renamed(found.leakage), "measures": found.measures()}
+    return Direction(direction.header.model_copy(update=changes), direction.arrays)
+
+
+def renamed(leakage: dict[str, float]) -> dict[str, float]:
+    """Leakage under the names of directions."""
+    return {direction_name(name): value for name, value in leakage.items()}
+
+
+def _columns(names: Sequence[str], known: Sequence[str]) -> list[int]:
+    """Columns of the reader for names of attributes or directions; all for none. Raises UsageError."""
+    attributes = {**{name: name for name in known}, **{READER_NAMES[n]: n for n in known if n in READER_NAMES}}
+    for name in names:
+        if name not in attributes:
+            raise UsageError(f"no attribute '{name}'; the reader knows {', '.join(known)}", nearest(name, attributes))
+    return [list(known).index(attributes[name]) for name in names] or list(range(len(known)))
+
+
+def _targets(
+    observations: Observations, wanted: list[int], least: float, *, chosen: bool, note: Callable[[str], None]
+) -> list[int]:
+    """The wanted attributes of which w explains `least`.
+
+    Raises ModelError where one that was chosen, or every one, is too weak.
+    """
+    r2 = observations.reading.r2
+    weak = [i for i in wanted if not r2[i] >= least or not np.isfinite(r2[i])]
+    names = ", ".join(f"{observations.names[i]} ({r2[i]:.2f})" for i in weak)
+    if weak and (chosen or len(weak) == len(wanted)):
+        raise ModelError(f"this network's w hardly explains {names}: no direction to learn (R2 below {least:g})")
+    if weak:
+        note(f"left out, w hardly explains them (R2): {names}")
+    return [i for i in wanted if i not in weak]
+
+
+def _held(observations: Observations, target: int, names: tuple[str, ...] | None) -> list[int]:
+    if names is None:
+        return held_concepts(observations, target)
+    return [i for i in _columns(names, observations.names) if i != target] if names else []

@@ -1,0 +1,120 @@
+"""Whether a direction does what its name says: measured on faces that it was not learned from.
+
+Shape legend: N = faces, L = num_ws, w = w_dim, A = attributes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tuiface.directions.frame_metric import frame_variation_percent
+from tuiface.engine.edits.masks import RegionReader
+from tuiface.engine.edits.measures import frame_labels
+from tuiface.engine.learning.batch_predict import pictures
+from tuiface.engine.learning.fitting import Bench
+
+AMOUNTS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+#: A step back of less than this share of a face's whole range is the reader's noise, where the concept is used up.
+MONOTONE_SLACK = 0.03
+#: A face whose concept moves by less than this over all amounts, in standard deviations, was not moved.
+LEAST_RANGE = 0.25
+FRAME_AMOUNT = 2.0
+SHARES = (1.0, 0.75, 0.5, 0.35, 1.5, 1.75, 2.0)
+#: A direction that moves its concept by less than this share of a deviation for one unit is none.
+LEAST_SLOPE = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class EvenShare:
+    """How evenly a share of a step moves its concept."""
+
+    share: float
+    slope: float
+    """Deviations of the concept for one unit."""
+    percent: float
+    """Of the faces on which it is monotone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a direction was found to do."""
+
+    monotone_percent: float
+    """Share of faces on which the concept grows at every step from -3 to 3."""
+    slope: float
+    """Deviations of the concept for one unit, between -1 and 1."""
+    leakage: dict[str, float]
+    """Deviations of every attribute for one unit."""
+    frame_variation_percent: float
+    """Mean over faces and both ways at amount 2."""
+
+    def measures(self) -> dict[str, float]:
+        """For the direction's header."""
+        return {
+            "monotone_percent": round(self.monotone_percent, 1),
+            "slope_sigma": round(self.slope, 3),
+            "frame_variation_percent": round(self.frame_variation_percent, 3),
+        }
+
+
+def evenest_share(bench: Bench, step: Tensor, target: int, percent: float) -> EvenShare | None:
+    """The first of `SHARES` of a step [L, w] that is monotone over all amounts on `percent` of the bench's faces.
+
+    A concept with an end, as age has, is used up before three deviations of it on many faces; its unit must be smaller.
+    One at whose end most faces are, as closed mouths are, moves one way alone: with a larger unit this way outweighs
+    the reader's noise on the other. Where no share is monotone enough, the most monotone one; None where none moves
+    `LEAST_SLOPE`.
+    """
+    best: EvenShare | None = None
+    for share in SHARES:
+        read = {amount: bench.values(amount * share * step)[:, target] for amount in (-1.0, 1.0)}
+        slope = float((read[1.0] - read[-1.0]).mean() / 2)
+        if slope < LEAST_SLOPE:
+            continue
+        read |= {amount: bench.values(amount * share * step)[:, target] for amount in AMOUNTS if amount not in read}
+        found = EvenShare(share, slope, 100 * monotone_share(np.stack([read[amount] for amount in AMOUNTS])))
+        if found.percent >= percent:
+            return found
+        if best is None or found.percent > best.percent:
+            best = found
+    return best
+
+
+def verify_step(bench: Bench, step: Tensor, target: int, regions: RegionReader, frame_faces: int = 16) -> Verification:
+    """Try a unit step [L, w] at the seven `AMOUNTS` on the faces of `bench`."""
+    curves = np.stack([bench.values(amount * step) for amount in AMOUNTS])  # [7, N, A]
+    effect = slopes_at_one(curves)
+    leakage = {name: round(float(effect[i]), 3) for i, name in enumerate(bench.reader.names)}
+    return Verification(
+        monotone_percent=100 * monotone_share(curves[:, :, target]),
+        slope=float(effect[target]),
+        leakage=leakage,
+        frame_variation_percent=mean_frame_variation(bench, step, regions, frame_faces),
+    )
+
+
+def slopes_at_one(curves: np.ndarray) -> np.ndarray:
+    """Mean change for one unit, between amounts -1 and 1, of curves [amounts, N, ...]."""
+    return np.asarray((curves[AMOUNTS.index(1.0)] - curves[AMOUNTS.index(-1.0)]).mean(axis=0) / 2)
+
+
+def monotone_share(curves: np.ndarray) -> float:
+    """Share of the columns of [amounts, N] that grow at every step, but for `MONOTONE_SLACK` of their range."""
+    span = curves[-1] - curves[0]
+    grows = (np.diff(curves, axis=0) >= -MONOTONE_SLACK * span).all(axis=0) & (span > LEAST_RANGE)
+    return float(grows.mean())
+
+
+def mean_frame_variation(bench: Bench, step: Tensor, regions: RegionReader, faces: int) -> float:
+    """Mean frame variation in percent of the first `faces` faces at +-`FRAME_AMOUNT`."""
+    generator, dtype = bench.workshop.generator, bench.workshop.draft_dtype
+    found = []
+    for ws in torch.split(bench.ws[:faces], 1):
+        versions = pictures(generator, torch.cat([ws, ws + FRAME_AMOUNT * step, ws - FRAME_AMOUNT * step]), dtype)
+        before, *after = (frame_labels(image[None], regions) for image in versions)
+        found += [frame_variation_percent(before, labels) for labels in after]
+    return float(np.mean(found))

@@ -1,0 +1,259 @@
+"""The engine in this process: what one-shot commands and the resident process use."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import tuiface
+from tuiface.core.assets import directions_path, embedded_model_path
+from tuiface.core.errors import EngineError, ModelError
+from tuiface.core.settings import Settings
+from tuiface.directions.catalogue import Catalogue
+from tuiface.directions.direction import Direction
+from tuiface.engine.cooperative_lock import Turns
+from tuiface.engine.device import keep_freed_memory
+from tuiface.engine.edits.crossing import CrossedFace
+from tuiface.engine.edits.editor import Editor, Rendered
+from tuiface.engine.edits.frame_correction import CorrectedFrame
+from tuiface.engine.latents import map_z, recipe_ws
+from tuiface.engine.learning.batch_predict import AttributeReading
+from tuiface.engine.learning.handle_requests import fulfil, seed_features
+from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.loading import Checkpoint, PreparedCheckpoint, build_checkpoint
+from tuiface.engine.predictors.registry import open_attribute_reader, own_regions_path, segmenter_version
+from tuiface.engine.renderer import Renderer
+from tuiface.engine_api.protocol import Dtype, EngineInfo, Frame, RenderJob
+from tuiface.engine_api.requests import FaceOrder, FoundFace, FrameOrder, Order
+from tuiface.faces.recipe import ModelRef, Recipe
+
+
+class LocalEngine:
+    """Implements `Engine` and `InterruptibleEngine` of tuiface.engine_api.protocol; safe to call from any thread."""
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device, catalogue: Catalogue, regions: Path) -> None:
+        own = own_regions_path(regions, checkpoint.info.network_sha256)
+        self._info = _describe(checkpoint, device, draft_dtype(device), own)
+        renderer = Renderer(checkpoint.generator, self._info.model, catalogue.by_digest)
+        self._workshop = Workshop(checkpoint, own)
+        self.editor = Editor(renderer, lambda: self._workshop.regions, checkpoint.discriminator)
+        self._turns = Turns()
+
+    @classmethod
+    def open(cls, settings: Settings, prepared: PreparedCheckpoint) -> LocalEngine:
+        """Build a checkpoint that was prepared (`loading.open_engine` does both) on the settings' device.
+
+        Raises ModelError for the checkpoint and EngineError for the device.
+        """
+        keep_freed_memory()
+        device = choose_device(settings.device)
+        torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
+        checkpoint = build_checkpoint(prepared, str(device), settings.cache)
+        return cls(checkpoint, device, Catalogue(directions_path(), settings.directions), settings.regions)
+
+    def info(self) -> EngineInfo:
+        """What is loaded and where it runs."""
+        return self._info
+
+    def render(self, job: RenderJob) -> Frame:
+        """Render `job`; raises ModelError if the recipe is for another network, EngineError if memory runs out."""
+        return self.render_while(lambda: True, job)
+
+    def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+        """As `render`, but looking for a lock's step ends with Superseded once `is_wanted` says no."""
+        dtype: Dtype = self._info.draft_dtype if job.draft else self._info.dtype
+        with self._turns, _threads(job.threads or self._info.threads):
+            start = time.perf_counter()
+            rendered = self._render(job, dtype, is_wanted)
+            elapsed_ms = (time.perf_counter() - start) * 1000
+        return Frame(
+            pixels=rendered.pixels,
+            recipe=job.recipe,
+            sequence=job.sequence,
+            dtype=dtype,
+            elapsed_ms=elapsed_ms,
+            measures={"clipped_percent": clipped_percent(rendered.pixels), **rendered.measures},
+            notices=rendered.notices,
+        )
+
+    def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
+        """float [N, z_dim] -> float32 [N, w_dim] at psi 1."""
+        with self._turns:
+            return map_z(self.editor.renderer.generator, z, label)
+
+    def ws(self, recipe: Recipe) -> np.ndarray:
+        """float32 [num_ws, w_dim] after source, truncation and mixes; raises ModelError for a foreign recipe."""
+        self._refuse_foreign(recipe)
+        with self._turns, torch.no_grad():
+            rows: np.ndarray = recipe_ws(self.editor.renderer.generator, recipe)[0].cpu().numpy()
+            return rows
+
+    def features(self, seeds: Sequence[int]) -> np.ndarray:
+        """float32 [N, F]: what the attribute reader sees in faces; the components of w where none is installed."""
+        with self._turns:
+            return seed_features(self._workshop, seeds, self._attributes)
+
+    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+        """Directions of this network; raises UsageError or ModelError for an order that does not fit it."""
+        with self._turns, _memory_explained(self._info):
+            return fulfil(self._workshop, order)
+
+    def find_face(self, order: FaceOrder) -> FoundFace:
+        """A face that is found through the network; raises ModelError for a foreign recipe.
+
+        Pictures that are asked for meanwhile are rendered in between.
+        """
+        self._refuse_foreign(*order.recipes().values())
+        found: CorrectedFrame | CrossedFace
+        with self._turns, _memory_explained(self._info):
+            if isinstance(order, FrameOrder):
+                found = self.editor.corrected_frame(order.face, order.reference, between=self._turns.let_another)
+            else:
+                found = self.editor.crossed(order.contour, order.inner, between=self._turns.let_another)
+        return FoundFace(found.ws[0].cpu().numpy(), found.measures())
+
+    @cached_property
+    def _attributes(self) -> AttributeReading | None:
+        try:
+            return open_attribute_reader(self._info.device)
+        except ModelError:
+            return None
+
+    def close(self) -> None:
+        """Nothing outlives the object."""
+
+    def _render(self, job: RenderJob, dtype: Dtype, is_wanted: Callable[[], bool]) -> Rendered:
+        self._refuse_foreign(job.recipe)
+        with _memory_explained(self._info):
+            return self.editor.render(job.recipe, job.resolution, dtype, hurried=job.hurried, is_wanted=is_wanted)
+
+    def _refuse_foreign(self, *recipes: Recipe) -> None:
+        opened = self._info.model
+        for wanted in (recipe.model for recipe in recipes):
+            if wanted.sha256 != opened.sha256:
+                raise ModelError(
+                    f"the recipe is for the model '{wanted.name}' ({wanted.sha256[:10]}), "
+                    f"opened is '{opened.name}' ({opened.sha256[:10]})",
+                    "open that one with --model",
+                )
+
+
+@contextlib.contextmanager
+def _memory_explained(info: EngineInfo) -> Iterator[None]:
+    """EngineError in place of what devices raise when their memory runs out."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise EngineError(_memory_message(info), "close other programs, or use a smaller --size") from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error):  # the CPU allocator raises a plain RuntimeError
+            raise EngineError(_memory_message(info), "close other programs, or use a smaller --size") from error
+        raise
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Compute with `count` CPU threads inside the block."""
+    before = torch.get_num_threads()
+    if count != before:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if count != before:
+            torch.set_num_threads(before)
+
+
+def choose_device(wanted: str) -> torch.device:
+    """`auto`: the first CUDA device if there is one; raises EngineError for `cuda` without one."""
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device is visible"
+        raise EngineError(f"device 'cuda': {reason}; accepted here: auto, cpu", "tuiface doctor shows more")
+    return torch.device("cuda:0" if available and wanted != "cpu" else "cpu")
+
+
+def clipped_percent(pixels: np.ndarray) -> float:
+    """Share of colour values at 0 or 255, in percent: an edit far beyond the population drives it up."""
+    return round(100.0 * float(np.mean((pixels == 0) | (pixels == 255))), 3)
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of what may change a pixel."""
+    return {
+        "tuiface": tuiface.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """The name that the maker gave the processor or GPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return " ".join(next(names, platform.machine()).split())
+
+
+def _describe(checkpoint: Checkpoint, device: torch.device, draft_dtype: Dtype, own_regions: Path) -> EngineInfo:
+    info, generator = checkpoint.info, checkpoint.generator
+    config = generator.config
+    return EngineInfo(
+        model=ModelRef(sha256=info.network_sha256, name=info.name),
+        licence=info.licence or "unknown",
+        path=str(info.path),
+        embedded=info.path == embedded_model_path(),
+        resolution=config.img_resolution,
+        num_ws=config.num_ws,
+        z_dim=config.z_dim,
+        w_dim=config.w_dim,
+        c_dim=config.c_dim,
+        layers={name: layer.affine.weight.shape[0] for name, layer, _ in generator.synthesis.style_layers()},
+        num_parameters=sum(p.numel() for p in generator.parameters()),
+        device=str(device),
+        device_name=device_name(device),
+        dtype="float32",
+        draft_dtype=draft_dtype,
+        kernels="torch",
+        threads=torch.get_num_threads(),
+        software={**software_versions(), "segmenter": segmenter_version(own_regions)},
+        notices=info.notices,
+    )
+
+
+def draft_dtype(device: torch.device) -> Dtype:
+    """bfloat16 if this processor convolves clearly faster in it; many only emulate it, at half the speed."""
+    if device.type != "cpu":
+        return "float32"
+    seconds = {dtype: _convolution_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    return "bfloat16" if seconds[torch.bfloat16] < 0.7 * seconds[torch.float32] else "float32"
+
+
+def _convolution_seconds(dtype: torch.dtype) -> float:
+    x = torch.ones(1, 128, 32, 32, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    weight = torch.ones(128, 128, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    best = float("inf")
+    with torch.no_grad():
+        for _ in range(4):
+            start = time.perf_counter()
+            F.conv2d(x, weight, padding=1)
+            best = min(best, time.perf_counter() - start)
+    return best
+
+
+def _memory_message(info: EngineInfo) -> str:
+    return f"out of memory on {info.device} ({info.device_name}) at {info.resolution} px"

@@ -1,0 +1,71 @@
+"""Networks around tensors whose names and shapes have been checked: no weight is initialised, none is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tuiface.core.errors import ModelError
+from tuiface.engine.checkpoints import network_digest
+from tuiface.engine.latents import W_AVG_DRAWS, estimate_w_avg
+from tuiface.engine.loading import Checkpoint, PreparedCheckpoint
+from tuiface.engine.networks.discriminator import Discriminator
+from tuiface.engine.networks.generator import Generator
+
+
+def build(prepared: PreparedCheckpoint, device: str) -> Checkpoint:
+    """The prepared checkpoint on `device`; raises ModelError if its tensors are not the recorded ones."""
+    tensors = _mapped(prepared, prepared.native) if prepared.native is not None else _parsed(prepared)
+    with torch.device("meta"):
+        generator = Generator(prepared.generator_config)
+        config = prepared.discriminator_config
+        discriminator = None if config is None else Discriminator(config)
+    _assign(generator, _part(tensors, "G."), device)
+    if discriminator is not None:
+        _assign(discriminator, _part(tensors, "D."), device)
+    info = prepared.info
+    if "G.mapping.w_avg" not in tensors:
+        generator.mapping.w_avg = estimate_w_avg(generator)
+        notice = f"no latent mean (w_avg) in the file: estimated from {W_AVG_DRAWS} draws"
+        info = replace(info, notices=(*info.notices, notice))
+    return Checkpoint(generator, discriminator, info)
+
+
+def _parsed(prepared: PreparedCheckpoint) -> dict[str, Tensor]:
+    contents = prepared.contents
+    assert contents is not None
+    tensors = {f"G.{name}": torch.from_numpy(array) for name, array in contents.generator.tensors.items()}
+    if contents.discriminator is not None:
+        tensors |= {f"D.{name}": torch.from_numpy(array) for name, array in contents.discriminator.tensors.items()}
+    return tensors
+
+
+def _mapped(prepared: PreparedCheckpoint, path: Path) -> dict[str, Tensor]:
+    """Float32 tensors of a tuiface model, as views of the file where it is stored so."""
+    tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+    generator = {name: tensor.numpy() for name, tensor in _part(tensors, "G.").items()}
+    if network_digest(prepared.generator_config, generator) != prepared.info.network_sha256:
+        raise ModelError(
+            f"{path.name}: its tensors are not those that network_sha256 {prepared.info.network_sha256[:10]} was "
+            "recorded for",
+            "the file was changed or damaged: convert the original again",
+        )
+    return tensors
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _assign(network: nn.Module, tensors: dict[str, Tensor], device: str) -> None:
+    """Give `network`, built on the meta device, its tensors."""
+    moved = {name: tensor.to(device) for name, tensor in tensors.items()}
+    if isinstance(network, Generator) and "mapping.w_avg" not in moved:
+        moved["mapping.w_avg"] = torch.zeros(network.config.w_dim, device=device)
+    network.load_state_dict(moved, assign=True)
+    network.eval().requires_grad_(requires_grad=False)

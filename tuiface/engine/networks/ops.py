@@ -1,0 +1,110 @@
+"""The arithmetic of StyleGAN2, as the papers write it: differentiable, any device, any batch.
+
+These are the reference twins. `inference.py` holds the fast twin of a whole layer; tests bind the two.
+
+Shape legend: N = batch, I/O = input/output channels, H/W = height/width, K = kernel side.
+Sources: Karras et al. 2020 (arXiv 1912.04958), eq. 1-3 and appendix B; up- and down-sampling: Karras et al. 2020b
+(2006.06676), appendix C.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tuiface.engine.networks.config import RESAMPLE_TAPS
+
+LEAKY_SLOPE = 0.2
+ACT_GAIN = math.sqrt(2)  # keeps the variance of a leaky ReLU's output
+DEMOD_EPS = 1e-8
+
+
+def resample_filter(device: torch.device | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The 4x4 low-pass filter of every stock network: outer([1, 3, 3, 1]) / 64, sum 1."""
+    taps = torch.tensor(RESAMPLE_TAPS, device=device, dtype=dtype)
+    kernel = torch.outer(taps, taps)
+    return kernel / kernel.sum()
+
+
+def normalize_second_moment(x: Tensor) -> Tensor:
+    """[N, C] scaled so that each row has a mean square of 1."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+
+
+def filter_depthwise(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    """Each channel of [N, C, H, W] correlated with one symmetric kernel [K, K]; zero padding on all sides."""
+    channels = x.shape[1]
+    weight = kernel.to(x.dtype).expand(channels, 1, *kernel.shape)
+    return F.conv2d(x, weight, padding=padding, groups=channels)
+
+
+def upsample_rgb(img: Tensor) -> Tensor:
+    """[N, C, H, W] -> [N, C, 2H, 2W] by the [1, 3, 3, 1] filter with zeros beyond the border.
+
+    Zero insertion and this filter weigh the two nearest samples 3:1, which is bilinear interpolation at half-pixel
+    centres; the border of zeros makes the edge agree too.
+    """
+    padded = F.pad(img, (1, 1, 1, 1))
+    doubled = F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)
+    return doubled[:, :, 2:-2, 2:-2]
+
+
+def demodulation(styles: Tensor, weight_square_sums: Tensor) -> Tensor:
+    """[N, O] factors that give each output channel unit variance (eq. 3).
+
+    styles [N, I]; weight_square_sums [O, I], squares of the weights summed over the kernel.
+    """
+    return torch.rsqrt(styles.square() @ weight_square_sums.t() + DEMOD_EPS)
+
+
+def modulated_conv2d(
+    x: Tensor, weight: Tensor, styles: Tensor, *, demodulate: bool = True, up: bool = False, gain: float = 1.0
+) -> Tensor:
+    """Convolution whose weights are scaled per sample and input channel (eq. 1-3), times `gain`.
+
+    x [N, I, H, W]; weight [O, I, K, K]; styles [N, I] -> [N, O, H, W], or [N, O, 2H, 2W] with `up`.
+    Scaling activations by the styles before, and by the demodulation after, equals scaling the weights and needs no
+    grouped convolution. The gain rides on whichever of the two is last, so that it costs no pass of its own.
+    """
+    if not demodulate:
+        styles = styles * gain
+    x = x * styles.to(x.dtype)[:, :, None, None]
+    kernel = weight.to(x.dtype)
+    if up:
+        x = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)  # [N, O, 2H+1, 2W+1]
+        x = filter_depthwise(x, resample_filter(x.device) * 4, padding=1)  # [N, O, 2H, 2W]
+    else:
+        x = F.conv2d(x, kernel, padding=weight.shape[-1] // 2)
+    if demodulate:
+        factors = demodulation(styles, weight.square().sum(dim=(2, 3))) * gain
+        x = x * factors.to(x.dtype)[:, :, None, None]
+    return x
+
+
+def leaky_relu(x: Tensor, clamp: float | None = None) -> Tensor:
+    """Leaky ReLU without its gain, then clamp; overwrites `x`, which must be nobody else's.
+
+    A leaky ReLU is positively homogeneous: its gain sqrt 2 belongs to whatever linear step comes before it.
+    """
+    x = F.leaky_relu_(x, LEAKY_SLOPE)
+    return x if clamp is None else x.clamp(-clamp, clamp)
+
+
+def minibatch_std(x: Tensor, group_size: int | None, num_channels: int) -> Tensor:
+    """Append `num_channels` maps with the mean standard deviation over groups of samples (Karras et al. 2018).
+
+    x [N, C, H, W]; the members of a group are N/G apart. A batch that is no multiple of the group size counts as one
+    group.
+    """
+    n, c, h, w = x.shape
+    group = n if group_size is None else min(group_size, n)
+    if n % group:
+        group = n
+    y = x.float().reshape(group, n // group, num_channels, c // num_channels, h, w)
+    y = (y - y.mean(dim=0)).square().mean(dim=0)
+    std = (y + 1e-8).sqrt().mean(dim=(2, 3, 4))  # [N/G, F]
+    maps = std.repeat(group, 1)[:, :, None, None].expand(n, num_channels, h, w)
+    return torch.cat([x, maps.to(x.dtype)], dim=1)

@@ -1,0 +1,17 @@
+"""What a picture of an aligned face shows, read by small networks of our own: regions and attributes.
+
+    from tuiface.engine.predictors import AttributeReader, Segmenter
+    probabilities = Segmenter.load().probabilities(images)      # [N, K, R, R] over Region ids
+    reader = AttributeReader.load()
+    values = reader.read(images)                                # [N, len(reader.names)]
+
+Images are float32 [N, 3, R, R] in [-1, 1], of any size; both readers are differentiable in them.
+"""
+
+from __future__ import annotations
+
+from tuiface.engine.predictors.attributes import AttributeReader
+from tuiface.engine.predictors.files import Attribute, ReaderCard
+from tuiface.engine.predictors.segmenter import Segmenter
+
+__all__ = ["Attribute", "AttributeReader", "ReaderCard", "Segmenter"]

@@ -1,0 +1,64 @@
+"""From the picture of an aligned face to numbers: age, smile, yaw, hair length and the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tuiface.core.assets import asset_path
+from tuiface.engine.predictors.files import Attribute, ReaderCard, read_reader
+from tuiface.engine.predictors.networks import AttributeNetwork, fit
+
+ATTRIBUTES_ASSET = "attributes.safetensors"
+
+PROBABILITY = "probability"
+"""Unit of attributes that are read as the probability of yes."""
+
+
+class AttributeReader:
+    """Named attributes and a feature vector, differentiable in the picture."""
+
+    def __init__(self, card: ReaderCard, network: AttributeNetwork) -> None:
+        self.card = card
+        self._network = network
+        device = network.out.weight.device
+        self._centre = torch.tensor([a.centre for a in card.attributes], device=device)
+        self._spread = torch.tensor([a.spread for a in card.attributes], device=device)
+        self._yes_or_no = torch.tensor([a.unit == PROBABILITY for a in card.attributes], device=device)
+
+    @classmethod
+    def load(cls, path: Path | None = None, device: str = "cpu") -> AttributeReader:
+        """Open the shipped reader, or the one at `path`; raises ModelError, one line, for anything else."""
+        card, network = read_reader(asset_path(ATTRIBUTES_ASSET) if path is None else path, "attributes")
+        assert isinstance(network, AttributeNetwork)
+        return cls(card, network.to(device))
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What is read, in the order of the columns, each with its unit, population and held-out R2."""
+        return self.card.attributes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of `read`."""
+        return tuple(attribute.name for attribute in self.card.attributes)
+
+    def read(self, images: Tensor) -> Tensor:
+        """Images float32 [N, 3, R, R] in [-1, 1] -> [N, len(names)], each in its attribute's unit."""
+        return self.read_features(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images as above -> pooled features [N, F], each of mean 0 and deviation 1 over rendered heads."""
+        return self._network.features(fit(images, self.card.resolution))
+
+    def read_features(self, features: Tensor) -> Tensor:
+        """The values [N, len(names)] that features [N, F] hold, for callers who need both."""
+        scores = self.scores(features)
+        return torch.where(self._yes_or_no, scores.sigmoid(), scores * self._spread + self._centre)
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Features [N, F] -> [N, len(names)]: deviations from the mean, log-odds for yes or no. Nothing saturates."""
+        outputs: Tensor = self._network.out(features.relu())
+        return outputs

@@ -1,0 +1,146 @@
+"""What a reader's file says about itself: JSON in its metadata, strict, with bounds that no honest file reaches.
+
+The file of a reader: a safetensors file with the metadata `format` "tuiface.reader/1" and `card`, a ReaderCard.
+
+It is checked like a checkpoint: size, header, card, names, shapes, types and places of all tensors, finite values.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from tuiface.core.errors import InputFileError, ModelError
+from tuiface.core.files import write_file
+from tuiface.core.values import Value, parse_json
+from tuiface.engine.checkpoints.inventory import printable
+from tuiface.engine.checkpoints.safetensors_file import check_tensors, encoded_header, float32_tensors, split_header
+from tuiface.engine.checkpoints.source_file import read_source
+from tuiface.engine.predictors.networks import AttributeNetwork, SegmenterNetwork
+
+Kind = Literal["segmenter", "attributes"]
+
+VISIBLE_R2 = 0.8
+"""Held-out share of explained variance from which a continuous attribute counts as visible."""
+
+_SEGMENTER_STAGES = 4
+
+
+class Attribute(Value):
+    """One number that is read from a picture."""
+
+    name: str = Field(min_length=1, max_length=60)
+    """Stable, user-facing name."""
+    meaning: str = Field(max_length=200)
+    """What grows with the value."""
+    unit: str = Field(max_length=40)
+    """Unit of the value; "probability" for a reading of yes or no."""
+    shown_where: str = Field(max_length=80)
+    """Where the attribute can be seen at all, and was trained and measured; empty for every picture."""
+    centre: float
+    """Mean over the training data."""
+    spread: float = Field(gt=0)
+    """Standard deviation over the training data."""
+    held_out_r2: float
+    """Explained variance on held-out heads where it is shown."""
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether readings may be taken for the attribute itself."""
+        return self.held_out_r2 >= VISIBLE_R2
+
+
+class ReaderCard(Value):
+    """Everything in a reader's file but its tensors."""
+
+    kind: Kind
+    resolution: int = Field(ge=32, le=512, multiple_of=32)
+    """Side that pictures are brought to before they are read, pixels."""
+    widths: tuple[int, ...] = Field(min_length=4, max_length=5)
+    """Channels of the stages: four, or five for attributes, which then begin at half the side instead of a quarter."""
+    feature_width: int = Field(0, ge=0, le=1024)
+    """Attributes: length of the pooled features."""
+    regions: tuple[str, ...] = Field((), max_length=64)
+    """Segmenter: names of the classes, in the order of their ids."""
+    attributes: tuple[Attribute, ...] = Field((), max_length=256)
+    """Attributes: what is read, in the order of the outputs."""
+    unreadable: dict[str, float] = Field({}, max_length=256)
+    """Attributes that were tried and left out, with their held-out R2."""
+    figures: dict[str, float] = Field({}, max_length=64)
+    """Held-out measures."""
+    training: dict[str, str | int | float] = Field({}, max_length=64)
+    """Settings and course of the training."""
+    licence: str = Field(max_length=100)
+    name: str = Field(max_length=100)
+
+    @model_validator(mode="after")
+    def _check(self) -> ReaderCard:
+        if not all(1 <= width <= 512 for width in self.widths):
+            raise ValueError(f"widths {list(self.widths)}; accepted are 1 to 512 channels")
+        if self.kind == "segmenter" and len(self.widths) != _SEGMENTER_STAGES:
+            raise ValueError(f"{len(self.widths)} widths; accepted are {_SEGMENTER_STAGES} for a segmenter")
+        wanted = {"segmenter": len(self.regions) > 1, "attributes": bool(self.attributes and self.feature_width)}
+        if not wanted[self.kind]:
+            raise ValueError(f"a reader of kind '{self.kind}' that reads nothing")
+        names = [attribute.name for attribute in self.attributes]
+        if len(set(names)) != len(names):
+            raise ValueError("an attribute stands twice")
+        return self
+
+
+FORMAT: Final = "tuiface.reader/1"
+_MADE_BY: Final = "tuiface train segmenter and tuiface train attributes make such files"
+
+
+def build_network(card: ReaderCard, *, normalise: bool = False) -> SegmenterNetwork | AttributeNetwork:
+    """The network that `card` describes, with initial values."""
+    if card.kind == "segmenter":
+        return SegmenterNetwork(card.widths, len(card.regions), normalise=normalise)
+    return AttributeNetwork(card.resolution, card.widths, card.feature_width, len(card.attributes), normalise=normalise)
+
+
+def write_reader(path: Path, card: ReaderCard, network: nn.Module) -> None:
+    """Write a folded network in half precision, replacing `path`; equal readers give equal bytes.
+
+    Raises OutputError where it cannot be written.
+    """
+    tensors = {
+        name: np.asarray(tensor.detach().float().cpu().numpy(), "<f2", order="C")
+        for name, tensor in sorted(network.state_dict().items())
+    }
+    metadata = {"format": FORMAT, "card": card.canonical_json().decode()}
+    places = ((name, "F16", tensor.shape, tensor.nbytes) for name, tensor in tensors.items())
+    header = encoded_header(metadata, places)
+    write_file(path, header + b"".join(tensor.tobytes() for tensor in tensors.values()), force=True)
+
+
+def read_reader(path: Path, kind: Kind) -> tuple[ReaderCard, nn.Module]:
+    """The card and the network of the reader at `path`, evaluation mode, no gradients of parameters.
+
+    Raises ModelError, one line, for a file that is missing, damaged, or no reader of this kind.
+    """
+    try:
+        return _read(path, kind)
+    except (ModelError, InputFileError) as error:
+        raise ModelError(f"{printable(path.name)}: {error.message}", error.hint) from None
+
+
+def _read(path: Path, kind: Kind) -> tuple[ReaderCard, nn.Module]:
+    data = read_source(path).data
+    header = split_header(data, len(data), FORMAT, "a reader of faces", _MADE_BY)
+    if "card" not in header.metadata:
+        raise ModelError("metadata 'card' is missing", _MADE_BY)
+    card = parse_json(ReaderCard, header.metadata["card"], "card")
+    if card.kind != kind:
+        raise ModelError(f"a reader of kind '{card.kind}'; accepted here is '{kind}'", _MADE_BY)
+    with torch.device("meta"):
+        network = build_network(card)
+    check_tensors(header, {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
+    tensors: dict[str, Tensor] = {name: torch.from_numpy(array) for name, array in float32_tensors(data).items()}
+    network.load_state_dict(tensors, assign=True)
+    return card, network.eval().requires_grad_(requires_grad=False)

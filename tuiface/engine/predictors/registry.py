@@ -1,0 +1,69 @@
+"""Which reader of regions a network's faces get: one that its user named, the shipped one where it fits, or boxes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tuiface.core.assets import asset_path
+from tuiface.core.errors import ModelError
+from tuiface.engine.edits.masks import BoxRegions, RegionReader
+from tuiface.engine.latents import draw_w
+from tuiface.engine.learning.batch_predict import AttributeReading, pictures
+from tuiface.engine.model_cache import file_sha256
+from tuiface.engine.networks.generator import Generator
+from tuiface.engine.predictors import AttributeReader, Segmenter
+from tuiface.engine.predictors.attributes import ATTRIBUTES_ASSET
+from tuiface.engine.predictors.segmenter import SEGMENTER_ASSET
+
+_TRIAL_SEED, _TRIAL_FACES, _TRIAL_PSI = 3_000_003, 8, 0.7
+#: A face that a segmenter knows is decided nearly everywhere, and neither a speck nor the whole picture.
+LEAST_CERTAINTY = 0.75
+FACE_SHARE = (0.08, 0.7)
+
+
+def own_regions_path(folder: Path, network_sha256: str) -> Path:
+    """Where the regions that a user named for a network lie."""
+    return folder / f"{network_sha256[:20]}.safetensors"
+
+
+def open_region_reader(generator: Generator, device: str, own: Path | None = None) -> RegionReader:
+    """The user's own reader at `own` if there is one, the segmenter if it fits the faces of `generator`, else boxes.
+
+    Raises ModelError for a file at `own` that is no sound reader.
+    """
+    if own is not None and own.exists():
+        return Segmenter.load(own, device)
+    path = asset_path(SEGMENTER_ASSET)
+    if not path.exists():
+        return BoxRegions()
+    segmenter = Segmenter.load(path, device)
+    return segmenter if fits(segmenter, generator) else BoxRegions()
+
+
+def segmenter_version(own: Path) -> str:
+    """Digest of the reader's file, as provenance records it: another reader may hold other pixels under a lock."""
+    path = own if own.exists() else asset_path(SEGMENTER_ASSET)
+    return file_sha256(path)[:16] if path.exists() else "none"
+
+
+@torch.no_grad()
+def fits(segmenter: Segmenter, generator: Generator) -> bool:
+    """Whether the segmenter knows what it sees in faces of `generator`."""
+    w = draw_w(generator, _TRIAL_SEED, _TRIAL_FACES)[:, None].expand(-1, generator.num_ws, -1)
+    images = pictures(generator, generator.truncate(w, _TRIAL_PSI))
+    certainty = float(segmenter.probabilities(images).amax(dim=1).mean())
+    share = float((segmenter.groups(images).argmax(dim=1) == 1).float().mean())
+    return certainty >= LEAST_CERTAINTY and FACE_SHARE[0] <= share <= FACE_SHARE[1]
+
+
+def open_attribute_reader(device: str) -> AttributeReading:
+    """The shipped attribute reader. Raises ModelError, one line, where there is none."""
+    path = asset_path(ATTRIBUTES_ASSET)
+    if not path.exists():
+        raise ModelError(
+            "no attribute reader is installed, so nothing says what a face shows",
+            "tuiface train attributes makes one; or learn from your own answers: --ask CONCEPT",
+        )
+    return AttributeReader.load(path, device)

@@ -1,0 +1,153 @@
+"""Rendered heads on disk: immutable shards of 512 that training maps into memory.
+
+A shard is a safetensors file, complete or absent, so a folder may grow while it is read, several processes may fill it,
+and a killed one leaves nothing to clean up:
+
+    pixels   uint8 [512, R, R, 3]      regions  uint8 [512, R, R]
+    values   float32 [512, P]          seeds    int64 [512]           (together: HeadParameters)
+
+Shard i of population s holds heads 512*i .. 512*i + 511 as `sample_parameters(..., seed=s)` draws them, so the same
+head has the same place at every resolution.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.numpy
+import torch
+
+import tuiface.heads
+from tuiface.core.errors import InputFileError, quoted
+from tuiface.core.files import write_file
+from tuiface.heads import SPECIFICATION, HeadBatch, HeadParameters, render_heads, sample_parameters
+
+FORMAT = "tuiface.head-shard/1"
+SHARD_HEADS = 512
+_RENDER_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ShardKey:
+    """Which heads a shard holds; its file name says the same."""
+
+    resolution: int
+    """Side of the pictures in pixels."""
+    population: int
+    """Seed of the population."""
+    index: int
+    """Number of the shard within the population."""
+
+    @property
+    def file_name(self) -> str:
+        """Name of the shard's file."""
+        return f"heads-{self.resolution}px-seed{self.population}-{self.index:05d}.safetensors"
+
+    @classmethod
+    def parse(cls, file_name: str) -> ShardKey | None:
+        """The key in a file's name; None for any other file."""
+        match = re.fullmatch(r"heads-(\d+)px-seed(\d+)-(\d{5})\.safetensors", file_name)
+        return None if match is None else cls(*map(int, match.groups()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadShard:
+    """One shard, mapped into memory: nothing is read before it is used."""
+
+    pixels: npt.NDArray[np.uint8]
+    """[512, R, R, 3], sRGB."""
+    regions: npt.NDArray[np.uint8]
+    """[512, R, R], ids of `tuiface.heads.Region`."""
+    parameters: HeadParameters
+    renderer: str
+    """`renderer_digest` of the code that drew it."""
+
+
+def render_shard(folder: Path, key: ShardKey, keep_going: Callable[[], bool] = lambda: True) -> bool:
+    """Render a shard and write it at once, whole; False where `keep_going` stopped it first.
+
+    Raises OutputError where it cannot be written.
+    """
+    start = key.index * SHARD_HEADS
+    parameters = sample_parameters(SHARD_HEADS, seed=key.population, start=start)
+    pixels = torch.empty(SHARD_HEADS, key.resolution, key.resolution, 3, dtype=torch.uint8)
+    regions = torch.empty(pixels.shape[:3], dtype=torch.uint8)
+    for first in range(0, SHARD_HEADS, _RENDER_BATCH):
+        if not keep_going():
+            return False
+        batch = slice(first, first + _RENDER_BATCH)
+        heads = render_heads(parameters.select(batch), key.resolution)
+        pixels[batch], regions[batch] = heads.pixels, heads.regions
+    write_shard(folder / key.file_name, HeadBatch(pixels, regions, parameters))
+    return True
+
+
+def write_shard(path: Path, heads: HeadBatch) -> None:
+    """Write a shard at once, whole; raises OutputError where it cannot be written."""
+    tensors = {
+        "pixels": heads.pixels.numpy(),
+        "regions": heads.regions.numpy(),
+        "values": heads.parameters.values.numpy(),
+        "seeds": heads.parameters.seeds.numpy(),
+    }
+    metadata = {"format": FORMAT, "parameters": json.dumps(_parameter_names()), "renderer": renderer_digest()}
+    write_file(path, safetensors.numpy.save(tensors, metadata), force=True)
+
+
+def open_shard(path: Path) -> HeadShard:
+    """Map a shard; raises InputFileError for a file that is no shard, or has other parameters than today's renderer."""
+    try:
+        with path.open("rb") as file:
+            header_bytes = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(header_bytes)) if header_bytes < 1 << 20 else {}
+        metadata = header.pop("__metadata__", {})
+        if metadata.get("format") != FORMAT:
+            raise ValueError("no such format")
+        arrays = {name: _map_tensor(path, 8 + header_bytes, entry) for name, entry in header.items()}
+        names = json.loads(metadata["parameters"])
+        pixels, regions, values, seeds = (arrays[name] for name in ("pixels", "regions", "values", "seeds"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputFileError(
+            f"{quoted(path)} is not a sound shard of heads ({error})", "delete it; it is rendered again"
+        ) from None
+    if names != _parameter_names():
+        raise InputFileError(
+            f"{quoted(path)} was rendered from {len(names)} parameters, and this version has {len(SPECIFICATION)}",
+            "delete the folder, or give another one",
+        )
+    parameters = HeadParameters(torch.from_numpy(np.array(values)), torch.from_numpy(np.array(seeds)))
+    return HeadShard(pixels, regions, parameters, metadata["renderer"])
+
+
+@functools.cache
+def renderer_digest() -> str:
+    """SHA-256 over the renderer's source files: tells pictures of one version from those of another."""
+    digest = hashlib.sha256()
+    for package in tuiface.heads.__path__:
+        for source in sorted(Path(package).rglob("*.py")):
+            digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
+
+
+_DTYPES = {"U8": np.uint8, "F32": np.float32, "I64": np.int64}
+
+
+def _map_tensor(path: Path, base: int, entry: dict[str, object]) -> npt.NDArray[Any]:
+    """A tensor of a safetensors file, without reading it; numpy refuses one that ends beyond the file."""
+    offsets, shape = entry["data_offsets"], entry["shape"]
+    if not isinstance(offsets, list) or not isinstance(shape, list):
+        raise TypeError("a tensor without a place")
+    return np.memmap(path, _DTYPES[str(entry["dtype"])], "r", base + int(offsets[0]), tuple(shape))
+
+
+def _parameter_names() -> list[str]:
+    return [parameter.name for parameter in SPECIFICATION]

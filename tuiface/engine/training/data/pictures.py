@@ -1,0 +1,227 @@
+"""Pictures of a folder or a zip, checked one by one before training begins and unpacked for fast access.
+
+Every picture must be a still, square 8-bit RGB picture of one common side that is the training resolution or a whole
+multiple of it. Nothing is converted silently: a wrong file is named, with the remedy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from tuiface.core.errors import InputFileError, TuifaceError, quoted
+from tuiface.core.files import explained, make_folder
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
+FEWEST = 8
+"""Pictures below which training is refused: one must be held out, and a discriminator compares groups of four."""
+_HELD_OUT_SHARE = 0.05
+_HELD_OUT_MOST = 512
+_LARGEST_FILE = 1 << 28
+_CONVERT = "convert it to 8-bit RGB, or move it out of the data"
+
+
+class PictureData:
+    """Pictures as one array in an unnamed temporary file: the page cache keeps what fits, and nothing stays behind."""
+
+    def __init__(self, pixels: npt.NDArray[np.uint8], names: list[str], fingerprint: str, *, mirror: bool) -> None:
+        # By digest of the name, so that a picture stays held out when others are added.
+        order = sorted(range(len(names)), key=lambda i: hashlib.sha256(names[i].encode()).digest())
+        count = min(max(round(len(names) * _HELD_OUT_SHARE), 1), _HELD_OUT_MOST)
+        self._pixels = pixels
+        self._held_out, self._training = np.array(order[:count]), np.array(order[count:])
+        self.fingerprint = fingerprint
+        self._mirror = mirror
+
+    @classmethod
+    def open(cls, source: Path, resolution: int, scratch: Path, *, mirror: bool = False) -> PictureData:
+        """Check and unpack all pictures of `source`; `scratch` is a folder for the unpacked ones.
+
+        With `mirror`, each training picture comes a second time, mirrored.
+
+        Raises InputFileError, one line that names the first wrong file, and OutputError where `scratch` is full.
+        """
+        names, files = _list_pictures(source)
+        if len(names) < FEWEST:
+            found = "no picture" if not names else f"{len(names)} picture{'s' if len(names) > 1 else ''}"
+            kinds = " ".join(SUFFIXES)
+            raise InputFileError(
+                f"{quoted(source)} holds {found}; training needs at least {FEWEST}", f"accepted are {kinds}"
+            )
+        make_folder(scratch)
+        digest = hashlib.sha256()
+        shape = (len(names), resolution, resolution, 3)
+        with explained(scratch), tempfile.TemporaryFile(dir=scratch) as unpacked:
+            side: int | None = None
+            for name, data in files:
+                picture = _decode(data, name)
+                side = _checked_side(picture, name, side, names[0], resolution)
+                pixels = np.asarray(picture.reduce(side // resolution) if side > resolution else picture)
+                digest.update(name.encode() + b"\0" + pixels.tobytes())
+                unpacked.write(pixels.tobytes())
+            unpacked.flush()
+            mapped = np.memmap(unpacked, np.uint8, "r", shape=shape)
+        return cls(mapped, names, digest.hexdigest(), mirror=mirror)
+
+    def available(self) -> int:
+        """Training pictures."""
+        return len(self._training) << self._mirror
+
+    def pixels(self, indices: Tensor) -> Tensor:
+        """uint8 [N, R, R, 3]."""
+        pixels = torch.from_numpy(self._pixels[self._training[(indices >> int(self._mirror)).numpy()]])
+        return flip_odd(pixels, indices) if self._mirror else pixels
+
+    def held_out(self) -> Tensor:
+        """uint8 [M, R, R, 3]."""
+        return torch.from_numpy(self._pixels[self._held_out])
+
+    def close(self) -> None:
+        """Nothing to do: the temporary file ends with its mapping."""
+
+
+def flip_odd(pixels: Tensor, indices: Tensor) -> Tensor:
+    """Pixels or regions [N, R, R, ...], mirrored where the index int64 [N] is odd."""
+    odd = (indices % 2 == 1).view(-1, *[1] * (pixels.dim() - 1))
+    return torch.where(odd, pixels.flip(2), pixels)
+
+
+def _list_pictures(source: Path) -> tuple[list[str], Iterator[tuple[str, bytes]]]:
+    """Names of the pictures in a folder or zip, sorted, and an iterator over (name, bytes) in that order."""
+    if source.is_dir():
+        paths = sorted(folder / name for folder, names in _walk(source) for name in names if _is_picture(name))
+        return [str(p.relative_to(source)) for p in paths], ((str(p), _read(p)) for p in paths)
+    if not source.exists():
+        raise InputFileError(f"no folder or zip {quoted(source)}", "--data takes heads, a folder or a zip")
+    try:
+        archive = zipfile.ZipFile(source)
+    except (OSError, zipfile.BadZipFile):
+        raise InputFileError(f"{quoted(source)} is neither a folder nor a sound zip", "pack it again") from None
+    members = sorted(m.filename for m in archive.infolist() if _is_picture(Path(m.filename).name) and not m.is_dir())
+    return members, ((f"{source}: {name}", _read_member(archive, name)) for name in members)
+
+
+def _walk(source: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder below `source` with the names of its files; one that cannot be read is not passed over."""
+
+    def refuse(error: OSError) -> None:
+        with _readable(Path(error.filename)):
+            raise error
+
+    return ((Path(folder), names) for folder, _, names in os.walk(source, onerror=refuse))
+
+
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and name.lower().endswith(SUFFIXES)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn an OSError into an InputFileError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise InputFileError(
+            f"cannot read {quoted(path, 200)}: {error.strerror}", "make it readable, or move it out of the data"
+        ) from None
+
+
+def _read(path: Path) -> bytes:
+    with _readable(path):
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InputFileError(f"{quoted(path, 200)} is larger than {_LARGEST_FILE >> 20} MiB", "shrink it")
+        return path.read_bytes()
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    where = quoted(f"{archive.filename}: {name}", 200)
+    if archive.getinfo(name).file_size > _LARGEST_FILE:
+        raise InputFileError(f"{where} is larger than {_LARGEST_FILE >> 20} MiB", "shrink it")
+    try:
+        return archive.read(name)
+    except (OSError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise InputFileError(f"{where} cannot be unpacked: {error}", "pack the zip again, without a password") from None
+
+
+def _decode(data: bytes, name: str) -> Image.Image:
+    """A fully decoded 8-bit RGB picture; raises InputFileError for anything else."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(data))
+            refuse_unusable(picture, name)
+            picture.load()  # type: ignore[no-untyped-call]
+    except TuifaceError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputFileError(f"{quoted(name, 200)} is larger than any photo", "shrink it") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        reason = "no picture" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise InputFileError(
+            f"{quoted(name, 200)} is damaged: {reason}", "replace it, or move it out of the data"
+        ) from None
+    return picture
+
+
+def refuse_unusable(picture: Image.Image, name: str) -> None:
+    """Raise InputFileError for a picture of another kind than still 8-bit RGB."""
+    kinds = {
+        "1": "black and white",
+        "L": "greyscale",
+        "LA": "greyscale with transparency",
+        "P": "of indexed colours",
+        "PA": "of indexed colours",
+        "RGBA": "RGB with transparency",
+        "CMYK": "CMYK",
+        "YCbCr": "YCbCr",
+        "LAB": "Lab",
+        "HSV": "HSV",
+        "F": "of floating-point values",
+    }
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1:
+        raise InputFileError(f"{quoted(name, 200)} is animated ({frames} frames)", "keep one frame, as a PNG")
+    if picture.mode.startswith("I"):
+        raise InputFileError(f"{quoted(name, 200)} has 16 bits a channel; accepted is 8-bit RGB", _CONVERT)
+    if picture.mode != "RGB":
+        kind = kinds.get(picture.mode, picture.mode)
+        raise InputFileError(f"{quoted(name, 200)} is {kind}; accepted is 8-bit RGB", _CONVERT)
+    if _sixteen_bit(picture):
+        raise InputFileError(f"{quoted(name, 200)} has 16 bits a channel; accepted is 8-bit RGB", _CONVERT)
+
+
+def _sixteen_bit(picture: Image.Image) -> bool:
+    """Whether Pillow is about to drop the lower half of each value (16-bit RGB PNG or TIFF)."""
+    tiles = picture.tile  # type: ignore[attr-defined]
+    return any("16" in str(part) for tile in tiles for part in (tile[3] if isinstance(tile[3], tuple) else (tile[3],)))
+
+
+def _checked_side(picture: Image.Image, name: str, side: int | None, first: str, resolution: int) -> int:
+    """The picture's side, if it is what it must be: square, as the first one's, a multiple of the resolution."""
+    width, height = picture.size
+    if width != height:
+        raise InputFileError(f"{quoted(name, 200)} has {width}x{height} pixels; accepted are squares", "crop it")
+    if side is not None and width != side:
+        raise InputFileError(
+            f"{quoted(name, 200)} has {width} px, {quoted(first, 200)} has {side}; all must have the same size",
+            "bring all pictures to one size",
+        )
+    if width < resolution or width % resolution:
+        raise InputFileError(
+            f"{quoted(name, 200)} has {width} px; training at {resolution} px takes whole multiples of that",
+            f"resize all pictures to {resolution} px, or choose another --res",
+        )
+    return width

@@ -1,0 +1,150 @@
+"""Adaptive discriminator augmentation: our own differentiable pipeline, and the controller of its strength.
+
+Each transformation happens to each picture independently with probability p, so at p = 0 the pipeline is the identity.
+Gradients reach the generator through it once; R1 is taken behind it (losses.py), so it needs no second derivative.
+
+From Karras et al. 2020b (2006.06676), section 2.2 and appendix B: pixel blitting, geometry and colour with the paper's
+distributions. Instead of the paper's wavelet filters, geometry resamples bilinearly from a twice enlarged picture and
+averages back, with reflection beyond the border.
+
+Shape legend: N = batch, R = resolution.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tuiface.engine.training.rng import Chance
+
+_LUMA = 1 / math.sqrt(3)
+
+
+def augment(images: Tensor, p: float, chance: Chance) -> Tensor:
+    """Images [N, 3, R, R] in [-1, 1] -> as many, each transformation applied with probability `p`."""
+    if p <= 0:
+        return images
+    images = blit(images, p, chance)
+    images = warp(images, geometry_matrices(images.shape[0], p, chance))
+    return recolour(images, colour_matrices(images.shape[0], p, chance))
+
+
+def blit(images: Tensor, p: float, chance: Chance) -> Tensor:
+    """Mirror, quarter turns and whole-pixel shifts of up to 1/8 of the side: nothing is resampled."""
+    n, _, side, _ = images.shape
+    mirrored = chance.happens(n, p) & (chance.uniform(n) < 0.5)
+    images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    turns = torch.where(chance.happens(n, p), chance.integers(0, 4, n), 0)
+    for quarter in (1, 2, 3):
+        chosen = (turns == quarter)[:, None, None, None]
+        images = torch.where(chosen, images.rot90(quarter, (2, 3)), images)
+    reach = side / 8
+    shifts = ((chance.uniform(n, 2) * 2 - 1) * reach).round().long()
+    shifts = torch.where(chance.happens(n, p)[:, None], shifts, 0)
+    return _shift(images, shifts)
+
+
+def _shift(images: Tensor, shifts: Tensor) -> Tensor:
+    """Images [N, 3, R, R] moved by `shifts` int64 [N, 2] (rows, columns), mirrored at the border."""
+    side = images.shape[2]
+    places = torch.arange(side, device=images.device)[None] - shifts.t()[:, :, None]  # [2, N, R]
+    period = 2 * (side - 1)
+    places = places % period
+    rows, columns = torch.where(places < side, places, period - places)
+    samples = torch.arange(len(images), device=images.device)[:, None, None]
+    return images.permute(0, 2, 3, 1)[samples, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def geometry_matrices(count: int, p: float, chance: Chance) -> Tensor:
+    """Random similarity and affine maps [N, 3, 3] of coordinates in [-1, 1]^2.
+
+    In order: scale 2^N(0, 0.2), rotation, stretch 2^N(0, 0.2), rotation, translation N(0, 1/8). The two rotations are
+    drawn so that together they happen with probability p.
+    """
+    eye = torch.eye(3, device=chance.device).repeat(count, 1, 1)
+    p_rotation = 1 - math.sqrt(1 - min(p, 1.0))
+
+    def happens(probability: float, matrices: Tensor) -> Tensor:
+        return torch.where(chance.happens(count, probability)[:, None, None], matrices, eye)
+
+    def scale(x: Tensor, y: Tensor) -> Tensor:
+        return torch.diag_embed(torch.stack([x, y, torch.ones_like(x)], dim=1))
+
+    def rotation() -> Tensor:
+        angle = (chance.uniform(count) * 2 - 1) * math.pi
+        cos, sin, matrices = angle.cos(), angle.sin(), eye.clone()
+        matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 1, 0], matrices[:, 1, 1] = cos, -sin, sin, cos
+        return matrices
+
+    zoom, stretch = (2 ** (0.2 * chance.normal(count)) for _ in range(2))
+    shift = eye.clone()
+    shift[:, :2, 2] = chance.normal(count, 2) * 0.25  # 1/8 of the side, which is 2 long
+    matrices = happens(p, scale(zoom, zoom)) @ happens(p_rotation, rotation())
+    matrices = matrices @ happens(p, scale(stretch, 1 / stretch)) @ happens(p_rotation, rotation())
+    return matrices @ happens(p, shift)
+
+
+def warp(images: Tensor, matrices: Tensor) -> Tensor:
+    """Resample images [N, 3, R, R] at `matrices` [N, 3, 3] times the output's coordinates; identities stay exact."""
+    moved = (matrices != torch.eye(3, device=matrices.device)).flatten(1).any(dim=1)
+    if not moved.any():
+        return images
+    n, channels, side, _ = images[moved].shape
+    fine = F.interpolate(images[moved], scale_factor=2, mode="bilinear", align_corners=False)
+    grid = F.affine_grid(matrices[moved, :2], [n, channels, 2 * side, 2 * side], align_corners=False)
+    sampled = F.grid_sample(fine, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return images.index_put((moved.nonzero()[:, 0],), F.avg_pool2d(sampled, 2))
+
+
+def colour_matrices(count: int, p: float, chance: Chance) -> Tensor:
+    """Random affine maps of colour [N, 4, 4], on (r, g, b, 1).
+
+    In order: brightness N(0, 0.2), contrast 2^N(0, 0.5), luma flip, hue rotation, saturation 2^N(0, 1).
+    """
+    eye = torch.eye(4, device=chance.device).repeat(count, 1, 1)
+    axis = torch.tensor([_LUMA, _LUMA, _LUMA, 0.0], device=chance.device)
+    luma = torch.outer(axis, axis)  # projection on grey
+
+    def happens(matrices: Tensor) -> Tensor:
+        return torch.where(chance.happens(count, p)[:, None, None], matrices, eye)
+
+    brightness = eye.clone()
+    brightness[:, :3, 3] = chance.normal(count, 1) * 0.2
+    contrast = eye * (2 ** (0.5 * chance.normal(count)))[:, None, None]
+    contrast[:, 3, 3] = 1
+    flip = eye - 2 * luma * chance.integers(0, 2, count)[:, None, None]
+    hue = _turn_about(axis[:3], (chance.uniform(count) * 2 - 1) * math.pi)
+    rgb = torch.diag(torch.tensor([1.0, 1.0, 1.0, 0.0], device=chance.device))
+    saturation = (2 ** chance.normal(count))[:, None, None]
+    saturated = luma + (rgb - luma) * saturation + (eye - rgb)
+    matrices = happens(contrast) @ happens(brightness)
+    return happens(saturated) @ happens(hue) @ happens(flip) @ matrices
+
+
+def _turn_about(axis: Tensor, angle: Tensor) -> Tensor:
+    """Rotations [N, 4, 4] of colour by `angle` [N] about the unit vector `axis` [3] (Rodrigues' formula)."""
+    x, y, z = axis.tolist()
+    cross = torch.tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]], device=angle.device)
+    sin, cos = angle.sin()[:, None, None], angle.cos()[:, None, None]
+    turned = torch.eye(3, device=angle.device) + sin * cross + (1 - cos) * (cross @ cross)
+    matrices = torch.eye(4, device=angle.device).repeat(len(angle), 1, 1)
+    matrices[:, :3, :3] = turned
+    return matrices
+
+
+def recolour(images: Tensor, matrices: Tensor) -> Tensor:
+    """Apply `matrices` [N, 4, 4] to the colours of images [N, 3, R, R]."""
+    shifted = torch.einsum("nij,njhw->nihw", matrices[:, :3, :3], images)
+    return shifted + matrices[:, :3, 3, None, None]
+
+
+def adjust_probability(p: float, sign_mean: float, target: float, num_images: int, ramp_images: float) -> float:
+    """p moved towards the target: up while D is too sure of real pictures, else down.
+
+    sign_mean is r_t = E[sign D(x)] since the last adjustment, `num_images` of the pictures seen since then.
+    """
+    step = num_images / ramp_images
+    return min(max(p + math.copysign(step, sign_mean - target), 0.0), 1.0)

@@ -1,0 +1,167 @@
+"""Everything that changes while training: what a snapshot must hold for the run to go on exactly."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from tuiface.core.values import Value
+from tuiface.engine.networks.discriminator import Discriminator
+from tuiface.engine.networks.generator import FullyConnectedLayer, Generator
+from tuiface.engine.training.data.sample_order import SampleOrder
+from tuiface.engine.training.gan.growing import FadingDiscriminator
+from tuiface.engine.training.gan.settings import HEADS, TrainingSettings
+from tuiface.engine.training.rng import Chance
+from tuiface.heads import ENCODING
+
+
+class ParameterEncoder(nn.Module):
+    """From a head's known parameters to w: takes the mapping network's place while a paired start teaches the synthesis."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        super().__init__()
+        width, w_dim = settings.paired.encoder_width, settings.network.w_dim
+        self.fc0 = FullyConnectedLayer(len(ENCODING), width, activate=True)
+        self.fc1 = FullyConnectedLayer(width, width, activate=True)
+        self.fc2 = FullyConnectedLayer(width, w_dim, activate=True)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """Parameters [N, F] as `tuiface.heads.encode` gives them -> w [N, w_dim]."""
+        return self.fc2(self.fc1(self.fc0(encoded)))  # type: ignore[no-any-return]
+
+
+StageName = Literal["regression", "distillation", "warmup", "adversarial"]
+STAGES: tuple[StageName, ...] = ("regression", "distillation", "warmup", "adversarial")
+
+
+class Progress(Value):
+    """The numbers of a run's state, as JSON in each snapshot."""
+
+    stage: StageName
+    images: int = Field(0, ge=0)
+    """Pictures (latents, in distillation) seen in this stage."""
+    steps: int = Field(0, ge=0)
+    """Steps taken in this stage."""
+    total_images: int = Field(0, ge=0)
+    """Pictures seen in all stages."""
+    total_steps: int = Field(0, ge=0)
+    """Steps taken in all stages."""
+    seconds: float = Field(0.0, ge=0)
+    """Time spent training, over all sessions."""
+    epoch: int = Field(0, ge=0)
+    epoch_size: int = Field(0, ge=0)
+    epoch_offset: int = Field(0, ge=0)
+    augment_p: float = Field(0.0, ge=0, le=1)
+    sign_sum: float = 0.0
+    """Sum of sign D(x) since p was last adjusted."""
+    sign_count: int = Field(0, ge=0)
+    data_fingerprint: str = ""
+    """Of the pictures; empty before training began."""
+    tick_images: int = Field(0, ge=0)
+    """`images` at the last tick."""
+    sample_images: int = Field(0, ge=0)
+    """`images` at the last evaluation."""
+    best_distance: float | None = None
+    """Smallest patch-SWD so far."""
+
+
+class Statistics:
+    """Means of named losses between two ticks, as sums that stay on their device: a GPU is waited for at ticks alone."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        """float64 [2] by name: the sum, and how many were added."""
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        """Note one step's losses."""
+        for name, value in losses.items():
+            noted = torch.stack([value.detach().double(), torch.ones_like(value, dtype=torch.float64)])
+            self.sums[name] = self.sums[name] + noted if name in self.sums else noted
+
+    def take(self) -> dict[str, float]:
+        """Means by name; begins anew."""
+        means = {name: float(total / count) for name, (total, count) in self.sums.items()}
+        self.sums.clear()
+        return means
+
+
+class TrainingState:
+    """Networks, optimisers, controllers and chance of one run."""
+
+    def __init__(self, settings: TrainingSettings, device: str = "cpu") -> None:
+        self.settings = settings
+        self.device = torch.device(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            self.generator = Generator(settings.generator_config()).to(self.device)
+            discriminator = Discriminator(settings.discriminator_config())
+            self.discriminator = FadingDiscriminator(discriminator).to(self.device)
+            self.encoder = ParameterEncoder(settings).to(self.device) if settings.data == HEADS else None
+        self.averaged = copy.deepcopy(self.generator).eval().requires_grad_(requires_grad=False)
+        self.optimizers: dict[str, torch.optim.Adam] = {}
+        self.path_length_mean = torch.zeros([], device=self.device)
+        self.chance = Chance(settings.seed, device)
+        self.progress = Progress(stage=STAGES[0])
+        self.statistics = Statistics()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of activations in the main passes."""
+        return torch.bfloat16 if self.settings.precision == "bfloat16" else torch.float32
+
+    def modules(self) -> dict[str, nn.Module]:
+        """All modules by the prefix of their tensors in a snapshot."""
+        modules = {"G": self.generator, "G_ema": self.averaged, "D": self.discriminator}
+        return modules if self.encoder is None else {**modules, "E": self.encoder}
+
+    def advance(self, **changes: object) -> None:
+        """Replace fields of `progress`."""
+        self.progress = self.progress.model_copy(update=changes)
+
+    def count_step(self, num_images: int, *, drawn: bool = True) -> None:
+        """One step is done, on `num_images` pictures, or on as many latents from which nothing was drawn."""
+        done = self.progress
+        self.advance(
+            images=done.images + num_images,
+            total_images=done.total_images + (num_images if drawn else 0),
+            steps=done.steps + 1,
+            total_steps=done.total_steps + 1,
+        )
+
+    def take_indices(self, count: int, available: int) -> Tensor:
+        """Indices int64 [count] of the next pictures, of which `available` are there."""
+        done = self.progress
+        order = SampleOrder(self.settings.seed, done.epoch, done.epoch_size, done.epoch_offset)
+        indices, order = order.take(count, available)
+        self.advance(epoch=order.epoch, epoch_size=order.size, epoch_offset=order.offset)
+        return indices
+
+    def noise_maps(self, count: int, until: int | None = None) -> dict[str, Tensor | None]:
+        """Fresh standard normal noise [count, 1, r, r] for each convolution of the generator, by layer name."""
+        shapes = self.generator.noise_maps("const", self.generator.check_resolution(until))
+        return {
+            name: None if stored is None else self.chance.normal(count, 1, *stored.shape)
+            for name, stored in shapes.items()
+        }
+
+    def update_average(self, num_images: int) -> None:
+        """G_ema moves towards G; its half-life is short at first, so that the start is forgotten."""
+        adversarial = self.settings.adversarial
+        seen = self.progress.images + num_images
+        half_life = min(adversarial.ema_kimg * 1000, seen * adversarial.ema_rampup)
+        decay = 0.5 ** (num_images / max(half_life, 1e-8))
+        with torch.no_grad():
+            averaged: list[Tensor] = list(self.averaged.parameters())
+            current: list[Tensor] = list(self.generator.parameters())
+            torch._foreach_lerp_(averaged, current, 1 - decay)
+            for mine, theirs in zip(self.averaged.buffers(), self.generator.buffers(), strict=True):
+                mine.copy_(theirs)
+
+    def track_w_avg(self, w: Tensor, rate: float = 0.005) -> None:
+        """Move the generator's latent mean towards the mean of w [N, w_dim]."""
+        self.generator.mapping.w_avg.lerp_(w.detach().mean(dim=0), rate)

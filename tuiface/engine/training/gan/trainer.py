@@ -1,0 +1,230 @@
+"""The trainer: stages in order, and between their steps what every run owes its user.
+
+train:  settings -> state, from random weights, a start or a snapshot -> data -> Trainer.run
+run:    for each stage that is left:  step, step, ..., tick, ..., evaluation and snapshot, ...
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tuiface.core.errors import UsageError, quoted
+from tuiface.core.files import new_folder
+from tuiface.engine.training.curves import CURVES_NAME, write_curves
+from tuiface.engine.training.data.head_data import HeadData
+from tuiface.engine.training.data.sources import TrainingData, open_data
+from tuiface.engine.training.gan.adversarial import AdversarialStage
+from tuiface.engine.training.gan.distillation import DistillationStage
+from tuiface.engine.training.gan.evaluation import Evaluation
+from tuiface.engine.training.gan.export import export_model
+from tuiface.engine.training.gan.paired import RegressionStage
+from tuiface.engine.training.gan.settings import RunLimits, TrainingSettings
+from tuiface.engine.training.gan.snapshots import FILE_NAME, load_snapshot, restore_optimizers, save_snapshot
+from tuiface.engine.training.gan.state import STAGES, StageName, TrainingState
+from tuiface.engine.training.gan.warm_start import Start, begin_from
+from tuiface.engine.training.interruption import Interruption
+from tuiface.engine.training.report import LOG_NAME, Report, format_duration
+
+MODEL_NAME = "best.safetensors"
+
+
+class Stage(Protocol):
+    """One phase of training."""
+
+    length: int
+    """Pictures after which the stage is done."""
+    cost: float
+    """Of one of its pictures against a drawn one: ticks and evaluations are spaced by cost."""
+    optimizers: dict[str, torch.optim.Adam]
+
+    def step(self) -> Mapping[str, Tensor]:
+        """Train on one batch, count it in the state's progress, and return the losses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call of `train` ended."""
+
+    finished: bool
+    """All stages are done; else the run can be resumed."""
+    interrupted: bool
+    """A signal ended it."""
+    progress: Mapping[str, object]
+
+    def to_json(self) -> dict[str, object]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+class Trainer:
+    """One session of one run."""
+
+    def __init__(
+        self, state: TrainingState, data: TrainingData, limits: RunLimits, report: Report, *, resumed: Path | None
+    ) -> None:
+        self.state, self.data, self.limits = state, data, limits
+        self._report, self._resumed = report, resumed
+        self._evaluation = Evaluation(state, data, report)
+        self._interruption = Interruption()
+        self._began = self._last_snapshot = self._tick_time = time.monotonic()
+        self._tick_images = state.progress.images
+
+    def run(self) -> Outcome:
+        """Go through the stages that are left; ends with a snapshot in any case."""
+        with self._interruption:
+            first = STAGES.index(self.state.progress.stage)
+            finished = all(self._run_stage(name) for name in STAGES[first:])
+        return Outcome(finished, self._interruption.is_requested, self.state.progress.model_dump(mode="json"))
+
+    def _run_stage(self, name: StageName) -> bool:
+        """Run one stage to its end; False where it was stopped before."""
+        state = self.state
+        if self.limits.stage == "paired" and name in ("warmup", "adversarial"):
+            return False
+        begins = state.progress.stage != name
+        if begins:
+            state.advance(stage=name, images=0, steps=0, tick_images=0, sample_images=0, sign_sum=0.0, sign_count=0)
+            self._tick_images = 0
+        stage = self._build(name)
+        if stage is None:
+            return True
+        _hand_over(state.optimizers, stage.optimizers)
+        state.optimizers = stage.optimizers
+        if self._resumed is not None and not begins:
+            restore_optimizers(state, self._resumed)
+        began, spent = time.monotonic(), state.progress.seconds
+        while state.progress.images < stage.length and not self._must_stop():
+            state.statistics.add(stage.step())
+            state.advance(seconds=spent + time.monotonic() - began)
+            self._attend(stage)
+        if state.progress.images < stage.length:
+            self._save()
+        return state.progress.images >= stage.length
+
+    def _build(self, name: StageName) -> Stage | None:
+        """The stage `name`; None where the settings leave it out."""
+        state, settings = self.state, self.state.settings
+        if name == "regression":
+            if not settings.paired.regression_kimg:
+                return None
+            assert isinstance(self.data, HeadData)
+            return RegressionStage(state, self.data)
+        if name == "distillation":
+            if not settings.paired.distillation_kimg:
+                return None
+            assert isinstance(self.data, HeadData)
+            return DistillationStage(state, self.data)
+        if name == "warmup":
+            length = round(settings.adversarial.warmup_kimg * 1000)
+            return AdversarialStage(state, self.data, length, warmup=True) if length else None
+        return AdversarialStage(state, self.data, round(self.limits.kimg * 1000))
+
+    def _attend(self, stage: Stage) -> None:
+        """What is due between two steps: a tick, an evaluation with a snapshot, a snapshot."""
+        progress, limits = self.state.progress, self.limits
+        over = progress.images >= stage.length
+        if over or (progress.images - progress.tick_images) * stage.cost >= limits.tick_kimg * 1000:
+            self._tick(stage)
+            self.state.advance(tick_images=progress.images)
+        if over or (progress.images - progress.sample_images) * stage.cost >= limits.sample_kimg * 1000:
+            self.state.advance(sample_images=progress.images)
+            self._evaluate()
+            self._save()
+        elif time.monotonic() - self._last_snapshot >= limits.snapshot_minutes * 60:
+            self._save()
+
+    def _must_stop(self) -> bool:
+        minutes = self.limits.minutes
+        late = minutes is not None and time.monotonic() - self._began >= minutes * 60
+        return late or self._interruption.is_requested
+
+    def _tick(self, stage: Stage) -> None:
+        """Progress line and JSONL record."""
+        progress, means = self.state.progress, self.state.statistics.take()
+        now = time.monotonic()
+        speed = (progress.images - self._tick_images) / max(now - self._tick_time, 1e-6)
+        self._tick_images, self._tick_time = progress.images, now
+        measures = {"images_per_s": round(speed, 1), "augment_p": progress.augment_p, "data": progress.epoch_size}
+        self._report.record({**self._position(), **measures, **means})
+        left = format_duration(max(stage.length - progress.images, 0) / max(speed, 1e-6))
+        losses = "  ".join(f"{key} {value:.3g}" for key, value in list(means.items())[:4])
+        kimg = f"{progress.images / 1000:.1f} of {stage.length / 1000:g} kimg"
+        self._report.line(f"{progress.stage}  {kimg}  {speed:.1f} img/s  {left} left  {losses}")
+
+    def _evaluate(self) -> None:
+        """Record the measures, and keep the network if it is the best so far."""
+        measures = self._evaluation.evaluate()
+        self._report.record({**self._position(), **measures})
+        write_curves(self.limits.out / LOG_NAME, self.limits.out / CURVES_NAME)
+        distance, best = measures.get("patch_swd"), self.state.progress.best_distance
+        if isinstance(distance, float) and (best is None or distance < best):
+            self.state.advance(best_distance=distance)
+            export_model(self.state, self.limits.out / MODEL_NAME, measures, self.limits.model_precision)
+
+    def _save(self) -> None:
+        save_snapshot(self.state, self.limits.out / FILE_NAME)
+        self._last_snapshot = time.monotonic()
+
+    def _position(self) -> dict[str, object]:
+        """Where the run is: the first fields of each record."""
+        progress = self.state.progress
+        return {
+            "stage": progress.stage,
+            "images": progress.images,
+            "step": progress.total_steps,
+            "total_images": progress.total_images,
+            "seconds": round(progress.seconds, 1),
+        }
+
+
+def _hand_over(before: Mapping[str, torch.optim.Adam], after: Mapping[str, torch.optim.Adam]) -> None:
+    """Let an optimizer that two stages share keep its moments.
+
+    Adam's first steps move every weight by the whole learning rate: begun afresh, they would undo a discriminator that
+    was warmed up.
+    """
+    for name in before.keys() & after.keys():
+        after[name].load_state_dict(before[name].state_dict())
+
+
+def train(
+    settings: TrainingSettings,
+    limits: RunLimits,
+    *,
+    resume: Path | None = None,
+    start: Start | None = None,
+) -> Outcome:
+    """Begin a run in `limits.out`, from `start` or random weights, or go on from the snapshot `resume`.
+
+    Raises UsageError for a snapshot of another configuration or other data, InputFileError for the data, ModelError for
+    a start that does not fit and OutputError for the folder.
+    """
+    if limits.threads:
+        torch.set_num_threads(limits.threads)
+    with new_folder(limits.out):
+        return _train(settings, limits, resume, start)
+
+
+def _train(settings: TrainingSettings, limits: RunLimits, resume: Path | None, start: Start | None) -> Outcome:
+    state = TrainingState(settings, limits.device)
+    if resume is not None:
+        load_snapshot(state, resume)
+    elif start is not None:
+        begin_from(start, state)
+    report = Report(limits.out, resumed_at=None if resume is None else state.progress)
+    data = open_data(settings, limits, at_least=state.progress.epoch_size, note=report.note)
+    try:
+        known = state.progress.data_fingerprint
+        if known not in ("", data.fingerprint):
+            raise UsageError(f"{quoted(settings.data)} has changed since the snapshot", "begin a new run with --from")
+        state.advance(data_fingerprint=data.fingerprint)
+        return Trainer(state, data, limits, report, resumed=resume).run()
+    finally:
+        data.close()

@@ -1,0 +1,74 @@
+"""The networks that a run begins with instead of random ones: another run's, or those of any checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuiface.core.errors import ModelError, quoted
+from tuiface.engine.loading import load_checkpoint
+from tuiface.engine.model_cache import file_sha256
+from tuiface.engine.networks.config import GeneratorConfig
+from tuiface.engine.networks.discriminator import Discriminator
+from tuiface.engine.networks.generator import Generator
+from tuiface.engine.training.gan.growing import transfer_discriminator, transfer_generator
+from tuiface.engine.training.gan.settings import NetworkSettings
+from tuiface.engine.training.gan.snapshots import FILE_NAME, read_header, read_networks
+from tuiface.engine.training.gan.state import TrainingState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """Trained networks."""
+
+    generator: Generator
+    averaged: Generator
+    """The same as `generator` where the file holds only one."""
+    discriminator: Discriminator | None
+    network: NetworkSettings
+    resolution: int
+    sha256: str
+    """Of the file."""
+
+
+def open_start(path: Path) -> Start:
+    """Networks of a run's folder, its snapshot, or a checkpoint of any supported format.
+
+    Raises ModelError, or InputFileError for a damaged snapshot.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    if file.name == FILE_NAME:
+        settings, _ = read_header(file)
+        generator, averaged, discriminator = read_networks(file)
+        return Start(generator, averaged, discriminator, settings.network, settings.resolution, file_sha256(file))
+    checkpoint = load_checkpoint(file)
+    generator, config = checkpoint.generator, checkpoint.generator.config
+    network = _network_settings(config, file)
+    return Start(generator, generator, checkpoint.discriminator, network, config.img_resolution, file_sha256(file))
+
+
+def begin_from(start: Start, state: TrainingState) -> None:
+    """Put `start` into the networks of `state`; raises ModelError where they do not fit."""
+    transfer_generator(start.generator, state.generator)
+    transfer_generator(start.averaged, state.averaged)
+    if start.discriminator is not None:
+        transfer_discriminator(start.discriminator, state.discriminator)
+
+
+def _network_settings(config: GeneratorConfig, file: Path) -> NetworkSettings:
+    """The settings that give `config`; raises ModelError where none do."""
+    network = NetworkSettings(
+        channel_base=config.channels[-1] * config.img_resolution,
+        channel_max=max(config.channels),
+        z_dim=config.z_dim,
+        w_dim=config.w_dim,
+        mapping_layers=len(config.mapping_features),
+        mapping_width=config.mapping_features[0],
+        conv_clamp=config.conv_clamp,
+    )
+    widths = (*[network.mapping_width] * (network.mapping_layers - 1), network.w_dim)
+    regular = network.channels(config.img_resolution) == config.channels and widths == config.mapping_features
+    if not regular or config.c_dim:
+        reason = "has classes" if config.c_dim else "has channels that no channel_base and channel_max give"
+        raise ModelError(f"{quoted(file)} cannot be trained on: it {reason}", "start from another network")
+    return network

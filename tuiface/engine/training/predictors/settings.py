@@ -1,0 +1,71 @@
+"""What determines a trained reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from tuiface.core.errors import UsageError
+from tuiface.core.values import Value, describe
+from tuiface.engine.predictors.files import Kind
+from tuiface.engine.training.gan.settings import Precision, TrainingSettings
+
+
+class ReaderSettings(Value):
+    """Everything that determines the result; the defaults are those of the shipped readers."""
+
+    kind: Kind
+    resolution: Literal[32, 64, 128, 256] = 128
+    """Side at which pictures are read, pixels."""
+    seed: int = Field(0, ge=0)
+    """Of the initial weights and of every random draw."""
+    population: int = Field(0, ge=0)
+    """Seed of the population of heads; its first 512 are held out."""
+    num_heads: int = Field(20_480, ge=1024)
+    """Heads rendered in all."""
+    kimg: float = Field(80.0, gt=0)
+    """Thousands of pictures that are trained on; the learning rate falls to 0 over them."""
+    batch: int = Field(48, ge=2)
+    learning_rate: float = Field(0.003, gt=0)
+    """Of AdamW, at its highest."""
+    weight_decay: float = Field(0.02, ge=0)
+    widths: tuple[int, ...] = Field((32, 64, 112, 144), min_length=4, max_length=5)
+    """Channels of the stages; five, which begin at half the side, for attributes alone."""
+    feature_width: int = Field(256, ge=1)
+    """Attributes: length of the pooled features."""
+    ema_kimg: float = Field(8.0, gt=0)
+    """Half-life of the averaged network."""
+    misalignment: float = Field(1.0, ge=0)
+    """Strength of `degradation.misalign`."""
+    recasting: float = Field(1.0, ge=0)
+    """Strength of `degradation.recast`."""
+    precision: Precision = "float32"
+    """Of the convolutions; losses and sums are always float32."""
+    start: str | None = None
+    """SHA-256 of the reader that training went on from; None for random weights."""
+    name: str = "untitled"
+    """Recorded in the reader."""
+    licence: str = "unknown"
+    """Recorded in the reader."""
+
+    def heads(self) -> TrainingSettings:
+        """The same heads as data of the network's trainer."""
+        return TrainingSettings(
+            data="heads", resolution=self.resolution, population=self.population, num_heads=self.num_heads
+        )
+
+
+def recommended_reader(kind: Kind, changes: Mapping[str, object]) -> ReaderSettings:
+    """Settings that work, with `changes` on top; raises UsageError for a value that is not accepted.
+
+    Attributes are about tone and place, so their pictures are moved and recoloured less.
+    """
+    values: dict[str, object] = {"kind": kind}
+    if kind == "attributes":
+        values |= {"widths": (32, 64, 128, 192, 224), "kimg": 320.0, "misalignment": 0.3, "recasting": 0.25}
+    try:
+        return ReaderSettings.model_validate({**values, **changes})
+    except ValidationError as error:
+        raise UsageError(*describe(error, ReaderSettings, f"train {kind}")) from None

@@ -1,0 +1,328 @@
+"""How the engine's values cross the socket: strict JSON for the small parts, raw bytes for pixels.
+
+    info, job, error    JSON text
+    map, ws, array      JSON text, with arrays as float32 little-endian base64
+    features            JSON text: seeds
+    order, directions   JSON text; each direction as the bytes of its file, base64
+    frame               N as 4 bytes big-endian | N bytes of JSON (FrameHeader) | height * width * 3 bytes of RGB
+
+Both ends speak through this file alone. Sizes are bounded before anything is parsed, and whatever does not fit is
+refused in one line: InputFileError for a job, EngineError for an answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from tuiface.core import errors
+from tuiface.core.errors import EngineError, InputFileError, TuifaceError
+from tuiface.core.values import MAX_JSON_BYTES, Model, Value, parse_json
+from tuiface.directions.direction import MAX_FILE_BYTES, Direction, decode_direction, encode_direction
+from tuiface.engine_api.protocol import Dtype, EngineInfo, Frame, RenderJob
+from tuiface.engine_api.requests import MAX_FACES, MAX_FOUND, FaceOrder, FoundFace, Order
+from tuiface.faces.recipe import Recipe, Seed
+
+HEALTH_PATH = "/health"
+INFO_PATH = "/info"
+RENDER_PATH = "/render"
+PREVIEW_PATH = "/preview"
+MAP_PATH = "/map"
+WS_PATH = "/ws"
+FEATURES_PATH = "/features"
+DIRECTIONS_PATH = "/directions"
+FACES_PATH = "/faces"
+FRAME_TYPE = "application/x-tuiface-frame"
+
+MAX_JOB_BYTES = MAX_JSON_BYTES
+"""A recipe may carry latents, so a job is allowed what a recipe file is."""
+MAX_SIDE_PX = 4096
+"""Four times the largest published network."""
+MAX_FRAME_BYTES = 4 + MAX_JSON_BYTES + 3 * MAX_SIDE_PX**2
+
+MAX_DIRECTION_CHARACTERS = MAX_FILE_BYTES * 4 // 3 + 4
+
+_LENGTH = struct.Struct(">I")
+_MAX_ERROR_CHARACTERS = 4000
+
+_ERRORS: dict[str, type[TuifaceError]] = {
+    name: value for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, TuifaceError)
+}
+
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
+ErrorText = Annotated[str, Field(max_length=_MAX_ERROR_CHARACTERS)]
+
+
+class InfoMessage(Value):
+    """The answer to `GET /info`."""
+
+    info: EngineInfo
+
+
+class JobMessage(Value):
+    """The body of `POST /render`, and each text message of a preview client."""
+
+    job: RenderJob
+
+
+class ArrayMessage(Value):
+    """A matrix of float32: the answer to `POST /map`, `/ws` and `/features`."""
+
+    shape: tuple[Annotated[int, Field(ge=0, le=65536)], Annotated[int, Field(ge=1, le=65536)]]
+    data: str = Field(max_length=MAX_JSON_BYTES)
+    """Little-endian, base64."""
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> ArrayMessage:
+        """From float [N, M]."""
+        numbers = np.ascontiguousarray(array, "<f4")
+        rows, columns = numbers.shape
+        return cls(shape=(rows, columns), data=base64.b64encode(numbers.tobytes()).decode("ascii"))
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> ArrayMessage:
+        try:
+            raw = base64.b64decode(self.data, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"data is not base64: {error}") from None
+        if len(raw) != 4 * self.shape[0] * self.shape[1]:
+            raise ValueError(f"data holds {len(raw)} bytes, shape {list(self.shape)} needs another number")
+        if not np.isfinite(np.frombuffer(raw, "<f4")).all():
+            raise ValueError("data holds NaN or infinity; numbers must be finite")
+        return self
+
+    def array(self) -> np.ndarray:
+        """float32 [N, M]."""
+        return np.frombuffer(base64.b64decode(self.data), "<f4").reshape(self.shape).astype(np.float32)
+
+
+class MapMessage(Value):
+    """The body of `POST /map`."""
+
+    z: ArrayMessage
+    label: Annotated[int, Field(ge=0)] | None = None
+
+
+class WsMessage(Value):
+    """The body of `POST /ws`."""
+
+    recipe: Recipe
+
+
+class FeaturesMessage(Value):
+    """The body of `POST /features`."""
+
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_FACES)
+
+
+class OrderMessage(Value):
+    """The body of `POST /directions`."""
+
+    order: Order
+
+
+class DirectionsMessage(Value):
+    """The answer to `POST /directions`."""
+
+    files: tuple[Annotated[str, Field(max_length=MAX_DIRECTION_CHARACTERS)], ...] = Field(max_length=MAX_FOUND)
+    """Each a direction's file (tuiface.direction/1), base64."""
+
+
+class FaceOrderMessage(Value):
+    """The body of `POST /faces`."""
+
+    order: FaceOrder
+
+
+class FoundFaceMessage(Value):
+    """The answer to `POST /faces`."""
+
+    ws: ArrayMessage
+    measures: dict[str, float]
+
+
+class ErrorMessage(Value):
+    """A TuifaceError in place of a frame."""
+
+    error: str = Field(pattern=r"^[A-Za-z]{1,64}$")
+    """Class name in tuiface.core.errors."""
+    message: ErrorText
+    hint: ErrorText
+    sequence: int | None = None
+    """Of the preview that failed; null where no job could be read."""
+
+
+class Report(Value):
+    """What a new engine process says once on its ready pipe: no error means that its socket listens."""
+
+    error: ErrorMessage | None = None
+
+
+class FrameHeader(Value):
+    """A Frame without its pixels."""
+
+    height: Side
+    width: Side
+    recipe: Recipe
+    sequence: int
+    dtype: Dtype
+    elapsed_ms: float
+    measures: dict[str, float]
+    notices: tuple[str, ...]
+
+
+def encode(message: Value) -> bytes:
+    """JSON bytes of a message."""
+    return message.model_dump_json().encode()
+
+
+def decode_job(text: str | bytes) -> RenderJob:
+    """The job in a client's message; raises InputFileError."""
+    return parse_json(JobMessage, text, "render job").job
+
+
+def decode_map(text: bytes) -> MapMessage:
+    """A client's z; raises InputFileError."""
+    return parse_json(MapMessage, text, "map job")
+
+
+def decode_ws(text: bytes) -> Recipe:
+    """A client's recipe; raises InputFileError."""
+    return parse_json(WsMessage, text, "ws job").recipe
+
+
+def decode_seeds(text: bytes) -> tuple[int, ...]:
+    """The faces that a client asks about; raises InputFileError."""
+    return parse_json(FeaturesMessage, text, "features job").seeds
+
+
+def decode_order(text: bytes) -> Order:
+    """What a client wants directions made of; raises InputFileError."""
+    return parse_json(OrderMessage, text, "order").order
+
+
+def encode_directions(directions: Sequence[Direction]) -> bytes:
+    """JSON bytes of directions that have no file yet."""
+    files = tuple(base64.b64encode(encode_direction(direction)).decode("ascii") for direction in directions)
+    return encode(DirectionsMessage(files=files))
+
+
+def decode_directions(text: bytes) -> tuple[Direction, ...]:
+    """The engine's answer to /directions; raises EngineError."""
+    files = _answer(DirectionsMessage, text, "directions").files
+    try:
+        return tuple(decode_direction(base64.b64decode(file, validate=True), "direction") for file in files)
+    except (binascii.Error, InputFileError) as error:
+        raise EngineError(f"the engine's answer is not understood: {error}") from None
+
+
+def decode_face_order(text: bytes) -> FaceOrder:
+    """What a client wants a face found for; raises InputFileError."""
+    return parse_json(FaceOrderMessage, text, "face order").order
+
+
+def encode_found_face(found: FoundFace) -> bytes:
+    """JSON bytes of a face's rows and measures."""
+    return encode(FoundFaceMessage(ws=ArrayMessage.of(found.ws), measures=found.measures))
+
+
+def decode_found_face(text: bytes) -> FoundFace:
+    """The engine's answer to /faces; raises EngineError."""
+    message = _answer(FoundFaceMessage, text, "found face")
+    return FoundFace(message.ws.array(), message.measures)
+
+
+def decode_array(text: bytes) -> np.ndarray:
+    """The engine's answer to /map, /ws or /features; raises EngineError."""
+    return _answer(ArrayMessage, text, "array").array()
+
+
+def decode_info(text: bytes) -> EngineInfo:
+    """The engine's answer to /info; raises EngineError."""
+    return _answer(InfoMessage, text, "info").info
+
+
+def decode_report(text: bytes) -> Report:
+    """What came through the ready pipe; raises EngineError."""
+    return _answer(Report, text, "ready report")
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """One binary message. The pixels must be uint8 [H, W, 3] and the measures finite: anything else is our own bug."""
+    pixels = frame.pixels
+    assert pixels.dtype == np.uint8, pixels.dtype
+    assert pixels.shape[2:] == (3,), pixels.shape
+    header = FrameHeader(
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        recipe=frame.recipe,
+        sequence=frame.sequence,
+        dtype=frame.dtype,
+        elapsed_ms=frame.elapsed_ms,
+        measures=frame.measures,
+        notices=frame.notices,
+    )
+    text = encode(header)
+    return b"".join((_LENGTH.pack(len(text)), text, np.ascontiguousarray(pixels).data))
+
+
+def decode_frame(data: bytes) -> Frame:
+    """The frame in a binary message; raises EngineError. The pixels are a read-only view of `data`."""
+    if not _LENGTH.size <= len(data) <= MAX_FRAME_BYTES:
+        raise EngineError(f"frame: a message of {len(data)} bytes; accepted are {_LENGTH.size} to {MAX_FRAME_BYTES}")
+    start = _LENGTH.size + _LENGTH.unpack_from(data)[0]
+    if start > len(data):
+        raise EngineError(f"frame: a header of {start - _LENGTH.size} bytes in a message of {len(data)}")
+    header = _answer(FrameHeader, data[_LENGTH.size : start], "frame header")
+    expected = header.height * header.width * 3
+    if len(data) - start != expected:
+        raise EngineError(
+            f"frame: {len(data) - start} bytes of pixels, {header.width} x {header.height} px need {expected}"
+        )
+    return Frame(
+        pixels=np.frombuffer(data, np.uint8, offset=start).reshape(header.height, header.width, 3),
+        recipe=header.recipe,
+        sequence=header.sequence,
+        dtype=header.dtype,
+        elapsed_ms=header.elapsed_ms,
+        measures=header.measures,
+        notices=header.notices,
+    )
+
+
+def error_message(error: TuifaceError, sequence: int | None = None) -> ErrorMessage:
+    """`error` as a message; a subclass that is not in tuiface.core.errors crosses as its nearest base there."""
+    name = next(cls.__name__ for cls in type(error).__mro__ if _ERRORS.get(cls.__name__) is cls)
+    return ErrorMessage(
+        error=name,
+        message=error.message[:_MAX_ERROR_CHARACTERS],
+        hint=error.hint[:_MAX_ERROR_CHARACTERS],
+        sequence=sequence,
+    )
+
+
+def decode_error(text: str | bytes) -> TuifaceError:
+    """The error in an answer, of the class that was raised there; an answer that is none is an EngineError."""
+    try:
+        return to_error(_answer(ErrorMessage, text, "error"))
+    except EngineError as refused:
+        return refused
+
+
+def to_error(message: ErrorMessage) -> TuifaceError:
+    """The exception that `message` stands for."""
+    return _ERRORS.get(message.error, EngineError)(message.message, message.hint)
+
+
+def _answer(model: type[Model], text: str | bytes, where: str) -> Model:
+    """What the engine sent; its mistakes are the engine's, not those of a user's file."""
+    try:
+        return parse_json(model, text, where)
+    except InputFileError as error:
+        raise EngineError(f"the engine's answer is not understood: {error.message}", error.hint) from None

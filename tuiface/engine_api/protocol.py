@@ -1,0 +1,176 @@
+"""What crosses the engine boundary: values without tensors, the same in one process or over a socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from tuiface.faces.recipe import ModelRef, Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuiface.directions.direction import Direction
+    from tuiface.engine_api.requests import FaceOrder, FoundFace, Order
+
+Dtype = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What the engine holds and runs on."""
+
+    model: ModelRef
+    """Digest and name of the network."""
+    licence: str
+    """Licence of the weights as recorded, or "unknown"."""
+    path: str
+    """File that the network was opened from."""
+    embedded: bool
+    """True for the model that ships with tuiface."""
+    resolution: int
+    """Side of a full picture in pixels."""
+    num_ws: int
+    """Rows of W+."""
+    z_dim: int
+    w_dim: int
+    c_dim: int
+    """Number of classes; 0 for a network without labels."""
+    layers: dict[str, int]
+    """Style layers by the checkpoint's own names, with their channel counts."""
+    num_parameters: int
+    device: str
+    """`cpu` or `cuda:0`, with the device's name in `device_name`."""
+    device_name: str
+    dtype: Dtype
+    """Arithmetic of saved pictures."""
+    draft_dtype: Dtype
+    """Arithmetic of drafts: bfloat16 where a measurement at start found it faster."""
+    kernels: str
+    """Which operators run: `torch` or `cuda`."""
+    threads: int
+    software: dict[str, str]
+    """Versions that may change pixels: tuiface, torch, numpy, python, the segmenter that locks go by."""
+    notices: tuple[str, ...] = ()
+    """What a user must know: a latent mean that was estimated, an untrained model, a slow path."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderJob:
+    """One picture to render."""
+
+    recipe: Recipe
+    resolution: int | None = None
+    """Block to stop at: 4, 8, ... the network's; None for the full picture."""
+    draft: bool = False
+    """A preview: may use the engine's quicker arithmetic (EngineInfo.draft_dtype). Saved pictures never do."""
+    threads: int | None = None
+    """CPU threads to compute with; None for the engine's own number. The last bit of a sum depends on how many threads
+    share it, so an exact rebuild takes the recorded number, whatever the machine has."""
+    sequence: int = 0
+    """Grows with each request of one client; a frame older than the newest one that arrived is stale."""
+    hurried: bool = False
+    """Another picture is asked for soon, as while a key is held: measures are left out, and locks take the
+    step that the last picture found. A picture that anyone keeps is never hurried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A rendered picture and what was measured of it."""
+
+    pixels: np.ndarray
+    """uint8 [H, W, 3], RGB."""
+    recipe: Recipe
+    sequence: int = 0
+    dtype: Dtype = "float32"
+    """Arithmetic that this picture was rendered in."""
+    elapsed_ms: float = 0.0
+    """Time in the engine, without transport."""
+    measures: dict[str, float] = field(default_factory=dict)
+    """By name; see docs/formats.md."""
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far long work is: a series, a conversion."""
+
+    id: int
+    """Counts up in one session."""
+    label: str
+    """What is done, for people."""
+    state: Literal["waiting", "running", "done", "failed", "cancelled"] = "waiting"
+    done: int = 0
+    total: int = 0
+    """Steps in all; 0 where nobody knows."""
+    elapsed_s: float = 0.0
+    """Since it began to run."""
+    message: str = ""
+    """Where the result lies, or why there is none."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self.state in ("done", "failed", "cancelled")
+
+    @property
+    def remaining_s(self) -> float | None:
+        """From the pace so far; None while there is none."""
+        if self.state != "running" or not self.done or not self.total:
+            return None
+        return self.elapsed_s / self.done * (self.total - self.done)
+
+
+class Superseded(Exception):  # noqa: N818 - nothing went wrong
+    """A picture was given up because nobody waits for it any more."""
+
+
+@runtime_checkable
+class InterruptibleEngine(Protocol):
+    """An Engine whose long pictures can be given up."""
+
+    def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+        """As `Engine.render`; raises Superseded some time after `is_wanted` has begun to say no, or ends as usual."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A generator behind either transport. Methods raise EngineError or ModelError."""
+
+    def info(self) -> EngineInfo:
+        """What is loaded and where it runs."""
+        ...
+
+    def render(self, job: RenderJob) -> Frame:
+        """Render `job` and wait for it; never dropped."""
+        ...
+
+    def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
+        """float [N, z_dim] -> w, float32 [N, w_dim] at psi 1; `label` is the class for a network with labels."""
+        ...
+
+    def ws(self, recipe: Recipe) -> np.ndarray:
+        """float32 [num_ws, w_dim]: the rows of W+ after source, truncation and mixes."""
+        ...
+
+    def features(self, seeds: Sequence[int]) -> np.ndarray:
+        """float32 [N, F], N >= 1: what is known of the faces of `seeds`, for a questionnaire to learn a concept over.
+
+        Columns mean the same in every call; they are not standardised.
+        """
+        ...
+
+    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+        """Directions of this network, without files yet; pictures wait while they are made."""
+        ...
+
+    def find_face(self, order: FaceOrder) -> FoundFace:
+        """A face of this network that is found by its gradient; seconds, and pictures wait meanwhile."""
+        ...
+
+    def close(self) -> None:
+        """Release the engine; the object cannot be used afterwards."""
+        ...

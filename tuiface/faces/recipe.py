@@ -1,0 +1,351 @@
+"""The recipe of a face: a frozen value that holds everything that determines the picture.
+
+Order of application (fixed): source -> truncation -> mixes -> W+ directions (sum) -> affines -> channel edits (sum)
+-> locks -> synthesis. Rows are rows of W+, half-open `[start, stop)`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import zlib
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import rfc8785
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from tuiface.core.limits import DEFAULT_PSI, MAX_SEED, PSI_RANGE, W_AVG
+from tuiface.core.values import Value, parse_json
+
+Region = Literal[
+    "frame",
+    "hairline",
+    "hair",
+    "face",
+    "skin",
+    "brows",
+    "eyes",
+    "nose",
+    "mouth",
+    "ears",
+    "neck",
+    "clothing",
+    "background",
+    "mask",
+]
+
+Guarantee = Literal["direction", "blend", "paste"]
+
+MIN_MASK_SIDE = 4
+MAX_MASK_SIDE = 1024
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Rows = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
+
+
+class ModelRef(Value):
+    """The network that a recipe is for."""
+
+    sha256: Sha256
+    """Digest of the generator's configuration and tensors (not of a file): converting a checkpoint keeps it."""
+    name: str = Field(min_length=1, max_length=200)
+    """For people; only the digest decides."""
+
+
+class SeedSource(Value):
+    """A face drawn by number: z = numpy RandomState(seed).randn(1, z_dim), as everywhere in the field."""
+
+    kind: Literal["seed"] = "seed"
+    seed: Seed
+    label: Annotated[int, Field(ge=0)] | None = None
+    """Class index for a network with labels; left out of the JSON when there is none."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if not (k == "label" and v is None)}
+
+
+class LatentOrigin(Value):
+    """Where a latent came from: recorded, never needed to rebuild the face."""
+
+    photo_sha256: Sha256 | None = None
+    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    loss: float | None = None
+
+    def __hash__(self) -> int:
+        """Of the numbers and words, so that recipes with an origin can be told apart in sets as all others can."""
+        return hash((self.photo_sha256, frozenset(self.settings.items()), self.loss))
+
+
+class LatentSource(Value):
+    """A face given by its numbers in W or W+, so that the JSON alone rebuilds it."""
+
+    kind: Literal["latent"] = "latent"
+    space: Literal["w", "w+"]
+    shape: tuple[int, ...] = Field(min_length=1, max_length=2)
+    """[w_dim] for "w", [num_ws, w_dim] for "w+"."""
+    data: str = Field(max_length=4 * 1024 * 1024)
+    """float32, little-endian, base64."""
+    origin: LatentOrigin | None = None
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> LatentSource:
+        if len(self.shape) != (1 if self.space == "w" else 2) or any(n < 1 or n > 65536 for n in self.shape):
+            raise ValueError(f"shape {list(self.shape)} does not fit space '{self.space}': [w_dim] or [num_ws, w_dim]")
+        size, expected = len(_decoded("data", self.data)), 4 * int(np.prod(self.shape))
+        if size != expected:
+            raise ValueError(f"data holds {size} bytes, shape {list(self.shape)} needs {expected}")
+        _unpacked("data", self.data)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if not (k == "origin" and v is None)}
+
+    @classmethod
+    def from_array(cls, w: np.ndarray, origin: LatentOrigin | None = None) -> LatentSource:
+        """From float array [w_dim] (space "w") or [num_ws, w_dim] (space "w+")."""
+        array = np.ascontiguousarray(w, dtype="<f4")
+        space: Literal["w", "w+"] = "w" if array.ndim == 1 else "w+"
+        return cls(space=space, shape=array.shape, data=_packed(array), origin=origin)
+
+    def array(self) -> np.ndarray:
+        """float32 [w_dim] or [num_ws, w_dim]."""
+        return _unpacked("data", self.data).reshape(self.shape)
+
+
+Source = Annotated[
+    Annotated[SeedSource, Tag("tag:SeedSource")] | Annotated[LatentSource, Tag("tag:LatentSource")],
+    Discriminator(
+        lambda v: {"seed": "tag:SeedSource", "latent": "tag:LatentSource"}.get(_member(v, "kind")),
+        custom_error_type="source_kind",
+        custom_error_message="kind must be 'seed' or 'latent'",
+    ),
+]
+
+
+class Truncation(Value):
+    """Pulls w towards a centre: w' = center + psi * (w - center), on rows below `cutoff`."""
+
+    psi: float = Field(DEFAULT_PSI, ge=PSI_RANGE[0], le=PSI_RANGE[1])
+    cutoff: Annotated[int, Field(ge=0)] | None = None
+    """Rows `[0, cutoff)` are truncated; null for all."""
+    center: str = Field(W_AVG, min_length=1, max_length=200)
+    """`w_avg` or the name of a population."""
+    center_w: str | None = Field(None, max_length=65536)
+    """The population's centre [w_dim], float32, little-endian, base64; left out of the JSON for `w_avg`."""
+
+    @model_validator(mode="after")
+    def _center_fits(self) -> Truncation:
+        if self.center_w is not None:
+            if self.center == W_AVG:
+                raise ValueError("center_w belongs to a named population, not to w_avg")
+            _unpacked("center_w", self.center_w)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if not (k == "center_w" and v is None)}
+
+    def towards(self, name: str, centre: np.ndarray | None) -> Truncation:
+        """The same truncation towards the centre float [w_dim] of the population `name`; None and `w_avg` go back."""
+        return self.model_copy(update={"center": name, "center_w": None if centre is None else _packed(centre)})
+
+    def centre(self) -> np.ndarray | None:
+        """float32 [w_dim] of the named population; None where the recipe holds none."""
+        return None if self.center_w is None else _unpacked("center_w", self.center_w)
+
+
+class StyleMix(Value):
+    """Rows of W+ taken from another face, truncated as the first one is."""
+
+    source: Source
+    rows: Rows
+
+    @field_validator("rows")
+    @classmethod
+    def _rows_ordered(cls, rows: Rows) -> Rows:
+        return _ordered(rows)
+
+
+class DirectionEdit(Value):
+    """A step along a named direction, in standard deviations of its concept unless its file says otherwise."""
+
+    direction: str = Field(min_length=1, max_length=200)
+    sha256: Sha256
+    amount: float
+    rows: Rows | None = None
+    """Rows that move; null for the direction's own."""
+    foreign: bool = False
+    """Whether a direction made for another network is applied all the same; left out of the JSON when it is not."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if not (k == "foreign" and v is False)}
+
+    @field_validator("rows")
+    @classmethod
+    def _rows_ordered(cls, rows: Rows | None) -> Rows | None:
+        return rows if rows is None else _ordered(rows)
+
+
+class ChannelEdit(Value):
+    """A step of one style channel, in standard deviations of that channel over the population (psi 1)."""
+
+    channel: tuple[Annotated[str, Field(pattern=r"^b\d+\.(conv0|conv1|torgb)$")], Annotated[int, Field(ge=0)]]
+    """Layer by the checkpoint's own name (`b16.conv1`) and channel index."""
+    amount: float
+
+
+Edit = Annotated[
+    Annotated[DirectionEdit, Tag("tag:DirectionEdit")] | Annotated[ChannelEdit, Tag("tag:ChannelEdit")],
+    Discriminator(lambda v: "tag:ChannelEdit" if _member(v, "channel") is not None else "tag:DirectionEdit"),
+]
+
+
+class LockMask(Value):
+    """A region drawn by the user: one bit a pixel of the full picture, set where the face must stay as it is."""
+
+    side: int = Field(ge=MIN_MASK_SIDE, le=MAX_MASK_SIDE)
+    """Side in pixels."""
+    data: str = Field(max_length=1024 * 1024)
+    """Bits row by row from the top left, packed, deflated (zlib), base64."""
+
+    @model_validator(mode="after")
+    def _bits_fit(self) -> LockMask:
+        expected = -(-self.side * self.side // 8)
+        try:
+            inflate = zlib.decompressobj()
+            raw = inflate.decompress(base64.b64decode(self.data, validate=True), expected + 1)
+        except (binascii.Error, zlib.error) as error:
+            raise ValueError(f"data is not deflated base64: {error}") from None
+        if len(raw) != expected or not inflate.eof:
+            raise ValueError(f"data does not hold the {expected} bytes that {self.side} x {self.side} bits need")
+        bits = np.unpackbits(np.frombuffer(raw, np.uint8), count=self.side * self.side)
+        if bits.all() or not bits.any():
+            raise ValueError("the mask is empty" if not bits.any() else "the mask leaves nothing that may change")
+        return self
+
+    @classmethod
+    def from_array(cls, mask: np.ndarray) -> LockMask:
+        """From bool [side, side], true where nothing may change."""
+        assert mask.dtype == bool
+        assert mask.shape[0] == mask.shape[1]
+        packed = zlib.compress(np.packbits(mask).tobytes(), 9)
+        return cls(side=mask.shape[0], data=base64.b64encode(packed).decode("ascii"))
+
+    def array(self) -> np.ndarray:
+        """bool [side, side], true where nothing may change."""
+        raw = np.frombuffer(zlib.decompress(base64.b64decode(self.data)), np.uint8)
+        return np.unpackbits(raw, count=self.side * self.side).astype(bool).reshape(self.side, self.side)
+
+
+class RegionLock(Value):
+    """A region that edits must not change."""
+
+    region: Region
+    """`mask` is the one drawn in `mask`."""
+    strength: float = Field(1.0, ge=0, le=1)
+    """0 asks for nothing; 1 holds the region as well as the guarantee can."""
+    guarantee: Guarantee = "direction"
+    """`direction` turns the edit away from the region; `blend` also keeps its features, `paste` also its pixels."""
+    mask: LockMask | None = None
+
+    @model_validator(mode="after")
+    def _mask_when_named(self) -> RegionLock:
+        if (self.region == "mask") != (self.mask is not None):
+            raise ValueError("a mask is needed for region 'mask' and only there")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if not (k == "mask" and v is None)}
+
+
+class Noise(Value):
+    """The per-pixel noise inputs: stored maps, none, or drawn from a recorded seed."""
+
+    mode: Literal["const", "none", "random"] = "const"
+    seed: Seed | None = None
+
+    @model_validator(mode="after")
+    def _seed_when_random(self) -> Noise:
+        if (self.mode == "random") != (self.seed is not None):
+            raise ValueError("seed is needed for mode 'random' and only there: a picture must be rebuilt exactly")
+        return self
+
+
+class Recipe(Value):
+    """Everything that determines a picture; equal recipes give equal pictures."""
+
+    format: Literal["tuiface.recipe/1"] = "tuiface.recipe/1"
+    model: ModelRef
+    source: Source
+    truncation: Truncation = Truncation()
+    mixes: tuple[StyleMix, ...] = Field((), max_length=64)
+    edits: tuple[Edit, ...] = Field((), max_length=1024)
+    locks: tuple[RegionLock, ...] = Field((), max_length=64)
+    noise: Noise = Noise()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON without the model's name: the identity of a face.
+
+        A network keeps its digest when its file is renamed or converted, and so must the faces that it makes.
+        """
+        values = self.model_dump(mode="json")
+        del values["model"]["name"]
+        return hashlib.sha256(rfc8785.dumps(values)).hexdigest()
+
+    def derive(self, **changes: object) -> Recipe:
+        """A new, validated recipe with some fields replaced."""
+        return Recipe.model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str = "recipe") -> Recipe:
+        """Parse and validate; raises InputFileError with one line that begins with `where`."""
+        return parse_json(cls, text, where)
+
+
+def _packed(array: np.ndarray) -> str:
+    """Float numbers as base64 of little-endian float32."""
+    return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode("ascii")
+
+
+def _decoded(name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"{name} is not base64: {error}") from None
+
+
+def _unpacked(name: str, text: str) -> np.ndarray:
+    """float32 [n]. Raises ValueError, which begins with `name`, for what is no base64 or no finite numbers."""
+    raw = _decoded(name, text)
+    if len(raw) % 4:
+        raise ValueError(f"{name} holds {len(raw)} bytes; float32 numbers take 4 each")
+    numbers = np.frombuffer(raw, "<f4").astype(np.float32)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name} holds NaN or infinity; numbers must be finite")
+    return numbers
+
+
+def _ordered(rows: Rows) -> Rows:
+    if rows[0] >= rows[1]:
+        raise ValueError(f"rows {list(rows)} are empty: they are half-open [start, stop) with start < stop")
+    return rows
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)

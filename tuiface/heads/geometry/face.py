@@ -1,0 +1,162 @@
+"""The nose: bridge, tip, wings, nostrils, philtrum.
+
+The mouth: lips as curves over a mouth line, teeth and cavity behind them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tuiface.core.regions import Region
+from tuiface.heads.geometry.chart import Window
+from tuiface.heads.geometry.curves import bell, colour, interpolate_table, mix, over, smoothstep, soft_step
+from tuiface.heads.geometry.surface import Surface
+from tuiface.heads.sampling.look import Look
+from tuiface.heads.shading.skin import skin_colour
+
+
+def add_nose(surface: Surface, look: Look) -> None:
+    """Raise the nose from the face and darken the nostrils."""
+    w = surface.chart.window(0.36, -0.66, 0.22)
+    x, y, a = w.x, w.y, w.a
+    length, width = 1 + 0.085 * look["nose_length"], 1 + 0.095 * look["nose_width"]
+    tip_y = -0.375 + 0.020 * look["nose_tip"] - 0.013 * look["nose_length"]
+    t = ((0.13 - y) / (0.13 - tip_y)).clamp(0, 1)
+    ridge = (0.172 + 0.012 * look["masculinity"]) * length * t**1.35 + (0.026 + 0.013 * look["nose_bridge"]) * bell(
+        (y + 0.06) / 0.13
+    )
+    half = width * (0.066 + 0.066 * t * t)
+    under = smoothstep(-0.505, -0.365, y + 0.035 * (1 - (x / 0.1) ** 2).clamp(min=0))
+    relief = ridge * torch.exp(-((a / half) ** 2.5)) * under
+    bulb = 1 + 0.12 * look["nose_bulb"]
+    relief = relief + 0.068 * bulb * bell(a / (0.078 * bulb * width)) * bell((y - tip_y) / 0.088)
+    relief = relief + 0.058 * bell((a - 0.118 * width) / 0.054) * bell((y + 0.408) / 0.062)
+    relief = relief - 0.008 * bell((a - 0.083 * width) / 0.022) * bell((y + 0.40) / 0.05)
+    rim = ((a - 0.116 * width) / 0.088) ** 2 + ((y + 0.40) / 0.088) ** 2
+    groove = bell((rim.sqrt() - 1.0) / 0.24) * smoothstep(0.10, 0.15, a / width) * smoothstep(-0.475, -0.42, y)
+    relief = relief - 0.015 * groove
+    nostril = bell((a - 0.064 * width + 0.32 * (y + 0.45)) / 0.034) ** 1.3 * bell((y + 0.452) / 0.020)
+    relief = relief - 0.030 * nostril
+    philtrum = -0.010 * bell(x / 0.028) + 0.008 * bell((a - 0.052) / 0.024)
+    relief = relief + philtrum * smoothstep(-0.47, -0.52, y) * smoothstep(-0.60, -0.56, y)
+    surface.at(surface.forward, w).add_(relief)
+    occlusion = surface.at(surface.occlusion, w)
+    occlusion *= (1 - 0.80 * nostril.clamp(0, 1)) * (1 - 0.14 * groove)
+    outline = (a < (0.075 + 0.105 * t * width)) & (y < 0.05) & (y > -0.482)
+    surface.mark(w, outline, Region.NOSE)
+
+
+MOUTH_Y = -0.648
+"""Height of the resting mouth line on the neutral head, which FFHQ's alignment pins."""
+
+_LIPSTICKS = ((0.36, 0.13, 0.10), (0.45, 0.07, 0.06), (0.40, 0.015, 0.025), (0.42, 0.05, 0.11), (0.20, 0.02, 0.05))
+
+
+@dataclass(frozen=True, eq=False)
+class Mouth:
+    """Masks [N, h, w] of a shaped mouth, for painting, and its extent."""
+
+    window: Window
+    lips: Tensor
+    inside: Tensor
+    """Opening between the lips."""
+    teeth: Tensor
+    across: Tensor
+    """|x| over the half-width."""
+    below_upper_lip: Tensor
+    """Distance below the edge of the upper lip, dm."""
+    above_lower_lip: Tensor
+    half_width: Tensor
+    """[N, 1, 1], dm."""
+    corner_y: Tensor
+    """[N, 1, 1], height of the corners on the neutral head."""
+
+
+def mouth_half_width(look: Look) -> Tensor:
+    """Half the distance between the corners, dm, [N, 1, 1]."""
+    rest = 0.256 + 0.013 * look["mouth_width"]
+    return rest * (1 + 0.17 * look["smile"] - 0.06 * look["mouth_open"])
+
+
+def shape_mouth(surface: Surface, look: Look) -> Mouth:
+    """Model lips and opening into the surface."""
+    w = surface.chart.window(0.46, -0.98, -0.44)
+    x, y, front = w.x, w.y, w.front
+    smile, opened = look["smile"], look["mouth_open"]
+    half_width = mouth_half_width(look)
+    signed = x / half_width
+    t = signed.abs()
+    bow = (1 - t * t).clamp(min=0)
+    corner_lift = 0.066 * smile + 0.002
+    line = MOUTH_Y + corner_lift * t.clamp(max=1.3) ** 2 - 0.012 * smile + 0.003 * torch.cos(t * 7) * bow
+    gap = opened * 0.115 * bow**0.75 + look["teeth"] * 0.100 * bow**0.80
+    upper_edge, lower_edge = line + gap * 0.30, line - gap * 0.70
+    fullness = (1 + 0.17 * look["lip_fullness"]).clamp(0.42, 1.65)
+    share = 1 + 0.10 * look["upper_lip"]
+    thin = 1 - 0.20 * smile * (0.4 + 0.6 * look["teeth"])
+    cupid = 1 + 0.16 * bell((t - 0.24) / 0.17) - 0.20 * bell(t / 0.11)
+    top = upper_edge + 0.070 * fullness * share * thin * bow**0.66 * cupid
+    bottom = lower_edge - 0.088 * fullness * thin * bow**0.58
+    edge = max(surface.chart.texel * 0.9, 0.003)
+    within = (t < 1).float()
+    inside = within * soft_step(upper_edge - y, edge) * soft_step(y - lower_edge, edge) * smoothstep(0, 0.01, gap)
+    upper = within * soft_step(top - y, edge * 1.5) * soft_step(y - upper_edge, edge)
+    lower = within * soft_step(y - bottom, edge * 1.9) * soft_step(lower_edge - y, edge)
+    up = ((y - upper_edge) / (top - upper_edge + 1e-3)).clamp(0, 1)
+    down = ((lower_edge - y) / (lower_edge - bottom + 1e-3)).clamp(0, 1)
+    roll = 0.036 * fullness**0.7 * upper * torch.sin(math.pi * (up * 0.85 + 0.15))
+    roll = roll + 0.052 * fullness**0.7 * lower * torch.sin(math.pi * (down * 0.8 + 0.2))
+    closed = smoothstep(0.05, 0.0, gap)
+    relief = roll * bow**0.4 - 0.020 * bell((y - line) / 0.013) * smoothstep(1.12, 0.95, t) * closed
+    dimple = bell((w.a - half_width - 0.012) / 0.035) * bell((y - line) / 0.038)
+    relief = relief - (0.009 + 0.016 * smile) * dimple
+    lips = (upper + lower).clamp(0, 1) * front * (1 - inside)
+    relief = relief + torch.sin(x * 150 + surface.at(surface.mottle, w) * 2) * 0.0016 * lips
+    surface.at(surface.forward, w).add_(relief * front - 0.050 * inside * front)
+    occlusion = surface.at(surface.occlusion, w)
+    occlusion *= 1 - 0.16 * bell((y - bottom + 0.014) / 0.022) * smoothstep(0.85, 0.5, t)
+    occlusion *= 1 - 0.62 * bell((y - line) / 0.011) * smoothstep(1.12, 0.92, t) * closed
+    occlusion *= 1 - 0.22 * bell((w.a - half_width) / 0.024) * bell((y - line) / 0.022)
+    teeth = inside * soft_step(y - _lower_tooth_edge(upper_edge, lower_edge, t, look), edge)
+    corner_y = MOUTH_Y + corner_lift - 0.012 * smile
+    return Mouth(w, lips, inside * front, teeth, t, upper_edge - y, y - lower_edge, half_width, corner_y)
+
+
+def _lower_tooth_edge(upper_edge: Tensor, lower_edge: Tensor, t: Tensor, look: Look) -> Tensor:
+    """The upper teeth fill a smile down to the lower lip; in an open mouth they end at their own length."""
+    length = 0.095 * (1 - 0.28 * t * t) * (1 - 0.40 * look["mouth_open"])
+    return torch.maximum(lower_edge - 0.02 * (1 - look["mouth_open"]), upper_edge - length)
+
+
+def paint_mouth(surface: Surface, albedo: Tensor, look: Look, mouth: Mouth) -> None:
+    """Colour lips, teeth and cavity into `albedo` [N, 3, H, W]."""
+    w, device = mouth.window, look.device
+    view, gloss = surface.at(albedo, w), surface.at(surface.gloss, w)
+    melanin, lipstick = look["melanin"], look["lipstick"]
+    mottle = surface.at(surface.mottle, w)
+    blood = 1.55 + 0.15 * look["haemoglobin"] + 0.06 * mottle - 0.25 * look["age"]
+    natural = skin_colour(melanin * 0.80 + 0.07 + 0 * blood, blood)
+    knots = torch.linspace(0, 1, len(_LIPSTICKS), device=device)
+    table = torch.tensor(_LIPSTICKS, device=device)
+    hue = look.column("lipstick_hue")
+    stick = torch.stack([interpolate_table(knots, table[:, i], hue) for i in range(3)], dim=1)[:, :, None, None]
+    stick = stick * (0.40 + 0.60 * (1 - melanin) ** 1.5)[:, None]
+    lips = natural + (stick - natural) * (0.78 * lipstick)[:, None]
+    view.copy_(over(view, lips, mouth.lips * (0.86 + 0.14 * lipstick)))
+    gloss.copy_(mix(gloss, 0.30 + 0.45 * lipstick, mouth.lips))
+    t = mouth.across
+    pitch = 0.083
+    phase = (w.a * (1 + 0.35 * w.a)) / pitch
+    seam = bell((phase - torch.round(phase)) / 0.08)
+    corner = 0.55 + 0.45 * smoothstep(1.0, 0.45, t)
+    shade = (1 - 0.14 * seam) * corner * (0.55 + 0.45 * smoothstep(0.0, 0.035, mouth.below_upper_lip))
+    tooth = colour(0.66, 0.62, 0.54, device=device) * shade[:, None] * (1 - 0.22 * look["age"][:, None])
+    tongue = bell((mouth.above_lower_lip - 0.01) / 0.045) * smoothstep(0.8, 0.3, t)
+    cavity = over(colour(0.045, 0.012, 0.010, device=device), colour(0.26, 0.085, 0.075, device=device), 0.7 * tongue)
+    behind = over(cavity, tooth, mouth.teeth)
+    view.copy_(over(view, behind, mouth.inside))
+    gloss.copy_(mix(gloss, 0.55 * mouth.teeth, mouth.inside))
+    surface.mark(w, mouth.lips + mouth.inside > 0.5, Region.MOUTH)

@@ -1,0 +1,108 @@
+"""Eyebrows, painted as slanted hairs along an arch.
+
+Beards: where they grow on a face, the shadow of a shave, and their hairs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tuiface.core.regions import Region
+from tuiface.heads.geometry.chart import Chart
+from tuiface.heads.geometry.curves import bell, colour, normalise, over, smoothstep
+from tuiface.heads.geometry.face import MOUTH_Y, mouth_half_width
+from tuiface.heads.geometry.surface import Surface
+from tuiface.heads.hair.growth import mean_hair_colour, strand_colours
+from tuiface.heads.hair.strands import Strands, draw_texels, plant
+from tuiface.heads.sampling.look import Look
+from tuiface.heads.sampling.rng import uniforms
+
+
+def paint_brows(surface: Surface, albedo: Tensor, look: Look, hair_colour: Tensor) -> None:
+    """Colour the brows into `albedo` [N, 3, H, W]; `hair_colour` linear RGB [N, 3, 1, 1]."""
+    w = surface.chart.window(0.64, 0.06, 0.42)
+    y, a, front = w.y, w.a, w.front
+    view, gloss = surface.at(albedo, w), surface.at(surface.gloss, w)
+    grain, mottle = surface.at(surface.grain, w), surface.at(surface.mottle, w)
+    raised = look["brow_raise"].clamp(-0.8, 1.5)
+    inner_frown = raised.clamp(max=0) * bell((a - 0.1) / 0.15)
+    middle = 0.206 + 0.013 * look["brow_height"]
+    middle = middle + 0.050 * raised.clamp(min=0) * (0.6 + 0.4 * bell((a - 0.3) / 0.2)) + 0.035 * inner_frown
+    middle = (
+        middle + (0.034 + 0.018 * look["brow_arch"]) * smoothstep(0.10, 0.42, a) - 0.075 * smoothstep(0.40, 0.60, a)
+    )
+    half = (0.034 + 0.0068 * look["brow_thickness"]).clamp(0.012, 0.06)
+    half = half * (0.45 + 0.55 * smoothstep(0.08, 0.18, a)) * (1 - 0.74 * smoothstep(0.33, 0.58, a))
+    along = ((a - 0.1) / 0.46).clamp(0, 1)
+    offset = (y - middle) / half
+    hairs = torch.sin(a * 240 + (y - middle) * (-190 + 430 * along) + grain * 0.8 + mottle * 2)
+    edge = offset + 0.22 * hairs + 0.10 * grain
+    density = 0.92 + 0.08 * look["brow_thickness"].clamp(-2, 2)
+    coverage = torch.exp(-(edge.abs() ** 3)) * smoothstep(0.085, 0.16, a) * smoothstep(0.60, 0.50, a) * front
+    coverage = (coverage * (0.76 + 0.24 * hairs + 0.08 * grain) * density).clamp(0, 0.96)
+    ink = hair_colour * 0.62 + colour(0.010, 0.008, 0.006, device=look.device)
+    view.copy_(over(view, ink, coverage))
+    gloss *= 1 - 0.8 * coverage
+    surface.mark(w, (offset.abs() < 1) & (a > 0.10) & (a < 0.57) & (front > 0.3), Region.BROWS)
+
+
+def beard_growth(look: Look, chart: Chart) -> Tensor:
+    """Where the beard's style grows, 0..1, [N, H, W]."""
+    w = chart.whole
+    a, y, z = w.a, w.y, w.z
+    moustache = bell((y + 0.553) / 0.047) * smoothstep(0.33, 0.25, a)
+    cheeks_and_jaw = smoothstep(-0.43, -0.64, y - 0.75 * (a - 0.28).clamp(min=0)) * smoothstep(0.12, 0.30, z + 0.25)
+    goatee = smoothstep(0.27, 0.20, a) * smoothstep(-0.76, -0.84, y)
+    goatee = goatee + smoothstep(0.05, 0.0, (a - 0.27).abs() - 0.03) * smoothstep(-0.55, -0.6, y)
+    strap = smoothstep(-0.74, -0.86, y - 0.55 * (a - 0.1).clamp(min=0)) * smoothstep(0.12, 0.30, z + 0.25)
+    styles = [cheeks_and_jaw + moustache, goatee + moustache, moustache, strap]
+    chosen = look["beard_style"]
+    growth = torch.stack([g.clamp(0, 1)[0] for g in styles])[chosen[:, 0, 0].long()]
+    off_lips = ((a / (1.10 * mouth_half_width(look))) ** 2 + ((y - MOUTH_Y + 0.012) / 0.115) ** 2).sqrt()
+    growth = growth * smoothstep(0.86, 1.10, off_lips)
+    growth = growth * smoothstep(0.68, 0.60, a - 0.3 * (y + 0.3).clamp(min=0))
+    return growth * smoothstep(-0.46, -0.54, y - 0.6 * (a - 0.2).clamp(min=0)) * smoothstep(0.05, 0.25, z)
+
+
+def paint_stubble(surface: Surface, albedo: Tensor, look: Look, growth: Tensor) -> None:
+    """Colour the shadow of a shaved beard and the base of a grown one into `albedo`."""
+    ink = 0.6 * mean_hair_colour(look) + colour(0.010, 0.010, 0.010, device=look.device)
+    density = look["beard_density"]
+    dense = growth * (1.7 * density).clamp(0, 1)
+    coverage = (dense * (0.52 + 0.22 * surface.grain.clamp(-1, 1))).clamp(0, 0.9) * smoothstep(0, 0.3, density) * 0.85
+    albedo.copy_(over(albedo, ink, coverage))
+    dark_hair = smoothstep(0.25, 0.7, look["hair_eumelanin"])
+    full = bell((surface.chart.whole.y + 0.85) / 0.30) * smoothstep(0.0, 0.3, surface.chart.whole.z)
+    shadow = 0.10 * look["stubble"] * dark_hair * full * (1 - look["melanin"]) * surface.chart.whole.front
+    albedo.mul_(1 - shadow[:, None] * colour(1.0, 0.75, 0.55, device=look.device))
+    surface.gloss.mul_(1 - 0.7 * coverage)
+    is_beard = (dense > 0.6) & (surface.region == float(Region.SKIN))  # without grain: a region, not a pattern
+    surface.region.copy_(torch.where(is_beard, float(Region.BEARD), surface.region))
+
+
+def grow_beard(look: Look, chart: Chart, head: Tensor, growth: Tensor, count: int, points: int) -> Strands:
+    """Grow up to `count` hairs a sample, of `points` points, from the warped `head` [N, 3, H, W]."""
+    w, device = chart.whole, look.device
+    area = chart.area * ((w.y < -0.40) & (w.z > 0.05) & (w.y > -1.185))[0]
+    texels = draw_texels(look.seeds, "beard roots", area.flatten(), count)
+    jitter = uniforms(look.seeds, "beard jitter", 5 * count).view(-1, count, 5)
+    density = ((look["beard_density"][:, :, 0] - 0.35) / 0.65).clamp(min=0)
+    here = growth.flatten(1).gather(1, texels)
+    alive = (here > 0.1 + 0.9 * jitter[..., 0]) & (density > 0) & (jitter[..., 1] < 0.35 + density)
+    roots = plant(look, chart, head, "beard", texels, alive, jitter)
+    full = look.column("beard_length")[roots.owner] * density[roots.owner, 0]
+    length = (0.025 + 0.14 * full) * (0.6 + 0.8 * roots.jitter[:, 2])
+    length = length * torch.where(w.y.flatten()[roots.texel] > -0.62, 0.55, 1.0)
+    down = torch.tensor([[0.0, -1.0, 0.1]], device=device)
+    direction = 0.55 * roots.normal + down + 0.38 * roots.stray
+    direction[:, 0] += 0.15 * torch.sign(roots.position[:, 0])
+    direction = normalise(direction)
+    t = torch.linspace(0, 1, points, device=device)
+    reach = length[:, None, None] * t
+    sag = torch.tensor([[[0.0], [-0.4], [-0.08]]], device=device)
+    position = (roots.position + 0.004 * roots.normal)[..., None] + direction[..., None] * reach + sag * reach * t
+    albedo = 0.85 * strand_colours(look, roots.owner, roots.jitter[:, 2:4], 2 * roots.jitter[:, 4] - 1)
+    shade, width = 0.5 + 0.5 * t, 1.3 - 0.6 * t
+    shape = (len(albedo), points)
+    tangent = direction[..., None].expand_as(position)
+    return Strands(roots.owner, position, tangent, albedo, shade.expand(shape), width.expand(shape))

@@ -1,0 +1,255 @@
+"""Strands: hair grown step by step around the head.
+
+All strands of a batch lie in one list of T: only those that grow are computed, whatever sample they belong to.
+`owner` [T] says which.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tuiface.heads.geometry.chart import Chart
+from tuiface.heads.geometry.curves import dot, normalise, smoothstep
+from tuiface.heads.hair.growth import root_survival, strand_colours
+from tuiface.heads.hair.styles import StyleColumns, style_columns
+from tuiface.heads.sampling.look import Look
+from tuiface.heads.sampling.rng import normals, uniforms
+
+_STEPS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Strands:
+    """T polylines of Q points."""
+
+    owner: Tensor
+    """int64 [T], the sample of each strand."""
+    position: Tensor
+    """[T, 3, Q], dm."""
+    tangent: Tensor
+    """[T, 3, Q], unit."""
+    albedo: Tensor
+    """[T, 3], linear RGB."""
+    shade: Tensor
+    """[T, Q], self-occlusion from root to tip."""
+    width: Tensor
+    """[T, Q], relative to a full strand; tips taper."""
+
+
+@dataclass(frozen=True, eq=False)
+class Roots:
+    """Where strands leave the skin."""
+
+    owner: Tensor
+    """int64 [T]."""
+    texel: Tensor
+    """Flat index into the chart, int64 [T]."""
+    position: Tensor
+    """[T, 3]."""
+    normal: Tensor
+    """[T, 3]."""
+    jitter: Tensor
+    """Uniform [T, 5], each strand's own."""
+    stray: Tensor
+    """Standard normal [T, 3], each strand's own."""
+
+
+def draw_texels(seeds: Tensor, stream: str, weights: Tensor, count: int) -> Tensor:
+    """Texel indices int64 [N, count] drawn with density `weights` [H * W]."""
+    edges = weights.double().cumsum(0)
+    at = uniforms(seeds, stream, count).double() * edges[-1]
+    return torch.searchsorted(edges, at).clamp(max=len(weights) - 1)
+
+
+def plant(look: Look, chart: Chart, head: Tensor, stream: str, texels: Tensor, alive: Tensor, jitter: Tensor) -> Roots:
+    """The roots among `texels` [N, S] that are `alive` [N, S], on the warped `head` [N, 3, H, W]."""
+    owner, place = alive.nonzero(as_tuple=True)
+    texel = texels[owner, place]
+    stray = normals(look.seeds, f"{stream} stray", 3 * texels.shape[1]).view(*texels.shape, 3)
+    return Roots(
+        owner,
+        texel,
+        head.flatten(2)[owner, :, texel],
+        chart.normal[0].flatten(1)[:, texel].t(),
+        jitter[owner, place],
+        stray[owner, place],
+    )
+
+
+def grow_hair(look: Look, chart: Chart, head: Tensor, line: Tensor, scalp: Tensor, count: int, points: int) -> Strands:
+    """Grow up to `count` strands a sample, of `points` points, from the scalp of the warped `head` [N, 3, H, W]."""
+    texels = draw_texels(look.seeds, "hair roots", scalp, count)
+    jitter = uniforms(look.seeds, "hair jitter", 5 * count).view(-1, count, 5)
+    alive = root_survival(look, chart, line, texels, jitter[..., 0])
+    roots = plant(look, chart, head, "hair", texels, alive, jitter)
+    style = style_columns(look.choice("hair_style")[roots.owner])
+    locks, tufts = _clumps(look, roots)
+    growth = _steer(look, chart, style, roots, locks, tufts)
+    position = _resample(_integrate(growth), points)
+    t = torch.linspace(0, 1, points, device=look.device)
+    phase = 2.2 * tufts[:, 0] + 1.5 * locks[:, 1] + 0.35 * roots.stray[:, 0]
+    volume, wave = (look.column(name)[roots.owner] for name in ("hair_volume", "hair_wave"))
+    position = position + _curls(style, wave, growth.length, phase, t)
+    position = position + 0.012 * volume[:, None, None] * roots.stray[..., None] * t
+    rising = 0.45 + 0.55 * smoothstep(0, 0.5, t)
+    shade = torch.where(growth.length[:, None] < 0.35, 0.62 + 0.38 * t, rising)
+    # Short hair shows as tufts rather than as single hairs.
+    width = (1 + 1.1 * smoothstep(0.75, 0.35, growth.length) + 20 * style.curl)[:, None]
+    # Straight hair ends in points; the ends of curls overlap.
+    width = width * (1 - torch.where(style.curl > 0.03, 0.5, 0.92)[:, None] * t**2.5)
+    albedo = strand_colours(look, roots.owner, roots.jitter[:, 1:3], tufts[:, 0])
+    return Strands(roots.owner, position, _tangents(position), albedo, shade, width)
+
+
+@dataclass(frozen=True, eq=False)
+class _Growth:
+    """What steers the strands; [T] unless stated."""
+
+    root: Tensor
+    """[T, 3]."""
+    flow: Tensor
+    """Combing direction, tangent to the scalp, [T, 3]."""
+    length: Tensor
+    lift: Tensor
+    gravity: Tensor
+    layer: Tensor
+    curtain: Tensor
+    hold: Tensor
+    away: Tensor
+    """-1 .. 1: the side of the parting."""
+
+
+def _clumps(look: Look, roots: Roots) -> tuple[Tensor, Tensor]:
+    """Two smooth random vector fields on the scalp [T, 3], in -1..1: locks and finer tufts."""
+    phase = (6.28 * uniforms(look.seeds, "clumps", 2))[roots.owner]
+    x, y, z = roots.position.unbind(1)
+    broad, fine = 7 * x + 5 * y + 6 * z, -23 * x + 17 * y + 21 * z
+    locks = [torch.sin(broad * k + o + phase[:, 0]) for k, o in ((1.0, 0.0), (1.7, 2.0), (2.3, 4.0))]
+    tufts = [torch.sin(fine * k + o + phase[:, 1]) for k, o in ((1.0, 1.0), (1.3, 3.0), (0.8, 5.0))]
+    return torch.stack(locks, dim=1), torch.stack(tufts, dim=1)
+
+
+def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: Tensor, tufts: Tensor) -> _Growth:
+    """Combing direction and length of every strand."""
+
+    def amount(name: str) -> Tensor:
+        return look.column(name)[roots.owner]
+
+    root, normal, jitter = roots.position, roots.normal, roots.jitter
+    y, theta = chart.whole.y.flatten()[roots.texel], chart.whole.theta.flatten()[roots.texel]
+    length = style.shortest + (style.longest - style.shortest) * amount("hair_length")
+    length = length * (0.62 + 0.38 * jitter[:, 3] ** 0.6)
+    sides = smoothstep(0.62, 0.25, y) * smoothstep(0.5, 0.9, theta.abs())
+    length = length * (1 - style.short_sides * sides)
+    lift = style.lift * (0.6 + 0.8 * amount("hair_volume")) * (1 - 0.6 * style.short_sides * sides)
+    parting = 0.42 * amount("parting")
+    away = torch.tanh((root[:, 0] - parting) / 0.025)
+    # A fringe is cut from the front of the scalp only.
+    wanted = torch.maximum(style.fringe, amount("fringe") * (style.curtain > 0.5))
+    wanted = wanted * (amount("hairline_recession") < 0.2)  # all or none: single strands would look wet
+    fringe = ((jitter[:, 4] < 2.2 * wanted) & (theta.abs() < 0.72) & (y < 0.93)).float()
+    length = torch.where(fringe > 0, 0.38 + 0.20 * jitter[:, 3], length)
+    curtain = style.curtain * (1 - fringe)
+    # Hair thins and shortens where the hairline recedes: long strands would hang over a bare forehead.
+    receding = smoothstep(0.12, 0.45, amount("hairline_recession")) * smoothstep(1.0, 0.8, y)
+    receding = receding * smoothstep(1.0, 0.7, theta.abs()) * smoothstep(0.5, 0.2, style.curtain)
+    length = length * (1 - 0.55 * receding)
+    flow = _combing(style, roots, fringe, curtain, away, parting)
+    disorder = style.disorder * (1 - 0.6 * fringe)
+    flow = flow + disorder[:, None] * (0.55 * locks + 0.5 * tufts + 0.50 * roots.stray)
+    flow = flow - dot(flow, normal)[:, None] * normal
+    body = 0.012 + jitter[:, 4] ** 1.3 * (0.03 + 0.10 * amount("hair_volume")) * style.layer
+    return _Growth(root, flow, length, lift, style.gravity, body, curtain, style.hold, away)
+
+
+def _combing(
+    style: StyleColumns, roots: Roots, fringe: Tensor, curtain: Tensor, away: Tensor, parting: Tensor
+) -> Tensor:
+    """Where the style pulls each strand: aside from the parting, backwards, onto the forehead; [T, 3]."""
+    none = torch.zeros_like(away)
+    top = smoothstep(0.35, 0.8, roots.normal[:, 1]) * smoothstep(-0.5, 0.3, roots.position[:, 2])
+    aside = torch.stack([away, 0.22 * curtain - 0.30, -0.15 - 0.65 * curtain], dim=1)
+    backwards = torch.stack([0.15 * away, none - 0.10, none - 1], dim=1)
+    onto = torch.stack([none + 0.5 * parting, none - 0.25, none + 1], dim=1)
+    flow = (style.sideways * (1 - 0.85 * fringe))[:, None] * aside + style.back[:, None] * backwards
+    return flow + ((style.forward + 1.6 * fringe) * (0.25 + 0.75 * top))[:, None] * onto
+
+
+_SKULL = ((0.0, 0.28, -0.06), (0.785, 0.905, 0.965))
+_JAW = ((0.0, -0.42, 0.20), (0.66, 0.76, 0.66))
+_NECK_Z, _NECK_RADIUS, _NECK_TOP = -0.16, 0.55, -0.75
+
+
+def _integrate(growth: _Growth) -> Tensor:
+    """March the strands out of the scalp, around skull, jaw and neck: nodes [T, 3, _STEPS]."""
+    device = growth.root.device
+    centre = torch.tensor([_SKULL[0]], device=device)
+    squared_radii = torch.tensor([_SKULL[1]], device=device) ** 2
+    step = (growth.length / (_STEPS - 1))[:, None]
+    position, nodes = growth.root, [growth.root]
+    for i in range(1, _STEPS):
+        t = i / (_STEPS - 1)
+        outwards = normalise((position - centre) / squared_radii)
+        combed = torch.where(growth.gravity > 0.3, 1 - 0.85 * min(1.0, 1.6 * t), 1.0)
+        direction = outwards * (growth.lift * (1 - t) ** 1.5)[:, None] + growth.flow * combed[:, None]
+        x, y, z = position.unbind(1)
+        # Near the middle the parting decides the side, or hair would fall straight over the face.
+        beside = torch.sign(x + 0.45 * growth.away) * growth.curtain
+        beside = beside * smoothstep(0.1, 0.4, z) * smoothstep(1.0, 0.6, y) * smoothstep(0.78, 0.55, x.abs())
+        pull = [
+            1.3 * beside,
+            -growth.gravity * (1.6 * t + 0.15 - 0.13 * growth.curtain) - 0.2 * beside.abs(),
+            -beside.abs(),
+        ]
+        direction = direction + torch.stack(pull, dim=1)
+        direction = direction - dot(direction, outwards).clamp(max=0)[:, None] * outwards
+        position = position + step * normalise(direction)
+        position = _keep_outside(position, growth.layer * min(1.0, i / 4), growth.hold)
+        nodes.append(position)
+    return torch.stack(nodes, dim=2)
+
+
+def _keep_outside(position: Tensor, layer: Tensor, hold: Tensor) -> Tensor:
+    """Push points [T, 3] out of the head and the neck, to `layer` [T] above them; `hold` draws them back in."""
+    for centre, radii, held in ((*_SKULL, hold), (*_JAW, torch.zeros_like(hold))):
+        c = torch.tensor([centre], device=position.device)
+        r = torch.tensor([radii], device=position.device)
+        q = (position - c) / r
+        distance, wanted = dot(q, q).sqrt(), 1 + 1.1 * layer
+        pull = torch.where(distance < wanted, 1.0, held)
+        position = c + r * q * (1 + pull * (wanted / (distance + 1e-6) - 1))[:, None]
+    x, y, z = position.unbind(1)
+    distance = torch.sqrt(x * x + (z - _NECK_Z) ** 2)
+    radius = _NECK_RADIUS + layer
+    push = torch.where((y < _NECK_TOP) & (distance < radius), radius / (distance + 1e-6), 1.0)
+    return torch.stack([x * push, y, (z - _NECK_Z) * push + _NECK_Z], dim=1)
+
+
+def _resample(nodes: Tensor, points: int) -> Tensor:
+    """Catmull-Rom interpolation of nodes [T, 3, K] at `points` equal steps."""
+    last = nodes.shape[2] - 1
+    at = torch.linspace(0, last, points, device=nodes.device)
+    i = at.floor().clamp(max=last - 1).long()
+    t = at - i
+    a, b, c, d = (nodes[..., j] for j in ((i - 1).clamp(min=0), i, i + 1, (i + 2).clamp(max=last)))
+    return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+
+
+def _curls(style: StyleColumns, wave: Tensor, length: Tensor, phase: Tensor, t: Tensor) -> Tensor:
+    """Helical offset [T, 3, Q] that grows away from the root; `t` [Q] runs along the strand."""
+    radius = (style.curl * (0.5 + wave))[:, None] * smoothstep(0, 0.25, t)
+    frequency = style.curls_per_dm * (0.7 + 0.6 * wave)
+    angle = 2 * math.pi * (frequency * length)[:, None] * t + phase[:, None]
+    across = 0.4 * radius * torch.sin(1.1 * angle + 1)
+    return torch.stack([radius * torch.cos(angle), across, radius * torch.sin(angle)], dim=1)
+
+
+def _tangents(position: Tensor) -> Tensor:
+    """Unit directions [T, 3, Q] along polylines [T, 3, Q]."""
+    ahead = torch.cat([position[..., 1:], position[..., -1:]], dim=2)
+    behind = torch.cat([position[..., :1], position[..., :-1]], dim=2)
+    return normalise(ahead - behind)

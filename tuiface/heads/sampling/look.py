@@ -1,0 +1,99 @@
+"""From traits and deviations to final amounts: the one deterministic place where parameters influence each other.
+
+`Look` holds every parameter under its own name as a [N, 1, 1] field that broadcasts over a chart, with the resolved
+ones replaced: `look["jaw_width"]` is the deviation plus what masculinity leads one to expect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tuiface.heads.geometry.curves import smoothstep
+from tuiface.heads.sampling.parameters import HAIR_STYLES, SPECIFICATION, HeadParameters
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """Final amounts of a batch of heads."""
+
+    fields: dict[str, Tensor]
+    """float32 [N, 1, 1] each."""
+    seeds: Tensor
+    """int64 [N]."""
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.fields[name]
+
+    def column(self, name: str) -> Tensor:
+        """The amount as [N]."""
+        return self.fields[name][:, 0, 0]
+
+    def choice(self, name: str) -> Tensor:
+        """The index of a choice, int64 [N]."""
+        return self.column(name).long()
+
+    def is_any(self, name: str, choices: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
+        """1.0 [N, 1, 1] where the choice is among `wanted`."""
+        table = torch.tensor([float(choice in wanted) for choice in choices], device=self.seeds.device)
+        return table[self.choice(name)].view(-1, 1, 1)
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the fields lie."""
+        return self.seeds.device
+
+
+def resolve(parameters: HeadParameters) -> Look:
+    """Derive the final amounts. Everything that depends on several parameters is written here."""
+    f = {spec.name: parameters[spec.name].view(-1, 1, 1) for spec in SPECIFICATION}
+    masculinity, years = f["masculinity"], f["age"]
+    age = ((years - 18) / 62).clamp(0, 1.08)
+    f["age"] = age
+    f["young"] = 1 - smoothstep(0.05, 0.6, age)
+    masculine = masculinity.clamp(min=0)
+    for name, per_masculinity, offset in _SEXUAL_DIMORPHISM:
+        f[name] = f[name] + per_masculinity * masculinity + offset
+    f["fullness"] = f["fullness"] + 0.3 * age
+    f["lip_fullness"] = f["lip_fullness"] - 0.9 * age
+    f["nose_length"] = f["nose_length"] + 0.4 * age
+    f["ear_size"] = f["ear_size"] + 0.9 * age
+    f["eye_opening"] = f["eye_opening"] * (1 - 0.14 * f["smile"]) * (1 - 0.10 * age)
+    f["grey"] = smoothstep(0.40, 1.08, age + 0.16 * f["greying"]) * smoothstep(-2.8, -1.0, f["greying"])
+    # Stubble shadow of a shaved face: men's, in the colour of their hair.
+    f["stubble"] = masculine * 0.8
+    bald = f["hair_style"] == HAIR_STYLES.index("bald")
+    f["crown_thinning"] = torch.where(bald, torch.zeros_like(age), f["crown_thinning"])
+    return Look(f, parameters.seeds)
+
+
+_SEXUAL_DIMORPHISM: tuple[tuple[str, float, float], ...] = (
+    ("face_width", 0.45, 0.0),
+    ("face_length", 1.15, -0.2),
+    ("jaw_width", 1.0, -0.3),
+    ("chin_width", 0.95, -0.45),
+    ("chin_projection", 0.40, 0.0),
+    ("forehead_bulge", -0.7, 0.0),
+    ("cheekbones", -0.25, 0.0),
+    ("fullness", -0.6, 0.25),
+    ("cheek_hollow", 0.8, -0.1),
+    ("brow_ridge", 1.6, -0.1),
+    ("neck_width", 1.1, 0.0),
+    ("nose_length", 1.1, -0.3),
+    ("nose_width", 0.95, -0.15),
+    ("nose_tip", -0.7, 0.1),
+    ("nose_bulb", 0.35, 0.0),
+    ("lip_fullness", -1.0, 0.3),
+    ("eye_size", -1.1, 0.3),
+    ("eye_tilt", -0.35, 0.0),
+    ("brow_height", -1.1, 0.1),
+    ("brow_thickness", 1.15, 0.0),
+    ("brow_arch", -0.6, 0.0),
+    ("ear_size", 0.4, 0.0),
+)
+"""(deviation, shift per unit of masculinity, shift for all), in standard deviations."""

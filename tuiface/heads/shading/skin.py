@@ -1,0 +1,57 @@
+"""Skin colour from its pigments, and where on a face they lie."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tuiface.heads.geometry.curves import bell, smoothstep
+from tuiface.heads.geometry.surface import Surface
+from tuiface.heads.sampling.look import Look
+
+_UNPIGMENTED = (0.745, 0.560, 0.455)
+_MELANIN_ABSORPTION = ((1.20, 1.39), (2.60, 0.25), (3.40, -0.30))
+"""Linear and quadratic coefficient of each channel, fitted to the ten Monk tones: the darkest are nearly neutral."""
+_BLOOD_ABSORPTION = (0.07, 0.46, 0.38)
+
+
+def skin_colour(melanin: Tensor, blood: Tensor) -> Tensor:
+    """Linear RGB [N, 3, ...] of skin by absorption of melanin (0..1, the Monk scale) and blood (0.2 at rest).
+
+    Beer-Lambert through the pigments of Donner and Jensen 2006; `melanin` 0.02 .. 1 runs through the ten Monk tones.
+    """
+    channels = [
+        base * torch.exp(-melanin * (linear + quadratic * melanin) - haem * blood)
+        for base, (linear, quadratic), haem in zip(_UNPIGMENTED, _MELANIN_ABSORPTION, _BLOOD_ABSORPTION, strict=True)
+    ]
+    return torch.stack(channels, dim=1)
+
+
+def add_complexion(surface: Surface, look: Look) -> None:
+    """Blood under thin skin, blush, freckles, spots and unevenness; young skin is nearly even."""
+    w = surface.chart.whole
+    x, y, a, front = w.x, w.y, w.a, w.front
+    age, makeup = look["age"], look["makeup"]
+    patchiness = 0.25 + 0.9 * age
+    surface.blood += 0.25 + 0.09 * look["haemoglobin"] + 0.030 * patchiness * surface.mottle
+    cheeks = bell((a - 0.43) / 0.19) * bell((y + 0.30) / 0.17) * front
+    chin = bell((y + 1.0) / 0.12) * bell(a / 0.2) * front
+    sockets = bell((a - 0.315) / 0.19) * bell((y + 0.05) / 0.09) * front
+    nose = bell(x / 0.16) * bell((y + 0.37) / 0.12) * front
+    surface.blood += (0.17 + 0.10 * makeup + 0.05 * look["haemoglobin"]) * cheeks * (1 + 0.2 * surface.mottle)
+    surface.blood += 0.07 * chin + 0.15 * nose + (0.08 + 0.10 * age) * sockets
+    surface.melanin += 0.011 * patchiness * surface.mottle + (0.012 + 0.03 * age) * sockets
+    freckled = bell((y + 0.17) / 0.24) * smoothstep(0.72, 0.25, a) * front
+    spots = smoothstep(0.9, 2.0, surface.grain + 0.45 * surface.mottle)
+    surface.melanin += 0.15 * look["freckles"] * spots * freckled
+    age_spots = smoothstep(2.0, 2.7, surface.mottle + 0.4 * surface.grain) * front
+    surface.melanin += 0.09 * (age - 0.5).clamp(min=0) * age_spots
+    shine = bell(a / 0.2) * bell((y - 0.45) / 0.2) + bell(a / 0.08) * bell((y + 0.2) / 0.22)
+    surface.gloss += 0.15 - 0.03 * look["melanin"] + 0.12 * shine
+
+
+def add_pores(surface: Surface, look: Look) -> None:
+    """Fine relief, so that highlights break up as on skin; coarser with age."""
+    front = surface.chart.whole.front
+    surface.outward += (0.0006 + 0.0012 * look["age"]) * surface.grain * (0.3 + 0.7 * front)
+    surface.outward += 0.0014 * look["age"] * surface.mottle * front

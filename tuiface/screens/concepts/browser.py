@@ -1,0 +1,295 @@
+"""The list of concepts, the present face along the chosen one, and what is known of it: looking, without changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from tuiface.actions import face_word, number_word, quoted_words
+from tuiface.core.errors import TuifaceError
+from tuiface.core.i18n import tr
+from tuiface.core.limits import MAX_SEED
+from tuiface.directions.questionnaire import AnswersFile, kept_answers
+from tuiface.directions.vocabulary import labels_of
+from tuiface.engine_api.requests import search_words
+from tuiface.screens.concepts.questionnaire import shown_ends
+from tuiface.screens.concepts.rows import ConceptRow, concept_rows, list_lines, report_lines, word
+from tuiface.screens.face.summary import source_text
+from tuiface.screens.session import block_resolution
+from tuiface.screens.widgets.tile_grid import Tile, TileGrid, TileStrip
+from tuiface.screens.work_screen import WorkScreen
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tuiface.directions.questionnaire import Answers
+    from tuiface.faces.studio import Face
+    from tuiface.screens.session import Session
+
+
+class ConceptBrowser(WorkScreen):
+    """A strip above, the list and what is known of the chosen row below."""
+
+    PLACE = "concepts"
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.chosen: tuple[str, str] = ("", "")
+        """Section and name of the chosen row; the first one where there is none of these."""
+        self._amount = 0
+        """Steps of the strip away from its middle."""
+        self.kept_answers: list[tuple[AnswersFile, Answers]] = []
+        """Questionnaires on the disk, read whenever the screen is shown."""
+        self._rows_of_face: tuple[str, np.ndarray | None] = ("", None)
+        """Digest of a recipe, and its rows of W+; None while they are asked for."""
+
+    def compose_body(self) -> ComposeResult:
+        """The ends of the chosen concept, the strip, the list and the report."""
+        with Vertical(id="body"):
+            yield Static("", id="heading", markup=False)
+            yield TileStrip(self.session.wire, id="strip")
+            with Horizontal():
+                yield Static("", id="list", markup=False)
+                yield Static("", id="report", markup=False)
+
+    def on_screen_resume(self) -> None:
+        """Answers may have been given."""
+        self.kept_answers = []
+        if self.session.studio is not None:
+            self.kept_answers = kept_answers(self.session.settings.directions, self.session.studio.info.model)
+        super().on_screen_resume()
+
+    # --- rows ----------------------------------------------------------------------------------------------------
+
+    def rows(self) -> list[ConceptRow]:
+        """Those of the list; none while there is no engine."""
+        studio = self.session.studio
+        if studio is None:
+            return []
+        return concept_rows(studio.catalogue.entries(studio.info.model), self.session.found, self.kept_answers)
+
+    @property
+    def row(self) -> ConceptRow | None:
+        """The chosen one; None where the list is empty."""
+        return self.chosen_row(self.rows())[1]
+
+    def chosen_row(self, rows: list[ConceptRow]) -> tuple[int, ConceptRow | None]:
+        """The chosen row and its place; None where the list is empty."""
+        place = next((i for i, row in enumerate(rows) if (row.section, row.name) == self.chosen), None)
+        if place is None:  # a name that moved to another section is still the one that was chosen
+            place = next((i for i, row in enumerate(rows) if row.name == self.chosen[1]), 0)
+        return place, rows[place] if rows else None
+
+    @property
+    def _num_tiles(self) -> int:
+        return 7 if self.has_class("-wide") else 5
+
+    def _amounts(self, row: ConceptRow) -> tuple[float, ...]:
+        from tuiface.stimuli.trials import strip_amounts
+
+        assert row.direction is not None
+        return strip_amounts(row.direction.header.limit, self._num_tiles)
+
+    def _faces(self, row: ConceptRow) -> list[Face | None]:
+        """The present face at each amount; None while the engine is asked for its rows."""
+        from tuiface.stimuli.trials import trial
+
+        studio, direction = self.session.studio, row.direction
+        assert studio is not None
+        assert direction is not None
+        face = studio.current
+        if row.path is not None:
+            return [face.edit(row.name, amount) if amount else face for amount in self._amounts(row)]
+        ws = self._present_rows(face)
+        return [None if ws is None else trial(face, ws, direction, amount) for amount in self._amounts(row)]
+
+    def _present_rows(self, face: Face) -> np.ndarray | None:
+        digest = face.recipe.digest
+        if self._rows_of_face[0] != digest:
+            self._rows_of_face = (digest, None)
+
+            def work() -> Callable[[], None]:
+                ws = face.studio.engine.ws(face.recipe)
+                return lambda: self._take_rows(digest, ws)
+
+            self.session.link.run(tr("No strip"), work)
+        return self._rows_of_face[1]
+
+    def _take_rows(self, digest: str, ws: np.ndarray) -> None:
+        if self._rows_of_face[0] == digest:
+            self._rows_of_face = (digest, ws)
+            self.show_state()
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    def show_body(self) -> None:
+        """Everything."""
+        rows = self.rows()
+        place, row = self.chosen_row(rows)
+        box = self.query_one("#list", Static)
+        if row is None:
+            text = tr("starting the engine") if self.session.studio is None else _empty_text()
+            box.update(Content.styled(text, "$foreground 70%"))
+            self.query_one("#report", Static).update("")
+            self.query_one("#heading", Static).update("")
+            self.query_one(TileStrip).show_strip((), 0, self._num_tiles)
+            return
+        self.chosen = (row.section, row.name)
+        box.update(Content("\n").join(list_lines(rows, place, max(3, box.content_size.height))))
+        unicode = self.session.capabilities.unicode
+        self.query_one("#report", Static).update(Content("\n").join(report_lines(row, unicode=unicode)))
+        self.query_one("#heading", Static).update(self._heading(row), layout=False)
+        self._show_strip(row)
+
+    def tiles_changed(self) -> None:
+        """A picture of the strip, perhaps."""
+        row = self.row
+        if row is not None:
+            self._show_strip(row)
+
+    def on_tile_grid_chosen(self, event: TileGrid.Chosen) -> None:
+        """A click chooses an amount; two take it."""
+        self._amount = event.index - self._num_tiles // 2
+        self.show_state()
+        if event.twice:
+            self.action_concepts_open()
+
+    def on_tile_grid_reshaped(self) -> None:
+        """Pictures of another size are wanted."""
+        self.show_state()
+
+    def _show_strip(self, row: ConceptRow) -> None:
+        strip, studio = self.query_one(TileStrip), self.session.studio
+        if row.direction is None or studio is None or not all(strip.content_size):
+            strip.show_strip((), 0, self._num_tiles)
+            return
+        try:
+            faces = self._faces(row)
+        except TuifaceError as error:
+            strip.show_strip((), 0, self._num_tiles)
+            self.query_one("#heading", Static).update(Content.styled(str(error), "$text-error"))
+            return
+        resolution = block_resolution(strip.tile_px, studio.info.resolution)
+        wanted = None if resolution == studio.info.resolution else resolution
+        self.session.request_tiles([face.recipe for face in faces if face is not None], wanted)
+        tiles = [
+            Tile(f"{amount:+g}" if amount else "0", None if face is None else self.session.tile(face.recipe, wanted))
+            for amount, face in zip(self._amounts(row), faces, strict=True)
+        ]
+        strip.show_strip(tiles, self._place, self._num_tiles)
+
+    @property
+    def _place(self) -> int:
+        """Of the chosen amount on the strip."""
+        half = self._num_tiles // 2
+        return half + max(-half, min(half, self._amount))
+
+    def _heading(self, row: ConceptRow) -> Content:
+        assert self.session.studio is not None
+        name = Content.styled(word(row), "bold $foreground")
+        labels = labels_of(row.name) if row.answers is None else row.answers[0].labels or labels_of(row.name)
+        low, high = shown_ends(labels if row.direction is None else row.direction.header.labels)
+        arrow = "→" if self.session.capabilities.unicode else "to"
+        ends = Content.styled(f"{low} {arrow} {high}", "$foreground 70%")
+        face = Content.styled(source_text(self.session.studio.current), "$foreground 55%")
+        return Content("   ").join([name, ends, face])
+
+    def command_line(self) -> str:
+        """The chosen face as a command makes it, or what lists, keeps or learns the chosen row."""
+        studio = self.session.studio
+        row = self.row
+        if row is None or studio is None:
+            return "tuiface directions list"
+        if row.direction is None:
+            return quoted_words(["tuiface", "directions", "learn", "--ask", row.name])
+        if row.section == "found" and self.session.search is not None:
+            number = row.direction.header.origin.settings["number"]
+            words = ["tuiface", "directions", "discover", *search_words(self.session.search)]
+            return quoted_words([*words, "--keep", f"{number}=NAME"])
+        amount = self._amounts(row)[self._place]
+        if not amount:
+            return quoted_words(["tuiface", "directions", "show", row.name])
+        recipe = studio.current.recipe
+        words = ["tuiface", "render", face_word(recipe), "--edit", f"{row.name}={number_word(amount)}"]
+        if words[2].isdecimal():
+            words += ["--psi", number_word(recipe.truncation.psi)]
+        return quoted_words(words)
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    def action_concepts_up(self) -> None:
+        """The row above."""
+        self._move(-1)
+
+    def action_concepts_down(self) -> None:
+        """The row below."""
+        self._move(1)
+
+    def action_concepts_less(self) -> None:
+        """A smaller amount."""
+        self._change_amount(-1)
+
+    def action_concepts_more(self) -> None:
+        """A greater amount."""
+        self._change_amount(1)
+
+    def action_concepts_previous_face(self) -> None:
+        """The seed before."""
+        self._walk(-1)
+
+    def action_concepts_next_face(self) -> None:
+        """The seed after."""
+        self._walk(1)
+
+    def ask_on(self, file: AnswersFile) -> None:
+        """Go on with unfinished answers."""
+        raise NotImplementedError
+
+    def action_concepts_open(self) -> None:
+        """Go on with the chosen face, or with unfinished answers."""
+        row = self.row
+        if row is None:
+            return
+        if row.answers is not None:
+            self.ask_on(row.answers[0])
+            return
+        try:
+            face = self._faces(row)[self._place]
+        except TuifaceError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        if face is not None:
+            self.session.do(lambda studio: studio.show(face))
+            self.app.call_later(self.app.run_action, "go_to('face')")
+
+    def _move(self, step: int) -> None:
+        rows = self.rows()
+        place, row = self.chosen_row(rows)
+        if row is not None:
+            next_row = rows[max(0, min(place + step, len(rows) - 1))]
+            self.chosen = (next_row.section, next_row.name)
+            self.show_state()
+
+    def _change_amount(self, step: int) -> None:
+        half = self._num_tiles // 2
+        self._amount = max(-half, min(half, self._amount + step))
+        self.show_state()
+
+    def _walk(self, step: int) -> None:
+        if self.session.studio is None:
+            return
+        recipe = self.session.studio.current.recipe
+        seed = recipe.source.seed if recipe.source.kind == "seed" else 0
+        label = recipe.source.label if recipe.source.kind == "seed" else None
+        number = (seed + step) % (MAX_SEED + 1)
+        self.session.do(lambda studio: studio.show(studio.face(number, recipe.truncation.psi, label=label)))
+        self.show_state()
+
+
+def _empty_text() -> str:
+    return tr("No directions for this network yet: n learns one from your answers, f finds some, i imports.")

@@ -1,0 +1,265 @@
+"""Learning a concept by answering: one face after the other, a key an answer, and how sure they make it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from tuiface.actions import quoted_words
+from tuiface.core.errors import OutputError, TuifaceError
+from tuiface.core.i18n import language_in_use, tr, trn
+from tuiface.directions.groups import concept_word
+from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, RECOMMENDED_ANSWERS, Questionnaire
+from tuiface.directions.vocabulary import labels_of
+from tuiface.screens.concepts.work import made_direction, replaces_own
+from tuiface.screens.session import block_resolution
+from tuiface.screens.widgets.face_view import FaceView
+from tuiface.screens.work_screen import WorkScreen
+from tuiface.terminal.image_view import ImageView
+
+if TYPE_CHECKING:
+    from tuiface.directions.direction import Ends, Labels
+    from tuiface.faces.studio import Face
+    from tuiface.screens.concepts.questionnaire_session import Inquiry
+    from tuiface.screens.session import Session
+
+_LABEL, _VALUE, _KEY = "$foreground 55%", "$foreground 85%", "bold $foreground"
+
+
+class AnsweringScreen(WorkScreen):
+    """Draws the session's inquiry."""
+
+    PLACE = "answering"
+    TAB = "concepts"
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._view_px = 0
+        self._shown: int | None = None
+        """Seed of the face on the screen."""
+
+    def compose_body(self) -> ComposeResult:
+        """The face, and beside it what the answers say so far."""
+        with Horizontal(id="body"):
+            yield FaceView(self.session.wire, id="face")
+            with Vertical(id="panel"):
+                yield Static("", id="plan", markup=False)
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the face that is asked about is on the screen."""
+        inquiry = self.session.inquiry
+        return inquiry is not None and inquiry.seed is not None and self._shown == inquiry.seed
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    def on_image_view_resized(self, event: ImageView.Resized) -> None:
+        """Faces are rendered for what can be seen."""
+        self._view_px = event.view_px
+        self.show_state()
+
+    def show_body(self) -> None:
+        """The face that is asked about, and the panel."""
+        inquiry = self.session.inquiry
+        if inquiry is None or self.session.studio is None:
+            self.query_one("#plan", Static).update(tr("No question is asked: 8 leads to the concepts."))
+            return
+        faces = [self._face(seed) for seed in ([] if inquiry.seed is None else [inquiry.seed, *inquiry.likely_next()])]
+        if faces and self._view_px:
+            self.session.request_tiles([face.recipe for face in faces], self._resolution())
+        self._show_face()
+        self.query_one("#plan", Static).update(self._panel(inquiry))
+
+    def tiles_changed(self) -> None:
+        """The face, perhaps."""
+        self._show_face()
+
+    def _show_face(self) -> None:
+        inquiry, view = self.session.inquiry, self.query_one("#face", FaceView)
+        if inquiry is None or self.session.studio is None:
+            return
+        if inquiry.seed is None:
+            self._shown = None
+            view.clear()
+            text = inquiry.problem or tr("reading the faces that can be asked about")
+            if inquiry.problem:
+                view.show_problem([text])
+            else:
+                view.show_waiting(text)
+            return
+        pixels = self.session.tile(self._face(inquiry.seed).recipe, self._resolution())
+        if pixels is not None:
+            view.show_derived(pixels)
+            self._shown = inquiry.seed
+        elif self._shown != inquiry.seed:
+            view.clear()
+            view.show_waiting(tr("rendering"))
+
+    def _face(self, seed: int) -> Face:
+        assert self.session.studio is not None
+        return self.session.studio.face(seed)
+
+    def _resolution(self) -> int | None:
+        assert self.session.studio is not None
+        full = self.session.studio.info.resolution
+        resolution = min(block_resolution(self._view_px or 64, full), 256)
+        return None if resolution == full else resolution
+
+    def _panel(self, inquiry: Inquiry) -> Content:
+        low, high = shown_ends(inquiry.file.labels or labels_of(inquiry.file.concept))
+        lines = [
+            Content.styled(concept_word(inquiry.file.concept, language_in_use()), "bold $text-primary"),
+            Content.assemble((tr("from"), _LABEL), f" {low}"),
+            Content.assemble((tr("to"), _LABEL), f" {high}"),
+            Content(""),
+        ]
+        if inquiry.questionnaire is not None:
+            lines += self._progress(inquiry.questionnaire)
+            lines += [Content(""), *self._question(inquiry)]
+        else:
+            job = None if inquiry.job is None else self.session.jobs.get(inquiry.job)
+            if job is not None and job.total:
+                text = tr("faces read: {done} of {total}", done=job.done, total=job.total)
+                lines.append(Content.styled(text, _VALUE))
+        return Content("\n").join(lines)
+
+    def _progress(self, questionnaire: Questionnaire) -> list[Content]:
+        count, accuracy = questionnaire.num_given, questionnaire.accuracy()
+        alike, repeated = questionnaire.agreement()
+        rows = [(tr("answers"), str(count), _KEY), ("", self._advice(count), _LABEL)]
+        if accuracy is None:
+            rows.append((tr("foreseen"), tr("not known yet"), _LABEL))
+        else:
+            rows.append((tr("foreseen"), f"{accuracy.share:.0%}", _KEY))
+            interval = tr(
+                "{low}-{high} %, of {number}",
+                low=round(100 * accuracy.low),
+                high=round(100 * accuracy.high),
+                number=accuracy.count,
+            )
+            rows.append(("", interval, _LABEL))
+        if repeated:
+            text = tr("{alike} of {number} alike", alike=alike, number=repeated)
+            rows.append((tr("repeated"), text, "$text-warning" if alike < repeated else _VALUE))
+        lines = [Content.assemble((f"{name:<10}", _LABEL), (text, style)) for name, text, style in rows]
+        return [*lines[:1], self._bar(count), *lines[1:]]
+
+    def _advice(self, count: int) -> str:
+        """What is still missing."""
+        if count < MIN_ANSWERS:
+            number = MIN_ANSWERS - count
+            return trn("{number} more at least", "{number} more at least", number)
+        if count < RECOMMENDED_ANSWERS:
+            return tr("enough; {number} are better", number=RECOMMENDED_ANSWERS)
+        return tr("as many as recommended")
+
+    def _bar(self, count: int) -> Content:
+        """Answers on a line to the most that are taken, with marks at the least and at the recommended number."""
+        width = 40 if self.has_class("-wide") else 24
+        full, empty, mark = ("━", "─", "┼") if self.session.capabilities.unicode else ("#", "-", "|")
+        done = round(width * min(count, MAX_ANSWERS) / MAX_ANSWERS)
+        marks = {round(width * n / MAX_ANSWERS) for n in (MIN_ANSWERS, RECOMMENDED_ANSWERS)}
+        signs = [mark if i in marks else full if i < done else empty for i in range(width)]
+        return Content.assemble(("".join(signs[:done]), "$text-primary"), ("".join(signs[done:]), _LABEL))
+
+    def _question(self, inquiry: Inquiry) -> list[Content]:
+        assert inquiry.questionnaire is not None
+        answers = inquiry.questionnaire.answers
+        lines = []
+        if answers:
+            lines.append(
+                Content.assemble((f"{tr('last'):<10}", _LABEL), (self._answer_word(answers[-1].value), _VALUE))
+            )
+        if inquiry.file.scale == "yes-no":
+            lines.append(Content.styled(tr("y yes, n no, s skip, u undo"), _LABEL))
+        else:
+            lines.append(Content.styled(tr("1 least … 7 most, s skip, u undo"), _LABEL))
+        return lines
+
+    def _answer_word(self, value: float | None) -> str:
+        if value is None:
+            return tr("skipped")
+        if self.session.inquiry is not None and self.session.inquiry.file.scale == "1-7":
+            return f"{value:g}"
+        return tr("yes") if value else tr("no")
+
+    def command_line(self) -> str:
+        """What asks the same in the shell, and goes on with the same answers."""
+        inquiry = self.session.inquiry
+        if inquiry is None:
+            return ""
+        words = ["tuiface", "directions", "learn", "--ask", inquiry.file.concept]
+        if inquiry.file.scale != "yes-no":
+            words += ["--scale", inquiry.file.scale]
+        labels = inquiry.file.labels
+        if labels is not None:
+            words += ["--ends", "/".join(labels.en), "--ends-es", "/".join(labels.es)]
+        return quoted_words(words)
+
+    # --- actions -------------------------------------------------------------------------------------------------
+
+    def action_answer_yes(self) -> None:
+        """It shows."""
+        self._answer(1.0, "yes-no")
+
+    def action_answer_no(self) -> None:
+        """It does not."""
+        self._answer(0.0, "yes-no")
+
+    def action_answer_rating(self, value: int) -> None:
+        """From 1 to 7."""
+        self._answer(float(value), "1-7")
+
+    def action_answer_skip(self) -> None:
+        """Nothing is said."""
+        self._answer(None, None)
+
+    def action_answer_undo(self) -> None:
+        """The last one."""
+        if self.session.inquiry is not None:
+            self._kept(self.session.inquiry.undo)
+
+    def action_answer_pause(self) -> None:
+        """Back to the concepts."""
+        self.app.call_later(self.app.run_action, "go_to('concepts')")
+
+    def action_answer_finish(self) -> None:
+        """A direction of the answers, as a job."""
+        inquiry, studio = self.session.inquiry, self.session.studio
+        if inquiry is None or studio is None:
+            return
+        try:
+            order = inquiry.order()
+            force = replaces_own(studio, order)
+        except TuifaceError as error:
+            self.notify(str(error), title=tr("No direction yet"), severity="warning", timeout=8, markup=False)
+            return
+        made_direction(self.app, self.session, order, force=force)
+        self.session.inquiry = None
+        self.action_answer_pause()
+
+    def _answer(self, value: float | None, scale: str | None) -> None:
+        """Note an answer, unless it is one of the other scale, or of a face that nobody sees yet."""
+        inquiry = self.session.inquiry
+        if inquiry is None or not self.is_asking:
+            return
+        if scale in (None, inquiry.file.scale):
+            self._kept(lambda: inquiry.answer(value))
+
+    def _kept(self, change: Callable[[], None]) -> None:
+        """Make a change and draw; it stays on the screen also where it could not be written."""
+        try:
+            change()
+        except OutputError as error:
+            self.notify(str(error), title=tr("The answer is not written"), severity="error", markup=False)
+        self.show_state()
+
+
+def shown_ends(labels: Labels) -> Ends:
+    """Both ends in the user's language."""
+    return labels.es if language_in_use() == "es" else labels.en

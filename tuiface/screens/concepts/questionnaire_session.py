@@ -1,0 +1,120 @@
+"""A questionnaire under way: the faces are read by the engine first, then each answer is written as it is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiface.core.errors import UsageError
+from tuiface.directions.questionnaire import MAX_ANSWERS, Questionnaire, standardised
+from tuiface.engine_api.requests import ScoresOrder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tuiface.directions.questionnaire import AnswersFile, Reason
+    from tuiface.engine_api.protocol import Engine
+    from tuiface.screens.jobs.runner import Report
+
+POOL = 400
+"""Faces to choose from: as many as `tuiface directions learn` takes, so that either goes on where the other stopped."""
+CHUNK = 8
+"""Faces read at a time: pictures of the screen come in between, and the work can be stopped."""
+
+
+@dataclass
+class Inquiry:
+    """What the screen of the questionnaire draws. Used on the app's thread alone."""
+
+    file: AnswersFile
+    questionnaire: Questionnaire | None = None
+    """None while the faces are read."""
+    seed: int | None = None
+    """The face that is asked about; None where there is none left to ask about."""
+    reason: Reason = "random"
+    job: int | None = None
+    """Number of the job that reads the faces."""
+    problem: str = ""
+    """Why there is nothing to answer."""
+
+    def begin(self, features: np.ndarray) -> None:
+        """Take up the answers so far and ask about the first face. Raises InputFileError for a file that misfits."""
+        questionnaire = Questionnaire(tuple(range(len(features))), features, self.file.scale)
+        self.file = self.file.resume(questionnaire)
+        self.questionnaire = questionnaire
+        self._ask()
+
+    def answer(self, value: float | None) -> None:
+        """Note the answer about the face that is shown, None to skip it, and write it. Raises OutputError."""
+        if self.questionnaire is None or self.seed is None:
+            return
+        self.questionnaire.answer(self.seed, value, self.reason)
+        self._ask()
+        self.file.write(self.questionnaire)
+
+    def undo(self) -> None:
+        """Take the last answer back, and ask about its face again. Raises OutputError."""
+        if self.questionnaire is None or not self.questionnaire.answers:
+            return
+        last = self.questionnaire.answers[-1]
+        self.questionnaire.undo()
+        self.seed, self.reason, self.problem = last.seed, last.chosen, ""
+        self.file.write(self.questionnaire)
+
+    def order(self) -> ScoresOrder:
+        """What makes a direction of the answers. Raises UsageError for too few of them, or contradictory ones."""
+        if self.questionnaire is None:
+            raise UsageError("the faces are still being read", "wait a moment")
+        scores = self.questionnaire.features @ self.questionnaire.slopes()
+        return ScoresOrder(
+            name=self.file.concept,
+            labels=self.file.labels,
+            seeds=self.questionnaire.seeds,
+            scores=tuple(float(score) for score in scores),
+            origin=self.file.origin(self.questionnaire),
+        )
+
+    def likely_next(self) -> list[int]:
+        """Faces that may be asked about after the present one, so that their pictures can be made meanwhile."""
+        if self.questionnaire is None or self.seed is None:
+            return []
+        found = []
+        for value in (1.0, 0.0) if self.file.scale == "yes-no" else (2.0, 6.0):
+            tried = Questionnaire(
+                self.questionnaire.seeds,
+                self.questionnaire.features,
+                self.questionnaire.scale,
+                list(self.questionnaire.answers),
+            )
+            tried.answer(self.seed, value, self.reason)
+            try:
+                found.append(tried.next_face()[0])
+            except UsageError:
+                break  # it is the last face
+        return list(dict.fromkeys(found))
+
+    def _ask(self) -> None:
+        assert self.questionnaire is not None
+        self.seed, self.problem = None, ""
+        if self.questionnaire.num_given >= MAX_ANSWERS:
+            self.problem = f"{MAX_ANSWERS} answers: that is enough"
+            return
+        try:
+            self.seed, self.reason = self.questionnaire.next_face()
+        except UsageError as error:
+            self.problem = error.message
+
+
+def read_pool(engine: Engine, report: Report) -> np.ndarray:
+    """float64 [POOL, F], standardised: what the engine knows of the faces 0 to POOL - 1. Raises Cancelled."""
+    import numpy as np
+
+    from tuiface.stimuli.series import Cancelled
+
+    rows = []
+    for start in range(0, POOL, CHUNK):
+        if not report(start, POOL):
+            raise Cancelled
+        rows.append(engine.features(range(start, min(start + CHUNK, POOL))))
+    report(POOL, POOL)
+    return standardised(np.concatenate(rows).astype(np.float64))

@@ -1,0 +1,247 @@
+"""Concepts: what can be done with directions: learn, find, import, keep, rename and delete them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiface.core.errors import TuifaceError, UsageError, quoted
+from tuiface.core.files import explained
+from tuiface.core.i18n import tr
+from tuiface.directions.catalogue import refuse_name, renamed
+from tuiface.directions.questionnaire import AnswersFile, answers_path
+from tuiface.directions.vocabulary import labels_from, labels_of
+from tuiface.engine_api.requests import METHODS, parse_search
+from tuiface.screens.concepts import work
+from tuiface.screens.concepts.browser import ConceptBrowser
+from tuiface.screens.dialogs.confirm import Question
+from tuiface.screens.dialogs.prompts import CheckedPrompt, PathPrompt
+from tuiface.screens.face.summary import home_relative
+
+if TYPE_CHECKING:
+    from tuiface.directions.questionnaire import Scale
+    from tuiface.screens.concepts.rows import ConceptRow, Section
+
+SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl")
+"""Of files that can be imported."""
+
+
+class ConceptsScreen(ConceptBrowser):
+    """The browser with what changes things; each asks for what it needs in a line at the bottom."""
+
+    # --- learning ------------------------------------------------------------------------------------------------
+
+    def action_concepts_learn(self) -> None:
+        """Ask for a name first, then for both ends and the kind of answers."""
+
+        def named(name: str | None) -> None:
+            if name is None or self.session.studio is None:
+                return
+            kept = next((file for file, answers in self.kept_answers if answers.concept == name), None)
+            if kept is not None:
+                self.ask_on(kept)
+            else:
+                self._ask_ends(name)
+
+        hint = tr("small letters, as in trustworthy; then both ends and the kind of answers")
+        self.app.push_screen(CheckedPrompt(tr("Concept"), hint, refuse_name), named)
+
+    def _ask_ends(self, name: str) -> None:
+        given: list[tuple[str, str]] = []
+
+        def answered(text: str | None) -> None:
+            if text is None:
+                return
+            given.append(parse_ends(text))
+            if len(given) == 1:
+                hint = tr("the same in Spanish, or nothing")
+                self.app.push_screen(CheckedPrompt(tr("Ends, Spanish"), hint, parse_ends), answered)
+            else:
+                self._ask_scale(name, given)
+
+        hint = tr("what both ends look like: colder / warmer; or nothing")
+        self.app.push_screen(CheckedPrompt(tr("Ends, English"), hint, parse_ends), answered)
+
+    def _ask_scale(self, name: str, ends: list[tuple[str, str]]) -> None:
+        def answered(text: str | None) -> None:
+            studio = self.session.studio
+            if text is None or studio is None:
+                return
+            path = answers_path(self.session.settings.directions, name)
+            labels = labels_from(name, ends[0], ends[1])
+            self.ask_on(AnswersFile(path, name, parse_scale(text), studio.info.model, labels))
+
+        hint = tr("y: yes or no; 7: from 1 to 7")
+        self.app.push_screen(CheckedPrompt(tr("Answers"), hint, parse_scale, value="y"), answered)
+
+    def ask_on(self, file: AnswersFile) -> None:
+        """Read the faces if nobody did yet, and go to the questionnaire."""
+        work.open_inquiry(self.app, self.session, file)
+        self.app.call_later(self._go_answering)
+
+    def _go_answering(self) -> None:
+        from tuiface.app import TuifaceApp
+
+        assert isinstance(self.app, TuifaceApp)
+        self.app.action_go_to("answering")
+
+    # --- finding, importing, keeping -----------------------------------------------------------------------------
+
+    def action_concepts_find(self) -> None:
+        """Ask how, then search as a job."""
+
+        def answered(text: str | None) -> None:
+            if text is not None and self.session.studio is not None:
+                work.search(self.app, self.session, parse_search(text.split()))
+                self.notify(tr("It is being looked for; 7 shows how far it is."), timeout=3)
+                self.show_state()
+
+        hint = tr("{methods}; regional mouth, sefa 2-8 12", methods=", ".join(METHODS))
+        prompt = CheckedPrompt(tr("Method"), hint, lambda text: parse_search(text.split()), value="ganspace")
+        self.app.push_screen(prompt, answered)
+
+    def action_concepts_import(self) -> None:
+        """Ask for a path and a name, then import as a job."""
+        from tuiface.screens.dialogs.prompts import CheckedPrompt
+
+        def chosen(text: str | None) -> None:
+            if text is None:
+                return
+            path = home_expanded(text)
+            value = path.rpartition("/")[2].rpartition(".")[0].lower().replace("-", "_")
+            hint = tr("then, if needed: --legacy first, --rows 0-8, --key K, --raw, --licence TEXT")
+            prompt = CheckedPrompt(tr("Name"), hint, import_words, value=value)
+            self.app.push_screen(prompt, lambda name: self._import(path, name))
+
+        hint = tr("path of a .npy, .npz or .pt; → completes, Enter goes on, Esc closes")
+        self.app.push_screen(PathPrompt(tr("File"), hint, SUFFIXES), chosen)
+
+    def _import(self, path: str, text: str | None) -> None:
+        if text is not None:
+            name, *flags = import_words(text)
+            words = [path, "--name", name, *flags]
+            work.import_file(self.app, self.session, words, lambda: self._choose("own", name))
+            self.notify(tr("It is being imported; 7 shows how far it is."), timeout=3)
+            self.show_state()
+
+    def _choose(self, section: Section, name: str) -> None:
+        self.chosen = (section, name)
+        self.show_state()
+
+    def action_concepts_keep(self) -> None:
+        """Ask for a name for what was found."""
+        row = self.row
+        studio = self.session.studio
+        if row is None or row.section != "found" or row.direction is None or studio is None:
+            self.notify(tr("Only what was found needs to be kept; f finds some."), timeout=3)
+            return
+        direction = row.direction
+
+        def named(name: str | None) -> None:
+            if name is None:
+                return
+            made = renamed(direction, name, labels_of(name))
+            if self._told(lambda: studio.catalogue.add(made), tr("Kept")):
+                self.session.found = tuple(d for d in self.session.found if d is not direction)
+                self._choose("own", name)
+
+        self.app.push_screen(CheckedPrompt(tr("Keep as"), tr("small letters, as in smile"), refuse_name), named)
+
+    def action_concepts_rename(self) -> None:
+        """Ask for another name of one's own."""
+        row = self.row
+        studio = self.session.studio
+        if row is None or row.direction is None or not row.is_own or studio is None:
+            self.notify(tr("Only a direction of your own can have another name."), timeout=3)
+            return
+        old = row.name
+
+        def named(name: str | None) -> None:
+            if name in (None, old):
+                return
+            assert name is not None
+            if self._told(lambda: studio.catalogue.rename(old, name, studio.info.model), tr("Renamed")):
+                self._choose("own", name)
+
+        hint = tr("another name for {name}", name=old)
+        self.app.push_screen(CheckedPrompt(tr("Rename"), hint, refuse_name, value=old), named)
+
+    def action_concepts_remove(self) -> None:
+        """Ask, then delete; what was found and not kept is dropped at once."""
+        row = self.row
+        if row is None:
+            return
+        if row.section == "found":
+            self.session.found = tuple(d for d in self.session.found if d is not row.direction)
+            self.show_state()
+            return
+        if not row.is_own or row.path is None:
+            self.notify(tr("{name} ships with tuiface; your own can be deleted.", name=row.name), timeout=3)
+            return
+
+        def answered(yes: bool | None) -> None:  # noqa: FBT001 - Textual's signature
+            if yes:
+                self._remove(row)
+
+        if row.answers is not None:
+            lines = [home_relative(row.path), "", tr("The answers are lost with it.")]
+        else:
+            lines = [home_relative(row.path), "", tr("Faces made with it cannot be rendered again without it.")]
+        title = tr("Delete {name}?", name=row.name)
+        self.app.push_screen(Question(title, lines, tr("y deletes, n keeps"), yes=(tr("y"),)), answered)
+
+    def _remove(self, row: ConceptRow) -> None:
+        path = row.path
+        assert path is not None
+
+        def remove() -> Path:
+            with explained(path):
+                path.unlink()
+            return path
+
+        if self._told(remove, tr("Deleted")):
+            self.kept_answers = [kept for kept in self.kept_answers if kept[0].path != path]
+            self.show_state()
+
+    def _told(self, change: Callable[[], Path], title: str) -> bool:
+        """Make a change to a file and name it, or say why not; whether it was made."""
+        try:
+            path = change()
+        except TuifaceError as error:
+            self.notify(str(error), severity="error", timeout=8, markup=False)
+            return False
+        self.notify(home_relative(path), title=title, markup=False)
+        return True
+
+
+def parse_ends(text: str) -> tuple[str, str]:
+    """`colder / warmer` as both ends; two empty words for an empty text. Raises UsageError."""
+    low, slash, high = (part.strip() for part in text.partition("/"))
+    if text.strip() and not (slash and low and high):
+        raise UsageError(f"ends {quoted(text)}; accepted: LOW / HIGH, or nothing")
+    return low, high
+
+
+def parse_scale(text: str) -> Scale:
+    """`y` or `7`. Raises UsageError."""
+    scales: dict[str, Scale] = {"y": "yes-no", "7": "1-7"}
+    if text.strip() not in scales:
+        raise UsageError(f"answers {quoted(text)}; accepted: y, or 7")
+    return scales[text.strip()]
+
+
+def import_words(text: str) -> list[str]:
+    """A name, and the flags of `tuiface directions import` after it. Raises UsageError."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"{quoted(text)}: {error}") from None
+    refuse_name(words[0] if words else "")
+    return words
+
+
+def home_expanded(text: str) -> str:
+    """A path as a command takes it, from any folder."""
+    return str(Path(text).expanduser().absolute())

@@ -1,0 +1,199 @@
+"""A line at the bottom of the screen that takes a text: a seed number, a search, tags, a path.
+
+A line that takes the path of a file, and offers what the folder holds while it is typed.
+
+A line that takes the rows of W+ that an edit moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import ModalScreen
+from textual.suggester import Suggester
+from textual.widgets import Input, Label
+
+from tuiface.core.errors import UsageError
+from tuiface.core.i18n import tr
+from tuiface.core.limits import MAX_SEED
+
+_MAX_DIGITS = 24
+"""More than any seed has, so that a pasted number is refused by its value and not cut."""
+
+
+class LinePrompt(ModalScreen[str | None]):
+    """Answers the text that was typed, or None. Subclasses say what is accepted."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]
+    RESTRICT: ClassVar[str | None] = None
+    MAX_LENGTH: ClassVar[int | None] = None
+
+    def __init__(self, label: str, hint: str, *, value: str = "", live: Callable[[str], None] | None = None) -> None:
+        """`live` is told each change, so that a search shows at once what it finds."""
+        super().__init__()
+        self._label, self._hint, self._value, self._live = label, hint, value, live
+
+    def compose(self) -> ComposeResult:
+        """One row, over the command line of the screen below."""
+        with Horizontal(id="seed-prompt"):
+            yield Label(self._label, markup=False)
+            yield Input(
+                self._value,
+                restrict=self.RESTRICT,
+                max_length=self.MAX_LENGTH or 0,
+                compact=True,
+                select_on_focus=False,
+            )
+            yield Label(self._hint, id="seed-hint", markup=False)
+
+    def problem(self, text: str) -> str:
+        """Why `text` is not accepted; empty if it is."""
+        return ""
+
+    def refusal(self, text: str) -> str:
+        """Why `text` cannot be answered, asked when Enter is pressed; empty if it can."""
+        return self.problem(text)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say at once when the text has become too much."""
+        self._show_problem(self.problem(event.value) if event.value else "")
+        if self._live is not None:
+            self._live(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Answer a text that is accepted; stay open for any other."""
+        problem = self.refusal(event.value)
+        if problem:
+            self._show_problem(problem)
+        else:
+            self.dismiss(event.value)
+
+    def action_close(self) -> None:
+        """Answer nothing."""
+        self.dismiss(None)
+
+    def _show_problem(self, problem: str) -> None:
+        hint = self.query_one("#seed-hint", Label)
+        hint.update(problem or self._hint)
+        hint.set_class(bool(problem), "-problem")
+
+
+class CheckedPrompt(LinePrompt):
+    """Answers a text that a function accepts: one that raises UsageError, in one line, for any other."""
+
+    def __init__(self, label: str, hint: str, check: Callable[[str], object], *, value: str = "") -> None:
+        super().__init__(label, hint, value=value)
+        self._check = check
+
+    def refusal(self, text: str) -> str:
+        """What the function says."""
+        try:
+            self._check(text)
+        except UsageError as error:
+            return str(error)
+        return ""
+
+
+class SeedPrompt(LinePrompt):
+    """Answers the digits of a seed."""
+
+    RESTRICT = r"[0-9]*"
+    MAX_LENGTH = _MAX_DIGITS
+
+    def __init__(self, label: str = "") -> None:
+        super().__init__(label or tr("Seed"), tr("Enter goes there, Esc closes"))
+
+    def problem(self, text: str) -> str:
+        """Why `text` is no seed."""
+        return seed_problem(text)
+
+
+def seed_problem(text: str) -> str:
+    """Why `text` is no seed; empty if it is one."""
+    if not text:
+        return tr("type a number from 0 to {last}", last=MAX_SEED)
+    return "" if int(text) <= MAX_SEED else tr("too large; accepted: 0 to {last}", last=MAX_SEED)
+
+
+class PathPrompt(LinePrompt):
+    """Answers the path of a file that exists, with one of the suffixes that are accepted."""
+
+    def __init__(self, label: str, hint: str, suffixes: Sequence[str]) -> None:
+        super().__init__(label, hint)
+        self._suffixes = tuple(suffixes)
+
+    def on_mount(self) -> None:
+        """Offer names."""
+        self.query_one(Input).suggester = PathSuggester(self._suffixes)
+
+    def problem(self, text: str) -> str:
+        """Why there is nothing to read; empty while it may still become a path."""
+        path = Path(text).expanduser()
+        if path.is_dir() or not text:
+            return ""
+        if path.suffix.lower() not in self._suffixes:
+            return tr("accepted: {suffixes}", suffixes=" ".join(self._suffixes))
+        return "" if path.is_file() else tr("no such file")
+
+    def refusal(self, text: str) -> str:
+        """A folder is no answer either."""
+        return "" if Path(text).expanduser().is_file() else self.problem(text) or tr("type the path of a file")
+
+
+class PathSuggester(Suggester):
+    """Completes to the first folder or accepted file that begins with what was typed."""
+
+    def __init__(self, suffixes: Sequence[str]) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._suffixes = tuple(suffixes)
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The whole text with the completion; None where nothing begins so."""
+        return complete_path(value, self._suffixes)
+
+
+def complete_path(text: str, suffixes: Sequence[str]) -> str | None:
+    """`text` completed to the first name in its folder, by the alphabet; folders end in a slash."""
+    before, slash, start = text.rpartition("/")
+    folder = Path(before + slash).expanduser() if slash else Path()
+    try:
+        names = sorted(
+            path.name + ("/" if path.is_dir() else "")
+            for path in folder.iterdir()
+            if path.name.startswith(start) and (start or not path.name.startswith("."))
+            if path.is_dir() or path.suffix.lower() in suffixes
+        )
+    except OSError:
+        return None
+    return before + slash + names[0] if names and text else None
+
+
+class RowsPrompt(LinePrompt):
+    """Answers `A-B` that fits the network, or an empty text for the direction's own rows."""
+
+    RESTRICT = r"[0-9-]*"
+    MAX_LENGTH = 9
+
+    def __init__(self, num_ws: int, value: str) -> None:
+        super().__init__(tr("Rows"), tr("such as 0-{stop}; empty for its own", stop=min(6, num_ws)), value=value)
+        self._num_ws = num_ws
+
+    def problem(self, text: str) -> str:
+        """Why `text` names no rows of this network; empty if it does."""
+        if not text or parse_rows(text, self._num_ws) is not None:
+            return ""
+        return tr("accepted: A-B with A below B, at most {stop}", stop=self._num_ws)
+
+
+def parse_rows(text: str, num_ws: int) -> tuple[int, int] | None:
+    """`4-8` as (4, 8), half-open; None for what a network of `num_ws` rows has not."""
+    match = re.fullmatch(r"(\d+)-(\d+)", text)
+    if match is None:
+        return None
+    start, stop = int(match[1]), int(match[2])
+    return (start, stop) if start < stop <= num_ws else None

@@ -1,0 +1,76 @@
+"""What the interface says of an edited picture: the engine's measures in words, short enough for a narrow panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiface.core.i18n import tr
+
+if TYPE_CHECKING:
+    from tuiface.screens.session import Session
+
+FAR_SIGMA = 3.0
+"""Farther than this beyond the average draw, hardly one in a thousand lies (docs/directions.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number with its name; a sentence where the name is empty."""
+
+    label: str
+    value: str
+    is_notice: bool = False
+
+
+def measures_of(session: Session) -> tuple[Measure, ...]:
+    """Of the current face; that they are under way while they are; none for a face without edits."""
+    if session.studio is None or not session.studio.current.recipe.edits:
+        return _comparison(session)
+    frame, recipe = session.frame, session.studio.current.recipe
+    if session.error is not None:
+        return ()
+    if frame is None or frame.recipe != recipe or session.is_hurried or session.is_behind:
+        words = tr("the locks are worked out, then measured") if recipe.locks else tr("measured when the keys rest")
+        return (*_comparison(session), Measure("", words))
+    return (*_comparison(session), *_frame(frame.measures), *_outside(frame.measures), *_distance(frame.measures))
+
+
+def _frame(found: dict[str, float]) -> tuple[Measure, ...]:
+    """How the face frame changed: the laboratory's measure, and the outline's mean shift."""
+    if "frame_variation_percent" not in found:
+        return ()
+    return (
+        Measure(tr("frame variation"), f"{found['frame_variation_percent']:.2f} %"),
+        Measure(tr("contour shift"), f"{found['contour_shift_px']:.1f} px"),
+    )
+
+
+def _outside(found: dict[str, float]) -> tuple[Measure, ...]:
+    """Change in what is locked, in levels of 255: as it was predicted before the edit, and as it is."""
+    if "predicted_outside_change" not in found:
+        return ()
+    mean, most = found.get("outside_change_mean", 0.0), found.get("outside_change_max", 0.0)
+    measured = tr("{mean} levels, at most {most}", mean=f"{mean:.1f}", most=f"{most:.0f}")
+    return (
+        Measure(tr("locks, expected"), tr("{mean} levels", mean=f"{found['predicted_outside_change']:.1f}")),
+        Measure(tr("locks, measured"), measured),
+    )
+
+
+def _distance(found: dict[str, float]) -> tuple[Measure, ...]:
+    """How far beyond the average draw the edited face lies."""
+    if "population_sigma" not in found:
+        return ()
+    sigma = found["population_sigma"]
+    return (Measure(tr("from population"), f"{sigma:+.1f} sigma", is_notice=sigma > FAR_SIGMA),)
+
+
+def _comparison(session: Session) -> tuple[Measure, ...]:
+    words = {"flicker": tr("flicker"), "side": tr("side by side"), "map": tr("map")}
+    if session.comparison not in words:
+        return ()
+    text = tr(
+        "{mode}, {percent} % changed", mode=words[session.comparison], percent=f"{session.difference_percent:.1f}"
+    )
+    return (Measure(tr("compared"), text, is_notice=True),)

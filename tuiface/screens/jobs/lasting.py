@@ -1,0 +1,147 @@
+"""Long work in a resident engine, as the session lists it: found again, watched, and ended on request.
+
+Methods are called on the app's thread and return at once; what becomes of the work comes as JobChanged through `post`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tuiface.core.errors import TuifaceError
+from tuiface.core.i18n import tr
+from tuiface.screens.messages import JobChanged, WorkFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.message import Message
+
+    from tuiface.core.settings import Settings
+    from tuiface.engine_api.protocol import JobProgress
+    from tuiface.faces.studio import Face
+    from tuiface.service.job_client import JobWatch, SharedJobs
+
+KEPT_S = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class LastingWork:
+    """The same work as a command, which a process of its own can do."""
+
+    arguments: Callable[[], Sequence[str]]
+    """The command without `tuiface`, with absolute paths; called in a thread, where it may write files."""
+    result: str
+    """Where the result will lie, for people."""
+
+
+def engine_words(settings: Settings) -> list[str]:
+    """Flags with which a command renders in the very engine that the interface uses."""
+    words = ["--engine", "resident" if settings.engine in ("auto", "private") else settings.engine]
+    return words if settings.model is None else [*words, "--model", str(settings.model.absolute())]
+
+
+def keep_faces(faces: Sequence[Face], state: Path) -> list[str]:
+    """Files that name `faces` for a command: the picture of a saved one, a KeptFace in `state` for any other.
+
+    Raises OutputError. What was kept for work of a week ago and before is removed.
+    """
+    from tuiface.core.files import make_folder, write_file
+    from tuiface.faces.provenance import KeptFace
+
+    folder = state / "kept-faces"
+    make_folder(folder)
+    for path in folder.glob("*.json"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - KEPT_S:
+                path.unlink()
+    names = []
+    for face in faces:
+        picture = face.studio.settings.library.absolute() / f"{face.file_stem()}.png"
+        path = folder.absolute() / f"{face.recipe.digest}.json"
+        if not (face.saved and picture.exists()):
+            kept = KeptFace(recipe=face.recipe, parents=(face.recipe.digest,) if face.saved else face.parents)
+            write_file(path, kept.model_dump_json().encode(), force=True)
+            picture = path
+        names.append(str(picture))
+    return names
+
+
+class LastingJobs:
+    """The jobs of one resident engine at a time, numbered among those of the session."""
+
+    def __init__(self, post: Callable[[Message], object], numbers: Iterator[int]) -> None:
+        self._post = post
+        self._numbers = numbers
+        self._changing = threading.Lock()
+        self._shared: SharedJobs | None = None
+        self._watch: JobWatch | None = None
+        self._listed: dict[int, JobProgress] = {}
+        """By their numbers in the engine, with the session's."""
+        self._round = 0
+        """Counts the engines that were attached: what an earlier one still says is not heard."""
+
+    def attach(self, shared: SharedJobs | None) -> None:
+        """Watch the jobs of an engine that was just found, in place of those of the one before."""
+        with self._changing:
+            self._round += 1
+            this_round = self._round
+            left = [job for job in self._listed.values() if not job.is_over]
+            self._listed = {}
+            watch, self._watch, self._shared = self._watch, None, shared
+        if watch is not None:
+            watch.close()
+        for job in left:
+            self._post(JobChanged(replace(job, state="failed", message=tr("the engine that listed it ended"))))
+        if shared is not None:
+            self._watch = shared.watch(lambda jobs: self._take(this_round, jobs))
+
+    def begin(self, label: str, work: LastingWork, total: int) -> bool:
+        """Begin `work` where a resident engine is in use; returns whether one is."""
+        shared = self._shared
+        if shared is None:
+            return False
+        title = tr("Not begun: {label}", label=label)
+        self._in_thread(title, lambda: shared.start(label, work.arguments(), total=total, result=work.result))
+        return True
+
+    def cancel(self, number: int) -> None:
+        """Ask the work that the session lists as `number` to end."""
+        shared = self._shared
+        wanted = [at for at, job in self._listed.items() if job.id == number]
+        if shared is not None and wanted:
+            self._in_thread(tr("Not cancelled"), lambda: shared.cancel(wanted[0]))
+
+    def forget(self) -> None:
+        """Let the engine drop what is over."""
+        shared = self._shared
+        if shared is not None:
+            self._in_thread(tr("Not cleared"), shared.forget)
+
+    def _take(self, of_round: int, jobs: Sequence[JobProgress]) -> None:
+        """What the engine lists now; on the watch's thread."""
+        with self._changing:
+            if of_round != self._round:
+                return
+            changed = []
+            for job in jobs:
+                known = self._listed.get(job.id)
+                ours = replace(job, id=next(self._numbers) if known is None else known.id)
+                if ours != known:
+                    self._listed[job.id] = ours
+                    changed.append(JobChanged(ours, is_found=known is None))
+        for message in changed:
+            self._post(message)
+
+    def _in_thread(self, title: str, work: Callable[[], object]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except TuifaceError as error:
+                self._post(WorkFailed(title, error))
+
+        threading.Thread(target=guarded, name="lasting-jobs", daemon=True).start()

@@ -1,0 +1,400 @@
+"""Library: the saved faces as thumbnails, with what is known of the chosen one and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from tuiface.actions import quoted_words
+from tuiface.core.errors import TuifaceError
+from tuiface.core.i18n import tr, trn
+from tuiface.screens.face.summary import home_relative
+from tuiface.screens.grid_screen import GridScreen
+from tuiface.screens.widgets.tile_grid import Tile, TileGrid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from tuiface.faces.library import Library, LibraryFace
+    from tuiface.faces.studio import Face
+    from tuiface.screens.session import Session
+
+MAX_THUMBNAILS = 800
+
+
+class LibraryScreen(GridScreen):
+    """The folder is read in a thread, whenever the screen is shown; so are the thumbnails of a page."""
+
+    PLACE = "library"
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._faces: tuple[LibraryFace, ...] = ()
+        self._all: tuple[LibraryFace, ...] = ()
+        self._text = ""
+        self._series: str | None = None
+        self._problem = ""
+        self._is_read = False
+        self._thumbnails: dict[tuple[Path, int], np.ndarray | None] = {}
+        """By file and side; None for a picture that cannot be read."""
+        self._removed: list[tuple[Path, ...]] = []
+        """What was removed, as paths in the trash, newest last."""
+
+    def compose_body(self) -> ComposeResult:
+        """What is shown, the grid, and what is known of the chosen face."""
+        with Vertical(id="body"):
+            yield Static("", id="heading", markup=False)
+            with Horizontal():
+                yield TileGrid(self.session.wire, id="grid")
+                yield Static("", id="panel", markup=False)
+
+    def on_screen_resume(self) -> None:
+        """Faces may have come."""
+        super().on_screen_resume()
+        self.read()
+
+    # --- the folder ----------------------------------------------------------------------------------------------
+
+    def library(self) -> Library:
+        """The folder of the settings."""
+        from tuiface.faces.library import Library
+
+        return Library(self.session.settings.library, self.session.settings.cache)
+
+    def read(self, *, again: bool = False) -> None:
+        """Look into the folder, in a thread; `again` builds its index anew."""
+        text, series = self._text, self._series
+
+        def work() -> Callable[[], None]:
+            try:
+                library = self.library()
+                problems = library.reindex() if again else []
+                everything = tuple(library.faces())
+                found = tuple(reversed(library.faces(text, series=series)))
+            except (TuifaceError, OSError) as error:
+                problem = str(error)
+                return lambda: self._take((), (), problem)
+            problem = str(problems[0]) if problems else ""
+            return lambda: self._take(everything, found, problem)
+
+        self.session.link.run(tr("The library was not read"), work)
+
+    def _take(self, everything: tuple[LibraryFace, ...], found: tuple[LibraryFace, ...], problem: str) -> None:
+        self._all, self._faces, self._problem, self._is_read = everything, found, problem, True
+        self.chosen = min(self.chosen, max(len(found) - 1, 0))
+        if self.is_mounted:
+            self.fit_page()
+            self.show_state()
+
+    def _fetch_thumbnails(self, side: int) -> None:
+        """Those of the page that are missing, in a thread."""
+        wanted = [(self._faces[index].path, side) for index in self.page]
+        missing = [key for key in wanted if key not in self._thumbnails]
+        if not missing:
+            return
+        for key in missing:
+            self._thumbnails[key] = None
+
+        def work() -> Callable[[], None]:
+            found = {key: thumbnail(*key) for key in missing}
+            return lambda: self._take_thumbnails(found)
+
+        self.session.link.run(tr("The library was not read"), work)
+
+    def _take_thumbnails(self, found: dict[tuple[Path, int], np.ndarray | None]) -> None:
+        self._thumbnails.update(found)
+        while len(self._thumbnails) > MAX_THUMBNAILS:
+            self._thumbnails.pop(next(iter(self._thumbnails)))
+        self.show_state()
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    @property
+    def count(self) -> int:
+        """Faces that are shown."""
+        return max(len(self._faces), 1)
+
+    def show_body(self) -> None:
+        """The page and the panel."""
+        self.query_one("#heading", Static).update(self._heading(), layout=False)
+        if not all(self.grid.content_size):
+            return  # its size comes with the first layout, and with it this call again
+        if not self._faces:
+            self.grid.show((), 0)
+            self.query_one("#panel", Static).update("")
+            return
+        side = self.grid.tile_px
+        self._fetch_thumbnails(side)
+        tiles = [
+            Tile(self._caption(face), self._thumbnails.get((face.path, side)), str(face.path) in self.marked)
+            for face in (self._faces[index] for index in self.page if index < len(self._faces))
+        ]
+        self.grid.show(tiles, self.chosen - self.first)
+        self.query_one("#panel", Static).update(self._panel(self._faces[self.chosen]))
+
+    def _caption(self, face: LibraryFace) -> str:
+        return str(face.seed) if face.seed is not None else face.id
+
+    def _heading(self) -> Content:
+        folder = home_relative(self.session.settings.library)
+        if not self._is_read:
+            return Content(tr("reading {folder}", folder=folder))
+        if self._problem:
+            return Content.styled(self._problem, "$text-error")
+        if not self._all:
+            return Content(tr("Nothing is saved yet in {folder}: s saves a face.", folder=folder))
+        number = trn("{number} face", "{number} faces", len(self._faces))
+        parts = [Content.styled(number, "bold $foreground"), Content(folder)]
+        if self._text:
+            parts.append(Content.styled(tr("with “{text}”", text=self._text), "$text-warning"))
+        if self._series:
+            parts.append(Content.styled(tr("series {name}", name=self._series), "$text-warning"))
+        if self.marked:
+            parts.append(Content.styled(trn("{number} marked", "{number} marked", len(self.marked)), "$text-warning"))
+        return Content("   ").join(parts)
+
+    def _panel(self, face: LibraryFace) -> Content:
+        label = "$foreground 55%"
+        rows = [
+            (tr("id"), face.id),
+            (tr("seed"), tr("latent") if face.seed is None else str(face.seed)),
+            ("psi", f"{face.psi:.2f}"),
+            (tr("size"), f"{face.width} px"),
+            (tr("model"), face.model),
+            (tr("saved"), f"{face.time[:16].replace('T', ' ')}"),
+            (tr("by"), face.operator),
+            (tr("tags"), " ".join(face.tags) or "-"),
+            (tr("series"), face.series or "-"),
+        ]
+        lines = [Content.styled(face.path.stem, "bold $text-primary")]
+        lines += [Content.assemble((f"{name:<9}", label), (value, "$foreground 85%")) for name, value in rows]
+        lineage = self._lineage(face)
+        if lineage:
+            lines += [Content(""), Content.styled(tr("Lineage"), "bold $text-primary"), *lineage]
+        return Content("\n").join(lines)
+
+    def _lineage(self, face: LibraryFace) -> list[Content]:
+        """Ancestors above, then the face, then its children, as far as they lie in the library."""
+        by_id = {other.id: other for other in self._all}
+        children = [other for other in self._all if any(parent.startswith(face.id) for parent in other.parents)]
+        if not face.parents and not children:
+            return []
+        lines = _ancestors(face, by_id, depth=0, seen=set())
+        lines.append(Content.styled(f"● {_short(face)}" if self._unicode else f"* {_short(face)}", "bold $foreground"))
+        branch = "└ " if self._unicode else "\\ "
+        lines += [Content.styled(f"  {branch}{_short(child)}", "$foreground 70%") for child in children[:8]]
+        if len(children) > 8:
+            lines.append(Content.styled(tr("  and {number} more", number=len(children) - 8), "$foreground 55%"))
+        return lines
+
+    @property
+    def _unicode(self) -> bool:
+        return self.session.capabilities.unicode
+
+    def command_line(self) -> str:
+        """`tuiface library list` with what is searched for."""
+        words = ["tuiface", "library", "list", *([self._text] if self._text else [])]
+        return quoted_words([*words, *(["--series", self._series] if self._series else [])])
+
+    # --- actions -------------------------------------------------------------------------------------------------
+
+    def open_chosen(self) -> None:
+        """Large, on the first screen, to go on with it."""
+        if not self._faces:
+            return
+        path = self._faces[self.chosen].path
+        if self._do(lambda: self.session.open_file(path)):
+            self.app.call_later(self.app.run_action, "go_to('face')")
+
+    def action_library_open(self) -> None:
+        """Show the chosen face large."""
+        self.open_chosen()
+
+    def action_library_search(self) -> None:
+        """Ask for a text; what is found shows while it is typed."""
+        from tuiface.screens.dialogs.prompts import LinePrompt
+
+        before = self._text
+
+        def search(text: str | None) -> None:
+            self._text = before if text is None else text.strip()
+            self.chosen = 0
+            self.read()
+
+        hint = tr("Enter keeps it, Esc takes it back, empty shows all")
+        self.app.push_screen(LinePrompt(tr("Search"), hint, value=self._text, live=search), search)
+
+    def action_library_mark(self) -> None:
+        """Mark, and go on to the next."""
+        if self._faces:
+            self.toggle_mark(str(self._faces[self.chosen].path))
+            self.move(1)
+
+    def action_library_tags(self) -> None:
+        """Ask for tags."""
+        from tuiface.screens.dialogs.prompts import LinePrompt
+
+        faces = self._selection()
+        if not faces:
+            return
+
+        def change(text: str | None) -> None:
+            words = (text or "").replace(",", " ").split()
+            add = tuple(word for word in words if not word.startswith("-"))
+            remove = tuple(word[1:] for word in words if word.startswith("-"))
+            if words and self._do(lambda: [self.library().set_tags(face, add, remove) for face in faces]):
+                self.read()
+
+        self.app.push_screen(
+            LinePrompt(tr("Tags"), tr("tag adds, -tag removes; Enter writes them, Esc does not")), change
+        )
+
+    def action_library_series(self) -> None:
+        """The chosen face's series alone, or all."""
+        if self._series is None and self._faces:
+            self._series = self._faces[self.chosen].series
+            if self._series is None:
+                self.notify(tr("This face belongs to no series."), timeout=3)
+                return
+        else:
+            self._series = None
+        self.chosen = 0
+        self.read()
+
+    def action_library_compare(self) -> None:
+        """Two marked faces side by side."""
+        from tuiface.screens.library.comparison import ComparisonScreen
+
+        faces = [face for key in self.marked for face in self._all if str(face.path) == key]
+        if len(faces) != 2:
+            self.notify(tr("Mark two faces to compare, with space: {number} marked.", number=len(faces)), timeout=4)
+            return
+        self._do(lambda: self.app.push_screen(ComparisonScreen(self.session, [face.path for face in faces])))
+
+    def action_library_delete(self) -> None:
+        """Into the trash, after a question."""
+        from tuiface.screens.dialogs.confirm import Question
+
+        faces = self._selection()
+        if not faces:
+            return
+
+        def answered(yes: bool | None) -> None:  # noqa: FBT001 - Textual's signature
+            if yes:
+                self._remove(faces)
+
+        title = trn("Remove {number} face?", "Remove {number} faces?", len(faces))
+        names = [face.path.name for face in faces[:5]] + (["…"] if len(faces) > 5 else [])
+        lines = [*names, "", tr("They go to the library's trash; u takes them back.")]
+        self.app.push_screen(Question(title, lines, tr("y removes, n keeps"), yes=(tr("y"),)), answered)
+
+    def _remove(self, faces: list[LibraryFace]) -> None:
+        library, trashed = self.library(), []
+
+        def remove() -> None:
+            for face in faces:
+                trashed.append(library.remove(face))
+
+        self._do(remove)
+        if trashed:
+            self._removed.append(tuple(trashed))
+            self.marked.clear()
+            text = trn(
+                "{number} face is in the trash; u takes it back.",
+                "{number} faces are in the trash; u takes them back.",
+                len(trashed),
+            )
+            self.notify(text, title=tr("Removed"))
+        self.read()
+
+    def action_library_undo(self) -> None:
+        """Take back what was removed last."""
+        if not self._removed:
+            self.notify(tr("Nothing was removed in this session."), timeout=3)
+            return
+        library, trashed = self.library(), self._removed.pop()
+        if self._do(lambda: [library.restore(path) for path in trashed]):
+            self.notify(trn("{number} face is back.", "{number} faces are back.", len(trashed)), timeout=3)
+        self.read()
+
+    def action_library_mix(self) -> None:
+        """The next parent."""
+        for face in self._selection()[:2]:
+            if not self._do(partial(self._use, face.path, self.session.use_in_mix)):
+                return
+        text = tr("{number} of 2 parents; 3 shows them.", number=len(self.session.parents))
+        self.notify(text, title="Mix", timeout=3)
+
+    def action_library_morph(self) -> None:
+        """The transition's next faces."""
+        for face in self._selection():
+            if not self._do(partial(self._use, face.path, self.session.transition.append)):
+                return
+        self.marked.clear()
+        number = len(self.session.transition)
+        self.notify(tr("Faces: {number}; 4 shows the transition.", number=number), title="Morph", timeout=3)
+        self.show_state()
+
+    def action_library_reload(self) -> None:
+        """Look again."""
+        self._thumbnails.clear()
+        self.read(again=True)
+
+    def _use(self, path: Path, use: Callable[[Face], None]) -> None:
+        use(self.session.face_of(path))
+
+    def _selection(self) -> list[LibraryFace]:
+        """The marked faces, or the chosen one."""
+        marked = [face for key in self.marked for face in self._all if str(face.path) == key]
+        return marked or [self._faces[self.chosen]] * bool(self._faces)
+
+    def _do(self, work: Callable[[], object]) -> bool:
+        """Do something to files; an error is a toast. Returns whether it was done."""
+        try:
+            work()
+        except (TuifaceError, OSError) as error:
+            self.notify(str(error), severity="error", timeout=8, markup=False)
+            return False
+        return True
+
+
+def thumbnail(path: Path, side: int) -> np.ndarray | None:
+    """uint8 [s, s, 3] with s at most `side` px (or the picture's own); None for a file that cannot be read."""
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            image.draft("RGB", (side, side))
+            picture = image.convert("RGB")
+            picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+            return np.asarray(picture)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def _ancestors(face: LibraryFace, by_id: dict[str, LibraryFace], *, depth: int, seen: set[str]) -> list[Content]:
+    """The parents of a face, and theirs, indented by generation."""
+    lines: list[Content] = []
+    for digest in face.parents:
+        if digest in seen or depth > 6:
+            continue
+        seen.add(digest)
+        parent = by_id.get(digest[:10])
+        if parent is not None:
+            lines += _ancestors(parent, by_id, depth=depth + 1, seen=seen)
+        text = _short(parent) if parent is not None else tr("{id} (not here)", id=digest[:10])
+        lines.append(Content.styled(f"{'  ' * depth}↑ {text}", "$foreground 70%"))
+    return lines
+
+
+def _short(face: LibraryFace) -> str:
+    return f"{face.id} {tr('seed')} {face.seed}" if face.seed is not None else face.id

@@ -1,0 +1,233 @@
+"""The engine in another process, as an Engine: what the interface holds.
+
+Cheap to import: the screen paints before any HTTP library is needed, and torch is never loaded on this side.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from tuiface.core.errors import EngineError, TuifaceError
+from tuiface.core.settings import Settings
+from tuiface.engine_api import codec
+from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob
+from tuiface.service import discovery
+from tuiface.service.discovery import ANSWER_TIMEOUT_S, AttachedEngine
+from tuiface.service.job_client import SharedJobs
+from tuiface.service.preview_stream import PreviewStream
+from tuiface.service.private_process import COMMAND, EngineProcess
+from tuiface.service.unix_http import OK, UNREACHABLE, request
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tuiface.directions.direction import Direction
+    from tuiface.engine_api.requests import FaceOrder, FoundFace, Order
+    from tuiface.faces.recipe import Recipe
+
+__all__ = ["PreviewStream", "ResidentEngine"]
+
+START_TIMEOUT_S = 60.0
+Residency = Literal["never", "preferred", "required"]
+"""Whether a resident engine that runs already is taken: with `preferred`, a private one where none fits."""
+
+
+class ResidentEngine:
+    """An engine in another process: a resident one that is left running, or a private one.
+
+    A private one is started by this object and gone with it, whatever ends this process. All methods may be called from
+    any thread. `close` ends a `start` that is still waiting.
+    """
+
+    def __init__(self, settings: Settings, *, resident: Residency = "never", command: Sequence[str] = COMMAND) -> None:
+        """Nothing runs before `start`; `command` is what a private child's own arguments are appended to."""
+        self._settings = settings
+        self._resident: Residency = resident
+        self.remark = ""
+        """One line on why a resident engine that runs is not the one in use."""
+        self._command = tuple(command)
+        self._changing = threading.Lock()
+        """Held while the fields below change, never while waiting for the child."""
+        self._process: EngineProcess | AttachedEngine | None = None
+        self._info: EngineInfo | None = None
+        self._streams: list[PreviewStream] = []
+        self._closed = False
+
+    @classmethod
+    def start_private(
+        cls, settings: Settings, *, timeout_s: float = START_TIMEOUT_S, command: Sequence[str] = COMMAND
+    ) -> Self:
+        """A new engine process that answers.
+
+        Raises the error that opening the network ended with (ModelError, ...), or EngineError where the process died
+        or did not answer within `timeout_s`.
+        """
+        engine = cls(settings, command=command)
+        engine.start(timeout_s=timeout_s)
+        return engine
+
+    def start(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Start the process, or find a resident one, and wait until it answers.
+
+        Raises as `start_private` does, with nothing left behind, or EngineError where a resident one is required.
+        """
+        found = self._find()
+        with self._changing:
+            if self._closed:
+                raise _closed()
+            assert self._process is None, "started already; restart replaces a process"
+            self._process = process = found or EngineProcess(self._settings, self._command)
+        try:
+            process.wait_ready(timeout_s)
+            self._info = codec.decode_info(self._request(process, "GET", codec.INFO_PATH, timeout_s=ANSWER_TIMEOUT_S))
+        except BaseException as error:
+            process.stop()
+            with self._changing:
+                if self._process is process:
+                    self._process = None
+                if self._closed and isinstance(error, TuifaceError):
+                    raise _closed() from None
+            raise
+
+    def restart(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Replace the process by a new one with the same settings; its streams are closed and must be opened again."""
+        self._stop()
+        self.start(timeout_s=timeout_s)
+
+    def close(self) -> None:
+        """End the process and remove what it left; returns when it is gone. Calling it again changes nothing."""
+        with self._changing:
+            self._closed = True
+        self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def shared_jobs(self) -> SharedJobs | None:
+        """Long work in a resident engine; None for a private one, where work ends with this process."""
+        process = self._process
+        return SharedJobs(process.socket, self._settings.state) if isinstance(process, AttachedEngine) else None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        process = self._process
+        return process is not None and process.is_running
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of a private engine; None where there is none."""
+        process = self._process
+        return None if process is None else process.pid
+
+    def info(self) -> EngineInfo:
+        """What the engine answered when it started: costs nothing, and holds for as long as the process does."""
+        info = self._info
+        if info is None:
+            raise self._not_running()
+        return info
+
+    def render(self, job: RenderJob) -> Frame:
+        """Render `job` behind the saves that came before, however long that takes; never dropped.
+
+        Raises the engine's own error, or EngineError where the process died.
+        """
+        body = codec.encode(codec.JobMessage(job=job))
+        return codec.decode_frame(self._request(self._running(), "POST", codec.RENDER_PATH, body))
+
+    def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
+        """float [N, z_dim] -> w, float32 [N, w_dim]; raises as `render` does."""
+        body = codec.encode(codec.MapMessage(z=codec.ArrayMessage.of(z), label=label))
+        return codec.decode_array(self._request(self._running(), "POST", codec.MAP_PATH, body))
+
+    def ws(self, recipe: Recipe) -> np.ndarray:
+        """float32 [num_ws, w_dim] of a recipe; raises as `render` does."""
+        body = codec.encode(codec.WsMessage(recipe=recipe))
+        return codec.decode_array(self._request(self._running(), "POST", codec.WS_PATH, body))
+
+    def features(self, seeds: Sequence[int]) -> np.ndarray:
+        """float32 [N, F] of faces by number; raises as `render` does."""
+        body = codec.encode(codec.FeaturesMessage(seeds=tuple(seeds)))
+        return codec.decode_array(self._request(self._running(), "POST", codec.FEATURES_PATH, body))
+
+    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+        """Directions that were learned or found, however long that takes; raises as `render` does."""
+        body = codec.encode(codec.OrderMessage(order=order))
+        return codec.decode_directions(self._request(self._running(), "POST", codec.DIRECTIONS_PATH, body))
+
+    def find_face(self, order: FaceOrder) -> FoundFace:
+        """A face that is found by its gradient; raises as `render` does."""
+        body = codec.encode(codec.FaceOrderMessage(order=order))
+        return codec.decode_found_face(self._request(self._running(), "POST", codec.FACES_PATH, body))
+
+    def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> PreviewStream:
+        """Open a stream of previews; the callbacks run on its thread and should only post messages."""
+        process = self._running()
+        stream = PreviewStream(process.socket, on_frame, on_error, lambda: self._ended(process))
+        with self._changing:
+            self._streams = [*(s for s in self._streams if s.is_open), stream]
+        return stream
+
+    def _find(self) -> AttachedEngine | None:
+        self.remark = ""
+        if self._resident == "never":
+            return None
+        if self._resident == "required":
+            return discovery.needed(self._settings)
+        try:
+            return discovery.find(self._settings)
+        except TuifaceError as error:
+            self.remark = str(error)
+            return None
+
+    def _stop(self) -> None:
+        with self._changing:
+            process, self._process = self._process, None
+            streams, self._streams = self._streams, []
+        for stream in streams:
+            stream.close()
+        if process is not None:
+            process.stop()
+
+    def _running(self) -> EngineProcess | AttachedEngine:
+        process = self._process
+        if process is None:
+            raise self._not_running()
+        return process
+
+    def _not_running(self) -> EngineError:
+        return _closed() if self._closed else EngineError("the engine is not running", "start it first")
+
+    def _ended(self, process: EngineProcess | AttachedEngine) -> EngineError:
+        """Why `process` does not answer any more."""
+        return process.stopped_error() if self._process is process else _closed()
+
+    def _request(
+        self,
+        process: EngineProcess | AttachedEngine,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        timeout_s: float | None = None,
+    ) -> bytes:
+        try:
+            status, answer = request(process.socket, method, path, body, timeout_s=timeout_s)
+        except UNREACHABLE:
+            raise self._ended(process) from None
+        if status != OK:
+            raise codec.decode_error(answer)
+        return answer
+
+
+def _closed() -> EngineError:
+    return EngineError("the engine is closed")

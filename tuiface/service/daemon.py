@@ -1,0 +1,164 @@
+"""The log of an engine that runs for weeks: it never grows beyond a few megabytes.
+
+A resident engine from the command line's side: started detached from its login, asked how it is, stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import logging.handlers
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from io import FileIO
+from pathlib import Path
+
+from tuiface.core.errors import EngineError
+from tuiface.core.files import explained, make_folder
+from tuiface.core.settings import Settings
+from tuiface.engine_api import codec
+from tuiface.service import messages, runtime_folder
+from tuiface.service.messages import Status, StopAnswer
+from tuiface.service.private_process import COMMAND, KILL_S, MAX_SOCKET_PATH_BYTES, private_file, read_report
+from tuiface.service.runtime_folder import SOCKET_NAME, EngineTakenError
+from tuiface.service.unix_http import OK, UNREACHABLE, answers, request
+
+MAX_LOG_BYTES = 1024 * 1024
+NUM_OLDER = 2
+
+
+class LimitedLog(logging.handlers.RotatingFileHandler):
+    """Also takes what the process prints, as libraries and the interpreter's last words do."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, maxBytes=MAX_LOG_BYTES, backupCount=NUM_OLDER, encoding="utf-8")
+        self._take_output()
+
+    def doRollover(self) -> None:  # noqa: N802 - logging's name
+        """Begin a new file; output goes there too."""
+        super().doRollover()
+        self._take_output()
+
+    def _take_output(self) -> None:
+        assert self.stream is not None  # it is opened at once, and again by a rollover
+        for descriptor in (1, 2):
+            os.dup2(self.stream.fileno(), descriptor)
+
+
+LOG_NAME = "resident.log"
+START_TIMEOUT_S = 300.0
+"""A large checkpoint that is converted first takes a minute or two."""
+ANSWER_TIMEOUT_S = 10.0
+POLL_S = 0.05
+
+
+def start(
+    settings: Settings, *, idle_minutes: float, group: str | None = None, command: Sequence[str] = COMMAND
+) -> Status:
+    """Start this user's resident engine and return when it answers; it outlives this process and its login.
+
+    `group` may use it too. Raises EngineTakenError where one runs, UsageError for an unknown group, OutputError for the
+    folders, and what opening the network raises.
+    """
+    gid = None if group is None else runtime_folder.group_id(group)
+    socket = settings.runtime / SOCKET_NAME
+    if len(os.fsencode(socket)) > MAX_SOCKET_PATH_BYTES:
+        raise EngineError(f"'{socket}' is longer than a socket's path may be", "set `runtime` to a shorter one")
+    try:
+        with runtime_folder.claimed(settings.runtime, gid) as lock:
+            options = ["--socket", str(socket), "--idle-s", str(idle_minutes * 60)]
+            options += [] if group is None else ["--group", group]
+            _spawn(settings, [*command, *options], lock)
+    except EngineTakenError as taken:
+        raise _taken(settings, taken) from None
+    found = status(settings)
+    if found is None:
+        raise EngineError("the engine stopped right after its start", f"its log is {settings.state / LOG_NAME}")
+    return found
+
+
+def status(settings: Settings) -> Status | None:
+    """How the engine that the settings speak of is; None where none runs. Raises EngineError for one of another make.
+
+    Raises as `runtime.find_socket` does for a folder that is not to be trusted.
+    """
+    socket = runtime_folder.find_socket(*runtime_folder.host_of(settings))
+    if socket is None or not answers(socket):
+        return None
+    try:
+        messages.decode_offer(_ask(socket, "GET", messages.OFFER_PATH))
+        return messages.answered(Status, _ask(socket, "GET", messages.STATUS_PATH), "status")
+    except EngineError:
+        if answers(socket):
+            raise
+        return None  # it ended meanwhile
+
+
+def stop(settings: Settings, *, force: bool) -> StopAnswer | None:
+    """End the engine after the saves that wait; returns when it is gone, or what keeps it. None where none runs.
+
+    Raises UsageError where it is another user's.
+    """
+    socket = runtime_folder.find_socket(*runtime_folder.host_of(settings))
+    if socket is None or not answers(socket):
+        return None
+    body = codec.encode(messages.StopMessage(force=force))
+    answer = messages.answered(StopAnswer, _ask(socket, "POST", messages.STOP_PATH, body), "stop")
+    while answer.stops and answers(socket):
+        time.sleep(POLL_S)
+    return answer
+
+
+def _spawn(settings: Settings, command: Sequence[str], lock: int) -> None:
+    """Start the process and wait until it listens; raises what it reports, with the process ended."""
+    log = settings.state / LOG_NAME
+    make_folder(settings.state)
+    ready, child_ready = os.pipe()
+    try:
+        with explained(log), open(log, "ab", opener=private_file) as output:
+            child = subprocess.Popen(
+                [*command, "--log", str(log), "--ready", str(child_ready)],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                pass_fds=(child_ready, lock),
+                start_new_session=True,  # the end of the login and Ctrl+C reach this process alone
+            )
+    except BaseException:
+        os.close(ready)
+        raise
+    finally:
+        os.close(child_ready)
+    try:
+        assert child.stdin is not None
+        with contextlib.suppress(BrokenPipeError), child.stdin as pipe:
+            pipe.write(settings.model_dump_json().encode())
+        if not read_report(FileIO(ready), START_TIMEOUT_S, log):
+            raise EngineError("the engine stopped while starting", f"its log is {log}")
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(KILL_S)
+        raise
+
+
+def _taken(settings: Settings, taken: EngineTakenError) -> EngineTakenError:
+    """The same with what is known of the engine that runs."""
+    with contextlib.suppress(EngineError):
+        found = status(settings)
+        if found is not None:
+            text = f"an engine of yours runs already: {found.model} on {found.device}, process {found.pid}"
+            return EngineTakenError(text, "tuiface engine stop ends it")
+    return taken
+
+
+def _ask(socket: Path, method: str, path: str, body: bytes = b"") -> bytes:
+    try:
+        code, answer = request(socket, method, path, body, timeout_s=ANSWER_TIMEOUT_S)
+    except UNREACHABLE as error:
+        raise EngineError(f"the resident engine does not answer ({error})", "kill its process") from None
+    if code != OK:
+        raise codec.decode_error(answer)
+    return answer

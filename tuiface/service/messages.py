@@ -1,0 +1,184 @@
+"""What a resident engine and its clients say besides pictures: whether they fit, how it is, and long work.
+
+All of it is strict JSON, like the rest of the wire. Only `Offer` is read leniently, since it must tell of an engine of
+another version.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tuiface import __version__
+from tuiface.core.assets import embedded_model_path
+from tuiface.core.errors import EngineError, InputFileError
+from tuiface.core.settings import Settings
+from tuiface.core.values import MAX_JSON_BYTES, Model, Value, parse_json
+from tuiface.engine_api.protocol import JobProgress
+
+PROTOCOL = 2
+"""Grows with every change that an engine or a client of before would misunderstand."""
+
+OFFER_PATH = "/offer"
+STATUS_PATH = "/status"
+STOP_PATH = "/stop"
+JOB_PATH = "/job"
+JOBS_PATH = "/jobs"
+CANCEL_PATH = "/jobs/cancel"
+FORGET_PATH = "/jobs/forget"
+
+Text = Annotated[str, Field(max_length=2000)]
+Count = Annotated[int, Field(ge=0, le=2**31)]
+
+
+class Offer(Value):
+    """The answer to `GET /offer`: what must be equal on both sides before a client renders here."""
+
+    protocol: int = PROTOCOL
+    version: str = __version__
+    model: str
+    """Absolute path of the checkpoint."""
+    size: int
+    mtime_ns: int
+    """Of the checkpoint when it was opened: one that was replaced since is another model."""
+    directions: str
+    """The folder of the user's own directions."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Offer:
+        """What an engine of `settings` offers, and a client of `settings` wants. Raises EngineError without a file."""
+        path = Path(settings.model or embedded_model_path()).resolve()
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise EngineError(f"cannot read {path}: {error.strerror}") from None
+        directions = str(settings.directions.absolute())
+        return cls(model=str(path), size=status.st_size, mtime_ns=status.st_mtime_ns, directions=directions)
+
+    def misfit(self, wanted: Offer, *, same_user: bool) -> str:
+        """Why a client that wants `wanted` cannot use this; empty where it can."""
+        if (self.model, self.size, self.mtime_ns) != (wanted.model, wanted.size, wanted.mtime_ns):
+            changed = " as it was before the file changed" if self.model == wanted.model else ""
+            return f"it holds {Path(self.model).name}{changed}, wanted is {Path(wanted.model).name}"
+        if same_user and self.directions != wanted.directions:
+            return f"it reads directions from {self.directions}, wanted is {wanted.directions}"
+        return ""
+
+
+def decode_offer(text: bytes) -> Offer:
+    """The engine's answer to /offer; raises EngineError for another version, or for no engine of tuiface at all."""
+    try:
+        values = json.loads(text[:MAX_JSON_BYTES])
+        protocol, version = values["protocol"], values["version"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise EngineError("what answers there is no engine of tuiface") from None
+    if (protocol, version) != (PROTOCOL, __version__):
+        raise EngineError(
+            f"it is of tuiface {version} (protocol {protocol}), this is {__version__} (protocol {PROTOCOL})",
+            "tuiface engine stop, then start",
+        )
+    return answered(Offer, text, "offer")
+
+
+class ClientLine(Value):
+    """One user's interfaces that are connected now."""
+
+    user: str
+    interfaces: int
+
+
+class JobLine(Value):
+    """Long work and whose it is."""
+
+    user: str
+    job: JobProgress
+
+
+class Status(Value):
+    """The answer to `GET /status`."""
+
+    pid: int
+    user: str
+    version: str
+    model: str
+    path: str
+    device: str
+    device_name: str
+    resolution: int
+    uptime_s: float
+    idle_minutes: float
+    """Without clients and work it ends after these; 0: never."""
+    group: str | None
+    """Unix group that may use it too."""
+    memory_mb: float
+    """Of the process."""
+    device_memory_mb: float | None
+    """On the GPU; null without one."""
+    clients: tuple[ClientLine, ...]
+    jobs: tuple[JobLine, ...]
+    """The asker's own, and everybody's for the user who started the engine; the newest last."""
+
+
+class StopMessage(Value):
+    """The body of `POST /stop`."""
+
+    force: bool = False
+    """Cancel long work that runs."""
+
+
+class StopAnswer(Value):
+    """Whether the engine ends once the saves that wait are done, and the work that keeps it otherwise."""
+
+    stops: bool
+    jobs: tuple[JobLine, ...] = ()
+
+
+class JobOpening(Value):
+    """The first message on `WS /job`, from the process that does long work."""
+
+    label: Text
+    total: Count = 0
+
+
+class JobTicket(Value):
+    """The engine's answer: the number of the job."""
+
+    id: int
+
+
+class JobReport(Value):
+    """Each message after it; the last one has a state that is over."""
+
+    state: Literal["running", "done", "failed", "cancelled"] = "running"
+    done: Count = 0
+    total: Count = 0
+    message: Text = ""
+
+
+class JobCancel(Value):
+    """What the engine sends on `WS /job` when its user wants it to end."""
+
+    cancel: Literal[True] = True
+
+
+class JobNumber(Value):
+    """The body of `POST /jobs/cancel`."""
+
+    id: int
+
+
+class JobList(Value):
+    """Each message on `WS /jobs`: all jobs of the client's user, oldest first."""
+
+    jobs: tuple[JobProgress, ...]
+
+
+def answered(model: type[Model], text: str | bytes, where: str) -> Model:
+    """What the engine sent; its mistakes are the engine's, not those of a user's file."""
+    try:
+        return parse_json(model, text, where)
+    except InputFileError as error:
+        raise EngineError(f"the engine's answer is not understood: {error.message}", error.hint) from None

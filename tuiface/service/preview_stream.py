@@ -1,0 +1,182 @@
+"""A stream of previews: submit as often as you like, the newest job is rendered next.
+
+One thread with an event loop of its own holds the WebSocket, so that the end of the engine is noticed while nothing is
+asked of it. One job is under way at a time; those submitted meanwhile replace each other. Frames of jobs that were
+replaced while being rendered are still shown: with a key held down they are the progress. A locked face at rest takes
+long: a newer job does not wait for its answer, and the engine may give it up without one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from tuiface.core.errors import EngineError, TuifaceError
+from tuiface.engine_api import codec
+from tuiface.engine_api.protocol import Frame, RenderJob
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from websockets.asyncio.client import ClientConnection
+
+JOIN_S = 5.0
+"""How long `close` waits for a callback that is running."""
+
+
+class PreviewStream:
+    """Opened by ResidentEngine.stream. Callbacks run on the stream's thread, one at a time.
+
+    `on_frame` gets frames in the order of their sequence. `on_error` gets what the engine raised for a job, after which
+    the stream goes on, or once the EngineError that says how the engine ended, after which the stream is over.
+    """
+
+    def __init__(
+        self,
+        socket: Path,
+        on_frame: Callable[[Frame], None],
+        on_error: Callable[[TuifaceError], None],
+        describe_end: Callable[[], EngineError],
+    ) -> None:
+        self._socket = socket
+        self._on_frame = on_frame
+        self._on_error = on_error
+        self._describe_end = describe_end
+        self._changing = threading.Lock()
+        self._waiting: RenderJob | None = None
+        self._newest = 0
+        """Highest sequence that was submitted."""
+        self._closed = False
+        self._under_way: RenderJob | None = None
+        """The job whose answer is awaited; of the stream's thread alone."""
+        self._wake: Callable[[], object] | None = None
+        """Lets the event loop look at the fields above; None before it runs and after it ended."""
+        self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: RenderJob) -> None:
+        """Render `job` next, in place of any that waits; one older (by sequence) than the newest is ignored.
+
+        Returns at once, from any thread. Does nothing on a stream that is over.
+        """
+        with self._changing:
+            if job.sequence >= self._newest:
+                self._newest = job.sequence
+                self._waiting = job
+                self._look()
+
+    def close(self) -> None:
+        """No callback begins after this returns, unless it is called from one. Calling it again changes nothing."""
+        with self._changing:
+            self._closed = True
+            self._look()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(JOIN_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames may still come."""
+        return self._thread.is_alive() and not self._closed
+
+    def _look(self) -> None:
+        if self._wake is not None:
+            self._wake()
+
+    def _run(self) -> None:
+        import asyncio
+
+        from websockets.exceptions import WebSocketException
+
+        try:
+            asyncio.run(self._serve())
+        except (OSError, WebSocketException):
+            if not self._closed:
+                self._on_error(self._describe_end())
+
+    async def _serve(self) -> None:
+        """Until closed; raises OSError or WebSocketException when the engine goes away."""
+        import asyncio
+
+        from websockets.asyncio.client import unix_connect
+
+        changed = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        with self._changing:
+            self._wake = lambda: loop.call_soon_threadsafe(changed.set)
+            changed.set()
+        try:
+            # No pings: a terminal stopped with Ctrl+Z must find its stream again hours later.
+            async with unix_connect(
+                str(self._socket),
+                "ws://engine" + codec.PREVIEW_PATH,
+                max_size=codec.MAX_FRAME_BYTES,
+                compression=None,
+                ping_interval=None,
+                close_timeout=1,
+            ) as connection:
+                await self._converse(connection, changed)
+        finally:
+            with self._changing:
+                self._wake = None
+
+    async def _converse(self, connection: ClientConnection, changed: asyncio.Event) -> None:
+        """Send and receive side by side: the end of the connection shows on the receiving side, busy or idle."""
+        import asyncio
+
+        sending = asyncio.create_task(self._send_jobs(connection, changed))
+        try:
+            while True:
+                answer = await connection.recv()
+                self._deliver(answer)
+                changed.set()
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    async def _send_jobs(self, connection: ClientConnection, changed: asyncio.Event) -> None:
+        while not self._closed:
+            await changed.wait()
+            changed.clear()
+            job = self._next_job()
+            if job is not None:
+                await connection.send(codec.encode(codec.JobMessage(job=job)).decode())
+        await connection.close()
+
+    def _next_job(self) -> RenderJob | None:
+        """The waiting job, which is under way from now on; None where one is that must be waited for."""
+        with self._changing:
+            if self._waiting is None or (self._under_way is not None and not _takes_long(self._under_way)):
+                return None
+            self._under_way, self._waiting = self._waiting, None
+        return self._under_way
+
+    def _deliver(self, answer: str | bytes) -> None:
+        try:
+            if isinstance(answer, str):
+                raise codec.decode_error(answer)
+            frame = codec.decode_frame(answer)
+        except TuifaceError as error:
+            self._under_way = None
+            if not self._closed:
+                self._on_error(error)
+            return
+        if self._under_way is not None and frame.sequence >= self._under_way.sequence:
+            self._under_way = None
+        if not self._closed:
+            self._on_frame(frame)
+
+
+def _takes_long(job: RenderJob) -> bool:
+    """Whether the engine looks for a lock's step, and gives it up for a newer job."""
+    return bool(job.recipe.locks) and not job.hurried

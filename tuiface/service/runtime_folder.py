@@ -1,0 +1,117 @@
+"""Where a user's resident engine is found, and why nobody else can stand in its place.
+
+    FOLDER                locked (flock) by the engine for as long as it lives; the kernel lets go however it ends, and
+                          a folder that is locked is left alone by systemd's cleaning of /tmp
+    FOLDER/engine.sock    the socket
+
+The folder does not lie in XDG_RUNTIME_DIR, which is removed when its user's last login ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from tuiface.core.errors import EngineError, OutputError, UsageError, quoted
+from tuiface.core.files import explained
+from tuiface.core.settings import Settings, runtime_folder
+
+SOCKET_NAME = "engine.sock"
+
+
+class EngineTakenError(EngineError):
+    """A resident engine of this user runs already, or is just starting."""
+
+
+def user_name(uid: int) -> str:
+    """The Unix user's name, or its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def group_id(name: str) -> int:
+    """The number of a Unix group; raises UsageError where there is none of that name."""
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise UsageError(f"group {quoted(name)}: no such Unix group here", "`id` lists yours") from None
+
+
+def host_of(settings: Settings) -> tuple[Path, int]:
+    """The folder and the user of the engine that `settings.engine` speaks of; raises UsageError for an unknown user."""
+    if settings.engine in ("auto", "private", "resident"):
+        return settings.runtime, os.getuid()
+    try:
+        uid = pwd.getpwnam(settings.engine).pw_uid
+    except KeyError:
+        raise UsageError(
+            f"engine {quoted(settings.engine)}: no such user here; accepted: auto, private, resident, or a user's name"
+        ) from None
+    return settings.runtime if uid == os.getuid() else runtime_folder(uid), uid
+
+
+def find_socket(folder: Path, uid: int) -> Path | None:
+    """The socket in `folder`, or None where there is none.
+
+    Raises EngineError for a folder in which somebody else than `uid` could have put it.
+    """
+    try:
+        status = folder.lstat()
+    except OSError:
+        return None
+    _refuse_strange(folder, status, uid)
+    socket = folder / SOCKET_NAME
+    try:
+        return socket if stat.S_ISSOCK(socket.lstat().st_mode) else None
+    except OSError:
+        return None
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, gid: int | None) -> Iterator[int]:
+    """Make `folder` (0700, or 0750 for the group `gid`) and lock it; yields the descriptor that holds the lock.
+
+    A socket that an engine left behind when it was killed is removed. The lock lasts until every copy of the
+    descriptor is closed. Raises EngineTakenError where another process holds it, OutputError or EngineError for a
+    folder that cannot be used.
+    """
+    with explained(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise OutputError(f"cannot use {quoted(folder, 120)}: {error.strerror}", "set `runtime` to another") from None
+    try:
+        _refuse_strange(folder, os.fstat(descriptor), os.getuid())
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EngineTakenError("an engine of yours is starting, or runs already") from None
+        with explained(folder):
+            if gid is not None:
+                os.fchown(descriptor, -1, gid)
+            os.fchmod(descriptor, 0o700 if gid is None else 0o750)
+            (folder / SOCKET_NAME).unlink(missing_ok=True)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_strange(folder: Path, status: os.stat_result, uid: int) -> None:
+    if not stat.S_ISDIR(status.st_mode):
+        what = "is no folder"
+    elif status.st_uid != uid:
+        what = f"belongs to {user_name(status.st_uid)}, not to {user_name(uid)}"
+    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        what = "can be written by others"
+    else:
+        return
+    raise EngineError(f"{quoted(folder, 120)} {what}: no engine is trusted there", "set `runtime` to a folder of yours")

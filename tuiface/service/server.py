@@ -1,0 +1,169 @@
+"""The engine behind HTTP and WebSocket, for clients on this machine.
+
+    GET  /health     {"status": "ok"}
+    GET  /info       InfoMessage
+    POST /render     JobMessage in, a frame out; jobs are rendered in the order of arrival, none is dropped
+    POST /map        MapMessage in, ArrayMessage out: z to w
+    POST /ws         WsMessage in, ArrayMessage out: a recipe's rows of W+
+    POST /features   FeaturesMessage in, ArrayMessage out: seeds to what is known of their faces
+    POST /directions OrderMessage in, DirectionsMessage out: directions that were learned or found
+    POST /faces      FaceOrderMessage in, FoundFaceMessage out: a face with another's frame, or two crossed
+    WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time;
+                 none for a job that was given up for a newer one
+
+Rendering happens in the one thread of RenderQueue; the event loop only moves bytes. An engine that several clients
+share answers more: sharing.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import numpy as np
+from fastapi import FastAPI, Request, Response, WebSocket
+
+from tuiface.core.errors import EngineError, InputFileError, TuifaceError
+from tuiface.engine_api import codec
+from tuiface.engine_api.protocol import Engine, RenderJob, Superseded
+from tuiface.service.render_queue import Mailbox, RenderQueue
+from tuiface.service.sharing import Sharing, add_shared_routes
+
+log = logging.getLogger(__name__)
+
+WS_POLICY_VIOLATION = 1008
+
+
+def create_app(engine: Engine, sharing: Sharing | None = None) -> FastAPI:
+    """The application that serves `engine`, which stays the caller's to close; `sharing` for several clients."""
+    queue = RenderQueue(engine)
+    info = codec.encode(codec.InfoMessage(info=engine.info()))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with queue:
+            async with contextlib.nullcontext() if sharing is None else sharing.watched():
+                yield
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.add_exception_handler(TuifaceError, _error_response)
+    app.add_exception_handler(Exception, _error_response)
+    if sharing is not None:
+        add_shared_routes(app, sharing, read_body)
+
+    @app.get(codec.HEALTH_PATH)
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get(codec.INFO_PATH)
+    async def get_info() -> Response:
+        return Response(info, media_type="application/json")
+
+    @app.post(codec.RENDER_PATH)
+    async def render(request: Request) -> Response:
+        job = codec.decode_job(await read_body(request))
+        frame = await asyncio.wrap_future(queue.save(job))
+        return Response(codec.encode_frame(frame), media_type=codec.FRAME_TYPE)
+
+    @app.post(codec.MAP_PATH)
+    async def map_z(request: Request) -> Response:
+        job = codec.decode_map(await read_body(request))
+        return _array_response(await asyncio.to_thread(engine.map, job.z.array(), job.label))
+
+    @app.post(codec.WS_PATH)
+    async def recipe_rows(request: Request) -> Response:
+        recipe = codec.decode_ws(await read_body(request))
+        return _array_response(await asyncio.to_thread(engine.ws, recipe))
+
+    @app.post(codec.FEATURES_PATH)
+    async def face_features(request: Request) -> Response:
+        seeds = codec.decode_seeds(await read_body(request))
+        return _array_response(await asyncio.to_thread(engine.features, seeds))
+
+    @app.post(codec.DIRECTIONS_PATH)
+    async def directions(request: Request) -> Response:
+        order = codec.decode_order(await read_body(request))
+        made = await asyncio.to_thread(engine.make_directions, order)
+        return Response(codec.encode_directions(made), media_type="application/json")
+
+    @app.post(codec.FACES_PATH)
+    async def faces(request: Request) -> Response:
+        order = codec.decode_face_order(await read_body(request))
+        found = await asyncio.to_thread(engine.find_face, order)
+        return Response(codec.encode_found_face(found), media_type="application/json")
+
+    @app.websocket(codec.PREVIEW_PATH)
+    async def preview(socket: WebSocket) -> None:
+        await socket.accept()
+        mailbox = Mailbox()
+        answers = asyncio.create_task(_answer_previews(socket, mailbox, queue))
+        try:
+            await _collect_jobs(socket, mailbox)
+        finally:
+            answers.cancel()
+            await asyncio.gather(answers, return_exceptions=True)
+
+    return app
+
+
+def _array_response(array: np.ndarray) -> Response:
+    return Response(codec.encode(codec.ArrayMessage.of(array)), media_type="application/json")
+
+
+async def _collect_jobs(socket: WebSocket, mailbox: Mailbox) -> None:
+    """Fill the mailbox until the client leaves, or is sent away for a message that is no job."""
+    while (message := await socket.receive())["type"] == "websocket.receive":
+        try:
+            mailbox.put(_job(message.get("text")))
+        except InputFileError as error:
+            await socket.send_text(codec.encode(codec.error_message(error)).decode())
+            await socket.close(WS_POLICY_VIOLATION)
+            return
+
+
+def _job(text: str | None) -> RenderJob:
+    if text is None:
+        raise InputFileError("render job: a binary message; accepted is JSON text")
+    return codec.decode_job(text)
+
+
+async def _answer_previews(socket: WebSocket, mailbox: Mailbox, queue: RenderQueue) -> None:
+    """Render what the mailbox holds, over and over. A client that reads slowly delays its own next frame alone."""
+    while True:
+        await mailbox.filled()
+        try:
+            frame = await asyncio.wrap_future(queue.preview(mailbox))
+            answer = codec.encode_frame(frame)
+        except Superseded:
+            continue
+        except Exception as error:
+            if not isinstance(error, TuifaceError):
+                log.exception("preview %d failed", mailbox.sequence)
+            await socket.send_text(codec.encode(codec.error_message(_explained(error), mailbox.sequence)).decode())
+        else:
+            await socket.send_bytes(answer)
+
+
+async def read_body(request: Request) -> bytes:
+    """The request's body; raises InputFileError as soon as it is longer than a job can be."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > codec.MAX_JOB_BYTES:
+            raise InputFileError(f"render job: more than {codec.MAX_JOB_BYTES} bytes, the most that is accepted")
+    return bytes(body)
+
+
+async def _error_response(_: Request, error: Exception) -> Response:
+    explained = _explained(error)
+    status = 500 if isinstance(explained, EngineError) else 400
+    return Response(codec.encode(codec.error_message(explained)), status, media_type="application/json")
+
+
+def _explained(error: Exception) -> TuifaceError:
+    """What a client is told; of a failure that nobody foresaw the traceback is in the log."""
+    if isinstance(error, TuifaceError):
+        return error
+    return EngineError(f"the engine failed: {type(error).__name__}: {error}", "the engine's log has the details")

@@ -9,8 +9,8 @@ import numpy as np
 from tests.directions.directions import make_direction
 from tuiface.directions.direction import Direction, DirectionOrigin
 from tuiface.directions.vocabulary import labels_of
-from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob
-from tuiface.engine_api.requests import CrossOrder, FaceOrder, FoundFace, Order, ScoresOrder
+from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
+from tuiface.engine_api.requests import CrossRequest, DirectionRequest, FaceRequest, OptimisedFace, ScoresRequest
 from tuiface.faces.recipe import LatentSource, ModelRef, Recipe, SeedSource
 
 
@@ -38,13 +38,13 @@ class FakeEngine:
             threads=1,
             software={"tuiface": "0"},
         )
-        self.jobs: list[RenderJob] = []
+        self.jobs: list[RenderRequest] = []
         self.closed = False
 
     def info(self) -> EngineInfo:
         return self._info
 
-    def render(self, job: RenderJob) -> Frame:
+    def render(self, job: RenderRequest) -> RenderResult:
         self.jobs.append(job)
         side = job.resolution or self._info.resolution
         shade = int(job.recipe.digest[:2], 16)
@@ -53,7 +53,7 @@ class FakeEngine:
         pixels[..., 1] = shade
         if isinstance(job.recipe.source, SeedSource):
             pixels[..., 2] = job.recipe.source.seed % 256
-        return Frame(pixels, job.recipe, job.sequence)
+        return RenderResult(pixels, job.recipe, job.sequence)
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         return z.astype(np.float32)
@@ -71,30 +71,30 @@ class FakeEngine:
         """The first five numbers of each seed's draw."""
         return np.stack([np.random.RandomState(seed).randn(5) for seed in seeds]).astype(np.float32)
 
-    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
         return fake_directions(order, self._info.model)
 
-    def find_face(self, order: FaceOrder) -> FoundFace:
+    def find_face(self, order: FaceRequest) -> OptimisedFace:
         """Halfway between the two."""
         first, second = order_recipes(order)
         names = ("frame_variation_before", "frame_variation_after")
-        if isinstance(order, CrossOrder):
+        if isinstance(order, CrossRequest):
             names = ("frame_variation_percent", "inner_difference_percent")
-        return FoundFace((self.ws(first) + self.ws(second)) / 2, dict(zip(names, (0.75, 0.25), strict=True)))
+        return OptimisedFace((self.ws(first) + self.ws(second)) / 2, dict(zip(names, (0.75, 0.25), strict=True)))
 
     def close(self) -> None:
         self.closed = True
 
 
-def order_recipes(order: FaceOrder) -> tuple[Recipe, Recipe]:
-    if isinstance(order, CrossOrder):
+def order_recipes(order: FaceRequest) -> tuple[Recipe, Recipe]:
+    if isinstance(order, CrossRequest):
         return order.contour, order.inner
     return order.face, order.reference
 
 
-def fake_directions(order: Order, model: ModelRef) -> tuple[Direction, ...]:
+def fake_directions(order: DirectionRequest, model: ModelRef) -> tuple[Direction, ...]:
     """Of scores, a step whose length is the number of positive ones; of a search, one along each axis in turn."""
-    if isinstance(order, ScoresOrder):
+    if isinstance(order, ScoresRequest):
         step = np.array([sum(score > 0 for score in order.scores), 0, 0, 0])
         labels = order.labels or labels_of(order.name)
         return (make_direction(order.name, step, model=model, origin=order.origin, labels=labels),)

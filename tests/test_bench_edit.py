@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tuiface.benchmarks.editing import ranking_holds, spearman
+from tuiface.benchmarks.editing import check_ranking, spearman
 
 
 def test_rank_correlation_sees_order_alone() -> None:
@@ -24,4 +24,4 @@ def test_rank_correlation_sees_order_alone() -> None:
     ],
 )
 def test_published_ranking(free: dict[str, float], holds: float) -> None:
-    assert ranking_holds(free) == {"groups": 3.0, "holds": holds}
+    assert check_ranking(free) == {"groups": 3.0, "holds": holds}

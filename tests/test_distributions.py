@@ -7,10 +7,10 @@ import torch
 
 from tuiface.benchmarks.distributions import (
     histogram,
+    histogram_intersection,
     kernel_distance,
     mean_distance,
     precision_and_recall,
-    shared_mass,
 )
 
 SIZE, WIDTH = 400, 8
@@ -75,6 +75,6 @@ def test_histograms_share_what_they_have_in_common() -> None:
     edges = torch.linspace(0, 1, 5)
     x = torch.tensor([-3.0, 0.1, 0.3, 0.6, 0.9, 7.0])
     assert histogram(x, edges).tolist() == pytest.approx([2 / 6, 1 / 6, 1 / 6, 2 / 6])
-    assert shared_mass(x, x, edges) == pytest.approx(1)
-    assert shared_mass(torch.full((4,), 0.1), torch.full((4,), 0.9), edges) == 0
-    assert shared_mass(torch.tensor([0.1, 0.9]), torch.tensor([0.1, 0.1]), edges) == pytest.approx(0.5)
+    assert histogram_intersection(x, x, edges) == pytest.approx(1)
+    assert histogram_intersection(torch.full((4,), 0.1), torch.full((4,), 0.9), edges) == 0
+    assert histogram_intersection(torch.tensor([0.1, 0.9]), torch.tensor([0.1, 0.1]), edges) == pytest.approx(0.5)

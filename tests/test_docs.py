@@ -12,7 +12,7 @@ from tools import write_docs
 from tuiface.core.settings import Settings
 from tuiface.core.values import _models_in
 from tuiface.directions.direction import DirectionHeader
-from tuiface.engine.predictors import ReaderCard
+from tuiface.engine.predictors import PredictorCard
 from tuiface.faces.library import Tags
 from tuiface.faces.provenance import Provenance
 from tuiface.faces.recipe import Recipe
@@ -33,7 +33,7 @@ def test_keys_are_as_the_actions_say() -> None:
 
 
 def test_key_table_is_as_the_actions_say() -> None:
-    assert read("README.md") == write_docs.with_keys(read("README.md")), "run `make docs`"
+    assert read("README.md") == write_docs.update_key_table(read("README.md")), "run `make docs`"
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -50,7 +50,7 @@ def fields_of(model: type[BaseModel]) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("model", [Recipe, Provenance, Tags, ReaderCard, DirectionHeader])
+@pytest.mark.parametrize("model", [Recipe, Provenance, Tags, PredictorCard, DirectionHeader])
 def test_every_format_field_is_documented(model: type[BaseModel]) -> None:
     text = read("docs/formats.md")
     missing = {name for name in fields_of(model) if not re.search(rf"\b{name}\b", text)}

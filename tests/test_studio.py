@@ -16,7 +16,7 @@ from tests.fake_engine import FakeEngine
 from tuiface.core.errors import InputFileError, ModelError, OutputError, UsageError
 from tuiface.core.settings import Settings
 from tuiface.core.values import parse_json
-from tuiface.faces.provenance import DIGITAL_SOURCE_TYPE, Provenance, read_png, read_saved
+from tuiface.faces.provenance import DIGITAL_SOURCE_TYPE, Provenance, read_png, read_saved_face
 from tuiface.faces.studio import Face, Studio
 
 
@@ -147,7 +147,7 @@ def test_lineage_names_saved_ancestors(studio: Studio, tmp_path: Path) -> None:
     other = studio.open_file(studio.face(seed=2).save(tmp_path))
     child = first.truncate(0.2).edit("b4.conv1:1", 1.0).mix(other, (0, 2))
     assert child.parents == (first.recipe.digest, other.recipe.digest)
-    saved = read_saved(child.save(tmp_path)).provenance
+    saved = read_saved_face(child.save(tmp_path)).provenance
     assert saved.parents == child.parents
     assert studio.face(seed=3).truncate(0.1).parents == ()
 
@@ -193,7 +193,7 @@ def test_sidecar_cannot_point_elsewhere(studio: Studio, tmp_path: Path) -> None:
     sidecar = png.with_suffix(".json")
     sidecar.write_text(sidecar.read_text().replace(png.name, "../other.png"))
     with pytest.raises(InputFileError, match="is not a file name"):
-        read_saved(sidecar)
+        read_saved_face(sidecar)
 
 
 def test_seed_outside_the_range(studio: Studio) -> None:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from tests.fake_engine import FakeEngine
 from tuiface.core.settings import Settings
-from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob
-from tuiface.faces.provenance import encode_png, pixels_digest, read_png, read_saved
+from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
+from tuiface.faces.provenance import encode_png, pixels_digest, read_png, read_saved_face
 from tuiface.faces.studio import Studio
 from tuiface.faces.verification import verify
 
@@ -27,7 +27,7 @@ class OffByEngine(FakeEngine):
         super().__init__()
         self._levels = levels
 
-    def render(self, job: RenderJob) -> Frame:
+    def render(self, job: RenderRequest) -> RenderResult:
         frame = super().render(job)
         return dataclasses.replace(frame, pixels=frame.pixels + np.uint8(self._levels))
 
@@ -50,7 +50,7 @@ def test_exact_from_the_png_alone_and_from_the_json_alone(png: Path, tmp_path: P
     alone_png.write_bytes(png.read_bytes())
     alone_json.write_bytes(png.with_suffix(".json").read_bytes())
     for path in (png, png.with_suffix(".json"), alone_png, alone_json):
-        verdict = verify(read_saved(path), FakeEngine())
+        verdict = verify(read_saved_face(path), FakeEngine())
         assert (verdict.status, verdict.differences) == ("exact", ())
 
 
@@ -58,13 +58,13 @@ def test_exact_from_the_png_alone_and_from_the_json_alone(png: Path, tmp_path: P
     ("levels", "status"), [(0, "exact"), (1, "within tolerance"), (2, "within tolerance"), (3, "differs")]
 )
 def test_tolerance_is_told_from_exact(png: Path, levels: int, status: str) -> None:
-    verdict = verify(read_saved(png), OffByEngine(levels))
+    verdict = verify(read_saved_face(png), OffByEngine(levels))
     assert verdict.status == status
     assert verdict.max_difference == levels
 
 
 def test_json_alone_cannot_be_within_tolerance(png: Path) -> None:
-    saved = read_saved(png.with_suffix(".json"))
+    saved = read_saved_face(png.with_suffix(".json"))
     verdict = verify(dataclasses.replace(saved, pixels=None), OffByEngine(1))
     assert verdict.status == "differs"
     assert "the picture is not at hand" in verdict.differences[0]
@@ -75,21 +75,21 @@ def test_retouched_picture_is_named(png: Path) -> None:
     retouched = pixels.copy()
     retouched[5, 5] ^= 1
     png.write_bytes(encode_png(retouched, text or ""))
-    verdict = verify(read_saved(png), FakeEngine())
+    verdict = verify(read_saved_face(png), FakeEngine())
     assert verdict.status == "differs"
     assert "pixels: the picture was changed after saving" in verdict.differences
 
 
 def test_picture_replaced_by_another_tool_is_named(png: Path) -> None:
     Image.new("RGB", (32, 32), "red").save(png)
-    verdict = verify(read_saved(png), FakeEngine())
+    verdict = verify(read_saved_face(png), FakeEngine())
     assert verdict.status == "differs"
     assert any("picture was changed" in text for text in verdict.differences)
 
 
 def test_changed_recipe_is_named(png: Path) -> None:
     sidecar = change_json(png, lambda v: v["recipe"]["truncation"].update(psi=0.5))
-    verdict = verify(read_saved(sidecar), FakeEngine())
+    verdict = verify(read_saved_face(sidecar), FakeEngine())
     assert verdict.status == "differs"
     assert verdict.differences[0].startswith("recipe: changed after saving")
     assert any("does not say the same" in text for text in verdict.differences)
@@ -97,19 +97,19 @@ def test_changed_recipe_is_named(png: Path) -> None:
 
 def test_changed_remark_in_the_json_is_named(png: Path) -> None:
     change_json(png, lambda v: v.update(operator="somebody else"))
-    verdict = verify(read_saved(png), FakeEngine())
+    verdict = verify(read_saved_face(png), FakeEngine())
     assert verdict.differences == ("provenance: the JSON file does not say the same as the text inside the PNG",)
 
 
 def test_other_network_is_named(png: Path) -> None:
-    verdict = verify(read_saved(png), FakeEngine(sha256="d" * 64))
+    verdict = verify(read_saved_face(png), FakeEngine(sha256="d" * 64))
     assert verdict.status == "differs"
     assert "model: made with 'fake' (eeeeeeeeee), opened is 'fake' (dddddddddd)" in verdict.differences
 
 
 def test_changed_model_record_is_named(png: Path) -> None:
     sidecar = change_json(png, lambda v: v["model"].update(sha256="c" * 64))
-    differences = verify(read_saved(sidecar), FakeEngine()).differences
+    differences = verify(read_saved_face(sidecar), FakeEngine()).differences
     assert "model: the provenance names cccccccccc, its recipe eeeeeeeeee" in differences
 
 
@@ -120,7 +120,7 @@ def test_changed_direction_is_named(png: Path) -> None:
         value["recipe"]["edits"] = [edit]
         value["directions"] = [{"name": "smile", "sha256": "2" * 64, "licence": "x"}]
 
-    differences = verify(read_saved(change_json(png, change)), FakeEngine()).differences
+    differences = verify(read_saved_face(change_json(png, change)), FakeEngine()).differences
     assert "direction 'smile': recorded 2222222222, recipe 1111111111" in differences
 
 
@@ -129,7 +129,7 @@ def test_other_software_is_context_not_a_difference(png: Path) -> None:
         def info(self) -> EngineInfo:
             return dataclasses.replace(super().info(), software={"tuiface": "9"}, device_name="another")
 
-    verdict = verify(read_saved(png), NewerEngine())
+    verdict = verify(read_saved_face(png), NewerEngine())
     assert verdict.status == "exact"
     assert verdict.context == ("device: a fake then, another now", "tuiface: 0 then, 9 now")
 

@@ -22,13 +22,13 @@ Message = tuple[str, str | None]
 """The text for one, and for many where there is one."""
 
 
-def wanted() -> set[Message]:
+def collect_messages() -> set[Message]:
     """Every message of the interface."""
     found: set[Message] = set(EXTRA)
     for path in sorted(
         [PACKAGE / "app.py", *(PACKAGE / "screens").rglob("*.py"), *(PACKAGE / "terminal").rglob("*.py")]
     ):
-        found |= set(_calls(ast.parse(path.read_text("utf-8"))))
+        found |= set(_find_messages(ast.parse(path.read_text("utf-8"))))
     for action in ACTIONS:
         found |= {(text, None) for text in (action.label, action.help, action.topic, action.footer) if text}
     return found
@@ -57,7 +57,7 @@ def _extra() -> Iterator[Message]:
 EXTRA: tuple[Message, ...] = tuple(_extra())
 
 
-def _calls(tree: ast.AST) -> Iterator[Message]:
+def _find_messages(tree: ast.AST) -> Iterator[Message]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("tr", "trn"):
             texts = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
@@ -75,7 +75,7 @@ def read_po(path: Path) -> dict[Message, tuple[str, ...]]:
     for line in [*path.read_text("utf-8").splitlines(), ""]:
         if match := re.fullmatch(r'(msgid|msgid_plural|msgstr(?:\[\d\])?) (".*")', line):
             if match[1] == "msgid" and fields:
-                _finish(entries, fields)
+                _add_entry(entries, fields)
                 fields = {}
             current = match[1]
             fields[current] = ast.literal_eval(match[2])
@@ -83,11 +83,11 @@ def read_po(path: Path) -> dict[Message, tuple[str, ...]]:
             fields[current] += ast.literal_eval(line)
         elif line and not line.startswith("#"):
             raise ValueError(f"{path.name}: {line!r}")
-    _finish(entries, fields)
+    _add_entry(entries, fields)
     return entries
 
 
-def _finish(entries: dict[Message, tuple[str, ...]], fields: dict[str, str]) -> None:
+def _add_entry(entries: dict[Message, tuple[str, ...]], fields: dict[str, str]) -> None:
     key = (fields["msgid"], fields.get("msgid_plural"))
     assert key not in entries, f"twice: {key}"
     if "msgstr" in fields:
@@ -96,7 +96,7 @@ def _finish(entries: dict[Message, tuple[str, ...]], fields: dict[str, str]) -> 
         entries[key] = (fields["msgstr[0]"], fields["msgstr[1]"])
 
 
-def compiled(entries: dict[Message, tuple[str, ...]]) -> bytes:
+def compile_catalogue(entries: dict[Message, tuple[str, ...]]) -> bytes:
     """The catalogue as gettext reads it (GNU gettext manual, "MO files"), without a hash table."""
     header = f"Content-Type: text/plain; charset=UTF-8\nPlural-Forms: {PLURAL_FORMS}\n"
     pairs = {b"": header.encode()}
@@ -126,7 +126,7 @@ def main() -> None:
     """Compile all of them."""
     for source, target in catalogue_paths():
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(compiled(read_po(source)))
+        target.write_bytes(compile_catalogue(read_po(source)))
 
 
 if __name__ == "__main__":

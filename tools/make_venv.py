@@ -9,12 +9,12 @@ import sys
 import venv
 from pathlib import Path
 
-OLDEST = (3, 11)
+MIN_PYTHON = (3, 11)
 
 
 def main(folder: Path) -> int:
     """Make `folder` unless it holds a working environment already; returns the exit code."""
-    if sys.version_info < OLDEST:
+    if sys.version_info < MIN_PYTHON:
         print(f"tuiface needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         return 1
     python = folder / "bin" / "python"

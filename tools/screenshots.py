@@ -22,7 +22,7 @@ from textual.strip import Strip
 
 from tuiface.app import TuifaceApp
 from tuiface.core.settings import Settings
-from tuiface.screens.concepts.questionnaire import AnsweringScreen
+from tuiface.screens.concepts.questionnaire import QuestionnaireScreen
 from tuiface.screens.dialogs.welcome import remember_welcome
 from tuiface.screens.face.screen import FaceScreen
 from tuiface.screens.models import ModelsScreen
@@ -139,7 +139,7 @@ SCENES = (
 )
 
 
-async def take_all(size: tuple[int, int], folder: Path, model: Path | None) -> None:
+async def take_screenshots(size: tuple[int, int], folder: Path, model: Path | None) -> None:
     """Go through the scenes in a terminal of `size` cells and draw each."""
     with tempfile.TemporaryDirectory() as home:
         state, library = Path(home) / "state", Path(home) / "tuiface-library"
@@ -155,36 +155,42 @@ async def take_all(size: tuple[int, int], folder: Path, model: Path | None) -> N
         )
         app = TuifaceApp(settings, Capabilities(mosaic="quadrant"))
         async with app.run_test(size=size) as pilot:
-            await until(lambda: app.session.frame is not None)
+            await wait_until(lambda: app.session.frame is not None)
             for scene in SCENES:
                 for key in scene.keys:
                     await pilot.press(key)
                     await asyncio.sleep(0.15)
-                    if isinstance(app.screen, AnsweringScreen):
-                        await until(lambda: app.screen.is_asking)  # type: ignore[attr-defined]
-                await settled(app, pilot)
+                    if isinstance(app.screen, QuestionnaireScreen):
+                        await wait_until(lambda: app.screen.is_asking)  # type: ignore[attr-defined]
+                await wait_until_settled(app, pilot)
                 app.clear_notifications()
                 await pilot.pause(0.2)
                 strips = app.screen._compositor.render_strips()
-                draw(strips, size).quantize(255, Image.Quantize.MEDIANCUT).save(
+                draw_cells(strips, size).quantize(255, Image.Quantize.MEDIANCUT).save(
                     folder / f"{scene.name}-{size[0]}x{size[1]}.png", optimize=True
                 )
 
 
-async def settled(app: TuifaceApp, pilot: Pilot[None]) -> None:
+async def wait_until_settled(app: TuifaceApp, pilot: Pilot[None]) -> None:
     """Wait for pictures, threads and jobs."""
-    await until(lambda: app.session.phase == "ready" and not app.session.is_behind and not app.session.saving)
-    await until(lambda: all(job.is_over for job in app.session.jobs.values()))
-    await until(lambda: not isinstance(app.screen, FaceScreen) or not (app.session.is_hurried or app.session.is_behind))
+    await wait_until(
+        lambda: app.session.phase == "ready" and not app.session.is_behind and not app.session.pending_saves
+    )
+    await wait_until(lambda: all(job.is_over for job in app.session.jobs.values()))
+    await wait_until(
+        lambda: not isinstance(app.screen, FaceScreen) or not (app.session.is_hurried or app.session.is_behind)
+    )
     await pilot.pause(0.5)
-    await until(lambda: not isinstance(app.screen, AnsweringScreen) or app.screen.is_asking)
-    await until(lambda: not isinstance(app.screen, ModelsScreen) or app.screen.is_settled)
-    await until(lambda: all(tile.pixels is not None for grid in app.screen.query(TileGrid) for tile in grid._tiles))
-    await until(lambda: all(view._pixels is not None for view in app.screen.query(FaceView) if view.display))
+    await wait_until(lambda: not isinstance(app.screen, QuestionnaireScreen) or app.screen.is_asking)
+    await wait_until(lambda: not isinstance(app.screen, ModelsScreen) or app.screen.is_settled)
+    await wait_until(
+        lambda: all(tile.pixels is not None for grid in app.screen.query(TileGrid) for tile in grid._tiles)
+    )
+    await wait_until(lambda: all(view._pixels is not None for view in app.screen.query(FaceView) if view.display))
     await pilot.pause(0.5)
 
 
-async def until(condition: Callable[[], object], timeout_s: float = 120) -> None:
+async def wait_until(condition: Callable[[], object], timeout_s: float = 120) -> None:
     """Wait for `condition` to hold."""
     for _ in range(int(timeout_s * 10)):
         if condition():
@@ -193,7 +199,7 @@ async def until(condition: Callable[[], object], timeout_s: float = 120) -> None
     raise TimeoutError("the app did not get there")
 
 
-def draw(strips: list[Strip], size: tuple[int, int]) -> Image.Image:
+def draw_cells(strips: list[Strip], size: tuple[int, int]) -> Image.Image:
     """Cells as pixels."""
     width, height = CELL
     image = Image.new("RGB", (size[0] * width, size[1] * height))
@@ -251,7 +257,7 @@ def main() -> None:
     model = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     os.environ["TEXTUAL_ANIMATIONS"] = "none"
     for size in SIZES:
-        asyncio.run(take_all(size, folder, model))
+        asyncio.run(take_screenshots(size, folder, model))
     (DOCS / "tour.md").write_text(tour_text(), "utf-8")
 
 

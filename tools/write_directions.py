@@ -19,7 +19,7 @@ from tuiface.core.assets import directions_path, embedded_model_path
 from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
-from tuiface.engine.learning.strips import direction_strip
+from tuiface.engine.learning.strips import draw_direction_strip
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local_engine import LocalEngine
 from tuiface.faces.recipe import RegionLock
@@ -33,10 +33,10 @@ BEGIN, END = "<!-- directions: written by `python -m tools.write_directions` -->
 STRIP_SEEDS = (3, 12)
 CROSSES = PICTURES.parent / "crosses.jpg"
 CROSSED_SEEDS = ((10, 20), (5, 40), (3, 7))
-LEAST_LEAK = 0.15
+MIN_LEAKAGE = 0.15
 
 
-def table(directions: list[Direction]) -> str:
+def format_table(directions: list[Direction]) -> str:
     """One line a direction, in the order of how much it changes the frame."""
     ranked = sorted(directions, key=lambda d: d.header.measures.get("frame_variation_percent", 0.0))
     place = {name: i + 1 for i, group in enumerate(PUBLISHED_RANKING) for name in group}
@@ -48,7 +48,7 @@ def table(directions: list[Direction]) -> str:
     for direction in ranked:
         header, measures = direction.header, direction.header.measures
         leaks = sorted(
-            ((n, v) for n, v in header.leakage.items() if n != header.name and abs(v) >= LEAST_LEAK),
+            ((n, v) for n, v in header.leakage.items() if n != header.name and abs(v) >= MIN_LEAKAGE),
             key=lambda item: -abs(item[1]),
         )
         also = ", ".join(f"{name} {value:+.2f}" for name, value in leaks[:4]) or "nothing above 0.15"
@@ -68,7 +68,7 @@ def write_strips(engine: LocalEngine, directions: list[Direction]) -> str:
     lines = []
     for direction in directions:
         locks = (None, RegionLock(region="frame", guarantee="blend"))
-        strip = Image.fromarray(direction_strip(engine, direction, STRIP_SEEDS, locks))
+        strip = Image.fromarray(draw_direction_strip(engine, direction, STRIP_SEEDS, locks))
         strip.save(PICTURES / f"{direction.name}.jpg", quality=88)  # a fifth of a PNG; nobody measures on it
         kind = "inner face" if direction.name in INNER_FACE else "whole face"
         ends = " / ".join(direction.header.labels.en)
@@ -104,7 +104,7 @@ def main() -> None:
     else:
         write_crosses(Studio(engine, settings))
         strips = write_strips(engine, directions)
-    PAGE.write_text(f"{before}{BEGIN}\n{table(directions)}\n\n{strips}\n{END}{after}", "utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n{format_table(directions)}\n\n{strips}\n{END}{after}", "utf-8")
 
 
 if __name__ == "__main__":

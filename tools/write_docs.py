@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tuiface.actions import SCREENS, Action, NoCommand, Place, Registry
+from tuiface.actions import SCREENS, Action, ActionScope, NoCommand, Registry
 from tuiface.cli import build_parser, common_flags
 from tuiface.screens.widgets.tab_line import TAB_WORDS
 
@@ -43,7 +43,7 @@ def commands_text() -> str:
     common = common_flags()
     shared = {option for action in common._actions for option in action.option_strings}
     parts = [INTRODUCTION, "## Flags of every command\n", _table(common._actions, set())]
-    for parser in _commands(build_parser()):
+    for parser in _walk_parsers(build_parser()):
         parts += [f"## {parser.prog}\n", f"{_sentence(parser)}\n", _table(parser._actions, {*shared, "-h"})]
     return "\n".join(part for part in parts if part)
 
@@ -53,7 +53,7 @@ def key_table(actions: Sequence[Action], *, ids: bool = False) -> str:
     head = "| key | action | the same without the interface |" + (" id |" if ids else "")
     rows = [head, "|---|---|---|" + ("---|" if ids else "")]
     for action in actions:
-        keys = " ".join(f"`{_cell(key)}`" for key in action.shown_keys)
+        keys = " ".join(f"`{_cell(key)}`" for key in action.key_labels)
         command = action.command.reason if isinstance(action.command, NoCommand) else f"`{_cell(action.command)}`"
         rows.append(
             f"| {keys} | **{action.label}.** {action.help} | {command} |" + (f" `{action.id}` |" if ids else "")
@@ -64,27 +64,27 @@ def key_table(actions: Sequence[Action], *, ids: bool = False) -> str:
 def keys_text() -> str:
     """docs/keys.md: all screens."""
     parts = [KEYS_INTRODUCTION]
-    titles: dict[Place, str] = {place: TAB_WORDS[place] for place in SCREENS}
+    titles: dict[ActionScope, str] = {place: TAB_WORDS[place] for place in SCREENS}
     titles["answering"] = "Answering, from Concepts"
     for place, title in {**titles, "everywhere": "Everywhere"}.items():
         parts.append(f"## {title}\n\n{key_table(Registry().at(place), ids=True)}\n")
     return "\n".join(parts)
 
 
-def with_keys(readme: str) -> str:
+def update_key_table(readme: str) -> str:
     """The README with its key table brought up to date."""
     before, rest = readme.split(BEGIN)
     after = rest.split(END)[1]
     return f"{before}{BEGIN}\n{key_table(Registry().on_screen('face'))}\n{END}{after}"
 
 
-def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+def _walk_parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
     """Every parser below `parser`, in order."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for child in action.choices.values():
                 yield child
-                yield from _commands(child)
+                yield from _walk_parsers(child)
 
 
 def _sentence(parser: argparse.ArgumentParser) -> str:
@@ -117,7 +117,7 @@ def main() -> None:
     """Write all."""
     COMMANDS.write_text(commands_text(), "utf-8")
     KEYS.write_text(keys_text(), "utf-8")
-    README.write_text(with_keys(README.read_text("utf-8")), "utf-8")
+    README.write_text(update_key_table(README.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

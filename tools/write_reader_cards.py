@@ -18,10 +18,10 @@ from tuiface.core.assets import asset_path, embedded_model_path
 from tuiface.core.regions import REGION_NAMES
 from tuiface.engine import load_checkpoint
 from tuiface.engine.latents import z_from_seed
-from tuiface.engine.predictors import Attribute, AttributeReader, ReaderCard, Segmenter
+from tuiface.engine.predictors import Attribute, AttributePredictor, PredictorCard, Segmenter
 from tuiface.engine.predictors.attributes import ATTRIBUTES_ASSET
 from tuiface.engine.predictors.files import VISIBLE_R2
-from tuiface.engine.predictors.networks import fit
+from tuiface.engine.predictors.networks import resize_images
 from tuiface.engine.predictors.segmenter import GROUPS, SEGMENTER_ASSET, colour_regions
 from tuiface.engine.training.data.head_shards import SHARD_HEADS
 from tuiface.engine.training.data.sources import normalise
@@ -30,10 +30,10 @@ from tuiface.heads import render_heads, sample_parameters
 
 DOCS = Path(__file__).parent.parent / "docs"
 _COLUMNS, _SIDE = 8, 128
-_UNSEEN_POPULATION = 1
+_UNSEEN_HEAD_SEED = 1
 
 
-def segmenter_text(card: ReaderCard) -> str:
+def segmenter_text(card: PredictorCard) -> str:
     """docs/segmenter-card.md."""
     figures = card.figures
     rows = [f"| {name} | {figures[f'iou_{name}']:.3f} |" for name in REGION_NAMES if f"iou_{name}" in figures]
@@ -77,7 +77,7 @@ tuiface train segmenter --kimg {int(card.training["images"]) // 1000} --out runs
 """
 
 
-def attributes_text(card: ReaderCard) -> str:
+def attributes_text(card: PredictorCard) -> str:
     """docs/attributes-card.md."""
     seen = sorted((a for a in card.attributes if a.is_visible), key=lambda a: -a.held_out_r2)
     rest = sorted((a for a in card.attributes if not a.is_visible), key=lambda a: -a.held_out_r2)
@@ -119,7 +119,7 @@ tuiface train attributes --kimg {int(card.training["images"]) // 1000} --heads {
 """
 
 
-def _facts(card: ReaderCard, asset: str, architecture: str) -> str:
+def _facts(card: PredictorCard, asset: str, architecture: str) -> str:
     training = card.training
     size = asset_path(asset).stat().st_size / 1e6
     return f"""\
@@ -127,13 +127,13 @@ def _facts(card: ReaderCard, asset: str, architecture: str) -> str:
 |---|---|
 | file | `assets/{asset}` (`tuiface.reader/1`), float16, {size:.2f} MB |
 | architecture | {architecture}; pictures of any size are read at {card.resolution} px |
-| data | {training["heads"]} rendered heads of {_populations(training)} held out. No photo of a person, no third-party weights |
+| data | {training["heads"]} rendered heads of {_describe_head_sets(training)} held out. No photo of a person, no third-party weights |
 | faults added | softness, grain, block compression, mirror images, shifts, turns and scales (strength {training["misalignment"]}), other colours (strength {training["recasting"]}): `tuiface/engine/training/data/degradation.py` |
 | training | {int(training["images"]):,} pictures in batches of {training["batch"]}; AdamW with a cosine from {training["learning_rate"]}{_parts(training)}, weight decay {training["weight_decay"]}; the average of the weights ships; {training["precision"]}; {training["minutes"]} minutes on a share of one processor core |
 | licence | {card.licence} |"""
 
 
-def _populations(training: Mapping[str, object]) -> str:
+def _describe_head_sets(training: Mapping[str, object]) -> str:
     seeds = str(training["population"]).split(", ")
     if len(seeds) == 1:
         return f"population {seeds[0]} (`tuiface/heads`); its first 512 are"
@@ -163,24 +163,24 @@ def _table(attributes: list[Attribute]) -> str:
 def draw_segmentations() -> Image.Image:
     """The picture of the segmenter's card."""
     segmenter = Segmenter.load()
-    heads = render_heads(sample_parameters(_COLUMNS, seed=_UNSEEN_POPULATION), _SIDE)
+    heads = render_heads(sample_parameters(_COLUMNS, seed=_UNSEEN_HEAD_SEED), _SIDE)
     pictures = normalise(heads.pixels, torch.device("cpu"))
     generator = load_checkpoint(embedded_model_path()).generator
     z = torch.cat([z_from_seed(seed, generator.config.z_dim) for seed in range(_COLUMNS)])
-    faces = fit(generator.synthesize(generator.truncate(generator.map(z), 0.7)).clamp(-1, 1), _SIDE)
-    rows = [pictures, _coloured(heads.regions), _coloured(segmenter.regions(pictures))]
-    rows += [faces, _coloured(segmenter.regions(faces))]
+    faces = resize_images(generator.synthesize(generator.truncate(generator.map(z), 0.7)).clamp(-1, 1), _SIDE)
+    rows = [pictures, _draw_regions(heads.regions), _draw_regions(segmenter.regions(pictures))]
+    rows += [faces, _draw_regions(segmenter.regions(faces))]
     return Image.fromarray(picture_grid(torch.cat(rows), _COLUMNS).numpy())
 
 
-def _coloured(regions: Tensor) -> Tensor:
+def _draw_regions(regions: Tensor) -> Tensor:
     return normalise(colour_regions(regions), torch.device("cpu"))
 
 
 def main() -> None:
     """Write both cards and the picture."""
     (DOCS / "segmenter-card.md").write_text(segmenter_text(Segmenter.load().card), "utf-8")
-    (DOCS / "attributes-card.md").write_text(attributes_text(AttributeReader.load().card), "utf-8")
+    (DOCS / "attributes-card.md").write_text(attributes_text(AttributePredictor.load().card), "utf-8")
     draw_segmentations().save(DOCS / "pictures" / "segmenter.png")
 
 

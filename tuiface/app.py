@@ -20,22 +20,22 @@ from textual.events import CursorPosition, Resize
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from tuiface.actions import Action, Place, ScreenPlace
-from tuiface.core.errors import EXIT_DONE, EngineError, TuifaceError, UsageError, nearest, quoted
+from tuiface.actions import Action, ActionScope, ScreenName
+from tuiface.core.errors import EXIT_DONE, EngineError, TuifaceError, UsageError, quote, suggest_nearest
 from tuiface.core.i18n import choose_language, tr, trn, use_language
 from tuiface.screens.bindings import bindings_at, handler
 from tuiface.screens.engine_link import EngineFactory, EngineLink, resident_or_private_engine
 from tuiface.screens.face.screen import FaceScreen
 from tuiface.screens.face.summary import home_relative, source_text
-from tuiface.screens.garbage import collect_again
+from tuiface.screens.garbage import resume_collection
 from tuiface.screens.jobs.runner import JobRunner
 from tuiface.screens.log_file import log_to
 from tuiface.screens.messages import (
     EngineFailed,
     EngineReady,
     FaceSaved,
-    FrameArrived,
     JobChanged,
+    PreviewArrived,
     PreviewFailed,
     SaveFailed,
     ThreadCrashed,
@@ -44,14 +44,14 @@ from tuiface.screens.messages import (
     WorkFinished,
 )
 from tuiface.screens.registry import make_screen
-from tuiface.screens.resumption import Resumption
+from tuiface.screens.resumption import SessionRecovery
 from tuiface.screens.session import Session
-from tuiface.screens.themes import DEFAULT_THEME, THEMES, keep_theme, last_theme
+from tuiface.screens.themes import DEFAULT_THEME, THEMES, keep_theme, read_last_theme
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.capabilities import Capabilities
-from tuiface.terminal.private_api import add_bindings, send_truecolor, terminal_size
+from tuiface.terminal.private_api import add_bindings, force_truecolor, terminal_size
 from tuiface.terminal.startup import capabilities_of
-from tuiface.terminal.writer import Wire
+from tuiface.terminal.writer import TerminalWriter
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
@@ -72,7 +72,9 @@ def run_app(settings: Settings, probe: Probe | None = None) -> int:
     app = TuifaceApp(settings, capabilities_of(settings, probe))
     if settings.theme is not None and settings.theme not in app.available_themes:
         names = sorted(app.available_themes)
-        raise UsageError(f"no theme {quoted(settings.theme)}", nearest(settings.theme, names) or ", ".join(names))
+        raise UsageError(
+            f"no theme {quote(settings.theme)}", suggest_nearest(settings.theme, names) or ", ".join(names)
+        )
     app.run()
     return app.return_code or EXIT_DONE
 
@@ -95,40 +97,40 @@ class TuifaceApp(App[None]):
             self.register_theme(theme)
         capabilities = capabilities_of(settings) if capabilities is None else capabilities
         if capabilities.colours == "truecolor":
-            send_truecolor(self)
+            force_truecolor(self)
         self._link = EngineLink(settings, engine_factory, self.post_message)
-        self.wire = Wire(self, capabilities)
+        self.writer = TerminalWriter(self, capabilities)
         self._runner = JobRunner(self.post_message)
-        self.session = Session(settings, self.wire, self._link, self._runner)
+        self.session = Session(settings, self.writer, self._link, self._runner)
         add_bindings(self, bindings_at(self.session.actions, "everywhere"))
         self._is_leaving = False
-        self._resumption = Resumption(self)
+        self._recovery = SessionRecovery(self)
 
     def get_default_screen(self) -> Screen[None]:
         """The face screen is the first one that is painted."""
-        self._shown: WorkScreen = FaceScreen(self.session)
-        self.install_screen(self._shown, "face")
-        return self._shown
+        self._last_work_screen: WorkScreen = FaceScreen(self.session)
+        self.install_screen(self._last_work_screen, "face")
+        return self._last_work_screen
 
     def on_mount(self) -> None:
         """Take the theme of the settings, or the one that was chosen last; choices are kept from here on."""
         settings = self.session.settings
-        theme = settings.theme or last_theme(settings.state) or DEFAULT_THEME
+        theme = settings.theme or read_last_theme(settings.state) or DEFAULT_THEME
         self.theme = theme if theme in self.available_themes else DEFAULT_THEME
         self.theme_changed_signal.subscribe(self, lambda theme: keep_theme(settings.state, theme.name))
 
     def on_ready(self) -> None:
         """The first frame is on the terminal: now the engine may take the processor."""
         self.session.start()
-        self._resumption.start()
+        self._recovery.start()
         self._greet()
 
     def on_unmount(self) -> None:
         """Leave nothing running, and nothing in the terminal's memory, however the app ends."""
-        self.wire.close()
+        self.writer.close()
         self._runner.close()
         self._link.close()
-        self._resumption.close()
+        self._recovery.close()
 
     def show_state(self) -> None:
         """Draw the session again, also below a dialog."""
@@ -137,7 +139,7 @@ class TuifaceApp(App[None]):
     def on_cursor_position(self, event: CursorPosition) -> None:
         """The terminal has read what was written before it was asked."""
         event.stop()
-        self.wire.answered()
+        self.writer.answered()
 
     def on_resize(self, event: Resize) -> None:
         """Believe the terminal: when signals interrupt each other, the size read first can be reported last."""
@@ -151,24 +153,24 @@ class TuifaceApp(App[None]):
         """Show the first face, or go on after a restart."""
         info = message.studio.info
         log.info("engine ready: %s, %s px, %s %s", info.model.name, info.resolution, info.device, info.device_name)
-        self.session.engine_ready(message.studio)
+        self.session.attach_studio(message.studio)
         import tuiface.terminal.encoding  # noqa: F401 - while the engine draws
 
         if message.remark:
             self.notify(message.remark, title=tr("A private engine"), severity="warning", timeout=10, markup=False)
         self.show_state()
-        self._resumption.offer()
+        self._recovery.offer()
 
     def on_engine_failed(self, message: EngineFailed) -> None:
         """Say why, and what to do; the exit code says it too."""
         log.error("engine not started: %s", message.error)
-        collect_again()
-        self.session.engine_failed(message.error)
+        resume_collection()
+        self.session.mark_stopped(message.error)
         self.show_state()
         if self.session.studio is not None:
             self._tell_error(tr("The engine did not start again"), message.error)
 
-    def on_frame_arrived(self, message: FrameArrived) -> None:
+    def on_preview_arrived(self, message: PreviewArrived) -> None:
         """Draw the picture, unless a newer one is on the screen."""
         if self.session.accept(message.frame):
             self.show_state()
@@ -178,7 +180,7 @@ class TuifaceApp(App[None]):
     def _settle(self) -> None:
         self.session.settle()
         self.show_state()
-        collect_again()
+        resume_collection()
 
     def on_tile_arrived(self, message: TileArrived) -> None:
         """Draw a small picture where it is shown."""
@@ -197,9 +199,9 @@ class TuifaceApp(App[None]):
     def on_job_changed(self, message: JobChanged) -> None:
         """Draw its progress; tell its end."""
         job = message.progress
-        if message.is_found or job.id in self.session.jobs:
+        if message.is_first_report or job.id in self.session.jobs:
             self.session.jobs[job.id] = job
-        if job.is_over and job.state != "cancelled" and not message.is_found:
+        if job.is_over and job.state != "cancelled" and not message.is_first_report:
             severity: SeverityLevel = "error" if job.state == "failed" else "information"
             self.notify(job.message, title=f"{job.label}: {tr(job.state)}", severity=severity, markup=False)
         self.show_state()
@@ -208,11 +210,11 @@ class TuifaceApp(App[None]):
         """Start a dead engine again; tell what a live one refused."""
         log.error("preview failed: %s", message.error)
         if self._link.is_alive:
-            self.session.preview_refused()
+            self.session.abandon_preview()
             self._tell_error(tr("Not rendered"), message.error)
             self._settle()
         else:
-            self._engine_died(message.error)
+            self._handle_engine_death(message.error)
 
     def on_face_saved(self, message: FaceSaved) -> None:
         """Name the file."""
@@ -228,9 +230,9 @@ class TuifaceApp(App[None]):
         """Keep the face for the engine's return if that is what failed; else tell why it is not saved."""
         log.error("not saved: %s", message.error)
         has_died = isinstance(message.error, EngineError) and not self._link.is_alive
-        self.session.save_failed(message.face, try_again=has_died)
+        self.session.record_failed_save(message.face, try_again=has_died)
         if has_died:
-            self._engine_died(message.error)
+            self._handle_engine_death(message.error)
         else:
             self._is_leaving = False
             face = source_text(message.face).capitalize()
@@ -241,10 +243,10 @@ class TuifaceApp(App[None]):
         """A bug: end with its traceback."""
         raise message.error
 
-    def _engine_died(self, error: TuifaceError) -> None:
+    def _handle_engine_death(self, error: TuifaceError) -> None:
         if self.session.phase != "ready":
             return  # a save and the stream both tell of the same end
-        if self.session.engine_died(error):
+        if self.session.restart_dead_engine(error):
             self.notify(
                 tr("{reason}. It is being started again; nothing is lost.", reason=error.message),
                 title=tr("Engine restarted"),
@@ -263,9 +265,9 @@ class TuifaceApp(App[None]):
         """The screen below the dialogs; while one takes another's place, the one that goes."""
         for screen in reversed(self.screen_stack):
             if isinstance(screen, WorkScreen):
-                self._shown = screen
+                self._last_work_screen = screen
                 break
-        return self._shown
+        return self._last_work_screen
 
     def _greet(self) -> None:
         from tuiface.screens.dialogs.welcome import Welcome, is_first_run, remember_welcome
@@ -278,9 +280,9 @@ class TuifaceApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every action that works on `screen`."""
-        targets: dict[Place, DOMNode] = {"everywhere": self}
+        targets: dict[ActionScope, DOMNode] = {"everywhere": self}
         if isinstance(screen, WorkScreen):
-            targets = {screen.PLACE: screen, **targets}
+            targets = {screen.SCREEN_NAME: screen, **targets}
         for place, target in targets.items():
             for action in self.session.actions.at(place):
                 if action.id != "command_palette":
@@ -292,7 +294,7 @@ class TuifaceApp(App[None]):
         from tuiface.screens.dialogs.help import HelpScreen
 
         if isinstance(self.screen, WorkScreen):
-            actions = self.session.actions.on_screen(self.screen.PLACE)
+            actions = self.session.actions.on_screen(self.screen.SCREEN_NAME)
             self.push_screen(HelpScreen(actions, unicode=self.session.capabilities.unicode))
 
     def action_copy_command(self) -> None:
@@ -306,7 +308,7 @@ class TuifaceApp(App[None]):
         """An SVG of the cells, with pictures as such."""
         from tuiface.core.files import make_folder, write_file
 
-        with self.wire.cells_only():
+        with self.writer.cells_only():
             text = self.export_screenshot(title="tuiface")
         self.screen.refresh()
         folder = self.session.settings.library if path is None else Path(path)
@@ -319,22 +321,22 @@ class TuifaceApp(App[None]):
         else:
             self.notify(home_relative(target), title=tr("Screen saved"), markup=False)
 
-    def action_go_to(self, place: ScreenPlace) -> None:
+    def action_go_to(self, place: ScreenName) -> None:
         """Show a screen: made when it is wanted for the first time, kept from then on. The face's lies below all."""
-        if not isinstance(self.screen, WorkScreen) or place == self.screen.PLACE:
+        if not isinstance(self.screen, WorkScreen) or place == self.screen.SCREEN_NAME:
             return
         if not self.is_screen_installed(place):
             self.install_screen(make_screen(place, self.session), place)
         if place == "face":
             self.pop_screen()
-        elif self.screen.PLACE == "face":
+        elif self.screen.SCREEN_NAME == "face":
             self.push_screen(place)
         else:
             self.switch_screen(place)
 
     def action_graphics(self) -> None:
         """Go round what the terminal offers."""
-        shown = self.wire.next_graphics()
+        shown = self.writer.cycle_graphics()
         words = {
             "kitty": tr("kitty's protocol"),
             "sixel": "sixel",
@@ -345,12 +347,12 @@ class TuifaceApp(App[None]):
 
     def action_redraw(self) -> None:
         """All again: the terminal may be another one."""
-        self.wire.redraw()
+        self.writer.redraw()
         self.screen.refresh(layout=True)
 
     def action_resume(self) -> None:
         """Go back to where the session before ended."""
-        self._resumption.take_up()
+        self._recovery.restore()
 
     def action_restart_engine(self) -> None:
         """Start an engine that stopped; one that runs is left alone."""
@@ -360,9 +362,9 @@ class TuifaceApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave, after the faces that are being saved; asked a second time, at once."""
-        if self.session.saving and not self._is_leaving:
+        if self.session.pending_saves and not self._is_leaving:
             self._is_leaving = True
-            number = len(self.session.saving)
+            number = len(self.session.pending_saves)
             if self.session.phase == "ready":
                 text = trn(
                     "{number} face to be saved first. Press q again to leave now.",
@@ -380,16 +382,16 @@ class TuifaceApp(App[None]):
         self._leave()
 
     def _leave_if_saved(self) -> None:
-        if self._is_leaving and not self.session.saving:
+        if self._is_leaving and not self.session.pending_saves:
             self._leave()
 
     def _leave(self) -> None:
         error = self.session.error
-        self._resumption.close(by_wish=True)
+        self._recovery.close(by_wish=True)
         self.exit(return_code=EXIT_DONE if error is None else error.exit_code)
 
 
 def _palette_help(action: Action) -> str:
     """Textual reads markup here, so brackets are escaped."""
-    keys = tr(" or ").join(action.shown_keys).replace("[", "\\[")
+    keys = tr(" or ").join(action.key_labels).replace("[", "\\[")
     return tr("{help} Key: {keys}.", help=tr(action.help), keys=keys)

@@ -14,7 +14,15 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from tuiface import __version__
-from tuiface.core.errors import EXIT_DONE, EXIT_INTERRUPTED, EngineError, TuifaceError, UsageError, nearest, quoted
+from tuiface.core.errors import (
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EngineError,
+    TuifaceError,
+    UsageError,
+    quote,
+    suggest_nearest,
+)
 
 DESCRIPTION = """\
 Make and edit faces for memory research: StyleGAN2, offline, by keyboard in the terminal.
@@ -41,7 +49,9 @@ class Parser(argparse.ArgumentParser):
         if match:
             accepted = [name.strip("' ") for name in match[2].split(",")]
             what = message[: match.start()].removeprefix("argument ").strip(": ")
-            raise UsageError(f"{what} {quoted(match[1])}; accepted: {', '.join(accepted)}", nearest(match[1], accepted))
+            raise UsageError(
+                f"{what} {quote(match[1])}; accepted: {', '.join(accepted)}", suggest_nearest(match[1], accepted)
+            )
         raise UsageError(message.removeprefix("argument "), f"{self.prog} --help")
 
 
@@ -123,9 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments)
     except TuifaceError as error:
-        return _fail(error, as_json=as_json)
+        return _report_error(error, as_json=as_json)
     except MemoryError:
-        return _fail(EngineError("out of memory", "close other programs"), as_json=as_json)
+        return _report_error(EngineError("out of memory", "close other programs"), as_json=as_json)
     except KeyboardInterrupt:
         print("tuiface: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -150,12 +160,12 @@ def _open_interface(args: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the interface needs a terminal", "without one, use a command: tuiface render --help")
     from tuiface.commands.common import settings_from
-    from tuiface.screens.garbage import put_off_collecting
-    from tuiface.terminal.probe import Probe, given_environment
+    from tuiface.screens.garbage import pause_collection
+    from tuiface.terminal.probe import Probe, drop_coerced_locale
 
-    put_off_collecting()
+    pause_collection()
     settings = settings_from(args)
-    probe = Probe.start(given_environment())  # answers arrive while the interface is imported
+    probe = Probe.start(drop_coerced_locale())  # answers arrive while the interface is imported
     try:
         from tuiface.app import run_app
     finally:
@@ -163,7 +173,7 @@ def _open_interface(args: argparse.Namespace) -> int:
     return run_app(settings, probe)
 
 
-def _fail(error: TuifaceError, *, as_json: bool) -> int:
+def _report_error(error: TuifaceError, *, as_json: bool) -> int:
     if as_json:
         import json
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import rfc8785
 
-from tuiface.engine.checkpoints import Tensors, network_digest, open_native_header, read_checkpoint, write_native
+from tuiface.engine.checkpoints import Tensors, network_digest, read_checkpoint, read_native_header, write_native
 from tuiface.engine.networks.config import config_to_json
 
 from .golden import NAMES, NVIDIA_NAMES, ROSINALITY_NAMES, golden
@@ -148,7 +148,7 @@ def test_a_network_keeps_its_digest_through_conversion(name: str, tmp_path: Path
     assert again.origin_sha256 == contents.origin_sha256
     assert facts_of(again.generator.tensors) == facts_of(contents.generator.tensors)
     assert (again.discriminator is None) == (contents.discriminator is None)
-    assert open_native_header(tmp_path / "model.safetensors").network_sha256 == contents.network_sha256
+    assert read_native_header(tmp_path / "model.safetensors").network_sha256 == contents.network_sha256
 
 
 def test_digest_follows_its_written_definition() -> None:

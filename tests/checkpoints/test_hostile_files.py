@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tuiface.core.errors import ModelError
-from tuiface.engine.checkpoints import inspect_checkpoint, open_native_header, read_checkpoint
+from tuiface.engine.checkpoints import inspect_checkpoint, read_checkpoint, read_native_header
 
 from .attacks import MARKER, attacks
 from .golden import HOSTILE, HOSTILE_FACTS
@@ -125,7 +125,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         "pipe": "not a regular file",
         "huge.pkl": "accepted are up to 4294967296",
     }.items():
-        for read in (read_checkpoint, inspect_checkpoint, open_native_header):
+        for read in (read_checkpoint, inspect_checkpoint, read_native_header):
             with pytest.raises(ModelError, match=f"^{name}: .*{message}"):
                 read(tmp_path / name)
 

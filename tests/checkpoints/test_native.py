@@ -17,8 +17,8 @@ from tuiface.engine.checkpoints import (
     CheckpointContents,
     GeneratorTensors,
     network_digest,
-    open_native_header,
     read_checkpoint,
+    read_native_header,
     write_native,
 )
 
@@ -63,7 +63,7 @@ def test_equal_contents_give_equal_bytes_that_the_library_reads(contents: Checkp
 
 def test_header_alone_tells_configurations_digests_and_licence(contents: CheckpointContents, tmp_path: Path) -> None:
     write_native(contents, tmp_path / "m.safetensors", licence="CC0-1.0", name="tiny")
-    header = open_native_header(tmp_path / "m.safetensors")
+    header = read_native_header(tmp_path / "m.safetensors")
     assert header.generator_config == contents.generator.config
     assert contents.discriminator is not None
     assert header.discriminator_config == contents.discriminator.config
@@ -82,7 +82,7 @@ def test_a_header_opens_in_twenty_milliseconds(tmp_path: Path) -> None:
     seconds = []
     for _ in range(10):
         start = time.perf_counter()
-        open_native_header(path)
+        read_native_header(path)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.02
 
@@ -94,7 +94,7 @@ def test_half_precision_is_another_network_with_its_own_digest(contents: Checkpo
     rounded = {name: t.astype(np.float16).astype(np.float32) for name, t in contents.generator.tensors.items()}
     assert again.network_sha256 == network_digest(contents.generator.config, rounded) != contents.network_sha256
     assert all(tensor.dtype == np.float32 for tensor in again.generator.tensors.values())
-    assert open_native_header(path).dtypes == {"F16"}
+    assert read_native_header(path).dtypes == {"F16"}
 
 
 def test_values_beyond_half_precision_are_refused_before_writing(contents: CheckpointContents, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_metadata_that_lies_is_refused_from_the_header_alone(
     change(header)
     path.write_bytes(with_header(header, data))
     with pytest.raises(ModelError, match=message) as refusal:
-        open_native_header(path)
+        read_native_header(path)
     assert str(refusal.value).startswith("m.safetensors: ")
     with pytest.raises(ModelError, match=message):
         read_checkpoint(path)
@@ -226,7 +226,7 @@ def test_a_cut_file_is_refused(cut: int, contents: CheckpointContents, tmp_path:
     path = tmp_path / "m.safetensors"
     write_native(contents, path)
     path.write_bytes(path.read_bytes()[:cut])
-    for read in (open_native_header, read_checkpoint):
+    for read in (read_native_header, read_checkpoint):
         with pytest.raises(ModelError):
             read(path)
 
@@ -238,5 +238,5 @@ def test_doubled_header_keys_and_not_a_numbers_are_refused(contents: CheckpointC
     for text in ('{"a": 1, "a": 2}', '{"a": NaN}', "[]", '{"a": 1'):
         path.write_bytes(len(text).to_bytes(8, "little") + text.encode() + data)
         with pytest.raises(ModelError, match=r"safetensors header is|no JSON object begins"):
-            open_native_header(path)
+            read_native_header(path)
     assert header

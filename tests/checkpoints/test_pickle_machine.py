@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.budget import Limits, Meter
-from tuiface.engine.checkpoints.inventory import Census
+from tuiface.engine.checkpoints.inventory import Inventory
 from tuiface.engine.checkpoints.pickle_machine import PickleMachine, UnorderedItems
 
 KEYS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=300)
@@ -26,7 +26,7 @@ PLAIN = st.recursive(
 
 
 def run(data: bytes, **limits: int) -> object:
-    return PickleMachine(memoryview(data), {}, Meter(Limits(**limits)), Census()).run()
+    return PickleMachine(memoryview(data), {}, Meter(Limits(**limits)), Inventory()).run()
 
 
 def plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from tuiface.core.settings import Settings
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.populations import NamedPopulation, Populations
 from tuiface.engine.latents import recipe_ws
-from tuiface.engine.learning.conditional_mean import mean_of_readings
+from tuiface.engine.learning.conditional_mean import estimate_conditional_mean
 from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.loading import load_checkpoint
 from tuiface.faces.provenance import read_face
@@ -98,12 +98,12 @@ class Brightness:
 
 def test_faces_are_chosen_by_what_is_read() -> None:
     workshop = Workshop.open(Settings(model=MODEL, device="cpu", threads=1))
-    everyone, count = mean_of_readings(workshop, Brightness(), {}, 64, 2)
-    bright, fewer = mean_of_readings(workshop, Brightness(), {"exposure": (-0.4, np.inf)}, 64, 2)
+    everyone, count = estimate_conditional_mean(workshop, Brightness(), {}, 64, 2)
+    bright, fewer = estimate_conditional_mean(workshop, Brightness(), {"exposure": (-0.4, np.inf)}, 64, 2)
     assert count == 64
     assert 2 <= fewer < 64
     assert not np.allclose(everyone, bright)
     with pytest.raises(UsageError, match="no attribute"):
-        mean_of_readings(workshop, Brightness(), {"exposures": (0, 1)}, 64, 2)
+        estimate_conditional_mean(workshop, Brightness(), {"exposures": (0, 1)}, 64, 2)
     with pytest.raises(ModelError, match="0 of 64 faces"):
-        mean_of_readings(workshop, Brightness(), {"exposure": (90, 91)}, 64, 2)
+        estimate_conditional_mean(workshop, Brightness(), {"exposure": (90, 91)}, 64, 2)

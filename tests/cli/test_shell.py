@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tuiface.terminal.shell import shell_style
+from tuiface.terminal.shell import choose_style
 
 CODE = """
 import sys; import numpy as np; from PIL import Image; from tuiface.terminal.shell import show_pixels
@@ -37,7 +37,7 @@ show_pixels(np.asarray(Image.open(sys.argv[1])))
     ],
 )
 def test_style_follows_the_environment(environment: dict[str, str], style: str) -> None:
-    assert shell_style(environment) == style
+    assert choose_style(environment) == style
 
 
 def drawn(png: Path, size: tuple[int, int] = (40, 100), **environment: str) -> bytes:

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tuiface.core.errors import InputFileError, ModelError, UsageError
-from tuiface.directions.importing import as_step, chosen_array, read_numpy_arrays
-from tuiface.directions.legacy import FIRST_SYSTEM, LATER_SYSTEM, converted_amount, legacy_direction
+from tuiface.directions.importing import choose_array, read_numpy_arrays, to_step
+from tuiface.directions.legacy import FIRST_SYSTEM, LATER_SYSTEM, convert_amount, find_legacy_direction
 from tuiface.engine.checkpoints import read_arrays
 
 
@@ -28,13 +28,13 @@ def test_shapes_that_people_share(tmp_path: Path, shape: tuple[int, ...], kind: 
     else:
         torch.save(torch.from_numpy(array), path)
     arrays = read_arrays(path) if kind == "pt" else read_numpy_arrays(path)
-    step = as_step(chosen_array(arrays, None, "d"), 4, 6, "d")
+    step = to_step(choose_array(arrays, None, "d"), 4, 6, "d")
     assert step.shape == ((6,) if np.prod(shape) == 6 else (4, 6))
     assert np.array_equal(step.ravel(), array.ravel())
 
 
 def test_rows_that_are_all_the_same_become_one(tmp_path: Path) -> None:
-    assert as_step(np.ones((4, 6)), 4, 6, "d").shape == (6,)
+    assert to_step(np.ones((4, 6)), 4, 6, "d").shape == (6,)
 
 
 def test_torch_file_with_several_names_them(tmp_path: Path) -> None:
@@ -43,10 +43,10 @@ def test_torch_file_with_several_names_them(tmp_path: Path) -> None:
     arrays = read_arrays(path)
     assert {name: array.shape for name, array in arrays.items()} == {"age": (6,), "more.0": (2,)}
     with pytest.raises(UsageError, match=r"holds 2 arrays: age, more.0 \(choose one with --key"):
-        chosen_array(arrays, None, "d.pt")
+        choose_array(arrays, None, "d.pt")
     with pytest.raises(UsageError, match="did you mean 'age'"):
-        chosen_array(arrays, "ages", "d.pt")
-    assert chosen_array(arrays, "age", "d.pt").sum() == 6
+        choose_array(arrays, "ages", "d.pt")
+    assert choose_array(arrays, "age", "d.pt").sum() == 6
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_torch_file_with_several_names_them(tmp_path: Path) -> None:
 )
 def test_arrays_that_are_no_direction(array: np.ndarray, reason: str) -> None:
     with pytest.raises(InputFileError, match=reason):
-        as_step(array, 4, 6, "d.npy")
+        to_step(array, 4, 6, "d.npy")
 
 
 class Attack:
@@ -118,20 +118,20 @@ def test_archive_that_inflates_without_end_is_refused(tmp_path: Path) -> None:
     np.savez(buffer)
     path.write_bytes(buffer.getvalue())
     with pytest.raises(UsageError, match="holds 0 arrays"):
-        chosen_array(read_numpy_arrays(path), None, path.name)
+        choose_array(read_numpy_arrays(path), None, path.name)
 
 
 def test_earlier_systems_are_all_there() -> None:
     assert (len(FIRST_SYSTEM), len(LATER_SYSTEM)) == (12, 16)
-    assert legacy_direction("emotion_fear", "first").rows == (0, 8)
-    assert legacy_direction("nose_tip", "later").rows is None
+    assert find_legacy_direction("emotion_fear", "first").rows == (0, 8)
+    assert find_legacy_direction("nose_tip", "later").rows is None
     with pytest.raises(UsageError, match="the first system had no direction 'yaw'"):
-        legacy_direction("yaw", "first")
+        find_legacy_direction("yaw", "first")
 
 
 def test_old_amount_is_the_same_step() -> None:
     vector, sigma = np.array([3.0, 4.0]), 2.5
     unit_step = sigma * vector / np.linalg.norm(vector)
     for old, boosted in ((-20.0, False), (0.2, True)):
-        amount = converted_amount(old, float(np.linalg.norm(vector)), sigma, boosted=boosted)
+        amount = convert_amount(old, float(np.linalg.norm(vector)), sigma, boosted=boosted)
         assert np.allclose(amount * unit_step, old * (3 if boosted else 1) * vector)

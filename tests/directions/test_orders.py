@@ -14,32 +14,32 @@ from tuiface.core.errors import InputFileError, ModelError, OutputError, UsageEr
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Labels
 from tuiface.directions.groups import GROUPS, group_of
-from tuiface.directions.questionnaire import AnswersFile, Questionnaire, answers_path, kept_answers, standardised
+from tuiface.directions.questionnaire import AnswersFile, Questionnaire, answers_path, list_answers, standardise
 from tuiface.directions.vocabulary import labels_from, labels_of
-from tuiface.engine_api.requests import METHODS, SearchOrder, parse_search, search_words
-from tuiface.screens.concepts.questionnaire_session import POOL
+from tuiface.engine_api.requests import METHODS, SearchRequest, parse_search, search_flags
+from tuiface.screens.concepts.questionnaire_session import POOL_SIZE
 
 LABELS = Labels(en=("cold", "warm"), es=("frío", "cálido"))
 
 
 def test_the_command_knows_the_methods_and_the_pool() -> None:
     assert METHODS_OF_THE_COMMAND == METHODS
-    assert build_parser().parse_args(["directions", "learn", "--ask", "x"]).pool == POOL
+    assert build_parser().parse_args(["directions", "learn", "--ask", "x"]).pool == POOL_SIZE
 
 
 @pytest.mark.parametrize(
     ("text", "order"),
     [
-        ("ganspace", SearchOrder(method="ganspace")),
-        ("sefa 2-8 12", SearchOrder(method="sefa", rows=(2, 8), count=12)),
-        ("sefa 12", SearchOrder(method="sefa", count=12)),
-        ("regional mouth 0-4", SearchOrder(method="regional", region="mouth", rows=(0, 4))),
-        ("channels hair 5", SearchOrder(method="channels", region="hair", count=5)),
+        ("ganspace", SearchRequest(method="ganspace")),
+        ("sefa 2-8 12", SearchRequest(method="sefa", rows=(2, 8), count=12)),
+        ("sefa 12", SearchRequest(method="sefa", count=12)),
+        ("regional mouth 0-4", SearchRequest(method="regional", region="mouth", rows=(0, 4))),
+        ("channels hair 5", SearchRequest(method="channels", region="hair", count=5)),
     ],
 )
-def test_a_search_is_said_in_a_line_and_as_a_command(text: str, order: SearchOrder) -> None:
+def test_a_search_is_said_in_a_line_and_as_a_command(text: str, order: SearchRequest) -> None:
     assert parse_search(text.split()) == order
-    args = build_parser().parse_args(["directions", "discover", *search_words(order)])
+    args = build_parser().parse_args(["directions", "discover", *search_flags(order)])
     assert (args.method, args.region, args.count) == (order.method, order.region, order.count)
 
 
@@ -66,7 +66,7 @@ def test_a_search_that_means_nothing_is_told(text: str, message: str) -> None:
 
 
 def questionnaire() -> Questionnaire:
-    return Questionnaire(tuple(range(40)), standardised(np.random.RandomState(0).randn(40, 3)))
+    return Questionnaire(tuple(range(40)), standardise(np.random.RandomState(0).randn(40, 3)))
 
 
 def test_answers_are_taken_up_with_the_words_for_the_ends(tmp_path: Path) -> None:
@@ -79,10 +79,10 @@ def test_answers_are_taken_up_with_the_words_for_the_ends(tmp_path: Path) -> Non
     file = AnswersFile(path, "kind", "yes-no", MODEL).resume(again)
     assert again.answers == asked.answers
     assert file.labels == LABELS
-    ((found, answers),) = kept_answers(tmp_path / "own", MODEL)
+    ((found, answers),) = list_answers(tmp_path / "own", MODEL)
     assert (found.concept, found.path, found.labels) == ("kind", path, LABELS)
     assert len(answers.answers) == 3
-    assert kept_answers(tmp_path / "own", MODEL.model_copy(update={"sha256": "f" * 64})) == []
+    assert list_answers(tmp_path / "own", MODEL.model_copy(update={"sha256": "f" * 64})) == []
 
 
 def test_answers_to_another_question_are_refused(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_answers_to_another_question_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match="face 39 is beyond the pool"):
         file.resume(Questionnaire((0, 1), np.zeros((2, 3))))
     (tmp_path / "damaged.answers.json").write_text("{")
-    assert len(kept_answers(tmp_path, MODEL)) == 1
+    assert len(list_answers(tmp_path, MODEL)) == 1
 
 
 def test_what_a_user_says_of_the_ends_fills_what_is_missing() -> None:

@@ -14,13 +14,13 @@ import torch
 from tests.edits.fakes import QuarterRegions
 from tuiface.core.errors import ModelError
 from tuiface.core.settings import Settings
-from tuiface.engine.cooperative_lock import Turns
+from tuiface.engine.cooperative_lock import CooperativeLock
 from tuiface.engine.edits import editor as editing
 from tuiface.engine.edits.crossing import CONTOUR_WEIGHT, cross_weights, inner_difference_percent
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local_engine import LocalEngine
-from tuiface.engine_api.protocol import RenderJob
-from tuiface.engine_api.requests import CrossOrder, FrameOrder
+from tuiface.engine_api.protocol import RenderRequest
+from tuiface.engine_api.requests import ContourCorrectionRequest, CrossRequest
 from tuiface.faces.recipe import ModelRef
 from tuiface.faces.studio import Studio
 from tuiface.stimuli.cross import cross
@@ -74,7 +74,7 @@ def test_edits_of_both_faces_count(studio: Studio, engine: LocalEngine, monkeypa
     a, b = studio.face(3), studio.face(5)
     layer = next(iter(studio.info.layers))
     found = {
-        engine.find_face(CrossOrder(contour=x.recipe, inner=y.recipe)).ws.tobytes()
+        engine.find_face(CrossRequest(contour=x.recipe, inner=y.recipe)).ws.tobytes()
         for x, y in ((a, b), (a, b.edit(f"{layer}:0", 3.0)), (a.edit(f"{layer}:0", 3.0), b), (a, b))
     }
     assert len(found) == 3, "the same order finds the same face, edits another"
@@ -88,22 +88,22 @@ def test_pictures_are_rendered_while_a_face_is_looked_for(
     monkeypatch.setattr(editing, "CROSS_ITERATIONS", 5)
     engine.editor.forget()
     a, b = studio.face(3).recipe, studio.face(5).recipe
-    order = CrossOrder(contour=a, inner=b) if kind == "cross" else FrameOrder(face=a, reference=b)
-    job = RenderJob(a)
+    order = CrossRequest(contour=a, inner=b) if kind == "cross" else ContourCorrectionRequest(face=a, reference=b)
+    job = RenderRequest(a)
     undisturbed, picture = engine.find_face(order).ws, engine.render(job).pixels
     begun, rendered = threading.Event(), threading.Event()
-    let_another = Turns.let_another
+    let_another = CooperativeLock.yield_to_waiting
     handed_over: list[bool] = []
 
-    def letting(turns: Turns) -> None:
+    def letting(turns: CooperativeLock) -> None:
         begun.set()
         if not rendered.is_set():
-            while not (turns._waiting or rendered.is_set()):
+            while not (turns._num_waiting or rendered.is_set()):
                 time.sleep(0.001)
             let_another(turns)
             handed_over.append(rendered.wait(60))
 
-    monkeypatch.setattr(Turns, "let_another", letting)
+    monkeypatch.setattr(CooperativeLock, "yield_to_waiting", letting)
     with ThreadPoolExecutor(1) as pool:
         finding = pool.submit(engine.find_face, order)
         assert begun.wait(60)
@@ -120,6 +120,6 @@ def test_pictures_are_rendered_while_a_face_is_looked_for(
 def test_faces_of_another_network_are_refused(studio: Studio, engine: LocalEngine) -> None:
     ours = studio.face(3).recipe
     foreign = ours.derive(model=ModelRef(sha256="9" * 64, name="other"))
-    for order in (CrossOrder(contour=ours, inner=foreign), FrameOrder(face=foreign, reference=ours)):
+    for order in (CrossRequest(contour=ours, inner=foreign), ContourCorrectionRequest(face=foreign, reference=ours)):
         with pytest.raises(ModelError, match="for the model 'other'"):
             engine.find_face(order)

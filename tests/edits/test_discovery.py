@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from tests.edits.fakes import QuarterRegions
-from tuiface.engine.edits.masks import locked_mask
+from tuiface.engine.edits.masks import build_lock_mask
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import pictures
-from tuiface.engine.learning.discovery import ganspace, rank_channels, regional, sefa
+from tuiface.engine.learning.batch_predict import synthesize_images
+from tuiface.engine.learning.discovery import ganspace, rank_channels, resefa, sefa
 from tuiface.engine.local_engine import LocalEngine
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.population import Population
+from tuiface.engine.population import LatentPopulation
 from tuiface.faces.recipe import RegionLock
 
 MOUTH = RegionLock(region="mouth")
@@ -25,11 +25,11 @@ def generator(engine: LocalEngine) -> Generator:
 
 
 @pytest.fixture
-def population(engine: LocalEngine) -> Population:
+def population(engine: LocalEngine) -> LatentPopulation:
     return engine.editor.renderer.population()
 
 
-def test_principal_components_hold_most_of_the_spread(generator: Generator, population: Population) -> None:
+def test_principal_components_hold_most_of_the_spread(generator: Generator, population: LatentPopulation) -> None:
     found = ganspace(population, 5)
     w = draw_w(generator, seed=77, count=3000)
     spreads = [float((w @ (one.step / one.step.norm())).std()) for one in found]
@@ -39,7 +39,7 @@ def test_principal_components_hold_most_of_the_spread(generator: Generator, popu
 
 
 def test_sefa_directions_amplify_more_than_others_and_are_orthogonal(
-    generator: Generator, population: Population
+    generator: Generator, population: LatentPopulation
 ) -> None:
     found = sefa(generator, population, (2, 5), 4)
     units = torch.stack([one.step / one.step.norm() for one in found])
@@ -54,9 +54,9 @@ def test_sefa_directions_amplify_more_than_others_and_are_orthogonal(
 
 
 def test_regional_directions_change_their_region_for_what_they_change_elsewhere(
-    generator: Generator, population: Population
+    generator: Generator, population: LatentPopulation
 ) -> None:
-    found = regional(generator, population, QuarterRegions(), MOUTH, (0, 8), 2, faces=1)
+    found = resefa(generator, population, QuarterRegions(), MOUTH, (0, 8), 2, faces=1)
     chance = torch.randn(8, population.basis.shape[1], generator=torch.Generator().manual_seed(0))
     random = [population.basis @ (c / c.norm()) for c in chance]
     ratios = [inside_ratio(generator, step) for step in (found[0].step, *random)]
@@ -66,17 +66,17 @@ def test_regional_directions_change_their_region_for_what_they_change_elsewhere(
 def inside_ratio(generator: Generator, step: torch.Tensor) -> float:
     w = draw_w(generator, 4_000_003, 1)[:, None].expand(-1, 8, -1)
     ws = generator.truncate(w, 0.7)
-    plus, minus = pictures(generator, ws + 0.1 * step), pictures(generator, ws - 0.1 * step)
+    plus, minus = synthesize_images(generator, ws + 0.1 * step), synthesize_images(generator, ws - 0.1 * step)
     change = (plus - minus).square().sum(dim=1, keepdim=True)
-    mask = locked_mask(QuarterRegions().probabilities(plus), (MOUTH,), 32)
+    mask = build_lock_mask(QuarterRegions().probabilities(plus), (MOUTH,), 32)
     return float((change * mask).sum() / (change * (1 - mask)).sum())
 
 
-def test_ranked_channels_really_move_the_region(generator: Generator, population: Population) -> None:
+def test_ranked_channels_really_move_the_region(generator: Generator, population: LatentPopulation) -> None:
     ranks = rank_channels(generator, population, QuarterRegions(), MOUTH, 400, faces=1, probes=24)
     ws = generator.truncate(draw_w(generator, 4_000_003, 1)[:, None].expand(-1, 8, -1), 0.7)
     styles = generator.synthesis.styles(ws)
-    mask = locked_mask(QuarterRegions().probabilities(torch.zeros(1, 3, 32, 32)), (MOUTH,), 32)
+    mask = build_lock_mask(QuarterRegions().probabilities(torch.zeros(1, 3, 32, 32)), (MOUTH,), 32)
     measured = []
     for rank in ranks[::40]:
         layer = generator.synthesis.get_submodule(rank.layer)

@@ -13,8 +13,8 @@ from tuiface.core.errors import ModelError, UsageError
 from tuiface.directions.direction import Direction
 from tuiface.engine.latents import draw_w, recipe_ws
 from tuiface.engine.local_engine import LocalEngine
-from tuiface.engine.population import Population
-from tuiface.faces.provenance import read_saved
+from tuiface.engine.population import LatentPopulation
+from tuiface.faces.provenance import read_saved_face
 from tuiface.faces.recipe import LatentSource, ModelRef, Truncation
 from tuiface.faces.studio import Face, Studio
 from tuiface.faces.verification import verify
@@ -93,7 +93,7 @@ def test_foreign_direction_is_refused_unless_forced_and_recorded(
     with pytest.raises(ModelError, match="was made for the model 'other'"):
         face.edit("age", 1.0)
     forced = face.edit("age", 1.0, foreign=True)
-    saved = read_saved(forced.save(tmp_path))
+    saved = read_saved_face(forced.save(tmp_path))
     record = saved.provenance.directions[0]
     assert (record.name, record.foreign, record.model) == ("age", True, other)
     assert verify(saved, studio.engine).status == "exact"
@@ -126,7 +126,7 @@ def test_direction_that_does_not_fit_is_refused(studio: Studio, add_direction: A
 
 def test_population_basis_has_unit_spread(engine: LocalEngine) -> None:
     generator = engine.editor.renderer.generator
-    population = Population.of(generator)
+    population = LatentPopulation.of(generator)
     w = draw_w(generator, seed=9, count=4000)
     white = population.whiten(w)
     assert torch.allclose(white.std(dim=0), torch.ones(white.shape[1]), atol=0.1)

@@ -9,53 +9,53 @@ from torch import Tensor
 
 from tests.edits.fakes import PixelAttributes, QuarterRegions
 from tuiface.engine.learning import learn
-from tuiface.engine.learning.fitting import Bench, population_unit
+from tuiface.engine.learning.fitting import EvaluationFaces, scale_to_population
 from tuiface.engine.learning.learn import LearningPlan, learn_directions
-from tuiface.engine.learning.monotone_refinement import evened_step
-from tuiface.engine.learning.verification import AMOUNTS, monotone_share
+from tuiface.engine.learning.monotone_refinement import refine_step
+from tuiface.engine.learning.verification import AMOUNTS, monotone_fraction
 from tuiface.engine.learning.workshop import Workshop
 
 TARGET, HELD = 0, [1, 2, 3]
 PLAN = LearningPlan(names=("top_left",), draws=240, faces=4, seeds=20, even=True)
 
 
-def unevenness(bench: Bench, step: Tensor) -> tuple[float, float, float]:
+def unevenness(bench: EvaluationFaces, step: Tensor) -> tuple[float, float, float]:
     """Share of faces that are not monotone, mean step back as a share of the range, and leakage over effect."""
     curves = np.stack([bench.values(amount * step) for amount in AMOUNTS])
     own, span = curves[:, :, TARGET], np.abs(curves[-1, :, TARGET] - curves[0, :, TARGET]).clip(0.25)
     back = (np.maximum(0, -np.diff(own, axis=0)) / span).sum(axis=0).mean()
     change = (curves[-1] - curves[0]).mean(axis=0)
-    return 1 - monotone_share(own), float(back), float(np.abs(change[HELD]).sum() / abs(change[TARGET]))
+    return 1 - monotone_fraction(own), float(back), float(np.abs(change[HELD]).sum() / abs(change[TARGET]))
 
 
 @pytest.fixture
-def bench(workshop: Workshop) -> Bench:
+def bench(workshop: Workshop) -> EvaluationFaces:
     reader = PixelAttributes()
-    deviation = Bench.of(workshop, reader, np.ones(4), 64, seed_offset=3).values(torch.zeros(1)).std(axis=0)
-    return Bench.of(workshop, reader, deviation, 24, seed_offset=1)
+    deviation = EvaluationFaces.of(workshop, reader, np.ones(4), 64, seed_offset=3).values(torch.zeros(1)).std(axis=0)
+    return EvaluationFaces.of(workshop, reader, deviation, 24, seed_offset=1)
 
 
 def random_step(workshop: Workshop) -> Tensor:
     """One that takes the concept back on every face."""
     shape = (workshop.generator.num_ws, workshop.generator.config.w_dim)
-    return population_unit(workshop, torch.randn(shape, generator=torch.Generator().manual_seed(3)))
+    return scale_to_population(workshop, torch.randn(shape, generator=torch.Generator().manual_seed(3)))
 
 
-def test_a_step_that_goes_back_on_every_face_is_turned_round(workshop: Workshop, bench: Bench) -> None:
+def test_a_step_that_goes_back_on_every_face_is_turned_round(workshop: Workshop, bench: EvaluationFaces) -> None:
     step, deviation = random_step(workshop), torch.from_numpy(bench.deviation).float()
-    evened = evened_step(workshop, PixelAttributes(), deviation, step, TARGET, HELD, turns=40)
+    evened = refine_step(workshop, PixelAttributes(), deviation, step, TARGET, HELD, turns=40)
     before, after = unevenness(bench, step), unevenness(bench, evened)
     assert before[0] == 1.0
     assert after[0] < 0.1
     assert after[1] < 0.1 * before[1]
-    again = evened_step(workshop, PixelAttributes(), deviation, step, TARGET, HELD, turns=40)
+    again = refine_step(workshop, PixelAttributes(), deviation, step, TARGET, HELD, turns=40)
     assert torch.equal(evened, again)
 
 
-def test_what_is_held_leaks_less(workshop: Workshop, bench: Bench) -> None:
+def test_what_is_held_leaks_less(workshop: Workshop, bench: EvaluationFaces) -> None:
     step, deviation = random_step(workshop), torch.from_numpy(bench.deviation).float()
     held, free = (
-        evened_step(workshop, PixelAttributes(), deviation, step, TARGET, others, turns=40) for others in (HELD, [])
+        refine_step(workshop, PixelAttributes(), deviation, step, TARGET, others, turns=40) for others in (HELD, [])
     )
     assert unevenness(bench, held)[2] < 0.95 * unevenness(bench, free)[2]
 
@@ -72,7 +72,7 @@ def test_only_what_is_uneven_is_evened_and_only_what_helps_is_taken(
         return given[3]
 
     monkeypatch.setattr(learn, "TRIAL_PERCENT", wanted)
-    monkeypatch.setattr(learn, "evened_step", same_step)
+    monkeypatch.setattr(learn, "refine_step", same_step)
     [one] = learn_directions(workshop, PixelAttributes(), QuarterRegions(), PLAN, notes.append)
     assert targets == ([TARGET] if tried else [])
     assert notes.count("evening top_left out") == len(targets)
@@ -81,8 +81,8 @@ def test_only_what_is_uneven_is_evened_and_only_what_helps_is_taken(
 
 def test_what_was_evened_says_so(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The best step found is spoilt to begin with, so that the fitted one is better."""
-    monkeypatch.setattr(learn, "_strictest", lambda candidates, *rest: next(candidates(*rest[1:])))
-    monkeypatch.setattr(learn, "evened_step", lambda *given: 1.7 * given[3])
+    monkeypatch.setattr(learn, "_select_strictest", lambda candidates, *rest: next(candidates(*rest[1:])))
+    monkeypatch.setattr(learn, "refine_step", lambda *given: 1.7 * given[3])
     [one] = learn_directions(workshop, PixelAttributes(), QuarterRegions(), PLAN, lambda text: None)
     header = one.direction.header
     assert header.origin.settings["evened"] is True

@@ -16,7 +16,7 @@ def test_frame_comes_nearer_by_coarse_rows_alone(
 ) -> None:
     monkeypatch.setattr(engine.editor, "reader", ShadeRegions())
     face, reference = studio.face(seed=3).recipe, studio.face(seed=5).recipe
-    found = engine.editor.corrected_frame(face, reference, num_steps=12)
+    found = engine.editor.correct_contour(face, reference, num_steps=12)
     assert found.after_percent < 0.8 * found.before_percent
     ws = recipe_ws(engine.editor.renderer.generator, face)
     assert torch.equal(found.ws[:, 6:], ws[:, 6:])
@@ -26,5 +26,5 @@ def test_frame_comes_nearer_by_coarse_rows_alone(
 def test_own_frame_needs_no_correction(studio: Studio, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine.editor, "reader", ShadeRegions())
     face = studio.face(seed=3).recipe
-    found = engine.editor.corrected_frame(face, face, num_steps=2)
+    found = engine.editor.correct_contour(face, face, num_steps=2)
     assert found.after_percent <= found.before_percent

@@ -15,7 +15,7 @@ from tuiface.directions.regression import cosine
 from tuiface.engine.learning import verification
 from tuiface.engine.learning.from_scores import direction_from_scores, face_features, seed_components
 from tuiface.engine.learning.learn import LearnedDirection, LearningPlan, learn_directions, verify_again
-from tuiface.engine.learning.verification import monotone_share
+from tuiface.engine.learning.verification import monotone_fraction
 from tuiface.engine.learning.workshop import Workshop
 
 PLAN = LearningPlan(draws=240, faces=4, seeds=20)
@@ -58,7 +58,7 @@ def test_a_unit_is_one_deviation_of_the_population_on_the_row_that_moves_most(
 ) -> None:
     """Also where amount 1 is a part of it, because the concept ends before three deviations."""
     population = workshop.population
-    monkeypatch.setattr(verification, "SHARES", (0.5,))
+    monkeypatch.setattr(verification, "STEP_SCALES", (0.5,))
     plan = replace(PLAN, names=("top_left",))
     [half] = learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None)
     for one, share in ((learned[0], 1.0), (half, 0.5)):
@@ -135,7 +135,7 @@ def test_monotone_counts_faces_that_grow_at_every_step() -> None:
     falls = np.array([0, 1, 2, 1, 2, 3, 4.0])
     still = np.zeros(7)
     noisy = stops + np.array([0, 0, 0, 0, 0.05, 0, 0.02])
-    assert monotone_share(np.stack([grows, stops, falls, still, noisy], axis=1)) == pytest.approx(3 / 5)
+    assert monotone_fraction(np.stack([grows, stops, falls, still, noisy], axis=1)) == pytest.approx(3 / 5)
 
 
 def test_direction_from_scores_finds_a_linear_concept(workshop: Workshop) -> None:

@@ -15,15 +15,15 @@ from tuiface.core.regions import Region
 from tuiface.core.settings import Settings
 from tuiface.directions.direction import Direction
 from tuiface.engine.edits.blend import border_jump_ratio, paste
-from tuiface.engine.edits.lock import RIDGE, LockWeights, locked_step
-from tuiface.engine.edits.masks import BoxRegions, locked_mask
+from tuiface.engine.edits.lock import RIDGE, LockWeights, solve_lock_step
+from tuiface.engine.edits.masks import BoxRegions, build_lock_mask
 from tuiface.engine.learning.discovery import jacobian
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local_engine import LocalEngine
-from tuiface.engine.population import Population
-from tuiface.engine.predictors.attributes import AttributeReader
-from tuiface.engine_api.protocol import Frame, RenderJob, Superseded
-from tuiface.faces.provenance import read_saved
+from tuiface.engine.population import LatentPopulation
+from tuiface.engine.predictors.attributes import AttributePredictor
+from tuiface.engine_api.protocol import RenderRequest, RenderResult, Superseded
+from tuiface.faces.provenance import read_saved_face
 from tuiface.faces.recipe import Guarantee, RegionLock
 from tuiface.faces.recipe import Region as RegionName
 from tuiface.faces.studio import Face, Studio
@@ -55,7 +55,7 @@ def free_change(face: Face, region: RegionName) -> float:
     """The same without the lock."""
     plain = face.derive(edits=(), locks=()).render().pixels.astype(int)
     maps = QuarterRegions().probabilities(torch.zeros(1, 3, 32, 32))
-    held = locked_mask(maps, (RegionLock(region=region),), 32)[0, 0].numpy() >= 1
+    held = build_lock_mask(maps, (RegionLock(region=region),), 32)[0, 0].numpy() >= 1
     return float(np.abs(face.render().pixels - plain).max(axis=2)[held].mean())
 
 
@@ -81,9 +81,9 @@ def test_paste_keeps_the_very_bytes_and_blends_at_the_border(face: Face) -> None
 def test_locked_smile_of_the_shipped_network_still_smiles(shared_cache: Path) -> None:
     """An untrained network cannot tell: each of its pixels hangs on all of w."""
     settings = Settings(device="cpu", threads=1, cache=shared_cache)
-    reader = AttributeReader.load()
+    reader = AttributePredictor.load()
 
-    def smile(frame: Frame) -> float:
+    def smile(frame: RenderResult) -> float:
         picture = torch.from_numpy(frame.pixels.copy()).permute(2, 0, 1)[None] / 127.5 - 1
         return float(reader.read(picture)[0, reader.names.index("smile")])
 
@@ -106,8 +106,8 @@ def changed_at(engine: LocalEngine, face: Face, strength: float) -> float:
     """Change of the hair, before values are clipped to what a picture can show."""
     recipe, editor = face.lock("hair", strength).recipe, engine.editor
     with torch.no_grad():
-        turned = editor.turned(recipe, editor.renderer.edits(recipe))
-        return editor.measured_change(face.lock("hair").recipe, turned)
+        turned = editor.solve_lock(recipe, editor.renderer.edits(recipe))
+        return editor.measure_outside_change(face.lock("hair").recipe, turned)
 
 
 def test_prediction_is_made_before_and_close_to_the_measurement(face: Face, engine: LocalEngine) -> None:
@@ -115,10 +115,10 @@ def test_prediction_is_made_before_and_close_to_the_measurement(face: Face, engi
     editor = engine.editor
     edits = editor.renderer.edits(small.recipe)
     with torch.no_grad():
-        for tried in (edits, editor.turned(small.recipe, edits)):
+        for tried in (edits, editor.solve_lock(small.recipe, edits)):
             predicted, measured = (
-                editor.predicted_change(small.recipe, tried),
-                editor.measured_change(small.recipe, tried),
+                editor.predict_outside_change(small.recipe, tried),
+                editor.measure_outside_change(small.recipe, tried),
             )
             assert predicted == pytest.approx(measured, rel=0.5)
     assert small.render().measures["predicted_outside_change"] == pytest.approx(predicted, rel=1e-3)
@@ -127,7 +127,7 @@ def test_prediction_is_made_before_and_close_to_the_measurement(face: Face, engi
 @pytest.mark.parametrize("guarantee", ["direction", "blend", "paste"])
 def test_locked_face_is_rebuilt_exactly(face: Face, guarantee: Guarantee, tmp_path: Path) -> None:
     locked = face.lock("hair", 0.9, guarantee)
-    saved = read_saved(locked.save(tmp_path))
+    saved = read_saved_face(locked.save(tmp_path))
     assert verify(saved, locked.studio.engine).status == "exact"
     measures = saved.provenance.measures
     assert {"predicted_outside_change", "outside_change_mean", "frame_variation_percent"} <= measures.keys()
@@ -214,13 +214,13 @@ def test_smooth_lock_is_the_closed_form_for_a_linear_picture() -> None:
     weights = LockWeights(torch.zeros(20), torch.zeros(20))
     weights.inside[:12], weights.outside[12:] = 1 / 12, 50 / 8
     start = torch.randn(6, generator=chance)
-    population = Population(torch.zeros(6), torch.eye(6), torch.eye(6), torch.ones(6), 2.4, 0.7)
+    population = LatentPopulation(torch.zeros(6), torch.eye(6), torch.eye(6), torch.ones(6), 2.4, 0.7)
 
     def observe(step: torch.Tensor) -> torch.Tensor:
         return (start + step[0, 0]) @ columns
 
     target = observe(torch.zeros(1, 1, 6))
-    added = locked_step(population, weights, target, torch.zeros(20), 1, observe)
+    added = solve_lock_step(population, weights, target, torch.zeros(20), 1, observe)
     inner, outer = ((columns * w) @ columns.t() for w in (weights.inside, weights.outside))
     ridge = RIDGE * torch.eye(6)
     expected = torch.linalg.solve(inner + outer + ridge, (inner + ridge) @ start)
@@ -247,7 +247,7 @@ def test_a_step_that_is_given_up_leaves_the_last_one(face: Face, engine: LocalEn
     hurried = engine.editor.render(near.recipe, hurried=True).pixels
     answers = iter([True] * 5 + [False])
     with pytest.raises(Superseded):
-        engine.render_while(lambda: next(answers), RenderJob(near.recipe))
+        engine.render_while(lambda: next(answers), RenderRequest(near.recipe))
     assert np.array_equal(engine.editor.render(near.recipe, hurried=True).pixels, hurried)
     complete = near.render().pixels
     engine.editor.forget()

@@ -15,8 +15,8 @@ from tuiface.core.regions import Region
 from tuiface.core.settings import Settings
 from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.predictors import Segmenter
-from tuiface.engine.predictors.clusters import ActivationClusters, cluster_sheet, draw_faces, spherical_means
-from tuiface.engine.predictors.registry import open_region_reader, own_regions_path, segmenter_version
+from tuiface.engine.predictors.clusters import ActivationClusters, draw_cluster_sheet, draw_faces, spherical_k_means
+from tuiface.engine.predictors.registry import open_region_predictor, own_regions_path, segmenter_version
 from tuiface.engine.training.predictors.named_clusters import parse_names, train_own_regions
 
 
@@ -36,7 +36,7 @@ def test_planted_directions_are_found_largest_first() -> None:
     points = np.concatenate([
         planted[i] + 0.1 * chance.randn(count, 6) for i, count in enumerate((100, 300, 200))
     ])  # fmt: skip
-    found = spherical_means(F.normalize(torch.from_numpy(points).float(), dim=1), 3)
+    found = spherical_k_means(F.normalize(torch.from_numpy(points).float(), dim=1), 3)
     assert (found @ torch.from_numpy(planted).float().t()).argmax(dim=1).tolist() == [1, 2, 0]
 
 
@@ -53,7 +53,7 @@ def test_a_sheet_has_a_row_for_the_faces_and_one_for_each_cluster(
     workshop: Workshop, clusters: ActivationClusters
 ) -> None:
     side = workshop.generator.config.img_resolution
-    assert cluster_sheet(workshop.generator, clusters).shape[0] > 4 * side
+    assert draw_cluster_sheet(workshop.generator, clusters).shape[0] > 4 * side
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_named_regions_are_learned_and_used(workshop: Workshop, clusters: Activa
     before = segmenter_version(path)
     names = {0: Region.BACKGROUND, 1: Region.SKIN, 2: Region.HAIR}
     train_own_regions(workshop.generator, clusters, names, path, lambda text: None, faces=48, kimg=2.0)
-    reader = open_region_reader(workshop.generator, "cpu", path)
+    reader = open_region_predictor(workshop.generator, "cpu", path)
     assert isinstance(reader, Segmenter)
     side = workshop.generator.config.img_resolution
     faces = clusters.faces(workshop.generator, draw_faces(workshop.generator, 100, 16), side)
@@ -89,8 +89,8 @@ def test_named_regions_are_learned_and_used(workshop: Workshop, clusters: Activa
 
 
 def test_without_own_regions_nothing_changes(workshop: Workshop, tmp_path: Path) -> None:
-    usual = open_region_reader(workshop.generator, "cpu")
-    assert type(open_region_reader(workshop.generator, "cpu", tmp_path / "none.safetensors")) is type(usual)
+    usual = open_region_predictor(workshop.generator, "cpu")
+    assert type(open_region_predictor(workshop.generator, "cpu", tmp_path / "none.safetensors")) is type(usual)
 
 
 def test_the_command_shows_clusters_and_asks_for_one_thing_at_a_time(

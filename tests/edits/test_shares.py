@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tuiface.engine.learning.fitting import Bench
-from tuiface.engine.learning.verification import SHARES, evenest_share
+from tuiface.engine.learning.fitting import EvaluationFaces
+from tuiface.engine.learning.verification import STEP_SCALES, find_monotone_scale
 
 
 @dataclass
@@ -28,7 +28,7 @@ class CurveBench:
 
 
 def share_of(curve: Callable[[float], float], percent: float = 97.0) -> tuple[float, float, float] | None:
-    found = evenest_share(cast("Bench", CurveBench(curve)), torch.tensor(1.0), 0, percent)
+    found = find_monotone_scale(cast(EvaluationFaces, CurveBench(curve)), torch.tensor(1.0), 0, percent)
     return None if found is None else (found.share, found.slope, found.percent)
 
 
@@ -53,8 +53,8 @@ def test_a_concept_that_starts_late_gets_a_larger_unit() -> None:
 
 def test_what_hardly_moves_has_no_share_and_is_tried_at_two_amounts_alone() -> None:
     bench = CurveBench(lambda amount: 0.01 * amount)
-    assert evenest_share(cast("Bench", bench), torch.tensor(1.0), 0, 97.0) is None
-    assert len(bench.asked) == 2 * len(SHARES)
+    assert find_monotone_scale(cast(EvaluationFaces, bench), torch.tensor(1.0), 0, 97.0) is None
+    assert len(bench.asked) == 2 * len(STEP_SCALES)
 
 
 def test_where_none_is_even_the_first_of_the_best_is_given() -> None:

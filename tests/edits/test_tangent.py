@@ -11,9 +11,9 @@ from tests.conftest import MODEL
 from tests.edits.fakes import PixelAttributes
 from tuiface.core.settings import Settings
 from tuiface.engine.learning import fisher_discriminant
-from tuiface.engine.learning.batch_predict import read_attributes
-from tuiface.engine.learning.fisher_discriminant import discriminant_step, tangents
-from tuiface.engine.learning.fitting import Bench
+from tuiface.engine.learning.batch_predict import predict_attributes
+from tuiface.engine.learning.fisher_discriminant import compute_attribute_gradients, solve_discriminant_step
+from tuiface.engine.learning.fitting import EvaluationFaces
 from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.predictors import disturbance
 
@@ -33,7 +33,7 @@ def effects(g: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
 
 
 def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disturbance, "SHIFT", 0.0)
+    monkeypatch.setattr(disturbance, "MAX_SHIFT", 0.0)
     monkeypatch.setattr(fisher_discriminant, "NOISE", 0.0)
     workshop = Workshop.open(Settings(model=MODEL, device="cpu", threads=1, cache=shared_cache))
     vars(workshop)["draft_dtype"] = "float32"  # drafts round slopes to a twentieth
@@ -42,20 +42,20 @@ def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path, monkeypatch
             if name.endswith("torgb"):
                 layer.weight.mul_(0.1)  # pictures of random weights would be clipped
     reader, deviation = PixelAttributes(), torch.tensor([1.0, 2.0, 3.0, 4.0])
-    ws = Bench.of(workshop, reader, deviation.numpy(), 3).ws
-    found = tangents(workshop, reader, ws, deviation)
+    ws = EvaluationFaces.of(workshop, reader, deviation.numpy(), 3).ws
+    found = compute_attribute_gradients(workshop, reader, ws, deviation)
     assert found.shape == (3, 4, workshop.generator.num_ws, workshop.population.basis.shape[1])
     for row, component in ((0, 0), (3, 1)):
         step = torch.zeros_like(ws)
         step[:, row] = 0.01 * workshop.population.basis[:, component]
-        sides = [read_attributes(workshop.generator, reader, ws + sign * step) / deviation for sign in (1, -1)]
+        sides = [predict_attributes(workshop.generator, reader, ws + sign * step) / deviation for sign in (1, -1)]
         slopes = (sides[0] - sides[1]) / 0.02
         assert torch.allclose(found[:, :, row, component], slopes, atol=0.05 * float(slopes.abs().max()))
 
 
 def test_step_has_unit_effect_and_spares_what_is_held() -> None:
     g = gradients()
-    free, held = (discriminant_step(g, 0, others) for others in ([], [1, 2]))
+    free, held = (solve_discriminant_step(g, 0, others) for others in ([], [1, 2]))
     for step in (free, held):
         assert effects(g, step).mean(dim=0)[0].item() == pytest.approx(1)
     leaks = [effects(g, step)[:, 1:].abs().max().item() for step in (free, held)]
@@ -65,12 +65,12 @@ def test_step_has_unit_effect_and_spares_what_is_held() -> None:
 def test_without_spread_or_constraint_the_step_is_the_gradient() -> None:
     g = gradients()
     own = g[0, 0].double()
-    assert torch.allclose(discriminant_step(g, 0, []), own / own.square().sum())
+    assert torch.allclose(solve_discriminant_step(g, 0, []), own / own.square().sum())
 
 
 def test_strictness_trades_leakage_for_length() -> None:
     g = gradients(attributes=8)
-    steps = [discriminant_step(g, 0, list(range(1, 8)), strictness) for strictness in (1.0, 0.1, 0.01)]
+    steps = [solve_discriminant_step(g, 0, list(range(1, 8)), strictness) for strictness in (1.0, 0.1, 0.01)]
     lengths = [step.norm().item() for step in steps]
     leaks = [effects(g, step)[:, 1:].norm().item() for step in steps]
     assert lengths == sorted(lengths, reverse=True)
@@ -82,5 +82,5 @@ def test_what_differs_from_face_to_face_is_avoided() -> None:
     g = torch.zeros(4, 1, 1, 2)
     g[:, 0, 0, 0] = torch.tensor([3.0, -1.0, 3.0, -1.0])
     g[:, 0, 0, 1] = 1.0
-    step = discriminant_step(g, 0, [])
+    step = solve_discriminant_step(g, 0, [])
     assert step[0, 1] > 5 * step[0, 0].abs()

@@ -31,7 +31,7 @@ def test_second_start_reads_the_conversion(tmp_path: Path, monkeypatch: pytest.M
 
 def test_damaged_conversion_is_made_again(tmp_path: Path) -> None:
     load_checkpoint(MODEL, cache=tmp_path)
-    converted = ModelStore(tmp_path).converted_path(file_sha256(MODEL))
+    converted = ModelStore(tmp_path).conversion_path(file_sha256(MODEL))
     sound = converted.read_bytes()
     damaged = bytearray(sound)
     damaged[8 + int.from_bytes(sound[:8], "little") + 100] ^= 0x40

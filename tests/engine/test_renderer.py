@@ -14,10 +14,10 @@ import pytest
 from tests.conftest import CHECKPOINTS, MODEL
 from tuiface.core.errors import EngineError, ModelError, TuifaceError, UsageError
 from tuiface.core.settings import Settings
-from tuiface.engine.edits.editor import Rendered
+from tuiface.engine.edits.editor import MeasuredPicture
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local_engine import LocalEngine
-from tuiface.engine_api.protocol import Engine, RenderJob
+from tuiface.engine_api.protocol import Engine, RenderRequest
 from tuiface.faces.recipe import (
     ChannelEdit,
     DirectionEdit,
@@ -41,7 +41,7 @@ def recipe(engine: LocalEngine) -> Recipe:
 
 
 def pixels(engine: LocalEngine, recipe: Recipe, resolution: int | None = None) -> np.ndarray:
-    return engine.render(RenderJob(recipe, resolution)).pixels
+    return engine.render(RenderRequest(recipe, resolution)).pixels
 
 
 def test_implements_the_protocol(engine: LocalEngine) -> None:
@@ -50,7 +50,7 @@ def test_implements_the_protocol(engine: LocalEngine) -> None:
 
 def test_frame_is_uint8_rgb(engine: LocalEngine, recipe: Recipe) -> None:
     for resolution in (4, 8, 16, 32):
-        frame = engine.render(RenderJob(recipe, resolution, sequence=7))
+        frame = engine.render(RenderRequest(recipe, resolution, sequence=7))
         assert frame.pixels.shape == (resolution, resolution, 3)
         assert frame.pixels.dtype == np.uint8
         assert frame.sequence == 7
@@ -83,14 +83,14 @@ def test_threads_of_a_job_are_its_own(engine: LocalEngine, recipe: Recipe, monke
     used = []
     render = engine.editor.render
 
-    def watch(*arguments: Any, **named: Any) -> Rendered:
+    def watch(*arguments: Any, **named: Any) -> MeasuredPicture:
         used.append(torch.get_num_threads())
         return render(*arguments, **named)
 
     monkeypatch.setattr(engine.editor, "render", watch)
     before = torch.get_num_threads()
-    engine.render(RenderJob(recipe, threads=3))
-    engine.render(RenderJob(recipe))
+    engine.render(RenderRequest(recipe, threads=3))
+    engine.render(RenderRequest(recipe))
     assert used == [3, engine.info().threads]
     assert torch.get_num_threads() == before
 
@@ -138,7 +138,7 @@ def test_channel_edit_moves_one_channel_by_its_own_sigma(engine: LocalEngine, re
     ws = generator.map(generator.mapping.w_avg.new_ones(1, 64))
     styles = generator.synthesis.styles(ws)
     edit = ChannelEdit(channel=("b16.conv1", 3), amount=2.0)
-    moved = engine.editor.renderer.edited_styles(ws, engine.editor.renderer.edits(recipe.derive(edits=(edit,))))
+    moved = engine.editor.renderer.edit_styles(ws, engine.editor.renderer.edits(recipe.derive(edits=(edit,))))
     assert [name for name in styles if not styles[name].equal(moved[name])] == ["b16.conv1"]
     step = float((moved["b16.conv1"] - styles["b16.conv1"])[0, 3])
     assert step == pytest.approx(2 * float(population.std()), rel=0.05)
@@ -186,9 +186,10 @@ def test_network_with_labels_needs_a_class(shared_cache: Path) -> None:
     engine = open_engine(Settings(model=CHECKPOINTS["b_ada_cond64"], device="cpu", cache=shared_cache))
     recipe = Recipe(model=engine.info().model, source=SeedSource(seed=1))
     with pytest.raises(ModelError, match="needs a class from 0 to 2"):
-        engine.render(RenderJob(recipe))
+        engine.render(RenderRequest(recipe))
     pictures = {
-        engine.render(RenderJob(recipe.derive(source=SeedSource(seed=1, label=i)))).pixels.tobytes() for i in (0, 1, 2)
+        engine.render(RenderRequest(recipe.derive(source=SeedSource(seed=1, label=i)))).pixels.tobytes()
+        for i in (0, 1, 2)
     }
     assert len(pictures) == 3
 
@@ -210,7 +211,7 @@ def test_running_out_of_memory_is_one_line(
 
     monkeypatch.setattr(engine.editor.renderer, "render", fail)
     with pytest.raises(TuifaceError, match="out of memory on cpu") as caught:
-        engine.render(RenderJob(recipe))
+        engine.render(RenderRequest(recipe))
     assert caught.value.exit_code == 5
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tuiface.core.errors import ModelError
-from tuiface.engine.checkpoints import inspect_checkpoint, network_digest, open_native_header, read_checkpoint
+from tuiface.engine.checkpoints import inspect_checkpoint, network_digest, read_checkpoint, read_native_header
 from tuiface.engine.checkpoints.architecture import (
     check_discriminator_config,
     check_generator_config,
@@ -20,7 +20,7 @@ def check_any_file(path: Path) -> bool:
     """Read the file in every way. Returns whether it opened; raises AssertionError for a broken promise."""
     if path.suffix == ".safetensors":
         try:
-            open_native_header(path)
+            read_native_header(path)
         except ModelError as error:
             _check_message(error)
     try:

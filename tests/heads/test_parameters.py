@@ -14,9 +14,9 @@ from tuiface.heads import (
     LABELS,
     SPECIFICATION,
     HeadParameters,
+    compute_labels,
     concatenate,
     encode,
-    labels,
     sample_parameters,
 )
 
@@ -149,9 +149,9 @@ def test_labels_say_what_shows() -> None:
     base = sample_parameters(4, seed=8).override(hair_style="crop", hairline_recession=0, age=25, greying=0)
 
     def label(name: str, **changes: float | str) -> torch.Tensor:
-        return labels(base.override(**changes))[:, LABELS.index(name)]
+        return compute_labels(base.override(**changes))[:, LABELS.index(name)]
 
-    assert labels(base).isfinite().all()
+    assert compute_labels(base).isfinite().all()
     assert (label("hair_length", hair_style="long_straight") > label("hair_length") + 1).all()
     assert (label("hair_length", hair_style="bald") == 0).all()
     assert (label("grey", age=80) > label("grey") + 0.5).all()

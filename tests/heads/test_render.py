@@ -13,7 +13,7 @@ from tuiface.core.regions import Region
 from tuiface.heads import HeadBatch, HeadParameters, concatenate, render_heads, sample_parameters
 from tuiface.heads.geometry.chart import build_chart
 from tuiface.heads.geometry.head import build_head
-from tuiface.heads.sampling.look import resolve
+from tuiface.heads.sampling.look import resolve_look
 from tuiface.heads.shading.camera import aim_camera, rotate_about_neck
 from tuiface.heads.shading.skin import skin_colour
 
@@ -88,7 +88,7 @@ def test_an_unsupported_resolution_names_the_accepted_ones() -> None:
 
 def test_eyes_and_mouth_lie_where_ffhq_has_them() -> None:
     parameters = sample_parameters(24, seed=9)
-    look = resolve(parameters)
+    look = resolve_look(parameters)
     head = build_head(look, build_chart(RESOLUTION, look.device))
     camera = aim_camera(look, head.landmarks)
     points = camera.project(rotate_about_neck(camera.head_rotation, head.landmarks)).mean(0)
@@ -231,11 +231,11 @@ def test_light_from_the_side_brightens_that_side() -> None:
 
 def test_overriding_a_trait_moves_the_whole_look() -> None:
     """Age greys the hair, moves the skin and leaves the pose; masculinity widens the jaw."""
-    look_young, look_old = (resolve(plain(age=age)) for age in (20, 80))
+    look_young, look_old = (resolve_look(plain(age=age)) for age in (20, 80))
     assert float(look_old.column("grey")) > float(look_young.column("grey")) + 0.3
     assert float(look_old.column("lip_fullness")) < float(look_young.column("lip_fullness"))
     assert float(look_old.column("yaw")) == float(look_young.column("yaw"))
-    feminine, masculine = (resolve(plain(masculinity=m)) for m in (-1, 1))
+    feminine, masculine = (resolve_look(plain(masculinity=m)) for m in (-1, 1))
     assert float(masculine.column("jaw_width")) > float(feminine.column("jaw_width")) + 1
 
 

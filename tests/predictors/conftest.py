@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tuiface.core.regions import REGION_NAMES
-from tuiface.engine.predictors import Attribute, ReaderCard
-from tuiface.engine.predictors.files import build_network, write_reader
+from tuiface.engine.predictors import Attribute, PredictorCard
+from tuiface.engine.predictors.files import build_network, write_predictor
 
 WIDTHS = (4, 6, 6, 8)
 
@@ -19,12 +19,12 @@ def quiet(one_thread: None) -> None:
     """All of these tests compute on one thread."""
 
 
-def segmenter_card(**changes: object) -> ReaderCard:
+def segmenter_card(**changes: object) -> PredictorCard:
     values: dict[str, object] = {"kind": "segmenter", "regions": REGION_NAMES}
     return card(**{**values, **changes})
 
 
-def attributes_card(**changes: object) -> ReaderCard:
+def attributes_card(**changes: object) -> PredictorCard:
     attributes = (
         attribute("smile"),
         attribute("yaw", unit="degrees", centre=2.0, spread=12.0),
@@ -46,14 +46,14 @@ def attribute(name: str, **changes: object) -> Attribute:
     return Attribute.model_validate({**values, **changes})
 
 
-def card(**changes: object) -> ReaderCard:
+def card(**changes: object) -> PredictorCard:
     values: dict[str, object] = {"resolution": 32, "widths": WIDTHS, "licence": "CC0-1.0", "name": "tiny"}
-    return ReaderCard.model_validate({**values, **changes})
+    return PredictorCard.model_validate({**values, **changes})
 
 
-def write(path: Path, card: ReaderCard) -> Path:
+def write(path: Path, card: PredictorCard) -> Path:
     torch.manual_seed(0)
-    write_reader(path, card, build_network(card))
+    write_predictor(path, card, build_network(card))
     return path
 
 

@@ -13,13 +13,13 @@ import torch
 
 from tests.predictors.conftest import attributes_card, segmenter_card, write
 from tuiface.core.errors import ModelError
-from tuiface.engine.predictors import AttributeReader, Segmenter
-from tuiface.engine.predictors.files import read_reader
+from tuiface.engine.predictors import AttributePredictor, Segmenter
+from tuiface.engine.predictors.files import load_predictor
 
 
 def test_card_and_tensors_come_back(tmp_path: Path) -> None:
     card = attributes_card(figures={"visible": 2.0}, training={"kimg": 1.5, "precision": "bfloat16"})
-    read, network = read_reader(write(tmp_path / "a.safetensors", card), "attributes")
+    read, network = load_predictor(write(tmp_path / "a.safetensors", card), "attributes")
     assert read == card
     assert not any(parameter.requires_grad for parameter in network.parameters())
     assert all(parameter.dtype == torch.float32 for parameter in network.parameters())
@@ -103,7 +103,7 @@ def test_a_missing_file_and_another_kind_are_refused(tmp_path: Path, attributes_
     assert_refused(tmp_path / "nowhere.safetensors", "no such file")
     assert_refused(attributes_file, "kind 'attributes'")
     with pytest.raises(ModelError, match="kind 'segmenter'"):
-        AttributeReader.load(write(tmp_path / "s.safetensors", segmenter_card()))
+        AttributePredictor.load(write(tmp_path / "s.safetensors", segmenter_card()))
 
 
 def test_a_segmenter_of_other_regions_is_refused(tmp_path: Path) -> None:

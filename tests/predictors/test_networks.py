@@ -10,7 +10,13 @@ from torch import nn
 
 from tests.predictors.conftest import attributes_card, segmenter_card
 from tuiface.engine.predictors.files import build_network
-from tuiface.engine.predictors.networks import AttributeNetwork, fit, fold_pixels, folded, unfold_pixels
+from tuiface.engine.predictors.networks import (
+    AttributeNetwork,
+    fold_batch_norms,
+    pixel_shuffle,
+    pixel_unshuffle,
+    resize_images,
+)
 
 
 @pytest.mark.parametrize("kind", ["segmenter", "attributes"])
@@ -25,7 +31,7 @@ def test_a_folded_network_gives_what_the_trained_one_does(kind: str) -> None:
             nn.init.normal_(module.bias, 0, 0.3)
     network.eval()
     x = torch.randn(2, 3, 32, 32)
-    short = folded(copy.deepcopy(network)).eval()
+    short = fold_batch_norms(copy.deepcopy(network)).eval()
     assert torch.allclose(short(x), network(x), atol=1e-4)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in short.modules())
 
@@ -37,7 +43,7 @@ def test_features_have_mean_zero_and_deviation_one_over_what_was_trained_on() ->
     x = torch.randn(64, 3, 32, 32)
     for _ in range(60):
         network(x)
-    features = folded(network.eval()).features(x)
+    features = fold_batch_norms(network.eval()).features(x)
     assert features.mean(dim=0).abs().max() < 0.2
     assert (features.std(dim=0) - 1).abs().max() < 0.2
 
@@ -46,7 +52,7 @@ def test_features_have_mean_zero_and_deviation_one_over_what_was_trained_on() ->
 def test_pictures_of_any_size_are_brought_to_the_working_side(side: int) -> None:
     images = torch.full((2, 3, side, side), 0.25)
     images[1] = -0.5
-    fitted = fit(images, 32)
+    fitted = resize_images(images, 32)
     assert fitted.shape == (2, 3, 32, 32)
     assert torch.allclose(fitted[:, 0, 0, 0], torch.tensor([0.25, -0.5]), atol=1e-6)
 
@@ -54,15 +60,15 @@ def test_pictures_of_any_size_are_brought_to_the_working_side(side: int) -> None
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 1, 32, 32), (1, 3, 32, 16)])
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="accepted is"):
-        fit(torch.zeros(shape), 32)
+        resize_images(torch.zeros(shape), 32)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 @pytest.mark.parametrize("times", [2, 4])
 def test_unfolding_undoes_folding(count: int, times: int) -> None:
     images = torch.randn(count, 3, 8, 8)
-    folded_images = fold_pixels(images, times)
+    folded_images = pixel_unshuffle(images, times)
     assert folded_images.shape == (count, 3 * times**2, 8 // times, 8 // times)
-    assert torch.equal(unfold_pixels(folded_images, times), images)
+    assert torch.equal(pixel_shuffle(folded_images, times), images)
     if count:
         assert torch.equal(folded_images, torch.nn.functional.pixel_unshuffle(images, times))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from tuiface.core.regions import Region
-from tuiface.engine.predictors import AttributeReader, Segmenter
+from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.predictors.segmenter import GROUPS, group_probabilities, group_regions
 
 
@@ -34,12 +34,12 @@ def test_every_pixel_has_a_probability_of_each_region(side: int, segmenter_file:
 def test_no_pictures_give_no_regions(segmenter_file: Path, attributes_file: Path) -> None:
     none = torch.empty(0, 3, 32, 32)
     assert Segmenter.load(segmenter_file).regions(none).shape == (0, 32, 32)
-    assert AttributeReader.load(attributes_file).read(none).shape == (0, 3)
+    assert AttributePredictor.load(attributes_file).read(none).shape == (0, 3)
 
 
 def test_a_picture_is_read_alike_alone_and_in_a_batch(segmenter_file: Path, attributes_file: Path) -> None:
     images = pictures(32, 5)
-    segmenter, reader = Segmenter.load(segmenter_file), AttributeReader.load(attributes_file)
+    segmenter, reader = Segmenter.load(segmenter_file), AttributePredictor.load(attributes_file)
     assert torch.allclose(segmenter.probabilities(images)[3:4], segmenter.probabilities(images[3:4]), atol=1e-5)
     assert torch.allclose(reader.read(images)[3:4], reader.read(images[3:4]), atol=1e-4)
 
@@ -68,13 +68,13 @@ def test_a_face_frame_is_the_outline_of_face_and_hair(region: Region, group: str
 
 
 def test_attributes_are_in_their_units(attributes_file: Path) -> None:
-    reader, images = AttributeReader.load(attributes_file), pictures(32, 64)
+    reader, images = AttributePredictor.load(attributes_file), pictures(32, 64)
     assert reader.names == ("smile", "yaw", "glasses")
     assert [attribute.is_visible for attribute in reader.attributes] == [True, True, False]
     values, features = reader.read(images), reader.features(images)
     assert values.shape == (64, 3)
     assert features.shape == (64, 10)
-    assert torch.equal(reader.read_features(features), values)
+    assert torch.equal(reader.predict_from_features(features), values)
     assert values[:, 2].min() >= 0
     assert values[:, 2].max() <= 1
     standard = (values[:, 1] - 2) / 12  # the card's centre and spread
@@ -82,7 +82,7 @@ def test_attributes_are_in_their_units(attributes_file: Path) -> None:
 
 
 def test_gradients_reach_the_picture(segmenter_file: Path, attributes_file: Path) -> None:
-    segmenter, reader = Segmenter.load(segmenter_file), AttributeReader.load(attributes_file)
+    segmenter, reader = Segmenter.load(segmenter_file), AttributePredictor.load(attributes_file)
     readings: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (
         lambda x: segmenter.probabilities(x)[:, Region.HAIR],
         lambda x: reader.read(x)[:, 0],

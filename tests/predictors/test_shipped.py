@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from tools import write_reader_cards
 from tuiface.core.assets import asset_path
-from tuiface.engine.predictors import AttributeReader, Segmenter
+from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.predictors.attributes import ATTRIBUTES_ASSET
 from tuiface.engine.predictors.segmenter import SEGMENTER_ASSET, group_regions
 from tuiface.engine.training.data.sources import normalise
@@ -28,8 +28,8 @@ def segmenter() -> Segmenter:
 
 
 @pytest.fixture(scope="module")
-def reader() -> AttributeReader:
-    return AttributeReader.load()
+def reader() -> AttributePredictor:
+    return AttributePredictor.load()
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +45,17 @@ def render(parameters: HeadParameters) -> tuple[torch.Tensor, torch.Tensor]:
 def test_files_are_small_and_free() -> None:
     assert asset_path(SEGMENTER_ASSET).stat().st_size <= 2e6
     assert asset_path(ATTRIBUTES_ASSET).stat().st_size <= 4.5e6
-    assert {Segmenter.load().card.licence, AttributeReader.load().card.licence} == {"Apache-2.0"}
+    assert {Segmenter.load().card.licence, AttributePredictor.load().card.licence} == {"Apache-2.0"}
 
 
-def test_the_cards_do_not_fall_behind(segmenter: Segmenter, reader: AttributeReader) -> None:
+def test_the_cards_do_not_fall_behind(segmenter: Segmenter, reader: AttributePredictor) -> None:
     assert segmenter.card.figures["miou"] >= 0.85
     assert segmenter.card.figures["group_accuracy"] >= 0.97
     seen = {attribute.name for attribute in reader.attributes if attribute.is_visible}
     assert seen >= {"masculinity", "melanin", "yaw", "pitch", "hair_length", "fringe", "beard", "glasses", "teeth"}
 
 
-def test_documents_are_as_the_files_say(segmenter: Segmenter, reader: AttributeReader) -> None:
+def test_documents_are_as_the_files_say(segmenter: Segmenter, reader: AttributePredictor) -> None:
     remedy = "run `python -m tools.write_reader_cards`"
     assert (DOCS / "segmenter-card.md").read_text("utf-8") == write_reader_cards.segmenter_text(segmenter.card), remedy
     assert (DOCS / "attributes-card.md").read_text("utf-8") == write_reader_cards.attributes_text(reader.card), remedy
@@ -70,7 +70,7 @@ def test_unseen_heads_are_segmented(segmenter: Segmenter, heads: HeadParameters)
 
 @pytest.mark.parametrize("side", [64, 256])
 def test_other_sizes_are_read_alike(
-    side: int, segmenter: Segmenter, reader: AttributeReader, heads: HeadParameters
+    side: int, segmenter: Segmenter, reader: AttributePredictor, heads: HeadParameters
 ) -> None:
     images, regions = render(heads)
     resized = F.interpolate(images, size=side, mode="bilinear", antialias=side < SIDE)
@@ -86,7 +86,7 @@ def test_other_sizes_are_read_alike(
     ("name", "less", "more"), [("smile", 0.0, 0.9), ("yaw", -20.0, 20.0), ("melanin", 0.15, 0.8), ("age", 22.0, 70.0)]
 )
 def test_a_changed_head_is_read_as_changed(
-    name: str, less: float, more: float, reader: AttributeReader, heads: HeadParameters
+    name: str, less: float, more: float, reader: AttributePredictor, heads: HeadParameters
 ) -> None:
     few = heads.select(slice(0, 6))
     low, high = (reader.read(render(few.override(**{name: value}))[0]) for value in (less, more))
@@ -95,5 +95,5 @@ def test_a_changed_head_is_read_as_changed(
     assert 0.2 * (more - less) < change.mean() < 1.4 * (more - less)  # readings lean towards the mean
 
 
-def test_every_attribute_was_tried(reader: AttributeReader) -> None:
+def test_every_attribute_was_tried(reader: AttributePredictor) -> None:
     assert {target.name for target in TARGETS} == {*reader.names, *reader.card.unreadable}

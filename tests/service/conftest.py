@@ -8,7 +8,7 @@ import pytest
 from tests.service.fake_child import recipe
 from tests.service.processes import command, forget_rendered, open_gate
 from tuiface.core.settings import Settings
-from tuiface.engine_api.protocol import RenderJob
+from tuiface.engine_api.protocol import RenderRequest
 from tuiface.service.client import ResidentEngine
 
 Start = Callable[[str], ResidentEngine]
@@ -65,4 +65,4 @@ def shared(shared_by_all: ResidentEngine, shared_settings: Settings) -> Iterator
     forget_rendered(shared_settings)
     yield shared_by_all
     open_gate(shared_settings)
-    shared_by_all.render(RenderJob(recipe(1), 4))
+    shared_by_all.render(RenderRequest(recipe(1), 4))

@@ -16,8 +16,8 @@ from tuiface.core.errors import ModelError
 from tuiface.core.settings import Settings
 from tuiface.directions.direction import Direction, DirectionHeader, DirectionOrigin
 from tuiface.directions.vocabulary import labels_of
-from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob, Superseded
-from tuiface.engine_api.requests import CrossOrder, FaceOrder, FoundFace, Order, SearchOrder
+from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult, Superseded
+from tuiface.engine_api.requests import CrossRequest, DirectionRequest, FaceRequest, OptimisedFace, SearchRequest
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.service.engine_process import main
 
@@ -73,10 +73,10 @@ def picture(seed: int, side: int) -> np.ndarray:
     return np.random.RandomState(seed).randint(0, 256, (side, side, 3), dtype=np.uint8)
 
 
-def frame(job: RenderJob) -> Frame:
+def frame(job: RenderRequest) -> RenderResult:
     """What the engine makes of `job`."""
     assert isinstance(job.recipe.source, SeedSource)
-    return Frame(
+    return RenderResult(
         pixels=picture(job.recipe.source.seed, job.resolution or INFO.resolution),
         recipe=job.recipe,
         sequence=job.sequence,
@@ -94,7 +94,7 @@ class FakeEngine:
     def info(self) -> EngineInfo:
         return INFO
 
-    def render(self, job: RenderJob) -> Frame:
+    def render(self, job: RenderRequest) -> RenderResult:
         assert isinstance(job.recipe.source, SeedSource)
         seed = job.recipe.source.seed
         with (self.state / "rendered").open("a") as file:
@@ -109,7 +109,7 @@ class FakeEngine:
             raise RuntimeError("CUDA error: device-side assert triggered")
         return frame(job)
 
-    def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+    def render_while(self, is_wanted: Callable[[], bool], job: RenderRequest) -> RenderResult:
         assert isinstance(job.recipe.source, SeedSource)
         if job.recipe.source.seed != UNENDING:
             return self.render(job)
@@ -134,16 +134,16 @@ class FakeEngine:
             raise REFUSAL
         return np.array([[seed, -seed] for seed in seeds], np.float32)
 
-    def make_directions(self, order: Order) -> tuple[Direction, ...]:
-        assert isinstance(order, SearchOrder)
+    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
+        assert isinstance(order, SearchRequest)
         return tuple(direction(number) for number in range(order.count))
 
-    def find_face(self, order: FaceOrder) -> FoundFace:
-        assert isinstance(order, CrossOrder)
+    def find_face(self, order: FaceRequest) -> OptimisedFace:
+        assert isinstance(order, CrossRequest)
         assert isinstance(order.inner.source, SeedSource)
         if order.inner.source.seed == REFUSED:
             raise REFUSAL
-        return FoundFace(self.ws(order.contour) - self.ws(order.inner), {"frame_variation_percent": 0.5})
+        return OptimisedFace(self.ws(order.contour) - self.ws(order.inner), {"frame_variation_percent": 0.5})
 
     def close(self) -> None:
         pass

@@ -14,7 +14,7 @@ from types import FrameType
 from tests.service.fake_child import recipe
 from tests.service.processes import command, eventually
 from tuiface.core.settings import Settings
-from tuiface.engine_api.protocol import RenderJob
+from tuiface.engine_api.protocol import RenderRequest
 from tuiface.service.client import ResidentEngine
 
 
@@ -30,6 +30,6 @@ if __name__ == "__main__":
     eventually(lambda: engine.pid is not None)
     print(engine.pid, flush=True)
     starting.join()
-    engine.render(RenderJob(recipe(int(sys.argv[3])), 16))
+    engine.render(RenderRequest(recipe(int(sys.argv[3])), 16))
     print("rendered", flush=True)
     engine.close()

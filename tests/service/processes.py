@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuiface.core.errors import TuifaceError
 from tuiface.core.settings import Settings
-from tuiface.engine_api.protocol import Frame
+from tuiface.engine_api.protocol import RenderResult
 from tuiface.service.client import PreviewStream, ResidentEngine
 
 PATIENCE_S = 30.0
@@ -66,7 +66,7 @@ class Watcher:
     """Callbacks of a stream that keep what came."""
 
     def __init__(self) -> None:
-        self.frames: list[Frame] = []
+        self.frames: list[RenderResult] = []
         self.errors: list[TuifaceError] = []
 
     def stream(self, engine: ResidentEngine) -> PreviewStream:

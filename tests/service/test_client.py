@@ -37,8 +37,8 @@ from tests.service.processes import (
 )
 from tuiface.core.errors import EngineError, ModelError, OutputError, TuifaceError
 from tuiface.core.settings import Settings
-from tuiface.engine_api.protocol import Engine, Frame, RenderJob
-from tuiface.engine_api.requests import CrossOrder, SearchOrder
+from tuiface.engine_api.protocol import Engine, RenderRequest, RenderResult
+from tuiface.engine_api.requests import CrossRequest, SearchRequest
 from tuiface.faces.recipe import RegionLock
 from tuiface.service.client import PreviewStream, ResidentEngine
 from tuiface.service.private_process import MAX_SOCKET_PATH_BYTES, EngineProcess
@@ -65,7 +65,7 @@ def test_a_resident_engine_is_an_engine(shared: ResidentEngine) -> None:
 
 @pytest.mark.parametrize("resolution", [4, 256, None])
 def test_a_rendered_frame_is_the_engines_own_to_the_pixel(shared: ResidentEngine, resolution: int | None) -> None:
-    frame = shared.render(RenderJob(recipe(7), resolution, draft=False, sequence=3))
+    frame = shared.render(RenderRequest(recipe(7), resolution, draft=False, sequence=3))
     assert np.array_equal(frame.pixels, picture(7, resolution or 256))
     assert (frame.recipe, frame.sequence, frame.dtype) == (recipe(7), 3, "float32")
     assert frame.measures == {"frame_variation": 0.25}
@@ -79,13 +79,13 @@ def test_saves_between_previews_are_all_rendered_in_order(shared: ResidentEngine
     def hold_a_key_down(stream: PreviewStream) -> None:
         sequence = 0
         while not released.wait(0.001):
-            stream.submit(RenderJob(recipe(1), 16, draft=True, sequence=(sequence := sequence + 1)))
+            stream.submit(RenderRequest(recipe(1), 16, draft=True, sequence=(sequence := sequence + 1)))
 
     saves = list(range(10**6, 10**6 + 30))
     with watcher.stream(shared) as stream, ThreadPoolExecutor(1) as pool:
         held = pool.submit(hold_a_key_down, stream)
         try:
-            frames = [shared.render(RenderJob(recipe(n - 10**6), 16, sequence=n)) for n in saves]
+            frames = [shared.render(RenderRequest(recipe(n - 10**6), 16, sequence=n)) for n in saves]
         finally:
             released.set()
         held.result(PATIENCE_S)
@@ -104,10 +104,10 @@ def test_of_a_thousand_submits_few_are_rendered_and_the_last_always(
 ) -> None:
     watcher = Watcher()
     with watcher.stream(shared) as stream:
-        stream.submit(RenderJob(recipe(GATED), 16, draft=True, sequence=1))
+        stream.submit(RenderRequest(recipe(GATED), 16, draft=True, sequence=1))
         eventually(lambda: rendered(shared_settings) == [1])
         for sequence in range(2, 1001):
-            stream.submit(RenderJob(recipe(1), 16, draft=True, sequence=sequence))
+            stream.submit(RenderRequest(recipe(1), 16, draft=True, sequence=sequence))
         open_gate(shared_settings)
         eventually(lambda: 1000 in watcher.sequences)
     assert watcher.sequences == [1, 1000]
@@ -119,9 +119,9 @@ def test_a_locked_face_at_rest_is_given_up_for_the_next_key(shared: ResidentEngi
     at_rest = recipe(UNENDING).derive(locks=(RegionLock(region="frame"),))
     with watcher.stream(shared) as stream:
         for sequence in (1, 3):
-            stream.submit(RenderJob(at_rest, 16, sequence=sequence))
+            stream.submit(RenderRequest(at_rest, 16, sequence=sequence))
             eventually(lambda: sequence in rendered(shared_settings))  # noqa: B023 - called at once
-            stream.submit(RenderJob(recipe(1), 16, hurried=True, sequence=sequence + 1))
+            stream.submit(RenderRequest(recipe(1), 16, hurried=True, sequence=sequence + 1))
             eventually(lambda: sequence + 1 in watcher.sequences)  # noqa: B023 - called at once
     assert watcher.sequences == [2, 4]
     assert watcher.errors == []
@@ -131,10 +131,10 @@ def test_an_unlocked_job_is_waited_for(shared: ResidentEngine, shared_settings: 
     """An engine that cannot give it up would answer both, one after the other, and fall behind."""
     watcher = Watcher()
     with watcher.stream(shared) as stream:
-        stream.submit(RenderJob(recipe(GATED), 16, sequence=1))
+        stream.submit(RenderRequest(recipe(GATED), 16, sequence=1))
         eventually(lambda: rendered(shared_settings) == [1])
         for sequence in (2, 3):
-            stream.submit(RenderJob(recipe(1), 16, sequence=sequence))
+            stream.submit(RenderRequest(recipe(1), 16, sequence=sequence))
         open_gate(shared_settings)
         eventually(lambda: 3 in watcher.sequences)
     assert rendered(shared_settings) == [1, 3]
@@ -144,9 +144,9 @@ def test_a_job_older_than_the_newest_is_never_shown(shared: ResidentEngine) -> N
     watcher = Watcher()
     with watcher.stream(shared) as stream:
         for sequence in (5, 3, 4):
-            stream.submit(RenderJob(recipe(1), 16, sequence=sequence))
+            stream.submit(RenderRequest(recipe(1), 16, sequence=sequence))
         eventually(lambda: watcher.frames)
-        stream.submit(RenderJob(recipe(1), 16, sequence=6))
+        stream.submit(RenderRequest(recipe(1), 16, sequence=6))
         eventually(lambda: 6 in watcher.sequences)
     assert watcher.sequences == [5, 6]
 
@@ -156,7 +156,7 @@ def test_submits_from_many_threads_end_with_the_newest_frame(shared: ResidentEng
     with watcher.stream(shared) as stream:
         with ThreadPoolExecutor(8) as pool:
             for sequence in range(1, 501):
-                pool.submit(stream.submit, RenderJob(recipe(1), 4, draft=True, sequence=sequence))
+                pool.submit(stream.submit, RenderRequest(recipe(1), 4, draft=True, sequence=sequence))
         eventually(lambda: 500 in watcher.sequences)
     assert watcher.sequences == sorted(watcher.sequences)
 
@@ -165,8 +165,8 @@ def test_two_streams_of_one_engine_both_move(shared: ResidentEngine) -> None:
     watchers = [Watcher(), Watcher()]
     with watchers[0].stream(shared) as one, watchers[1].stream(shared) as other:
         for sequence in range(1, 20):
-            one.submit(RenderJob(recipe(1), 16, draft=True, sequence=sequence))
-            other.submit(RenderJob(recipe(2), 16, draft=True, sequence=sequence))
+            one.submit(RenderRequest(recipe(1), 16, draft=True, sequence=sequence))
+            other.submit(RenderRequest(recipe(2), 16, draft=True, sequence=sequence))
         eventually(lambda: all(19 in w.sequences for w in watchers))
     for seed, watcher in enumerate(watchers, 1):
         assert all(np.array_equal(frame.pixels, picture(seed, 16)) for frame in watcher.frames)
@@ -175,14 +175,14 @@ def test_two_streams_of_one_engine_both_move(shared: ResidentEngine) -> None:
 def test_no_callback_comes_after_a_stream_was_closed(shared: ResidentEngine, shared_settings: Settings) -> None:
     watcher = Watcher()
     with watcher.stream(shared) as stream:
-        stream.submit(RenderJob(recipe(GATED), 16, sequence=1))
+        stream.submit(RenderRequest(recipe(GATED), 16, sequence=1))
         eventually(lambda: rendered(shared_settings) == [1])
         stream.close()
         stream.close()
         assert not stream.is_open
     open_gate(shared_settings)
-    stream.submit(RenderJob(recipe(1), 16, sequence=2))
-    shared.render(RenderJob(recipe(1), 16, sequence=3))
+    stream.submit(RenderRequest(recipe(1), 16, sequence=2))
+    shared.render(RenderRequest(recipe(1), 16, sequence=3))
     assert rendered(shared_settings) == [1, 3]
     assert (watcher.frames, watcher.errors) == ([], [])
 
@@ -190,12 +190,12 @@ def test_no_callback_comes_after_a_stream_was_closed(shared: ResidentEngine, sha
 def test_a_stream_may_be_closed_from_its_own_callback(shared: ResidentEngine) -> None:
     watcher = Watcher()
 
-    def show_and_close(frame: Frame) -> None:
+    def show_and_close(frame: RenderResult) -> None:
         watcher.frames.append(frame)
         stream.close()
 
     with shared.stream(show_and_close, watcher.errors.append) as stream:
-        stream.submit(RenderJob(recipe(1), 16, sequence=1))
+        stream.submit(RenderRequest(recipe(1), 16, sequence=1))
         eventually(lambda: not stream.is_open)
     assert watcher.sequences == [1]
 
@@ -203,11 +203,11 @@ def test_a_stream_may_be_closed_from_its_own_callback(shared: ResidentEngine) ->
 def test_what_the_engine_raises_comes_out_as_it_is(shared: ResidentEngine) -> None:
     watcher = Watcher()
     with pytest.raises(ModelError) as refusal:
-        shared.render(RenderJob(recipe(REFUSED)))
+        shared.render(RenderRequest(recipe(REFUSED)))
     with watcher.stream(shared) as stream:
-        stream.submit(RenderJob(recipe(REFUSED), sequence=1))
+        stream.submit(RenderRequest(recipe(REFUSED), sequence=1))
         eventually(lambda: watcher.errors)
-        stream.submit(RenderJob(recipe(1), sequence=2))
+        stream.submit(RenderRequest(recipe(1), sequence=2))
         eventually(lambda: watcher.frames)
     for error in (refusal.value, *watcher.errors):
         assert isinstance(error, ModelError)
@@ -218,21 +218,21 @@ def test_a_failure_nobody_foresaw_is_an_engine_error_with_its_traceback_in_the_l
     shared: ResidentEngine, shared_settings: Settings
 ) -> None:
     with pytest.raises(EngineError, match="RuntimeError: CUDA error: device-side assert triggered"):
-        shared.render(RenderJob(recipe(BROKEN)))
+        shared.render(RenderRequest(recipe(BROKEN)))
     eventually(lambda: "Traceback" in (shared_settings.state / "engine.log").read_text())
-    assert shared.render(RenderJob(recipe(1), 16)).pixels.shape == (16, 16, 3)
+    assert shared.render(RenderRequest(recipe(1), 16)).pixels.shape == (16, 16, 3)
 
 
 def test_a_killed_engine_is_reported_once_and_can_be_restarted(engine: ResidentEngine) -> None:
     watcher = Watcher()
     stream = watcher.stream(engine)
-    stream.submit(RenderJob(recipe(1), 16, sequence=1))
+    stream.submit(RenderRequest(recipe(1), 16, sequence=1))
     eventually(lambda: watcher.frames)
     kill(engine)
     eventually(lambda: not stream.is_open)  # though nothing was asked of it
-    stream.submit(RenderJob(recipe(1), 16, sequence=2))
+    stream.submit(RenderRequest(recipe(1), 16, sequence=2))
     with pytest.raises(EngineError, match=r"the engine stopped \(signal 9\)"):
-        engine.render(RenderJob(recipe(1)))
+        engine.render(RenderRequest(recipe(1)))
     assert not engine.is_alive
     assert [type(e) for e in watcher.errors] == [EngineError]
     assert "the engine stopped (signal 9)" in str(watcher.errors[0])
@@ -240,14 +240,14 @@ def test_a_killed_engine_is_reported_once_and_can_be_restarted(engine: ResidentE
     engine.restart()
     assert engine.is_alive
     again = watcher.stream(engine)
-    again.submit(RenderJob(recipe(1), 16, sequence=3))
+    again.submit(RenderRequest(recipe(1), 16, sequence=3))
     eventually(lambda: watcher.sequences == [1, 3])
     assert len(watcher.errors) == 1
 
 
 def test_an_engine_killed_while_it_saves_fails_the_save(engine: ResidentEngine, settings: Settings) -> None:
     with ThreadPoolExecutor(1) as pool:
-        saving = pool.submit(engine.render, RenderJob(recipe(GATED), sequence=1))
+        saving = pool.submit(engine.render, RenderRequest(recipe(GATED), sequence=1))
         eventually(lambda: rendered(settings) == [1])
         kill(engine)
         with pytest.raises(EngineError, match="signal 9"):
@@ -256,7 +256,7 @@ def test_an_engine_killed_while_it_saves_fails_the_save(engine: ResidentEngine, 
 
 def test_closing_while_an_engine_renders_ends_it_and_the_render(engine: ResidentEngine, settings: Settings) -> None:
     with ThreadPoolExecutor(1) as pool:
-        saving = pool.submit(engine.render, RenderJob(recipe(GATED), sequence=1))
+        saving = pool.submit(engine.render, RenderRequest(recipe(GATED), sequence=1))
         eventually(lambda: rendered(settings) == [1])
         engine.close()
         with pytest.raises(EngineError, match="the engine is closed"):
@@ -270,7 +270,7 @@ def test_sigterm_ends_an_engine_and_is_told(engine: ResidentEngine) -> None:
     eventually(lambda: not engine.is_alive)
     assert not socket.parent.exists()  # both ends may be told to stop at once, as at a shutdown
     with pytest.raises(EngineError, match="signal 15"):
-        engine.render(RenderJob(recipe(1)))
+        engine.render(RenderRequest(recipe(1)))
 
 
 def test_close_leaves_nothing_behind_and_may_be_called_again(engine: ResidentEngine, tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_close_leaves_nothing_behind_and_may_be_called_again(engine: ResidentEng
     with pytest.raises(ChildProcessError):  # no zombie
         os.waitpid(pid, os.WNOHANG)
     assert list(tmp_path.glob("tuiface-*")) == []
-    for use in (lambda: engine.render(RenderJob(recipe(1))), engine.start, engine.restart):
+    for use in (lambda: engine.render(RenderRequest(recipe(1))), engine.start, engine.restart):
         with pytest.raises(EngineError, match="closed"):
             use()
 
@@ -296,7 +296,7 @@ def test_close_leaves_nothing_behind_and_may_be_called_again(engine: ResidentEng
 def test_an_engine_outlives_the_thread_that_started_it(start: Start) -> None:
     with ThreadPoolExecutor(1) as pool:
         engine = pool.submit(start, "FakeEngine").result(PATIENCE_S)
-    assert engine.render(RenderJob(recipe(1), 16)).pixels.shape == (16, 16, 3)
+    assert engine.render(RenderRequest(recipe(1), 16)).pixels.shape == (16, 16, 3)
 
 
 def test_folder_and_socket_are_the_users_alone(shared: ResidentEngine) -> None:
@@ -414,16 +414,16 @@ def test_latents_cross_as_they_are(shared: ResidentEngine) -> None:
 
 
 def test_found_faces_cross_as_they_are(shared: ResidentEngine) -> None:
-    found = shared.find_face(CrossOrder(contour=recipe(7), inner=recipe(5)))
+    found = shared.find_face(CrossRequest(contour=recipe(7), inner=recipe(5)))
     np.testing.assert_array_equal(found.ws, np.full((14, 512), 2, np.float32))
     assert found.measures == {"frame_variation_percent": 0.5}
     with pytest.raises(ModelError, match=r"edits\[0\]"):
-        shared.find_face(CrossOrder(contour=recipe(7), inner=recipe(REFUSED)))
+        shared.find_face(CrossRequest(contour=recipe(7), inner=recipe(REFUSED)))
 
 
 def test_features_and_directions_cross_as_they_are(shared: ResidentEngine) -> None:
     np.testing.assert_array_equal(shared.features(range(2, 5)), [[2, -2], [3, -3], [4, -4]])
-    made = shared.make_directions(SearchOrder(method="sefa", count=2))
+    made = shared.make_directions(SearchRequest(method="sefa", count=2))
     assert [one.sha256 for one in made] == [direction(0).sha256, direction(1).sha256]
     assert [one.header for one in made] == [direction(0).header, direction(1).header]
     with pytest.raises(ModelError, match=r"edits\[0\]"):

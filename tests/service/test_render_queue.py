@@ -10,7 +10,7 @@ import pytest
 
 from tests.service.fake_child import INFO, frame, recipe
 from tuiface.core.errors import EngineError
-from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob, Superseded
+from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult, Superseded
 from tuiface.service.render_queue import Mailbox, RenderQueue
 
 PATIENCE_S = 30
@@ -22,10 +22,10 @@ class EndlessEngine:
     def __init__(self) -> None:
         self.began = threading.Event()
 
-    def render(self, job: RenderJob) -> Frame:
+    def render(self, job: RenderRequest) -> RenderResult:
         raise AssertionError(job)
 
-    def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+    def render_while(self, is_wanted: Callable[[], bool], job: RenderRequest) -> RenderResult:
         if job.sequence:
             return frame(job)
         self.began.set()
@@ -46,7 +46,7 @@ class SteppedEngine:
     def info(self) -> EngineInfo:
         return INFO
 
-    def render(self, job: RenderJob) -> Frame:
+    def render(self, job: RenderRequest) -> RenderResult:
         self.threads.add(threading.get_ident())
         self.order.append(job.sequence)
         self.began.set()
@@ -66,8 +66,8 @@ def engine() -> Iterator[SteppedEngine]:
     engine.close()
 
 
-def job(sequence: int) -> RenderJob:
-    return RenderJob(recipe(1), 4, sequence=sequence)
+def job(sequence: int) -> RenderRequest:
+    return RenderRequest(recipe(1), 4, sequence=sequence)
 
 
 def mailbox(*sequences: int) -> Mailbox:
@@ -87,9 +87,9 @@ def test_saves_are_rendered_in_order_and_none_is_dropped(engine: SteppedEngine) 
 
 def test_saves_and_previews_alternate(engine: SteppedEngine) -> None:
     with RenderQueue(engine) as queue:
-        futures = [queue.preview(mailbox(1))]
+        futures = [queue.enqueue_preview(mailbox(1))]
         assert engine.began.wait(PATIENCE_S)
-        futures += [queue.preview(mailbox(n)) for n in (2, 3)]
+        futures += [queue.enqueue_preview(mailbox(n)) for n in (2, 3)]
         futures += [queue.save(job(n)) for n in (101, 102, 103)]
         engine.gate.set()
         wait(futures, PATIENCE_S)
@@ -100,7 +100,7 @@ def test_a_save_among_saves_alone_is_followed_by_a_waiting_preview(engine: Stepp
     with RenderQueue(engine) as queue:
         futures = [queue.save(job(101))]
         assert engine.began.wait(PATIENCE_S)
-        futures += [queue.save(job(102)), queue.preview(mailbox(1))]
+        futures += [queue.save(job(102)), queue.enqueue_preview(mailbox(1))]
         engine.gate.set()
         wait(futures, PATIENCE_S)
     assert engine.order == [101, 1, 102]
@@ -111,7 +111,7 @@ def test_the_newest_job_is_taken_when_its_turn_comes(engine: SteppedEngine) -> N
         queue.save(job(101))
         assert engine.began.wait(PATIENCE_S)
         box = mailbox(1)
-        future = queue.preview(box)
+        future = queue.enqueue_preview(box)
         for n in range(2, 1000):
             box.put(job(n))
         engine.gate.set()
@@ -124,7 +124,7 @@ def test_a_long_preview_is_given_up_for_a_newer_one_of_its_client_alone() -> Non
     endless = EndlessEngine()
     with RenderQueue(endless) as queue:
         box, other = mailbox(0), mailbox(1)
-        given_up, waiting = queue.preview(box), queue.preview(other)
+        given_up, waiting = queue.enqueue_preview(box), queue.enqueue_preview(other)
         assert endless.began.wait(PATIENCE_S)
         other.put(job(2))
         assert wait([given_up], 0.1).not_done
@@ -132,14 +132,14 @@ def test_a_long_preview_is_given_up_for_a_newer_one_of_its_client_alone() -> Non
         with pytest.raises(Superseded):
             given_up.result(PATIENCE_S)
         assert waiting.result(PATIENCE_S).sequence == 2
-        assert queue.preview(box).result(PATIENCE_S).sequence == 3
+        assert queue.enqueue_preview(box).result(PATIENCE_S).sequence == 3
 
 
 def test_a_save_is_never_given_up() -> None:
     wanted: list[bool] = []
 
     class Curious(EndlessEngine):
-        def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+        def render_while(self, is_wanted: Callable[[], bool], job: RenderRequest) -> RenderResult:
             wanted.append(is_wanted())
             return frame(job)
 
@@ -152,8 +152,8 @@ def test_a_preview_nobody_waits_for_any_more_is_not_rendered(engine: SteppedEngi
     with RenderQueue(engine) as queue:
         queue.save(job(101))
         assert engine.began.wait(PATIENCE_S)
-        left = queue.preview(mailbox(1))
-        stays = queue.preview(mailbox(2))
+        left = queue.enqueue_preview(mailbox(1))
+        stays = queue.enqueue_preview(mailbox(2))
         left.cancel()
         engine.gate.set()
         stays.result(PATIENCE_S)
@@ -172,7 +172,7 @@ def test_a_failure_reaches_its_own_future_alone(engine: SteppedEngine) -> None:
 def test_everything_is_rendered_in_one_thread(engine: SteppedEngine) -> None:
     engine.gate.set()
     with RenderQueue(engine) as queue:
-        wait([queue.save(job(1)), queue.preview(mailbox(2)), queue.save(job(3))], PATIENCE_S)
+        wait([queue.save(job(1)), queue.enqueue_preview(mailbox(2)), queue.save(job(3))], PATIENCE_S)
     assert len(engine.threads) == 1
     assert threading.get_ident() not in engine.threads
 
@@ -182,7 +182,7 @@ def test_leaving_fails_what_waits_and_does_not_wait_for_the_picture_in_progress(
         running = queue.save(job(1))
         assert engine.began.wait(PATIENCE_S)
         waiting = queue.save(job(2))
-        cancelled = queue.preview(mailbox(3))
+        cancelled = queue.enqueue_preview(mailbox(3))
         cancelled.cancel()
     with pytest.raises(EngineError, match="stopping"):
         waiting.result(PATIENCE_S)
@@ -197,13 +197,13 @@ def test_leaving_fails_what_waits_and_does_not_wait_for_the_picture_in_progress(
 
 async def test_a_mailbox_waits_until_it_is_filled_and_is_empty_after_taking() -> None:
     box = Mailbox()
-    waiting = asyncio.ensure_future(box.filled())
+    waiting = asyncio.ensure_future(box.wait_for_job())
     await asyncio.sleep(0)
     assert not waiting.done()
     box.put(job(1))
     await waiting
     assert box.take().sequence == 1
-    waiting = asyncio.ensure_future(box.filled())
+    waiting = asyncio.ensure_future(box.wait_for_job())
     await asyncio.sleep(0)
     assert not waiting.done()
     waiting.cancel()

@@ -19,7 +19,7 @@ from tests.service.processes import PATIENCE_S, command, eventually, forget_rend
 from tuiface.core.errors import EngineError, ModelError
 from tuiface.core.settings import Settings
 from tuiface.engine_api import codec
-from tuiface.engine_api.protocol import RenderJob
+from tuiface.engine_api.protocol import RenderRequest
 from tuiface.service.private_process import EngineProcess
 
 
@@ -57,7 +57,7 @@ def previews(path: Path) -> AbstractContextManager[ClientConnection]:
 
 
 def job(seed: int = 1, sequence: int = 0) -> bytes:
-    return codec.encode(codec.JobMessage(job=RenderJob(recipe(seed), 16, draft=True, sequence=sequence)))
+    return codec.encode(codec.JobMessage(job=RenderRequest(recipe(seed), 16, draft=True, sequence=sequence)))
 
 
 def test_a_malformed_job_is_answered_with_what_is_wrong(path: Path) -> None:

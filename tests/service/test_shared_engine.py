@@ -17,10 +17,10 @@ from tests.service.fake_child import BAD_MODEL, GATED, INFO, picture, recipe
 from tests.service.processes import PATIENCE_S, Watcher, command, eventually, is_gone, open_gate, rendered
 from tuiface.core.errors import EngineError, ModelError, OutputError, UsageError
 from tuiface.core.settings import Settings
-from tuiface.engine_api.protocol import RenderJob
+from tuiface.engine_api.protocol import RenderRequest
 from tuiface.service import daemon, messages
 from tuiface.service.client import ResidentEngine
-from tuiface.service.discovery import find
+from tuiface.service.discovery import find_engine
 from tuiface.service.messages import Status
 from tuiface.service.runtime_folder import SOCKET_NAME, EngineTakenError
 
@@ -72,12 +72,12 @@ def mode(path: Path) -> int:
 
 
 def test_start_status_and_stop(begin: Begin, settings: Settings) -> None:
-    assert daemon.status(settings) is None
+    assert daemon.query_status(settings) is None
     assert daemon.stop(settings, force=False) is None
     begun = begin(idle_minutes=30)
     assert (begun.model, begun.device, begun.idle_minutes, begun.group) == (INFO.model.name, "cpu", 30, None)
     assert begun.memory_mb > 1
-    found = daemon.status(settings)
+    found = daemon.query_status(settings)
     assert found is not None
     assert found.pid == begun.pid
     answer = daemon.stop(settings, force=False)
@@ -85,7 +85,7 @@ def test_start_status_and_stop(begin: Begin, settings: Settings) -> None:
     assert answer.stops
     eventually(lambda: is_gone(begun.pid))
     assert not (settings.runtime / SOCKET_NAME).exists()
-    assert daemon.status(settings) is None
+    assert daemon.query_status(settings) is None
 
 
 def test_a_second_engine_is_refused_with_what_runs(begin: Begin) -> None:
@@ -120,11 +120,11 @@ def test_what_a_killed_engine_left_does_not_stop_the_next(begin: Begin, settings
     pid = begin().pid
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: is_gone(pid))
-    assert daemon.status(settings) is None
+    assert daemon.query_status(settings) is None
     assert (settings.runtime / SOCKET_NAME).exists()
-    assert find(settings) is None
+    assert find_engine(settings) is None
     begin()
-    assert daemon.status(settings) is not None
+    assert daemon.query_status(settings) is not None
 
 
 def test_a_bad_model_is_told_and_leaves_nothing_locked(begin: Begin) -> None:
@@ -138,7 +138,7 @@ def test_a_hang_up_is_survived(begin: Begin, settings: Settings) -> None:
     begun = begin()
     os.kill(begun.pid, signal.SIGHUP)
     assert os.getsid(begun.pid) == begun.pid
-    assert daemon.status(settings) is not None
+    assert daemon.query_status(settings) is not None
 
 
 def test_it_ends_when_it_is_idle_and_not_before(
@@ -148,7 +148,7 @@ def test_it_ends_when_it_is_idle_and_not_before(
     engine = connect()
     watcher = Watcher()
     with watcher.stream(engine) as stream:
-        stream.submit(RenderJob(recipe(GATED), 16, sequence=1))
+        stream.submit(RenderRequest(recipe(GATED), 16, sequence=1))
         eventually(lambda: rendered(settings) == [1])
         open_gate(settings)
         eventually(lambda: watcher.sequences == [1])
@@ -166,16 +166,16 @@ def test_two_clients_each_have_their_own_previews(
     assert one.info() == other.info() == INFO
     watchers = [Watcher(), Watcher()]
     with watchers[0].stream(one) as first, watchers[1].stream(other) as second:
-        first.submit(RenderJob(recipe(1), 16, draft=True, sequence=1))
-        second.submit(RenderJob(recipe(2), 16, draft=True, sequence=1))
+        first.submit(RenderRequest(recipe(1), 16, draft=True, sequence=1))
+        second.submit(RenderRequest(recipe(2), 16, draft=True, sequence=1))
         eventually(lambda: all(w.sequences == [1] for w in watchers))
-        found = daemon.status(settings)
+        found = daemon.query_status(settings)
         assert found is not None
         assert [line.interfaces for line in found.clients] == [2]
     for seed, watcher in enumerate(watchers, 1):
         assert (watcher.frames[0].pixels == picture(seed, 16)).all()
     one.close()
-    assert other.render(RenderJob(recipe(3), 16)).pixels.shape == (16, 16, 3), "one client's end is its own"
+    assert other.render(RenderRequest(recipe(3), 16)).pixels.shape == (16, 16, 3), "one client's end is its own"
 
 
 def test_without_a_resident_engine_a_private_one_is_started(connect: Callable[[], ResidentEngine]) -> None:
@@ -203,7 +203,7 @@ def test_a_client_killed_in_the_middle_leaves_the_engine_serving(begin: Begin, s
         eventually(lambda: rendered(settings) == [1])
         client.kill()
     open_gate(settings)
-    eventually(lambda: (found := daemon.status(settings)) is not None and not found.clients)
+    eventually(lambda: (found := daemon.query_status(settings)) is not None and not found.clients)
 
 
 def test_a_killed_engine_is_told_and_replaced_by_a_private_one(
@@ -219,7 +219,7 @@ def test_a_killed_engine_is_told_and_replaced_by_a_private_one(
     assert "the resident engine" in str(watcher.errors[0])
     engine.restart()
     assert engine.pid is not None
-    assert engine.render(RenderJob(recipe(1), 16)).pixels.shape == (16, 16, 3)
+    assert engine.render(RenderRequest(recipe(1), 16)).pixels.shape == (16, 16, 3)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_an_engine_that_does_not_fit_is_not_used(
     begin()
     wanted = settings.model_copy(update=changes)
     with pytest.raises(EngineError, match=reason):
-        find(wanted)
+        find_engine(wanted)
     engine = ResidentEngine(wanted, resident="preferred", command=command("FakeEngine"))
     with engine:
         engine.start()
@@ -250,19 +250,19 @@ def test_a_model_that_was_replaced_is_another_model(begin: Begin, settings: Sett
     assert settings.model is not None
     settings.model.write_bytes(b"another network")
     with pytest.raises(EngineError, match=r"model\.bin as it was before the file changed"):
-        find(settings)
+        find_engine(settings)
 
 
 def test_another_version_is_told_and_not_used(
     begin: Begin, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin()
-    theirs = messages.PROTOCOL
-    monkeypatch.setattr(messages, "PROTOCOL", 99)
+    theirs = messages.PROTOCOL_VERSION
+    monkeypatch.setattr(messages, "PROTOCOL_VERSION", 99)
     with pytest.raises(EngineError, match=rf"protocol {theirs}\), this is .* \(protocol 99\)"):
-        find(settings)
+        find_engine(settings)
     with pytest.raises(EngineError, match="protocol 99"):
-        daemon.status(settings)
+        daemon.query_status(settings)
     assert daemon.stop(settings, force=False) is not None
 
 
@@ -285,13 +285,13 @@ def test_garbage_does_not_stop_it(begin: Begin, settings: Settings, data: bytes)
                 pass
         except OSError:
             pass  # the server may hang up while we still send
-    assert daemon.status(settings) is not None
+    assert daemon.query_status(settings) is not None
 
 
 def test_a_folder_that_others_may_write_is_not_trusted(begin: Begin, settings: Settings) -> None:
     settings.runtime.mkdir()
     settings.runtime.chmod(0o777)
-    for use in (lambda: find(settings), begin):
+    for use in (lambda: find_engine(settings), begin):
         with pytest.raises(EngineError, match="can be written by others"):
             use()
 
@@ -300,7 +300,7 @@ def test_a_folder_that_others_may_write_is_not_trusted(begin: Begin, settings: S
 def test_a_folder_of_another_user_is_not_trusted(begin: Begin, settings: Settings) -> None:
     settings.runtime.mkdir(mode=0o700)
     os.chown(settings.runtime, NOBODY, -1)
-    for use in (lambda: find(settings), begin):
+    for use in (lambda: find_engine(settings), begin):
         with pytest.raises(EngineError, match="belongs to"):
             use()
 
@@ -309,7 +309,7 @@ def test_a_link_in_place_of_the_folder_is_not_followed(begin: Begin, settings: S
     (tmp_path / "elsewhere").mkdir()
     settings.runtime.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EngineError, match="is no folder"):
-        find(settings)
+        find_engine(settings)
     with pytest.raises(OutputError, match="cannot use"):
         begin()
     assert list((tmp_path / "elsewhere").iterdir()) == []
@@ -317,11 +317,11 @@ def test_a_link_in_place_of_the_folder_is_not_followed(begin: Begin, settings: S
 
 def test_a_user_who_does_not_exist_is_refused(settings: Settings) -> None:
     with pytest.raises(UsageError, match="no-such-user"):
-        find(settings.model_copy(update={"engine": "no-such-user"}))
+        find_engine(settings.model_copy(update={"engine": "no-such-user"}))
 
 
 def test_the_log_is_limited(tmp_path: Path) -> None:
-    from tuiface.service.daemon import MAX_LOG_BYTES, NUM_OLDER
+    from tuiface.service.daemon import MAX_LOG_BYTES, NUM_BACKUPS
 
     script = (
         "import logging, sys\n"
@@ -334,6 +334,6 @@ def test_the_log_is_limited(tmp_path: Path) -> None:
     log = tmp_path / "resident.log"
     subprocess.run([sys.executable, "-c", script, str(log)], check=True)
     files = sorted(tmp_path.iterdir())
-    assert len(files) == 1 + NUM_OLDER
+    assert len(files) == 1 + NUM_BACKUPS
     assert all(path.stat().st_size <= MAX_LOG_BYTES + 1100 for path in files)
     assert "last word" in log.read_text()

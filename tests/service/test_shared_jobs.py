@@ -166,11 +166,11 @@ def test_stop_names_what_runs_and_force_cancels_it(shared: SharedJobs, settings:
     assert answer is not None
     assert not answer.stops
     assert [line.job.label for line in answer.jobs] == ["Series of 50"]
-    assert daemon.status(settings) is not None
+    assert daemon.query_status(settings) is not None
     answer = daemon.stop(settings, force=True)
     assert answer is not None
     assert answer.stops
-    assert daemon.status(settings) is None
+    assert daemon.query_status(settings) is None
     assert is_gone(int((tmp_path / "pid").read_text())), "the engine ends once its jobs have"
 
 
@@ -192,7 +192,7 @@ def test_a_wrong_message_about_a_job_is_refused(shared: SharedJobs, settings: Se
         assert json.loads(stranger.recv())["error"] == "InputFileError"
         with pytest.raises(ConnectionClosed):
             stranger.recv()
-    found = daemon.status(settings)
+    found = daemon.query_status(settings)
     assert found is not None
     assert found.jobs == ()
 
@@ -215,11 +215,11 @@ def test_a_list_holds_ones_own_jobs_and_nothing_follows_an_end() -> None:
     board = JobBoard()
     mine, theirs = board.open(ALICE, "a", 0), board.open(BOB, "b", 0)
     assert board.of(ALICE) == [mine]
-    assert board.running() == [mine, theirs]
+    assert board.running_jobs() == [mine, theirs]
     board.report(mine, JobReport(state="done", message="here"))
     board.report(mine, JobReport(state="running"))
-    board.lose(mine)
-    board.lose(theirs)
+    board.mark_lost(mine)
+    board.mark_lost(theirs)
     assert (mine.progress.state, theirs.progress.state) == ("done", "failed")
     board.forget(ALICE)
     assert board.of() == [theirs]
@@ -235,7 +235,7 @@ def test_a_user_has_a_limited_number_of_jobs() -> None:
     for _ in range(2 * MAX_KEPT):
         board.report(board.open(BOB, "b", 0), JobReport(state="done"))
     assert len(board.of(BOB)) <= MAX_KEPT + 1
-    assert len(board.running(BOB)) == 1
+    assert len(board.running_jobs(BOB)) == 1
 
 
 def test_a_watcher_is_told_of_changes() -> None:

@@ -16,11 +16,11 @@ from tests.service.fake_child import INFO, MODEL, direction, frame, recipe
 from tuiface.core.errors import EngineError, InputFileError, ModelError, TuifaceError
 from tuiface.directions.direction import DirectionOrigin, Labels
 from tuiface.engine_api import codec
-from tuiface.engine_api.protocol import Frame, RenderJob
-from tuiface.engine_api.requests import ScoresOrder, SearchOrder
+from tuiface.engine_api.protocol import RenderRequest, RenderResult
+from tuiface.engine_api.requests import ScoresRequest, SearchRequest
 from tuiface.faces.recipe import ChannelEdit, LatentSource, Recipe
 
-FRAME = codec.encode_frame(frame(RenderJob(recipe(1), resolution=4, sequence=3)))
+FRAME = codec.encode_frame(frame(RenderRequest(recipe(1), resolution=4, sequence=3)))
 
 
 def test_info_comes_out_as_it_went_in() -> None:
@@ -38,7 +38,9 @@ def test_a_job_keeps_its_recipe_digest(
     w: np.ndarray, amount: float, sequence: int, resolution: int | None, draft: bool
 ) -> None:
     edit = ChannelEdit(channel=("b16.conv1", 5), amount=amount)
-    job = RenderJob(Recipe(model=MODEL, source=LatentSource.from_array(w), edits=(edit,)), resolution, draft, sequence)
+    job = RenderRequest(
+        Recipe(model=MODEL, source=LatentSource.from_array(w), edits=(edit,)), resolution, draft, sequence
+    )
     received = codec.decode_job(codec.encode(codec.JobMessage(job=job)))
     assert received == job
     assert received.recipe.digest == job.recipe.digest
@@ -46,28 +48,28 @@ def test_a_job_keeps_its_recipe_digest(
 
 @given(npst.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))))
 def test_a_frame_keeps_every_pixel_and_measure(pixels: np.ndarray) -> None:
-    sent = dataclasses.replace(frame(RenderJob(recipe(1), sequence=7)), pixels=pixels)
+    sent = dataclasses.replace(frame(RenderRequest(recipe(1), sequence=7)), pixels=pixels)
     received = codec.decode_frame(codec.encode_frame(sent))
     assert np.array_equal(received.pixels, pixels)
-    for field in dataclasses.fields(Frame):
+    for field in dataclasses.fields(RenderResult):
         assert field.name == "pixels" or getattr(received, field.name) == getattr(sent, field.name)
 
 
 def test_pixels_that_do_not_lie_in_one_piece_cross_too() -> None:
     pixels = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)[::2, ::-1]
-    received = codec.decode_frame(codec.encode_frame(Frame(pixels, recipe(1))))
+    received = codec.decode_frame(codec.encode_frame(RenderResult(pixels, recipe(1))))
     assert np.array_equal(received.pixels, pixels)
 
 
 def test_a_frame_header_holds_all_of_a_frame_but_the_pixels() -> None:
-    in_frame = {field.name for field in dataclasses.fields(Frame)} - {"pixels"}
+    in_frame = {field.name for field in dataclasses.fields(RenderResult)} - {"pixels"}
     assert set(codec.FrameHeader.model_fields) == in_frame | {"height", "width"}
 
 
 @pytest.mark.parametrize("kind", [TuifaceError, *TuifaceError.__subclasses__()])
 def test_an_error_keeps_class_message_and_hint(kind: type[TuifaceError]) -> None:
     error = kind("seed 'ä': accepted are numbers", "try 42")
-    received = codec.decode_error(codec.encode(codec.error_message(error, 9)))
+    received = codec.decode_error(codec.encode(codec.to_error_message(error, 9)))
     assert type(received) is kind
     assert (received.message, received.hint) == (error.message, error.hint)
 
@@ -76,11 +78,11 @@ def test_an_error_of_an_unknown_subclass_crosses_as_its_base() -> None:
     class ShapeError(ModelError):
         pass
 
-    assert type(codec.decode_error(codec.encode(codec.error_message(ShapeError("x"))))) is ModelError
+    assert type(codec.decode_error(codec.encode(codec.to_error_message(ShapeError("x"))))) is ModelError
 
 
 def test_an_endless_error_message_is_cut() -> None:
-    assert len(codec.decode_error(codec.encode(codec.error_message(TuifaceError("x" * 10**6)))).message) == 4000
+    assert len(codec.decode_error(codec.encode(codec.to_error_message(TuifaceError("x" * 10**6)))).message) == 4000
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_an_endless_error_message_is_cut() -> None:
     ],
 )
 def test_a_job_that_does_not_fit_exactly_is_refused(change: dict[str, object]) -> None:
-    message = json.loads(codec.encode(codec.JobMessage(job=RenderJob(recipe(1)))))
+    message = json.loads(codec.encode(codec.JobMessage(job=RenderRequest(recipe(1)))))
     message["job"] |= change
     with pytest.raises(InputFileError, match=r"^render job: job\."):
         codec.decode_job(json.dumps(message))
@@ -148,8 +150,8 @@ def test_an_error_class_that_does_not_exist_here_is_an_engine_error() -> None:
     assert (type(error), error.message) == (EngineError, "m")
 
 
-SEARCH = SearchOrder(method="regional", region="mouth", rows=(2, 6), count=3)
-SCORES = ScoresOrder(
+SEARCH = SearchRequest(method="regional", region="mouth", rows=(2, 6), count=3)
+SCORES = ScoresRequest(
     name="kind",
     labels=Labels(en=("cold", "warm"), es=("frío", "cálido")),
     seeds=(0, 2**32 - 1),
@@ -159,8 +161,8 @@ SCORES = ScoresOrder(
 
 
 @pytest.mark.parametrize("order", [SEARCH, SCORES])
-def test_an_order_comes_out_as_it_went_in(order: SearchOrder | ScoresOrder) -> None:
-    assert codec.decode_order(codec.encode(codec.OrderMessage(order=order))) == order
+def test_an_order_comes_out_as_it_went_in(order: SearchRequest | ScoresRequest) -> None:
+    assert codec.decode_direction_request(codec.encode(codec.DirectionRequestMessage(order=order))) == order
 
 
 @pytest.mark.parametrize(
@@ -176,11 +178,11 @@ def test_an_order_comes_out_as_it_went_in(order: SearchOrder | ScoresOrder) -> N
         (SCORES, {"seeds": [-1, 2]}),
     ],
 )
-def test_an_order_that_does_not_fit_is_refused(order: SearchOrder | ScoresOrder, change: dict[str, object]) -> None:
-    message = json.loads(codec.encode(codec.OrderMessage(order=order)))
+def test_an_order_that_does_not_fit_is_refused(order: SearchRequest | ScoresRequest, change: dict[str, object]) -> None:
+    message = json.loads(codec.encode(codec.DirectionRequestMessage(order=order)))
     message["order"] |= change
     with pytest.raises(InputFileError, match=r"^order: ") as refusal:
-        codec.decode_order(json.dumps(message).encode())
+        codec.decode_direction_request(json.dumps(message).encode())
     assert "\n" not in str(refusal.value)
 
 

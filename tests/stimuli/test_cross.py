@@ -12,7 +12,7 @@ from tests.fake_engine import FakeEngine
 from tuiface.core.errors import OutputError, UsageError
 from tuiface.core.settings import Settings
 from tuiface.faces.library import Library, read_tags
-from tuiface.faces.provenance import read_saved
+from tuiface.faces.provenance import read_saved_face
 from tuiface.faces.recipe import LatentSource
 from tuiface.faces.studio import Studio
 from tuiface.stimuli.cross import cross, save_cross
@@ -57,7 +57,7 @@ def test_cells_are_saved_with_tags_and_a_table(studio: Studio, tmp_path: Path) -
         rows = list(csv.DictReader(file))
     for row, cell, path in zip(rows, saved.cells, saved.pictures, strict=True):
         assert (row["file"], row["contour"], row["inner"]) == (path.name, cell.contour.id, cell.inner.id)
-        assert read_saved(path).provenance.recipe == cell.face.recipe
+        assert read_saved_face(path).provenance.recipe == cell.face.recipe
     assert [float(row["frame_variation_percent"]) for row in rows] == [0, 0.75, 0.75, 0]
 
 

@@ -14,12 +14,12 @@ from tests.fake_engine import FakeEngine
 from tuiface.core.errors import OutputError, UsageError
 from tuiface.core.settings import Settings
 from tuiface.faces.library import Library, read_tags
-from tuiface.faces.provenance import read_saved
+from tuiface.faces.provenance import read_saved_face
 from tuiface.faces.recipe import LatentSource
 from tuiface.faces.studio import Studio
 from tuiface.stimuli.morph import SPACES, Morph, Space, series_name
-from tuiface.stimuli.neighbours import draw_z, neighbours
-from tuiface.stimuli.series import Cancelled, gif_bytes, mp4_bytes, save_series
+from tuiface.stimuli.neighbours import draw_neighbours, draw_z
+from tuiface.stimuli.series import Cancelled, encode_gif, encode_mp4, save_series
 from tuiface.stimuli.swap import default_rows, swap
 
 
@@ -108,9 +108,9 @@ def test_neighbours_lie_at_their_distance_and_can_be_had_again(studio: Studio, l
     face = studio.face(3)
     if latent:
         face = studio.face_from_latent(np.array([1.0, -1.0, 0.5, 2.0]), psi=0.7)
-    near, far = (neighbours(face, 30, distance) for distance in (0.1, 0.6))
-    assert [f.recipe for f in near] == [f.recipe for f in neighbours(face, 30, 0.1)]
-    assert [f.recipe for f in near] != [f.recipe for f in neighbours(face, 30, 0.1, seed=1)]
+    near, far = (draw_neighbours(face, 30, distance) for distance in (0.1, 0.6))
+    assert [f.recipe for f in near] == [f.recipe for f in draw_neighbours(face, 30, 0.1)]
+    assert [f.recipe for f in near] != [f.recipe for f in draw_neighbours(face, 30, 0.1, seed=1)]
     origin = studio.engine.ws(face.recipe)
     means = [np.mean([np.abs(studio.engine.ws(f.recipe) - origin).mean() for f in group]) for group in (near, far)]
     assert 0 < means[0] < means[1] / 3
@@ -120,7 +120,7 @@ def test_neighbours_lie_at_their_distance_and_can_be_had_again(studio: Studio, l
 @pytest.mark.parametrize("distance", [0.0, -1.0, 1.5])
 def test_a_distance_without_meaning_is_refused(studio: Studio, distance: float) -> None:
     with pytest.raises(UsageError, match="accepted"):
-        neighbours(studio.face(1), 3, distance)
+        draw_neighbours(studio.face(1), 3, distance)
 
 
 def test_a_series_is_saved_with_tags_and_found_by_its_name(studio: Studio, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_series_is_saved_with_tags_and_found_by_its_name(studio: Studio, tmp_p
     assert [path.name for path in saved.pictures] == [f"{name}-00{i}.png" for i in range(4)]
     assert seen == [(i, 5) for i in range(6)]
     assert read_tags(saved.pictures[2]).series == name
-    assert read_saved(saved.pictures[0]).provenance.recipe == faces[0].recipe
+    assert read_saved_face(saved.pictures[0]).provenance.recipe == faces[0].recipe
     assert len(Library(folder, tmp_path / "cache").faces(series=name, tag="morph")) == 4
     with Image.open(saved.films[0]) as film:
         assert film.n_frames == 4
@@ -173,7 +173,7 @@ def test_a_film_without_ffmpeg_is_refused_before_the_work(
 def test_an_mp4_holds_every_picture_in_its_colours(tmp_path: Path) -> None:
     pictures = [np.full((32, 32, 3), colour, np.uint8) for colour in ((200, 60, 30), (30, 160, 60), (40, 60, 200))]
     film, frames = tmp_path / "film.mp4", tmp_path / "frame-%d.png"
-    film.write_bytes(mp4_bytes(pictures, 25))
+    film.write_bytes(encode_mp4(pictures, 25))
     subprocess.run(["ffmpeg", "-v", "error", "-i", str(film), str(frames)], check=True)
     read = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(tmp_path.glob("frame-*.png"))]
     assert len(read) == 3
@@ -185,7 +185,7 @@ def test_a_gif_keeps_the_pictures_apart() -> None:
     pictures = [np.full((8, 8, 3), shade, np.uint8) for shade in (0, 128, 255)]
     import io
 
-    with Image.open(io.BytesIO(gif_bytes(pictures, 10))) as film:
+    with Image.open(io.BytesIO(encode_gif(pictures, 10))) as film:
         assert film.n_frames == 3
         shades = []
         for index in range(3):

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from tests.training.conftest import tiny_limits, tiny_settings
-from tuiface.engine.training import FILE_NAME, train
+from tuiface.engine.training import SNAPSHOT_NAME, train
 from tuiface.engine.training.gan.adversarial import AdversarialStage
 
 
@@ -20,7 +20,7 @@ def main(data: Path, out: Path, pause: float) -> None:
         return step(self)
 
     AdversarialStage.step = slow_step  # type: ignore[assignment,method-assign]
-    snapshot = out / FILE_NAME
+    snapshot = out / SNAPSHOT_NAME
     limits = tiny_limits(out, snapshot_minutes=1e-6, tick_kimg=0.024)
     train(tiny_settings(data), limits, resume=snapshot if snapshot.exists() else None)
 

@@ -8,11 +8,11 @@ import torch
 from tuiface.engine.training.predictors.attributes import (
     TARGETS,
     explained_variance,
-    mirrored,
+    mirror_values,
+    probability_mask,
     target_values,
-    yes_or_no,
 )
-from tuiface.heads import LABELS, HeadParameters, labels, sample_parameters
+from tuiface.heads import LABELS, HeadParameters, compute_labels, sample_parameters
 
 NAMES = [target.name for target in TARGETS]
 
@@ -29,7 +29,7 @@ def test_every_name_stands_once_and_has_a_meaning() -> None:
 
 def test_labels_keep_their_values() -> None:
     parameters = sample_parameters(64, seed=3)
-    expected = labels(parameters)
+    expected = compute_labels(parameters)
     for name in ("smile", "yaw", "melanin", "jaw_width", "hair_length", "glasses"):
         assert torch.equal(column(parameters, name), expected[:, LABELS.index(name)])
 
@@ -61,14 +61,14 @@ def test_what_cannot_be_seen_is_absent(
 
 def test_a_mirrored_head_looks_the_other_way() -> None:
     values = target_values(sample_parameters(32, seed=5))
-    turned = mirrored(values)
+    turned = mirror_values(values)
     changed = {name for name, a, b in zip(NAMES, values.unbind(1), turned.unbind(1), strict=True) if not _same(a, b)}
     assert changed == {"yaw", "gaze_x", "light_azimuth"}
-    assert _same(mirrored(turned), values)
+    assert _same(mirror_values(turned), values)
 
 
 def test_yes_or_no_targets_are_zero_or_one() -> None:
-    values = target_values(sample_parameters(256, seed=2))[:, yes_or_no()]
+    values = target_values(sample_parameters(256, seed=2))[:, probability_mask()]
     assert set(values.flatten().tolist()) == {0.0, 1.0}
 
 

@@ -17,9 +17,9 @@ from tuiface.engine.training.gan.augment import (
     recolour,
     warp,
 )
-from tuiface.engine.training.rng import Chance
+from tuiface.engine.training.rng import RandomGenerator
 
-Transformation = Callable[[Tensor, float, Chance], Tensor]
+Transformation = Callable[[Tensor, float, RandomGenerator], Tensor]
 
 TRANSFORMATIONS: dict[str, Transformation] = {
     "blit": blit,
@@ -37,13 +37,13 @@ def pictures(count: int = 6, side: int = 12) -> Tensor:
 @names
 def test_nothing_changes_at_p_zero(name: str) -> None:
     x = pictures()
-    assert torch.allclose(TRANSFORMATIONS[name](x, 0.0, Chance(0)), x, atol=1e-6)
+    assert torch.allclose(TRANSFORMATIONS[name](x, 0.0, RandomGenerator(0)), x, atol=1e-6)
 
 
 @names
 def test_most_pictures_change_at_p_one(name: str) -> None:
     x = pictures(32)
-    changed = (TRANSFORMATIONS[name](x, 1.0, Chance(0)) - x).abs().flatten(1).amax(1) > 1e-3
+    changed = (TRANSFORMATIONS[name](x, 1.0, RandomGenerator(0)) - x).abs().flatten(1).amax(1) > 1e-3
     assert changed.float().mean() > 0.9
 
 
@@ -51,7 +51,7 @@ def test_most_pictures_change_at_p_one(name: str) -> None:
 def test_p_is_the_share_of_pictures_that_change(name: str) -> None:
     """A half-way p leaves some pictures exactly alone: transformations are drawn per picture."""
     x = pictures(64)
-    changed = (TRANSFORMATIONS[name](x, 0.1, Chance(0)) - x).abs().flatten(1).amax(1) > 1e-6
+    changed = (TRANSFORMATIONS[name](x, 0.1, RandomGenerator(0)) - x).abs().flatten(1).amax(1) > 1e-6
     assert 0.05 < changed.float().mean() < 0.8
 
 
@@ -60,7 +60,7 @@ def test_gradients_match_finite_differences(name: str) -> None:
     x = pictures(3, 8).double().requires_grad_()
 
     def run(images: Tensor) -> Tensor:
-        return TRANSFORMATIONS[name](images.float(), 1.0, Chance(4)).double()
+        return TRANSFORMATIONS[name](images.float(), 1.0, RandomGenerator(4)).double()
 
     direction = torch.randn(x.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     y = run(x)
@@ -74,12 +74,12 @@ def test_gradients_match_finite_differences(name: str) -> None:
 
 def test_quarter_turns_and_shifts_move_pixels_without_inventing_any() -> None:
     x = torch.arange(16.0).view(1, 1, 4, 4).expand(40, 3, 4, 4)
-    assert set(blit(x, 1.0, Chance(0)).flatten().tolist()) <= set(range(16))
+    assert set(blit(x, 1.0, RandomGenerator(0)).flatten().tolist()) <= set(range(16))
 
 
 def test_an_identity_matrix_leaves_a_picture_bit_equal() -> None:
     x = pictures()
-    matrices = geometry_matrices(6, 1.0, Chance(0))
+    matrices = geometry_matrices(6, 1.0, RandomGenerator(0))
     matrices[2] = torch.eye(3)
     assert torch.equal(warp(x, matrices)[2], x[2])
 
@@ -87,7 +87,7 @@ def test_an_identity_matrix_leaves_a_picture_bit_equal() -> None:
 def test_colour_rotations_keep_grey_grey() -> None:
     """Hue, saturation and luma act about the grey axis: a grey picture stays grey under all of them."""
     grey = torch.full((50, 3, 2, 2), 0.3)
-    recoloured = recolour(grey, colour_matrices(50, 1.0, Chance(0)))
+    recoloured = recolour(grey, colour_matrices(50, 1.0, RandomGenerator(0)))
     assert (recoloured - recoloured.mean(dim=1, keepdim=True)).abs().max() < 1e-5
 
 

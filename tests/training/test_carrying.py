@@ -12,7 +12,7 @@ from tuiface.engine.networks.config import GeneratorConfig
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.predictors.attributes import PROBABILITY
 from tuiface.engine.training.gan.distillation import style_metric
-from tuiface.engine.training.gan.label_injection import Carrying, carry, least_steps
+from tuiface.engine.training.gan.label_injection import LabelInjection, fit_label_injection, min_norm_steps
 from tuiface.engine.training.predictors.attributes import TARGETS, target_values
 from tuiface.heads import HeadParameters, sample_parameters
 
@@ -69,16 +69,20 @@ def covariances(generator: Generator, reader: ColourReader, w: Tensor, labels: T
     return ((readings - readings.mean(dim=0)) * labels).mean(dim=0)
 
 
-def carried(share: float, reader: ColourReader, heads: HeadParameters) -> tuple[Generator, Tensor, Carrying, Tensor]:
+def carried(
+    share: float, reader: ColourReader, heads: HeadParameters
+) -> tuple[Generator, Tensor, LabelInjection, Tensor]:
     """A generator that knows nothing of the labels, its w, what is added, and the labels in deviations."""
     generator = tiny_generator()
     metric = style_metric(generator)
     w = 0.3 * torch.randn(len(heads), 16, generator=torch.Generator().manual_seed(1))
     w[:, 8:] = 0  # as much room as a trained mapping network leaves
-    blank = Carrying(torch.zeros(3, 16), tuple([t.name for t in TARGETS].index(n) for n in NAMES), *_scale(reader))
+    blank = LabelInjection(
+        torch.zeros(3, 16), tuple([t.name for t in TARGETS].index(n) for n in NAMES), *_scale(reader)
+    )
     labels = blank.deviations(heads)
     pictures = (labels / 10)[:, :, None, None].expand(-1, -1, 8, 8)
-    return generator, w, carry(generator, reader, w, pictures, heads, metric, share), labels  # type: ignore[arg-type]
+    return generator, w, fit_label_injection(generator, reader, w, pictures, heads, metric, share), labels  # type: ignore[arg-type]
 
 
 def _scale(reader: ColourReader) -> tuple[Tensor, Tensor]:
@@ -89,7 +93,7 @@ def test_w_tells_a_label_afterwards_and_the_picture_shows_some_of_it(
     reader: ColourReader, heads: HeadParameters
 ) -> None:
     generator, w, added, labels = carried(1.0, reader, heads)
-    moved = w + added.added(heads)
+    moved = w + added.compute_shifts(heads)
     before, after = (covariances(generator, reader, x, labels) for x in (w, moved))
     assert before.abs().max() < 0.2
     assert (after[:2] > before[:2] + 0.1).all()
@@ -114,7 +118,7 @@ def test_what_is_drawn_already_is_not_added(reader: ColourReader, heads: HeadPar
     """Asked for pictures that are what it draws, nothing is missing."""
     generator, w, usual, _ = carried(1.0, reader, heads)
     pictures = generator.synthesize(w[:, None].expand(-1, generator.num_ws, -1), "none")
-    again = carry(generator, reader, w, pictures, heads, style_metric(generator), 1.0)  # type: ignore[arg-type]
+    again = fit_label_injection(generator, reader, w, pictures, heads, style_metric(generator), 1.0)  # type: ignore[arg-type]
     assert again.steps.abs().max() < 1e-3 * usual.steps.abs().max()
 
 
@@ -122,7 +126,7 @@ def test_the_shortest_step_moves_one_reading_and_no_other() -> None:
     chance = torch.Generator().manual_seed(5)
     slopes, root = torch.randn(4, 12, generator=chance), torch.randn(12, 12, generator=chance)
     metric = root @ root.t() / 12 + torch.eye(12)
-    steps = least_steps(slopes, metric)
+    steps = min_norm_steps(slopes, metric)
     effect = steps @ slopes.t()
     assert (effect.diagonal() > 0.7).all()
     assert (effect - effect.diagonal().diag()).abs().max() < 0.15
@@ -134,9 +138,9 @@ def test_the_shortest_step_moves_one_reading_and_no_other() -> None:
 def test_labels_that_do_not_show_add_nothing_and_far_ones_are_held(heads: HeadParameters) -> None:
     names = [target.name for target in TARGETS]
     columns = (names.index("hairline_height"), names.index("mouth_open"))
-    added = Carrying(torch.eye(2), columns, torch.zeros(2), torch.full((2,), 0.01))
+    added = LabelInjection(torch.eye(2), columns, torch.zeros(2), torch.full((2,), 0.01))
     values = target_values(heads)[:, columns]
-    deviations = added.added(heads)
+    deviations = added.compute_shifts(heads)
     assert values[:, 0].isnan().any()
     assert (deviations[values[:, 0].isnan(), 0] == 0).all()
     assert deviations.abs().max() == 3.0

@@ -11,9 +11,9 @@ from torch import Tensor
 from tuiface.cli import Parser, common_flags
 from tuiface.commands import train
 from tuiface.core.errors import EXIT_DONE, InputFileError, OutputError, TuifaceError, UsageError
-from tuiface.engine.checkpoints import open_native_header
+from tuiface.engine.checkpoints import read_native_header
 from tuiface.engine.networks.discriminator import Discriminator
-from tuiface.engine.training import FILE_NAME, choose_precision, read_header, recommended_settings
+from tuiface.engine.training import SNAPSHOT_NAME, choose_precision, read_snapshot_header, recommend_settings
 from tuiface.engine.training.precision import time_step
 
 TINY = ("--channel-base", "64", "--channel-max", "8", "--batch", "8", "--precision", "float32", "--threads", "1")
@@ -37,10 +37,10 @@ def test_a_run_begins_resumes_and_names_its_model(
     report = json.loads(capsys.readouterr().out)
     assert report["finished"]
     assert report["best"] == f"{out}/best.safetensors"
-    header = open_native_header(tmp_path / "run" / "best.safetensors")
+    header = read_native_header(tmp_path / "run" / "best.safetensors")
     assert (header.name, header.dtypes) == ("run", frozenset({"F16"}))
     assert call("--resume", out, "--kimg", "0.032", "--threads", "1") == EXIT_DONE
-    assert read_header(tmp_path / "run" / FILE_NAME)[1].images == 32
+    assert read_snapshot_header(tmp_path / "run" / SNAPSHOT_NAME)[1].images == 32
 
 
 def test_a_second_run_does_not_overwrite_the_first(pictures: Path, tmp_path: Path) -> None:
@@ -92,31 +92,31 @@ def test_wrong_use_is_one_line_that_names_the_value(
 
 
 def test_heads_get_the_paired_start_and_pictures_do_not() -> None:
-    heads = recommended_settings("heads", 64, paired=True, start=None, changes={})
+    heads = recommend_settings("heads", 64, paired=True, start=None, changes={})
     assert heads.paired.regression_kimg > 0
     assert heads.adversarial.anchor_share > 0
-    pictures = recommended_settings("folder", 64, paired=True, start=None, changes={})
+    pictures = recommend_settings("folder", 64, paired=True, start=None, changes={})
     assert pictures.paired.regression_kimg == 0
     assert pictures.adversarial.anchor_share == 0
-    assert recommended_settings("heads", 64, paired=False, start=None, changes={}).paired.regression_kimg == 0
+    assert recommend_settings("heads", 64, paired=False, start=None, changes={}).paired.regression_kimg == 0
 
 
 def test_gamma_follows_the_published_heuristic_unless_given() -> None:
-    settings = recommended_settings("folder", 256, paired=True, start=None, changes={})
+    settings = recommend_settings("folder", 256, paired=True, start=None, changes={})
     assert settings.gamma == pytest.approx(0.0002 * 256**2 / 32)
-    given = recommended_settings("folder", 256, paired=True, start=None, changes={"adversarial.gamma": 3.0})
+    given = recommend_settings("folder", 256, paired=True, start=None, changes={"adversarial.gamma": 3.0})
     assert given.gamma == 3.0
 
 
 def test_auto_precision_is_one_of_the_two() -> None:
     changes = {"network.channel_base": 64, "network.channel_max": 8, "batch": 4}
-    settings = recommended_settings("folder", 8, paired=True, start=None, changes=changes)
+    settings = recommend_settings("folder", 8, paired=True, start=None, changes=changes)
     assert choose_precision(settings) in ("float32", "bfloat16")
 
 
 def test_a_hopeless_precision_is_not_timed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"network.channel_base": 64, "network.channel_max": 8, "batch": 16}
-    settings = recommended_settings("folder", 8, paired=True, start=None, changes=changes)
+    settings = recommend_settings("folder", 8, paired=True, start=None, changes=changes)
     pictures: list[int] = []
     forward = Discriminator.forward
 

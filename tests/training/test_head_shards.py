@@ -26,7 +26,7 @@ def rendered(folder: Path, key: ShardKey) -> HeadShard:
 
 
 def test_a_shard_holds_the_heads_of_its_place_in_the_population(tmp_path: Path) -> None:
-    shard = rendered(tmp_path, ShardKey(resolution=32, population=7, index=3))
+    shard = rendered(tmp_path, ShardKey(resolution=32, head_seed=7, index=3))
     parameters = sample_parameters(2, seed=7, start=6)
     expected = render_heads(parameters, 32)
     assert torch.equal(torch.from_numpy(shard.pixels.copy()), expected.pixels)

@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tuiface.engine.predictors.attributes import AttributeReader
+from tuiface.engine.predictors.attributes import AttributePredictor
 from tuiface.engine.training.gan.losses import (
     discriminator_loss,
     feature_distance,
     generator_loss,
     path_length_penalty,
     path_lengths,
+    prediction_distance,
     r1_penalty,
-    reading_distance,
 )
 
 
@@ -98,12 +98,12 @@ def test_path_length_penalty_is_zero_at_its_mean_and_moves_the_mean() -> None:
 
 
 def test_readings_of_the_same_picture_differ_by_nothing_and_teach_the_drawn_one() -> None:
-    reader = AttributeReader.load()
+    reader = AttributePredictor.load()
     wanted = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     drawn = (wanted * 0.5).requires_grad_()
 
     def distance(images: torch.Tensor) -> torch.Tensor:
-        return reading_distance(reader, images, wanted, torch.Generator().manual_seed(1))
+        return prediction_distance(reader, images, wanted, torch.Generator().manual_seed(1))
 
     before = distance(drawn)
     before.backward()  # type: ignore[no-untyped-call]
@@ -114,9 +114,9 @@ def test_readings_of_the_same_picture_differ_by_nothing_and_teach_the_drawn_one(
 
 
 def test_scores_do_not_saturate_where_readings_do() -> None:
-    reader = AttributeReader.load()
+    reader = AttributePredictor.load()
     features = torch.randn(3, reader.card.feature_width, generator=torch.Generator().manual_seed(0))
-    scores, values = reader.scores(features), reader.read_features(features)
+    scores, values = reader.scores(features), reader.predict_from_features(features)
     for i, attribute in enumerate(reader.attributes):
         yes_or_no = attribute.unit == "probability"
         expected = scores[:, i].sigmoid() if yes_or_no else scores[:, i] * attribute.spread + attribute.centre

@@ -12,8 +12,8 @@ from tuiface.engine.training.data import head_data, head_shards
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.head_shards import ShardKey, render_shard
 from tuiface.engine.training.gan.settings import TrainingSettings
-from tuiface.heads.sampling.parameters import SIDED, mirrored
-from tuiface.heads.sampling.priors import draw_streams
+from tuiface.heads.sampling.parameters import SIDED_PARAMETERS, mirror_heads
+from tuiface.heads.sampling.priors import stream_names
 
 Z_DIM = 120
 
@@ -33,17 +33,17 @@ def heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HeadData:
 
 
 def test_odd_indices_are_mirror_images(heads: HeadData) -> None:
-    assert heads.available() == 4
+    assert heads.count_available() == 4
     indices = torch.arange(4)
     for maps in (heads.pixels(indices), heads.regions(indices)):
         assert torch.equal(maps[1::2], maps[::2].flip(2))
     parameters = heads.parameters(indices)
-    assert torch.equal(parameters.values[1::2], mirrored(parameters).values[::2])
+    assert torch.equal(parameters.values[1::2], mirror_heads(parameters).values[::2])
 
 
 def test_latents_turn_exactly_their_sided_draws(heads: HeadData) -> None:
     z = heads.latents(torch.arange(4), Z_DIM)
-    for column, name in enumerate(draw_streams()):
-        sign = -1 if name in SIDED else 1
+    for column, name in enumerate(stream_names()):
+        sign = -1 if name in SIDED_PARAMETERS else 1
         assert torch.equal(z[1::2, column], sign * z[::2, column]), name
-    assert torch.equal(z[1::2, len(draw_streams()) :], z[::2, len(draw_streams()) :])
+    assert torch.equal(z[1::2, len(stream_names()) :], z[::2, len(stream_names()) :])

@@ -14,7 +14,7 @@ from tests.training.conftest import RESOLUTION, tiny_limits, tiny_settings
 from tests.training.test_resume import assert_same_run, read_log
 from tuiface.core.errors import EngineError, InputFileError, UsageError
 from tuiface.core.regions import Region
-from tuiface.engine.training import FILE_NAME, TrainingSettings, read_header, train
+from tuiface.engine.training import SNAPSHOT_NAME, TrainingSettings, read_snapshot_header, train
 from tuiface.engine.training.data.head_data import head_latents
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
 from tuiface.engine.training.gan import distillation
@@ -31,7 +31,7 @@ from tuiface.engine.training.gan.state import TrainingState
 from tuiface.engine.training.gan.trainer import Trainer
 from tuiface.heads import HeadBatch, sample_parameters
 from tuiface.heads.sampling import priors
-from tuiface.heads.sampling.priors import draw_streams
+from tuiface.heads.sampling.priors import stream_names
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_latents_know_every_draw_of_the_sampler() -> None:
     parameters = sample_parameters(500, seed=2)
     z = head_latents(parameters, 128)
     for name in ("face_width", "yaw", "hairline_height", "light_key"):
-        latent = z[:, draw_streams().index(name)]
+        latent = z[:, stream_names().index(name)]
         order = latent.argsort()
         assert (parameters[name][order].diff() >= 0).all()
     assert torch.equal(z, head_latents(parameters, 128))
@@ -83,7 +83,7 @@ def test_latents_know_every_draw_of_the_sampler() -> None:
 
 def test_latents_cover_all_streams_that_the_sampler_draws_from(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
-    for function in ("uniforms", "normals"):
+    for function in ("draw_uniforms", "draw_normals"):
         original = getattr(priors, function)
 
         def listen(seeds: Tensor, stream: str, *rest: object, original: Callable[..., Tensor] = original) -> Tensor:
@@ -92,7 +92,7 @@ def test_latents_cover_all_streams_that_the_sampler_draws_from(monkeypatch: pyte
 
         monkeypatch.setattr(priors, function, listen)
     sample_parameters(2, seed=0)
-    assert set(draw_streams()) == set(drawn)
+    assert set(stream_names()) == set(drawn)
 
 
 def test_latents_depend_on_the_head_alone() -> None:
@@ -163,7 +163,7 @@ def test_a_run_on_heads_resumes_exactly_in_every_stage(
 ) -> None:
     """Stopped after every third step, it passes through all stages as the uninterrupted one."""
     settings = settings_for_heads(regression_kimg=0.04, distillation_kimg=2.5, carried_share=0.5)
-    monkeypatch.setattr(distillation, "_CARRIED_HEADS", 16)
+    monkeypatch.setattr(distillation, "_NUM_INJECTION_HEADS", 16)
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     assert train(settings, limits(whole, cache)).finished
     moments = itertools.count(1)
@@ -172,8 +172,8 @@ def test_a_run_on_heads_resumes_exactly_in_every_stage(
     resume, finished = None, False
     while not finished:
         finished = train(settings, limits(pieces, cache), resume=resume).finished
-        resume = pieces / FILE_NAME
-        stages.add(read_header(resume)[1].stage)
+        resume = pieces / SNAPSHOT_NAME
+        stages.add(read_snapshot_header(resume)[1].stage)
     assert stages == {"regression", "distillation", "warmup", "adversarial"}
     assert_same_run(whole, pieces)
 
@@ -191,14 +191,14 @@ def test_a_resumed_run_asks_for_the_heads_that_its_epoch_needs(cache: Path, tmp_
     settings = settings_for_heads()
     train(settings, limits(tmp_path / "run", cache))
     with pytest.raises(EngineError, match=r"only 2 shards of heads of 8 px .* needed are 3"):
-        train(settings, limits(tmp_path / "run", few), resume=tmp_path / "run" / FILE_NAME)
+        train(settings, limits(tmp_path / "run", few), resume=tmp_path / "run" / SNAPSHOT_NAME)
 
 
 def test_a_shared_cache_is_found_again_without_naming_it(cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(settings_for_heads(), limits(out, cache))
     again = tiny_limits(out, workers=0, kimg=0.08)
-    assert train(settings_for_heads(), again, resume=out / FILE_NAME).finished
+    assert train(settings_for_heads(), again, resume=out / SNAPSHOT_NAME).finished
 
 
 def test_a_damaged_shard_is_named(tmp_path: Path, cache: Path) -> None:
@@ -216,7 +216,7 @@ def test_heads_in_a_shard_are_those_of_their_parameters(cache: Path) -> None:
 
 
 def test_pictures_have_no_paired_start(pictures: Path) -> None:
-    from tuiface.engine.training import recommended_settings
+    from tuiface.engine.training import recommend_settings
 
     with pytest.raises(UsageError, match="paired start needs data whose parameters are known"):
-        recommended_settings(str(pictures), 8, paired=True, start=None, changes={"paired.regression_kimg": 1.0})
+        recommend_settings(str(pictures), 8, paired=True, start=None, changes={"paired.regression_kimg": 1.0})

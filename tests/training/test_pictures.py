@@ -150,25 +150,25 @@ def test_folder_and_zip_give_the_same_pictures(pictures: Path, tmp_path: Path) -
         for path in pictures.iterdir():
             archive.write(path, path.name)
     folder, zipped = open_data(pictures), open_data(tmp_path / "data.zip")
-    everything = torch.arange(folder.available())
+    everything = torch.arange(folder.count_available())
     assert torch.equal(folder.pixels(everything), zipped.pixels(everything))
 
 
 def test_held_out_pictures_are_never_trained_on(pictures: Path) -> None:
     data = open_data(pictures)
-    trained = {bytes(p.numpy().tobytes()) for p in data.pixels(torch.arange(data.available()))}
+    trained = {bytes(p.numpy().tobytes()) for p in data.pixels(torch.arange(data.count_available()))}
     held_out = {bytes(p.numpy().tobytes()) for p in data.held_out()}
     assert held_out
     assert not trained & held_out
-    assert data.available() + len(data.held_out()) == 24
+    assert data.count_available() + len(data.held_out()) == 24
 
 
 def test_mirroring_shows_every_training_picture_twice(pictures: Path) -> None:
     plain = PictureData.open(pictures, RESOLUTION, pictures.parent)
     mirrored = PictureData.open(pictures, RESOLUTION, pictures.parent, mirror=True)
-    assert mirrored.available() == 2 * plain.available()
-    everything = mirrored.pixels(torch.arange(mirrored.available()))
-    assert torch.equal(everything[::2], plain.pixels(torch.arange(plain.available())))
+    assert mirrored.count_available() == 2 * plain.count_available()
+    everything = mirrored.pixels(torch.arange(mirrored.count_available()))
+    assert torch.equal(everything[::2], plain.pixels(torch.arange(plain.count_available())))
     assert torch.equal(everything[1::2], everything[::2].flip(2))
 
 

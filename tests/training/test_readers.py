@@ -15,14 +15,14 @@ import torch
 from tuiface.cli import main
 from tuiface.core.errors import EngineError, UsageError
 from tuiface.core.regions import REGION_NAMES, Region
-from tuiface.engine.predictors import AttributeReader, Segmenter
+from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.training import RunLimits
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, write_shard
 from tuiface.engine.training.data.sources import normalise
 from tuiface.engine.training.predictors.segmenter import mean_iou, region_ious, segmentation_loss
-from tuiface.engine.training.predictors.settings import ReaderSettings, recommended_reader
-from tuiface.engine.training.predictors.training import ReaderTraining, rate, train_reader
-from tuiface.engine.training.predictors.warm_start import open_reader_start
+from tuiface.engine.training.predictors.settings import PredictorSettings, recommend_predictor_settings
+from tuiface.engine.training.predictors.training import PredictorTraining, learning_rate_factor, train_predictor
+from tuiface.engine.training.predictors.warm_start import open_predictor_warm_start
 from tuiface.heads import HeadBatch, sample_parameters
 
 SIDE = 32
@@ -48,7 +48,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def settings(kind: str, **changes: object) -> ReaderSettings:
+def settings(kind: str, **changes: object) -> PredictorSettings:
     values: dict[str, object] = {
         "resolution": SIDE,
         "num_heads": 2 * SHARD_HEADS,
@@ -62,7 +62,7 @@ def settings(kind: str, **changes: object) -> ReaderSettings:
         "name": "tiny",
         "licence": "CC0-1.0",
     }
-    return recommended_reader("segmenter" if kind == "segmenter" else "attributes", {**values, **changes})
+    return recommend_predictor_settings("segmenter" if kind == "segmenter" else "attributes", {**values, **changes})
 
 
 def limits(out: Path, cache: Path, **changes: object) -> RunLimits:
@@ -76,7 +76,7 @@ def held_out_heads(cache: Path) -> tuple[HeadShard, torch.Tensor]:
 
 
 def test_a_segmenter_finds_the_disc_and_says_how_well(cache: Path, tmp_path: Path) -> None:
-    outcome = train_reader(settings("segmenter"), limits(tmp_path / "run", cache))
+    outcome = train_predictor(settings("segmenter"), limits(tmp_path / "run", cache))
     assert outcome.path == tmp_path / "run" / "segmenter.safetensors"
     figures = outcome.card.figures
     assert figures["miou"] > 0.9
@@ -90,7 +90,7 @@ def test_a_segmenter_finds_the_disc_and_says_how_well(cache: Path, tmp_path: Pat
 
 
 def test_the_recorded_figures_are_those_of_the_file(cache: Path, tmp_path: Path) -> None:
-    outcome = train_reader(settings("segmenter", kimg=1.0), limits(tmp_path / "run", cache))
+    outcome = train_predictor(settings("segmenter", kimg=1.0), limits(tmp_path / "run", cache))
     held_out, images = held_out_heads(cache)
     found = Segmenter.load(outcome.path).regions(images)
     assert mean_iou(found, torch.from_numpy(np.array(held_out.regions))) == pytest.approx(
@@ -99,8 +99,8 @@ def test_the_recorded_figures_are_those_of_the_file(cache: Path, tmp_path: Path)
 
 
 def test_an_attribute_reader_reads_what_shows_and_leaves_out_what_does_not(cache: Path, tmp_path: Path) -> None:
-    outcome = train_reader(settings("attributes"), limits(tmp_path / "run", cache))
-    reader = AttributeReader.load(outcome.path)
+    outcome = train_predictor(settings("attributes"), limits(tmp_path / "run", cache))
+    reader = AttributePredictor.load(outcome.path)
     assert "melanin" in reader.names
     assert "smile" not in reader.names
     assert outcome.card.unreadable["smile"] < 0.5
@@ -115,26 +115,26 @@ def test_an_attribute_reader_reads_what_shows_and_leaves_out_what_does_not(cache
 
 def test_a_training_too_short_to_read_anything_says_so(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no attribute can be read"):
-        train_reader(settings("attributes", kimg=0.032), limits(tmp_path / "run", cache))
+        train_predictor(settings("attributes", kimg=0.032), limits(tmp_path / "run", cache))
     assert not (tmp_path / "run" / "attributes.safetensors").exists()
 
 
 def test_equal_settings_give_equal_readers(cache: Path, tmp_path: Path) -> None:
-    paths = [train_reader(settings("segmenter", kimg=0.3), limits(tmp_path / n, cache)).path for n in ("a", "b")]
+    paths = [train_predictor(settings("segmenter", kimg=0.3), limits(tmp_path / n, cache)).path for n in ("a", "b")]
     networks = [Segmenter.load(path).probabilities(torch.zeros(1, 3, SIDE, SIDE)) for path in paths]
     assert torch.equal(*networks)
 
 
 def test_ctrl_c_ends_with_a_reader(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, before = ReaderTraining.step, signal.getsignal(signal.SIGINT)
+    real, before = PredictorTraining.step, signal.getsignal(signal.SIGINT)
 
-    def step(run: ReaderTraining) -> float:
+    def step(run: PredictorTraining) -> float:
         if run.images == 288:
             os.kill(os.getpid(), signal.SIGINT)
         return real(run)
 
-    monkeypatch.setattr(ReaderTraining, "step", step)
-    outcome = train_reader(settings("segmenter"), limits(tmp_path / "run", cache))
+    monkeypatch.setattr(PredictorTraining, "step", step)
+    outcome = train_predictor(settings("segmenter"), limits(tmp_path / "run", cache))
     assert outcome.interrupted
     assert outcome.card.training["images"] == 320
     assert Segmenter.load(outcome.path).card == outcome.card
@@ -142,11 +142,11 @@ def test_ctrl_c_ends_with_a_reader(cache: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_learning_rate_rises_then_falls_to_zero() -> None:
-    rates = [rate(i / 100) for i in range(101)]
+    rates = [learning_rate_factor(i / 100) for i in range(101)]
     top = rates.index(max(rates))
     assert rates[:top] == sorted(rates[:top])
     assert rates[top:] == sorted(rates[top:], reverse=True)
-    assert [rates[top], rates[-1], rate(2.0)] == pytest.approx([1, 0, 0], abs=0.01)
+    assert [rates[top], rates[-1], learning_rate_factor(2.0)] == pytest.approx([1, 0, 0], abs=0.01)
 
 
 def test_regions_in_neither_map_do_not_count() -> None:
@@ -173,7 +173,7 @@ def test_the_command_trains_and_reports(cache: Path, tmp_path: Path, capsys: pyt
     out = tmp_path / "run"
     flags = ["--out", str(out), "--cache", str(cache), "--workers", "0", "--heads", "1024", "--threads", "1"]
     with pytest.raises(UsageError, match="kimg"):
-        recommended_reader("segmenter", {"kimg": -1.0})
+        recommend_predictor_settings("segmenter", {"kimg": -1.0})
     assert main(["train", "segmenter", *flags, "--kimg", "-1", "--precision", "float32"]) == 2
     assert "train segmenter: kimg" in capsys.readouterr().err
     assert main(["train", "segmenter", "--kimg", "1"]) == 2
@@ -186,10 +186,10 @@ def test_the_command_trains_and_reports(cache: Path, tmp_path: Path, capsys: pyt
 
 @pytest.mark.parametrize("kind", ["segmenter", "attributes"])
 def test_a_reader_can_be_trained_further(kind: str, cache: Path, tmp_path: Path) -> None:
-    first = train_reader(settings(kind, kimg=3.0), limits(tmp_path / "first", cache))
-    start = open_reader_start(first.path, first.card.kind)
+    first = train_predictor(settings(kind, kimg=3.0), limits(tmp_path / "first", cache))
+    start = open_predictor_warm_start(first.path, first.card.kind)
     further = settings(kind, kimg=1.0, learning_rate=0.002, start=start.sha256)
-    second = train_reader(further, limits(tmp_path / "second", cache), start)
+    second = train_predictor(further, limits(tmp_path / "second", cache), start)
     measure = "miou" if kind == "segmenter" else "mean_r2_of_visible"
     assert second.card.figures[measure] > first.card.figures[measure] - 0.01
     assert second.card.training["start"] == start.sha256
@@ -198,19 +198,19 @@ def test_a_reader_can_be_trained_further(kind: str, cache: Path, tmp_path: Path)
 
 
 def test_a_reader_can_be_trained_further_on_other_heads(cache: Path, tmp_path: Path) -> None:
-    path = train_reader(settings("segmenter", kimg=0.5), limits(tmp_path / "0", cache)).path
+    path = train_predictor(settings("segmenter", kimg=0.5), limits(tmp_path / "0", cache)).path
     for number, population in enumerate((0, 1, 1), start=1):
-        start = open_reader_start(path, "segmenter")
+        start = open_predictor_warm_start(path, "segmenter")
         further = settings("segmenter", kimg=0.1, population=population, start=start.sha256)
-        path = train_reader(further, limits(tmp_path / str(number), cache), start).path
-        training = open_reader_start(path, "segmenter").card.training
+        path = train_predictor(further, limits(tmp_path / str(number), cache), start).path
+        training = open_predictor_warm_start(path, "segmenter").card.training
         seen = ("0", SHARD_HEADS) if number == 1 else ("0, 1", 2 * SHARD_HEADS)
         assert (str(training["population"]), training["heads"]) == seen
 
 
 @pytest.mark.parametrize("kind", ["segmenter", "attributes"])
 def test_a_reader_of_another_shape_is_not_trained_further(kind: str, cache: Path, tmp_path: Path) -> None:
-    first = train_reader(settings(kind, kimg=3.0), limits(tmp_path / "first", cache))
-    start = open_reader_start(first.path, first.card.kind)
+    first = train_predictor(settings(kind, kimg=3.0), limits(tmp_path / "first", cache))
+    start = open_predictor_warm_start(first.path, first.card.kind)
     with pytest.raises(UsageError, match="other widths"):
-        train_reader(settings(kind, widths=(8, 8, 8, 8)), limits(tmp_path / "second", cache), start)
+        train_predictor(settings(kind, widths=(8, 8, 8, 8)), limits(tmp_path / "second", cache), start)

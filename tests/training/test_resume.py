@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from tests.training.conftest import tiny_limits, tiny_settings, write_pictures
 from tuiface.core.errors import InputFileError, OutputError, UsageError
-from tuiface.engine.training import FILE_NAME, read_header, train
+from tuiface.engine.training import SNAPSHOT_NAME, read_snapshot_header, train
 from tuiface.engine.training.gan.settings import AdversarialSettings
 
 _TIMES = ("seconds", "images_per_s")
@@ -31,7 +31,7 @@ def read_log(out: Path) -> list[dict[str, object]]:
 def assert_same_run(first: Path, second: Path) -> None:
     """Equal losses, and bit-equal tensors at the end."""
     assert read_log(first) == read_log(second)
-    one, other = load_file(first / FILE_NAME), load_file(second / FILE_NAME)
+    one, other = load_file(first / SNAPSHOT_NAME), load_file(second / SNAPSHOT_NAME)
     assert one.keys() == other.keys()
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
@@ -43,7 +43,7 @@ def start(data: Path, out: Path, pause: float = 0.0) -> subprocess.Popen[bytes]:
 
 def wait_for_images(out: Path, count: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
-    while not (out / FILE_NAME).exists() or read_header(out / FILE_NAME)[1].images < count:
+    while not (out / SNAPSHOT_NAME).exists() or read_snapshot_header(out / SNAPSHOT_NAME)[1].images < count:
         assert process.poll() is None, "the run ended before it could be stopped"
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -67,7 +67,7 @@ def test_a_run_killed_at_a_random_moment_goes_on_exactly(undisturbed: tuple[Path
     time.sleep(random.uniform(0, 0.3))  # anywhere in a step, or while a snapshot is written
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert read_header(killed / FILE_NAME)[1].images < 200
+    assert read_snapshot_header(killed / SNAPSHOT_NAME)[1].images < 200
     assert start(pictures, killed).wait(60) == 0
     assert_same_run(whole, killed)
     records = [record for record in read_log(whole) if "generator" in record]
@@ -82,7 +82,7 @@ def test_sigterm_finishes_the_step_saves_and_leaves(undisturbed: tuple[Path, Pat
     wait_for_images(stopped, 24, process)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
-    assert 24 <= read_header(stopped / FILE_NAME)[1].images < 200
+    assert 24 <= read_snapshot_header(stopped / SNAPSHOT_NAME)[1].images < 200
     assert start(pictures, stopped).wait(60) == 0
     assert_same_run(whole, stopped)
 
@@ -92,7 +92,7 @@ def test_a_snapshot_of_another_configuration_is_refused_with_what_differs(pictur
     train(tiny_settings(pictures), tiny_limits(out, kimg=0.016))
     changed = tiny_settings(pictures, adversarial=AdversarialSettings(gamma=7.0, r1_interval=3, path_length_interval=2))
     with pytest.raises(UsageError) as caught:
-        train(changed, tiny_limits(out), resume=out / FILE_NAME)
+        train(changed, tiny_limits(out), resume=out / SNAPSHOT_NAME)
     assert "adversarial.ema_kimg: 0.1 there, 10.0 here (and 1 more)" in caught.value.message
     assert "--from" in caught.value.hint
 
@@ -102,29 +102,29 @@ def test_data_that_changed_since_the_snapshot_are_refused(pictures: Path, tmp_pa
     train(tiny_settings(pictures), tiny_limits(out, kimg=0.016))
     write_pictures(pictures, count=25)
     with pytest.raises(UsageError, match="has changed since the snapshot"):
-        train(tiny_settings(pictures), tiny_limits(out), resume=out / FILE_NAME)
+        train(tiny_settings(pictures), tiny_limits(out), resume=out / SNAPSHOT_NAME)
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x02\0\0\0\0\0\0\0{}"])
 def test_a_damaged_snapshot_is_named(content: bytes, pictures: Path, tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).write_bytes(content)
+    (tmp_path / SNAPSHOT_NAME).write_bytes(content)
     with pytest.raises(InputFileError, match="snapshot"):
-        train(tiny_settings(pictures), tiny_limits(tmp_path), resume=tmp_path / FILE_NAME)
+        train(tiny_settings(pictures), tiny_limits(tmp_path), resume=tmp_path / SNAPSHOT_NAME)
 
 
 def test_a_full_disk_leaves_the_old_snapshot_intact(pictures: Path, tmp_path: Path) -> None:
     """The limit on file sizes stands for the full disk: both end a write half-way."""
     out = tmp_path / "run"
     train(tiny_settings(pictures), tiny_limits(out, kimg=0.016))
-    before = (out / FILE_NAME).read_bytes()
+    before = (out / SNAPSHOT_NAME).read_bytes()
     files = sorted(out.iterdir())
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
     try:
         with pytest.raises(OutputError, match="cannot write"):
-            train(tiny_settings(pictures), tiny_limits(out, kimg=0.032), resume=out / FILE_NAME)
+            train(tiny_settings(pictures), tiny_limits(out, kimg=0.032), resume=out / SNAPSHOT_NAME)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert (out / FILE_NAME).read_bytes() == before
+    assert (out / SNAPSHOT_NAME).read_bytes() == before
     assert sorted(out.iterdir()) == files
-    assert train(tiny_settings(pictures), tiny_limits(out, kimg=0.032), resume=out / FILE_NAME).finished
+    assert train(tiny_settings(pictures), tiny_limits(out, kimg=0.032), resume=out / SNAPSHOT_NAME).finished

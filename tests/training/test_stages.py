@@ -11,7 +11,7 @@ from tests.training.conftest import tiny_settings
 from tuiface.engine.training.gan.adversarial import generator_ramp
 from tuiface.engine.training.gan.settings import AdversarialSettings
 from tuiface.engine.training.gan.state import TrainingState
-from tuiface.engine.training.gan.trainer import _hand_over
+from tuiface.engine.training.gan.trainer import _transfer_optimizers
 
 
 def stepped(parameter: torch.nn.Parameter, steps: int) -> torch.optim.Adam:
@@ -25,7 +25,7 @@ def stepped(parameter: torch.nn.Parameter, steps: int) -> torch.optim.Adam:
 def test_a_shared_optimizer_keeps_its_moments() -> None:
     parameter = torch.nn.Parameter(torch.zeros(3))
     before, after = stepped(parameter, steps=5), torch.optim.Adam([parameter], lr=0.1)
-    _hand_over({"discriminator": before}, {"discriminator": after, "generator": stepped(parameter, 0)})
+    _transfer_optimizers({"discriminator": before}, {"discriminator": after, "generator": stepped(parameter, 0)})
     assert after.state[parameter]["step"] == 5
     assert torch.equal(after.state[parameter]["exp_avg_sq"], before.state[parameter]["exp_avg_sq"])
 

@@ -9,7 +9,7 @@ import torch
 
 from tests.training.conftest import tiny_settings
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.training.gan.export import stretched
+from tuiface.engine.training.gan.export import rescale_psi
 from tuiface.engine.training.gan.state import TrainingState
 
 
@@ -24,7 +24,7 @@ def generator(tmp_path: Path) -> Generator:
 @torch.no_grad()
 @pytest.mark.parametrize("factor", [0.8, 1.0, 1.3])
 def test_faces_at_psi_1_are_those_at_the_factor(generator: Generator, factor: float) -> None:
-    changed = stretched(generator, factor)
+    changed = rescale_psi(generator, factor)
     z = torch.randn(3, generator.config.z_dim, generator=torch.Generator().manual_seed(1))
     before = generator.synthesize(generator.truncate(generator.map(z), factor))
     after = changed.synthesize(changed.map(z))
@@ -35,5 +35,5 @@ def test_faces_at_psi_1_are_those_at_the_factor(generator: Generator, factor: fl
 
 def test_the_network_itself_is_left_alone(generator: Generator) -> None:
     kept = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
-    stretched(generator, 1.5)
+    rescale_psi(generator, 1.5)
     assert all(torch.equal(kept[name], tensor) for name, tensor in generator.state_dict().items())

@@ -14,7 +14,7 @@ from torch import Tensor
 from tests.training.conftest import RESOLUTION, tiny_limits, tiny_settings, write_pictures
 from tests.training.test_resume import read_log
 from tuiface.engine import load_checkpoint
-from tuiface.engine.training import FILE_NAME, open_start, train
+from tuiface.engine.training import SNAPSHOT_NAME, open_warm_start, train
 from tuiface.engine.training.data.pictures import PictureData
 from tuiface.engine.training.data.sample_order import SampleOrder
 from tuiface.engine.training.data.sources import normalise
@@ -35,7 +35,7 @@ def test_a_tiny_run_learns_a_trivial_data_set(pictures: Path, tmp_path: Path) ->
     out = tmp_path / "run"
     distances: list[float] = []
     for kimg in (0.008, 2.0):
-        resume = out / FILE_NAME if distances else None
+        resume = out / SNAPSHOT_NAME if distances else None
         train(settings, tiny_limits(out, kimg=kimg, tick_kimg=1, sample_kimg=2), resume=resume)
         distances.append(distance_of_means(out, pictures))
     assert distances[1] < 0.55 * distances[0]
@@ -43,12 +43,12 @@ def test_a_tiny_run_learns_a_trivial_data_set(pictures: Path, tmp_path: Path) ->
 
 def distance_of_means(out: Path, pictures: Path) -> float:
     """L1 between the mean generated picture of a run and the mean picture of its data."""
-    _, averaged, _ = read_networks(out / FILE_NAME)
+    _, averaged, _ = read_networks(out / SNAPSHOT_NAME)
     with torch.no_grad():
         z = torch.randn(256, averaged.config.z_dim, generator=torch.Generator().manual_seed(0))
         fakes = averaged.synthesize(averaged.map(z))
     data = PictureData.open(pictures, RESOLUTION, out)
-    reals = normalise(data.pixels(torch.arange(data.available())), torch.device("cpu"))
+    reals = normalise(data.pixels(torch.arange(data.count_available())), torch.device("cpu"))
     return float((fakes.mean(dim=0) - reals.mean(dim=0)).abs().mean())
 
 
@@ -83,7 +83,7 @@ def test_a_discriminator_that_learns_by_heart_is_reported(
     data = PictureData.open(pictures, RESOLUTION, tmp_path)
     state = TrainingState(settings)
     state.advance(stage="adversarial")
-    trained = normalise(data.pixels(torch.arange(data.available())), state.device)
+    trained = normalise(data.pixels(torch.arange(data.count_available())), state.device)
 
     def discriminate(images: Tensor) -> Tensor:
         by_heart = (images[:, None] == trained[None]).flatten(2).all(dim=2).any(dim=1)
@@ -99,7 +99,7 @@ def test_minutes_stop_a_run_resumably(pictures: Path, tmp_path: Path) -> None:
     outcome = train(tiny_settings(pictures), tiny_limits(tmp_path / "run", kimg=1000, minutes=0.01))
     assert not outcome.finished
     assert not outcome.interrupted
-    assert (tmp_path / "run" / FILE_NAME).exists()
+    assert (tmp_path / "run" / SNAPSHOT_NAME).exists()
 
 
 def test_the_average_follows_the_published_half_life(pictures: Path) -> None:
@@ -107,7 +107,7 @@ def test_the_average_follows_the_published_half_life(pictures: Path) -> None:
     state = TrainingState(tiny_settings(pictures, adversarial=AdversarialSettings(ema_kimg=1.0, ema_rampup=1.0)))
     state.advance(images=100_000)
     name = "synthesis.b4.conv1.weight"
-    averaged, current = state.averaged.get_parameter(name), state.generator.get_parameter(name)
+    averaged, current = state.generator_ema.get_parameter(name), state.generator.get_parameter(name)
     before = averaged.clone()
     with torch.no_grad():
         current.add_(1.0)
@@ -122,14 +122,14 @@ def test_the_average_forgets_the_start_while_it_ramps_up(pictures: Path) -> None
     with torch.no_grad():
         state.generator.get_parameter(name).add_(1.0)
     state.update_average(8)  # half-life: 5 % of the 8 pictures seen
-    assert torch.allclose(state.averaged.get_parameter(name), state.generator.get_parameter(name), atol=1e-4)
+    assert torch.allclose(state.generator_ema.get_parameter(name), state.generator.get_parameter(name), atol=1e-4)
 
 
 def test_the_averages_latent_mean_is_that_of_the_generator(pictures: Path) -> None:
     state = TrainingState(tiny_settings(pictures))
     state.track_w_avg(torch.ones(4, 8), rate=0.5)
     state.update_average(8)
-    assert torch.equal(state.averaged.mapping.w_avg, torch.full((8,), 0.5))
+    assert torch.equal(state.generator_ema.mapping.w_avg, torch.full((8,), 0.5))
 
 
 def test_each_epoch_shows_every_picture_once_in_another_order() -> None:
@@ -159,7 +159,7 @@ def test_a_batch_larger_than_the_data_repeats_it() -> None:
 
 def test_a_run_starts_from_anothers_networks(pictures: Path, tmp_path: Path) -> None:
     train(tiny_settings(pictures), tiny_limits(tmp_path / "first", kimg=0.016))
-    start = open_start(tmp_path / "first")
+    start = open_warm_start(tmp_path / "first")
     again = tiny_settings(pictures, start=start.sha256)
     train(again, tiny_limits(tmp_path / "second", kimg=0.008), start=start)
     assert (tmp_path / "second" / MODEL_NAME).exists()
@@ -169,7 +169,7 @@ def test_a_grown_run_fades_its_new_block_in_and_resumes_exactly(tmp_path: Path) 
     small = write_pictures(tmp_path / "small", side=8)
     large = write_pictures(tmp_path / "large", side=16)
     train(tiny_settings(small), tiny_limits(tmp_path / "first", kimg=0.016))
-    start = open_start(tmp_path / "first")
+    start = open_warm_start(tmp_path / "first")
     settings = tiny_settings(
         large,
         resolution=16,
@@ -179,9 +179,9 @@ def test_a_grown_run_fades_its_new_block_in_and_resumes_exactly(tmp_path: Path) 
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     train(settings, tiny_limits(whole, kimg=0.12), start=start)
     for kimg in (0.04, 0.12):
-        snapshot = pieces / FILE_NAME
+        snapshot = pieces / SNAPSHOT_NAME
         limits = tiny_limits(pieces, kimg=kimg, sample_kimg=0.04)
         train(settings, limits, start=start, resume=snapshot if snapshot.exists() else None)
-    one, other = load_file(whole / FILE_NAME), load_file(pieces / FILE_NAME)
+    one, other = load_file(whole / SNAPSHOT_NAME), load_file(pieces / SNAPSHOT_NAME)
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
     assert one["D.old_fromrgb.weight"].shape[0] == 8

@@ -13,8 +13,8 @@ from tests.fake_engine import fake_directions
 from tuiface.core.errors import EngineError, TuifaceError
 from tuiface.core.settings import Settings
 from tuiface.directions.direction import Direction
-from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob
-from tuiface.engine_api.requests import FaceOrder, FoundFace, Order
+from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
+from tuiface.engine_api.requests import DirectionRequest, FaceRequest, OptimisedFace
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.service.job_client import SharedJobs
 
@@ -44,21 +44,21 @@ class FakeStream:
     """Answers on a thread of its own, as the real one; `hold` keeps answers back until `release`."""
 
     engine: FakeEngine
-    on_frame: Callable[[Frame], None]
+    on_frame: Callable[[RenderResult], None]
     on_error: Callable[[TuifaceError], None]
     is_open: bool = True
 
-    def submit(self, job: RenderJob) -> None:
+    def submit(self, job: RenderRequest) -> None:
         self.engine.jobs.append(job)
         if self.engine.holds:
             self.engine.held.append((self, job))
         else:
             self.answer(job)
 
-    def answer(self, job: RenderJob) -> None:
+    def answer(self, job: RenderRequest) -> None:
         threading.Thread(target=self._answer, args=(job,)).start()
 
-    def _answer(self, job: RenderJob) -> None:
+    def _answer(self, job: RenderRequest) -> None:
         error = self.engine.preview_error
         if error is not None:
             self.on_error(error)
@@ -86,9 +86,9 @@ class FakeEngine:
     is_alive: bool = False
     num_starts: int = 0
     is_closed: bool = False
-    jobs: list[RenderJob] = field(default_factory=list)
-    held: list[tuple[FakeStream, RenderJob]] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
+    jobs: list[RenderRequest] = field(default_factory=list)
+    held: list[tuple[FakeStream, RenderRequest]] = field(default_factory=list)
+    orders: list[DirectionRequest] = field(default_factory=list)
     streams: list[FakeStream] = field(default_factory=list)
     picture: Callable[[Recipe, int], np.ndarray] = paint
     remark: str = ""
@@ -122,7 +122,7 @@ class FakeEngine:
     def info(self) -> EngineInfo:
         return self.engine_info
 
-    def render(self, job: RenderJob) -> Frame:
+    def render(self, job: RenderRequest) -> RenderResult:
         self.may_save.wait(10)
         if self.save_error is not None:
             raise self.save_error
@@ -141,24 +141,24 @@ class FakeEngine:
             raise self.work_error
         return SmallEngine().features(seeds)
 
-    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
         self.orders.append(order)
         if self.work_error is not None:
             raise self.work_error
         return fake_directions(order, self.engine_info.model)
 
-    def find_face(self, order: FaceOrder) -> FoundFace:
+    def find_face(self, order: FaceRequest) -> OptimisedFace:
         if self.work_error is not None:
             raise self.work_error
         return SmallEngine().find_face(order)
 
-    def frame(self, job: RenderJob) -> Frame:
+    def frame(self, job: RenderRequest) -> RenderResult:
         size = job.resolution or self.engine_info.resolution
         measures = self.measures if job.recipe.edits and not job.hurried else {}
         pixels = self.picture(job.recipe, size)
-        return Frame(pixels, job.recipe, job.sequence, elapsed_ms=12.0, measures=measures)
+        return RenderResult(pixels, job.recipe, job.sequence, elapsed_ms=12.0, measures=measures)
 
-    def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> FakeStream:
+    def stream(self, on_frame: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]) -> FakeStream:
         stream = FakeStream(self, on_frame, on_error)
         self.streams.append(stream)
         return stream

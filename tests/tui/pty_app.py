@@ -9,7 +9,7 @@ from tests.tui.fake_engine import FakeEngine
 from tuiface.app import TuifaceApp
 from tuiface.core.settings import load_settings
 from tuiface.screens.dialogs.welcome import remember_welcome
-from tuiface.terminal.probe import Probe, given_environment
+from tuiface.terminal.probe import Probe, drop_coerced_locale
 from tuiface.terminal.startup import capabilities_of
 
 
@@ -18,7 +18,7 @@ def main(folder: Path, graphics: str) -> int:
         {"graphics": graphics, "library": folder / "library", "cache": folder / "cache", "state": folder / "state"}
     )
     remember_welcome(settings.state)
-    probe = Probe.start(given_environment())
+    probe = Probe.start(drop_coerced_locale())
     app = TuifaceApp(settings, capabilities_of(settings, probe), FakeEngine)
     app.run()
     return app.return_code or 0

@@ -10,15 +10,15 @@ import pytest
 from tuiface.actions import (
     ACTIONS,
     SCREENS,
-    WITHOUT_TAB,
+    SCREENS_WITHOUT_TAB,
     Action,
+    ActionScope,
     NoCommand,
-    Place,
     Registry,
-    ScreenPlace,
-    ascii_key,
+    ScreenName,
     command_line,
-    shown_key,
+    format_key,
+    format_key_ascii,
 )
 from tuiface.app import TuifaceApp
 from tuiface.cli import build_parser
@@ -26,10 +26,10 @@ from tuiface.core.errors import UsageError
 from tuiface.core.settings import Settings
 from tuiface.faces.recipe import LatentSource, ModelRef, Noise, Recipe, SeedSource, StyleMix, Truncation
 from tuiface.screens.bindings import bindings_at, handler
-from tuiface.screens.concepts.questionnaire import AnsweringScreen
+from tuiface.screens.concepts.questionnaire import QuestionnaireScreen
 from tuiface.screens.concepts.screen import ConceptsScreen
 from tuiface.screens.explore import ExploreScreen
-from tuiface.screens.face.face_actions import STEPS
+from tuiface.screens.face.face_actions import STUDIO_ACTIONS
 from tuiface.screens.face.screen import FaceScreen
 from tuiface.screens.jobs.screen import JobsScreen
 from tuiface.screens.library.screen import LibraryScreen
@@ -39,7 +39,7 @@ from tuiface.screens.morph import MorphScreen
 
 each_action = pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 SCREEN_CLASSES = {
-    screen.PLACE: screen
+    screen.SCREEN_NAME: screen
     for screen in (
         FaceScreen,
         ExploreScreen,
@@ -49,7 +49,7 @@ SCREEN_CLASSES = {
         ModelsScreen,
         JobsScreen,
         ConceptsScreen,
-        AnsweringScreen,
+        QuestionnaireScreen,
     )
 }
 EXAMPLES = {"SEED": "42", "PSI": "0.5", "MODE": "none", "GRAPHICS": "block", "TEXT": "x", "TAG": "x", "NAME": "x"}
@@ -71,7 +71,7 @@ def test_an_action_says_what_it_does(action: Action) -> None:
 
 @each_action
 def test_an_action_has_a_handler(action: Action) -> None:
-    owner = TuifaceApp if action.place == "everywhere" else SCREEN_CLASSES[action.place]
+    owner = TuifaceApp if action.scope == "everywhere" else SCREEN_CLASSES[action.scope]
     name = handler(action).partition("(")[0]
     assert callable(getattr(owner, f"action_{name}", None))
 
@@ -85,17 +85,17 @@ def test_an_equivalent_command_exists(action: Action) -> None:
 
 
 def test_every_step_is_an_action() -> None:
-    assert set(STEPS) <= {action.id for action in ACTIONS}
+    assert set(STUDIO_ACTIONS) <= {action.id for action in ACTIONS}
 
 
-@pytest.mark.parametrize("place", [*SCREENS, *WITHOUT_TAB])
-def test_no_key_means_two_things_on_a_screen(place: ScreenPlace) -> None:
+@pytest.mark.parametrize("place", [*SCREENS, *SCREENS_WITHOUT_TAB])
+def test_no_key_means_two_things_on_a_screen(place: ScreenName) -> None:
     keys = Counter(key for action in Registry().on_screen(place) for key in action.keys)
     assert [key for key, count in keys.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("place", [*SCREENS, *WITHOUT_TAB, "everywhere"])
-def test_every_key_is_bound(place: Place) -> None:
+@pytest.mark.parametrize("place", [*SCREENS, *SCREENS_WITHOUT_TAB, "everywhere"])
+def test_every_key_is_bound(place: ActionScope) -> None:
     bound = {binding.key for binding in bindings_at(Registry(), place)}
     assert bound == {key for action in Registry().at(place) for key in action.keys}
 
@@ -136,8 +136,8 @@ def test_keys_that_make_no_sense_are_refused(keys: dict[str, tuple[str, ...]], m
     ],
 )
 def test_keys_are_shown_as_people_write_them(key: str, shown: str, plain: str) -> None:
-    assert shown_key(key) == shown
-    assert ascii_key(key) == plain
+    assert format_key(key) == shown
+    assert format_key_ascii(key) == plain
 
 
 def recipe(**changes: object) -> Recipe:

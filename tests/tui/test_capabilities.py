@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tuiface.terminal.capabilities import Capabilities, detect
+from tuiface.terminal.capabilities import Capabilities, detect_capabilities
 
 XTERM = {"TERM": "xterm-256color", "LANG": "en_US.UTF-8"}
 
 
 def seen(environment: dict[str, str], **options: str) -> Capabilities:
-    return detect({**XTERM, **environment}, **options, cell_px=(10, 20))  # type: ignore[arg-type]
+    return detect_capabilities({**XTERM, **environment}, **options, cell_px=(10, 20))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,13 @@ from tuiface.core.i18n import use_language
 from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
-from tuiface.engine_api.requests import ScoresOrder, SearchOrder
+from tuiface.engine_api.requests import ScoresRequest, SearchRequest
 from tuiface.faces.recipe import DirectionEdit, LatentSource
 from tuiface.screens import models
 from tuiface.screens.concepts import screen
-from tuiface.screens.concepts.questionnaire import AnsweringScreen
-from tuiface.screens.concepts.screen import ConceptsScreen, import_words, parse_ends, parse_scale
-from tuiface.screens.dialogs.confirm import Question
+from tuiface.screens.concepts.questionnaire import QuestionnaireScreen
+from tuiface.screens.concepts.screen import ConceptsScreen, parse_ends, parse_import_words, parse_scale
+from tuiface.screens.dialogs.confirm import ConfirmDialog
 from tuiface.screens.dialogs.prompts import complete_path
 from tuiface.screens.widgets.tile_grid import TileStrip
 
@@ -79,13 +79,13 @@ async def ask_about(
     await question_shown(tui)
 
 
-async def question_shown(tui: Running) -> AnsweringScreen:
-    await tui.until(lambda: isinstance(tui.app.screen, AnsweringScreen))
+async def question_shown(tui: Running) -> QuestionnaireScreen:
+    await tui.until(lambda: isinstance(tui.app.screen, QuestionnaireScreen))
     screen = tui.app.screen
-    assert isinstance(screen, AnsweringScreen)
-    inquiry = tui.app.session.inquiry
+    assert isinstance(screen, QuestionnaireScreen)
+    inquiry = tui.app.session.questionnaire_session
     assert inquiry is not None
-    await tui.until(lambda: inquiry.seed is not None and screen._shown == inquiry.seed)
+    await tui.until(lambda: inquiry.seed is not None and screen._shown_seed == inquiry.seed)
     return screen
 
 
@@ -197,7 +197,7 @@ async def test_deleting_asks_first(open_app: Open, keep: Catalogue) -> None:
     async with open_app() as tui:
         await concepts_shown(tui)
         await tui.press("d")
-        assert isinstance(tui.app.screen, Question)
+        assert isinstance(tui.app.screen, ConfirmDialog)
         await tui.press("n")
         assert names(keep) == ["smile", "warmth"]
         await tui.press("d", "y")
@@ -235,7 +235,7 @@ async def test_what_a_search_finds_is_looked_at_and_kept(open_app: Open, keep: C
         assert "did you mean 'ganspace'" in str(tui.app.screen.query_one("#seed-hint").render())
         await type_in(tui, "ganspace 1-6 3")
         await tui.until(lambda: len(tui.app.session.found) == 3)
-        assert tui.engine.orders == [SearchOrder(method="ganspace", rows=(1, 6), count=3)]
+        assert tui.engine.orders == [SearchRequest(method="ganspace", rows=(1, 6), count=3)]
         await tui.press("k", "k", "k", "k")
         await strip_there(tui)
         assert "Found, not kept yet" in shown(tui, "list")
@@ -339,7 +339,7 @@ async def test_answers_are_written_as_they_are_given_and_taken_back(open_app: Op
         await ask_about(tui, english="cold / warm", spanish="frío / cálido")
         await answer(tui, "y", "n", "s", "right", "3")
         assert written(tui) == [1, 0, None, 1], "a rating is no answer to yes or no"
-        inquiry = tui.app.session.inquiry
+        inquiry = tui.app.session.questionnaire_session
         assert inquiry is not None
         assert inquiry.questionnaire is not None
         last = inquiry.questionnaire.answers[-1].seed
@@ -357,8 +357,8 @@ async def test_accuracy_and_its_interval_follow_each_answer(open_app: Open) -> N
         await ask_about(tui)
         assert "not known yet" in shown(tui, "plan")
         await answer(tui, *"ynynyynyn")
-        assert tui.app.session.inquiry is not None
-        questionnaire = tui.app.session.inquiry.questionnaire
+        assert tui.app.session.questionnaire_session is not None
+        questionnaire = tui.app.session.questionnaire_session.questionnaire
         assert questionnaire is not None
         accuracy = questionnaire.accuracy()
         assert accuracy is not None
@@ -385,7 +385,7 @@ async def test_paused_answers_wait_in_the_list_and_go_on(open_app: Open) -> None
         assert "2 answers" in shown(tui, "list")
         assert "cold" in shown(tui, "heading")
     async with open_app() as tui:
-        if isinstance(tui.app.screen, Question):
+        if isinstance(tui.app.screen, ConfirmDialog):
             await tui.press("n")  # the offer to go on with the last session
         await concepts_shown(tui)
         await tui.press("enter")
@@ -418,7 +418,7 @@ async def test_enough_answers_become_a_direction_in_the_list(open_app: Open) -> 
         await tui.press("enter")
         await tui.until(lambda: isinstance(tui.app.screen, ConceptsScreen) and "answers" in shown(tui, "list"))
         (order,) = tui.engine.orders
-        assert isinstance(order, ScoresOrder)
+        assert isinstance(order, ScoresRequest)
         assert (order.name, order.origin.settings["answers"], len(order.scores)) == ("kind", 32, 400)
         first = tui.engine.features(order.seeds)[:, 0]
         assert np.corrcoef(first, order.scores)[0, 1] > 0.6, "the scores follow what was answered"
@@ -431,8 +431,8 @@ async def answer_truly(tui: Running, number: int) -> None:
     """Yes where the first feature of the face is positive."""
     for _ in range(number):
         await question_shown(tui)
-        assert tui.app.session.inquiry is not None
-        seed = tui.app.session.inquiry.seed
+        assert tui.app.session.questionnaire_session is not None
+        seed = tui.app.session.questionnaire_session.seed
         assert seed is not None
         await tui.press("y" if tui.engine.features([seed])[0, 0] > 0 else "n")
 
@@ -466,7 +466,7 @@ async def test_faces_that_cannot_be_read_are_told_where_they_would_be(open_app: 
         await tui.press("n")
         for text in ("kind", "", "", "y"):
             await type_in(tui, text)
-        await tui.until(lambda: isinstance(tui.app.screen, AnsweringScreen) and "no attribute reader" in tui.text())
+        await tui.until(lambda: isinstance(tui.app.screen, QuestionnaireScreen) and "no attribute reader" in tui.text())
         await tui.press("y", "u", "enter", "escape")
         await tui.until(lambda: isinstance(tui.app.screen, ConceptsScreen))
 
@@ -491,7 +491,7 @@ async def test_the_questionnaire_fits_and_speaks_spanish(
         (parse_ends, " cold / warm ", ("cold", "warm")),
         (parse_ends, "", ("", "")),
         (parse_scale, "7", "1-7"),
-        (import_words, "age --rows 0-8", ["age", "--rows", "0-8"]),
+        (parse_import_words, "age --rows 0-8", ["age", "--rows", "0-8"]),
     ],
 )
 def test_lines_are_understood(parse: object, text: str, expected: object) -> None:
@@ -502,15 +502,15 @@ def test_lines_are_understood(parse: object, text: str, expected: object) -> Non
 def test_a_direction_has_a_strip_even_where_it_is_nothing_but_channels() -> None:
     from tests.fake_engine import FakeEngine as SmallEngine
     from tuiface.faces.studio import Studio
-    from tuiface.stimuli.trials import strip_amounts, trial
+    from tuiface.stimuli.trials import amounts_of_strip, apply_direction
 
     direction: Direction = make_direction(
         "channel_1", model=INFO.model, space="styles", limit=30.0, arrays={"b4.conv1": np.eye(8, dtype=np.float32)[3]}
     )
     studio = Studio(SmallEngine(), Settings())
     face = studio.face(3)
-    moved = trial(face, studio.engine.ws(face.recipe), direction, 15.0)
+    moved = apply_direction(face, studio.engine.ws(face.recipe), direction, 15.0)
     assert moved.recipe.edits[0].model_dump()["channel"] == ("b4.conv1", 3)
-    assert strip_amounts(30.0, 5) == (-30.0, -15.0, 0.0, 15.0, 30.0)
-    assert trial(face, studio.engine.ws(face.recipe), direction, 0.0) is face
+    assert amounts_of_strip(30.0, 5) == (-30.0, -15.0, 0.0, 15.0, 30.0)
+    assert apply_direction(face, studio.engine.ws(face.recipe), direction, 0.0) is face
     assert screen.SUFFIXES

@@ -13,11 +13,11 @@ from tuiface.core.errors import UsageError
 from tuiface.core.i18n import use_language
 from tuiface.core.settings import Settings
 from tuiface.screens.dialogs.prompts import LinePrompt, parse_rows
-from tuiface.screens.face.controls import Knob, amount_text, knobs
+from tuiface.screens.face.controls import Control, format_amount, list_controls
 from tuiface.screens.face.edit_actions import LOCK_REGIONS
 from tuiface.screens.mix import MixScreen
 from tuiface.screens.morph import MorphScreen
-from tuiface.screens.widgets.control_list import KnobList
+from tuiface.screens.widgets.control_list import ControlList
 from tuiface.screens.widgets.face_view import FaceView
 
 MEASURES = {
@@ -36,8 +36,8 @@ def own(tui_settings: Settings, tmp_path: Path) -> Settings:
     return with_directions(tui_settings, tmp_path / "directions")
 
 
-def chosen(tui: Running) -> Knob:
-    return next(knob for knob in knobs(tui.app.session) if knob.key == tui.app.session.knob)
+def chosen(tui: Running) -> Control:
+    return next(knob for knob in list_controls(tui.app.session) if knob.key == tui.app.session.control_key)
 
 
 def amounts(tui: Running) -> dict[str, float]:
@@ -46,7 +46,7 @@ def amounts(tui: Running) -> dict[str, float]:
 
 def panel(tui: Running) -> str:
     """The words of the rows, without the line ends of a narrow column."""
-    return " ".join(str(tui.screen.query_one(KnobList).render()).split())
+    return " ".join(str(tui.screen.query_one(ControlList).render()).split())
 
 
 async def find(tui: Running, text: str) -> None:
@@ -61,7 +61,7 @@ async def smile_then(tui: Running, key: str) -> None:
 
 async def test_concepts_stand_in_groups_under_the_face(open_app: Open, own: Settings) -> None:
     async with open_app(settings=own, size=(160, 50)) as tui:
-        rows = knobs(tui.app.session)
+        rows = list_controls(tui.app.session)
         keys = [knob.key for knob in rows]
         assert keys[:3] == ["seed", "psi", "noise"]
         assert keys[3:9] == [
@@ -127,7 +127,7 @@ async def test_rows_are_walked_by_arrows_and_groups_by_shift(open_app: Open, own
         seen = []
         for key in ("down", "j", "k", "J", "shift+down", "K", "up", "shift+up", "up", "up", "shift+up", "shift+down"):
             await tui.press(key)
-            seen.append(tui.app.session.knob)
+            seen.append(tui.app.session.control_key)
         assert seen == [
             "psi", "noise", "psi", "concept:yaw", "concept:eye_opening", "concept:yaw",
             "noise", "seed", "lock:background", "lock:mouth", "lock:frame", "seed",
@@ -136,7 +136,7 @@ async def test_rows_are_walked_by_arrows_and_groups_by_shift(open_app: Open, own
 
 async def test_the_chosen_row_stays_in_sight(open_app: Open, own: Settings) -> None:
     async with open_app(settings=own) as tui:
-        for _ in range(len(knobs(tui.app.session))):
+        for _ in range(len(list_controls(tui.app.session))):
             assert f"▸ {chosen(tui).word}" in tui.text()
             await tui.press("down")
 
@@ -151,9 +151,9 @@ async def test_typing_finds_a_row_in_either_language(open_app: Open, own: Settin
         await tui.press("slash")
         assert isinstance(tui.app.screen, LinePrompt)
         await tui.press(*(character if character != " " else "space" for character in text))
-        assert tui.app.session.knob == key
+        assert tui.app.session.control_key == key
         await tui.press("escape")
-        assert tui.app.session.knob == "seed"
+        assert tui.app.session.control_key == "seed"
         assert tui.recipe.edits == ()
 
 
@@ -199,7 +199,7 @@ def test_what_are_rows() -> None:
 
 
 def test_amounts_as_text() -> None:
-    assert [amount_text(n) for n in (0.0, 0.5, -1.0, 2.25, 10.0, -0.1)] == ["·", "+0.5", "-1", "+2.25", "+10", "-0.1"]
+    assert [format_amount(n) for n in (0.0, 0.5, -1.0, 2.25, 10.0, -0.1)] == ["·", "+0.5", "-1", "+2.25", "+10", "-0.1"]
 
 
 # --- locks ---------------------------------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ async def test_directions_that_were_made_meanwhile_are_there_on_return(open_app:
         await tui.press("2")
         await tui.pilot.pause()
         await tui.press("1")
-        await tui.until(lambda: "concept:calm" in [knob.key for knob in knobs(tui.app.session)])
+        await tui.until(lambda: "concept:calm" in [knob.key for knob in list_controls(tui.app.session)])
 
 
 async def test_rows_can_be_clicked(open_app: Open, own: Settings) -> None:
@@ -345,7 +345,7 @@ async def test_rows_can_be_clicked(open_app: Open, own: Settings) -> None:
         lines = tui.text().splitlines()
         row = next(i for i, line in enumerate(lines) if "noise" in line)
         await tui.pilot.click(offset=(lines[row].index("noise"), row))
-        assert tui.app.session.knob == "noise"
+        assert tui.app.session.control_key == "noise"
 
 
 async def test_information_takes_the_place_of_the_rows(open_app: Open, own: Settings) -> None:

@@ -105,7 +105,7 @@ async def test_the_picture_is_the_frame_in_a_centred_square(open_app: Open) -> N
         assert columns == 2 * rows
         assert view._picture is not None
         assert view._picture.shown is not None
-        expected = to_cells(frame.pixels, columns, rows, view.wire.capabilities)
+        expected = to_cells(frame.pixels, columns, rows, view.writer.capabilities)
         np.testing.assert_array_equal(view._picture.shown.cells, expected)
         strips = [view.render_line(y) for y in range(view.content_size.height)]
         margins = {len(strip.text) - len(strip.text.lstrip()) for strip in strips if "▀" in strip.text}
@@ -183,7 +183,7 @@ async def test_keys_typed_into_the_prompt_do_nothing_else(open_app: Open) -> Non
     async with open_app() as tui:
         await tui.press("g", "s", "u", "q", "r", "7")
         assert tui.app.screen.query_one(Input).value == "7"
-        assert tui.app.session.saving == []
+        assert tui.app.session.pending_saves == []
 
 
 def test_what_is_a_seed() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from tests.tui.conftest import Open
 from tuiface.benchmarks.pty_terminal import PtyTerminal
 from tuiface.core.settings import Settings
-from tuiface.screens.dialogs.confirm import Question
+from tuiface.screens.dialogs.confirm import ConfirmDialog
 from tuiface.screens.dialogs.welcome import Welcome
-from tuiface.screens.session_file import SessionFile, describe, last_session
-from tuiface.screens.themes import last_theme
+from tuiface.screens.session_file import SessionFile, find_last_session, serialize_session
+from tuiface.screens.themes import read_last_theme
 
 
 def leave_behind(state: Path, text: str) -> None:
@@ -26,12 +26,12 @@ def leave_behind(state: Path, text: str) -> None:
 async def test_a_session_that_broke_off_is_offered_and_taken_up(open_app: Open, tui_settings: Settings) -> None:
     async with open_app() as tui:
         await tui.press("right", "right", "plus", "x", "a", "u")
-        text = describe(tui.app.session, screen="face", ended=False)
+        text = serialize_session(tui.app.session, screen="face", ended=False)
     leave_behind(tui_settings.state, text)
     async with open_app(ready=False) as tui:
-        await tui.until(lambda: isinstance(tui.app.screen, Question))
+        await tui.until(lambda: isinstance(tui.app.screen, ConfirmDialog))
         await tui.press("enter")
-        await tui.until(lambda: not isinstance(tui.app.screen, Question))
+        await tui.until(lambda: not isinstance(tui.app.screen, ConfirmDialog))
         await tui.settled()
         assert (tui.seed, tui.psi) == (2, 0.7)
         await tui.press("ctrl+r")
@@ -42,14 +42,14 @@ async def test_a_session_that_broke_off_is_offered_and_taken_up(open_app: Open, 
 async def test_it_is_not_offered_twice_and_can_be_declined(open_app: Open, tui_settings: Settings) -> None:
     async with open_app() as tui:
         await tui.press("right", "right")
-        text = describe(tui.app.session, screen="explore", ended=False)
+        text = serialize_session(tui.app.session, screen="explore", ended=False)
     leave_behind(tui_settings.state, text)
     async with open_app(ready=False) as tui:
-        await tui.until(lambda: isinstance(tui.app.screen, Question))
+        await tui.until(lambda: isinstance(tui.app.screen, ConfirmDialog))
         await tui.press("escape")
         assert tui.seed == 0
         await tui.press("B")
-        await tui.until(lambda: tui.app.screen.PLACE == "explore")  # type: ignore[attr-defined]
+        await tui.until(lambda: tui.app.screen.SCREEN_NAME == "explore")  # type: ignore[attr-defined]
         assert tui.seed == 2
         await tui.press("1", "B")
         assert "no session to go back to" in tui.toasts()
@@ -60,7 +60,7 @@ async def test_a_session_that_ended_by_itself_waits_to_be_asked_for(open_app: Op
         await tui.press("right", "plus", "q")
         await tui.until(lambda: not tui.app.is_running)
     async with open_app() as tui:
-        assert not isinstance(tui.app.screen, Question)
+        assert not isinstance(tui.app.screen, ConfirmDialog)
         await tui.press("B")
         await tui.settled()
         assert (tui.seed, tui.psi) == (1, 0.8)
@@ -71,18 +71,18 @@ async def test_a_damaged_session_is_said_once(open_app: Open, tui_settings: Sett
     folder.mkdir(parents=True)
     (folder / "x.json").write_text("{")
     async with open_app(ready=False) as tui:
-        await tui.until(lambda: isinstance(tui.app.screen, Question))
+        await tui.until(lambda: isinstance(tui.app.screen, ConfirmDialog))
         await tui.press("enter")
         await tui.until(lambda: "cannot be read" in tui.toasts())
-        assert last_session(tui_settings.state) is None
+        assert find_last_session(tui_settings.state) is None
 
 
 def test_a_running_session_is_nobody_elses(tmp_path: Path) -> None:
     running = SessionFile(tmp_path)
     running.write("{}")
-    assert last_session(tmp_path) is None
+    assert find_last_session(tmp_path) is None
     running.close()
-    found = last_session(tmp_path)
+    found = find_last_session(tmp_path)
     assert found is not None
     assert found.text == "{}"
 
@@ -107,7 +107,7 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
 async def test_the_theme_is_kept(open_app: Open, tui_settings: Settings) -> None:
     async with open_app() as tui:
         tui.app.theme = "tuiface-contrast"
-        await tui.until(lambda: last_theme(tui_settings.state) == "tuiface-contrast")
+        await tui.until(lambda: read_last_theme(tui_settings.state) == "tuiface-contrast")
     async with open_app() as tui:
         assert tui.app.theme == "tuiface-contrast"
 

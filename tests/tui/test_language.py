@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.tui.conftest import Open
-from tools.catalogues import catalogue_paths, compiled, read_po, wanted
+from tools.catalogues import catalogue_paths, collect_messages, compile_catalogue, read_po
 from tuiface.core.i18n import choose_language, tr, trn, use_language
 from tuiface.core.settings import Settings
 
@@ -24,8 +24,8 @@ def english_afterwards() -> Iterator[None]:
 @each_catalogue
 def test_no_message_is_missing_and_none_is_left_over(paths: tuple) -> None:  # type: ignore[type-arg]
     entries = {key: texts for key, texts in read_po(paths[0]).items() if key[0]}
-    assert wanted() - set(entries) == set(), "missing"
-    assert set(entries) - wanted() == set(), "left over"
+    assert collect_messages() - set(entries) == set(), "missing"
+    assert set(entries) - collect_messages() == set(), "left over"
     assert all(all(texts) for texts in entries.values()), "empty"
 
 
@@ -40,7 +40,7 @@ def test_translations_keep_the_places_of_values(paths: tuple) -> None:  # type: 
 @each_catalogue
 def test_catalogues_are_compiled(paths: tuple) -> None:  # type: ignore[type-arg]
     source, target = paths
-    assert target.read_bytes() == compiled(read_po(source)), "run `make catalogues`"
+    assert target.read_bytes() == compile_catalogue(read_po(source)), "run `make catalogues`"
 
 
 @pytest.mark.parametrize(

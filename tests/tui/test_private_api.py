@@ -15,11 +15,11 @@ from textual.widgets import Input
 
 from tuiface.terminal.private_api import (
     control_segment,
+    force_truecolor,
     foreground_style,
-    forget_drawn_lines,
-    give_key,
+    forward_key,
+    invalidate_lines,
     run_binding,
-    send_truecolor,
     terminal_size,
     truecolor_style,
     write_to_terminal,
@@ -45,7 +45,7 @@ def test_codes_are_forgotten_when_styles_are_combined() -> None:
 
 def test_textual_writes_24_bit_colours_when_told() -> None:
     app: App[None] = App()
-    send_truecolor(app)
+    force_truecolor(app)
     assert app.console.color_system == "truecolor"
 
 
@@ -92,7 +92,7 @@ async def test_forgotten_lines_are_asked_for_again() -> None:
         before = widget.asked
         widget.render_lines(widget.size.region)
         assert widget.asked == before
-        forget_drawn_lines(widget)
+        invalidate_lines(widget)
         widget.render_lines(widget.size.region)
         assert widget.asked == before + 5
 
@@ -124,12 +124,12 @@ async def test_a_key_is_given_to_the_focus_and_its_binding_is_run() -> None:
 
     app = Typed()
     async with app.run_test() as pilot:
-        give_key(app, "b", "b")
+        forward_key(app, "b", "b")
         await pilot.pause()
         assert (app.query_one(Input).value, app.noted) == ("b", 0)
         app.query_one(Input).blur()
         await pilot.pause()
-        give_key(app, "b", "b")
+        forward_key(app, "b", "b")
         await pilot.pause()
         assert app.noted == 1
         await run_binding(app, "b")

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from tuiface.terminal.capabilities import Capabilities, detect, is_opaque, tmux_facts
-from tuiface.terminal.probe import NO_ANSWERS, Answers, ask, parse_answers, question
+from tuiface.terminal.capabilities import Capabilities, detect_capabilities, is_opaque, parse_tmux_line
+from tuiface.terminal.probe import NO_ANSWERS, Answers, compose_query, parse_answers, query_terminal
 
 UTF8 = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
 REAL = {
@@ -41,8 +41,8 @@ REAL = {
     ],
 )
 def test_what_a_terminal_offers(terminal: str, offered: tuple[str, ...]) -> None:
-    found = detect(UTF8, answers=parse_answers(REAL[terminal]), cell_px=(8, 16))
-    assert found.offered == offered
+    found = detect_capabilities(UTF8, answers=parse_answers(REAL[terminal]), cell_px=(8, 16))
+    assert found.available_protocols == offered
     assert found.graphics == offered[0]
 
 
@@ -68,8 +68,8 @@ def test_a_wide_letter_tells_that_bytes_were_taken_for_letters(data: bytes, utf8
 )
 def test_tmux_is_asked_about_the_terminal_around_it_and_not_believed_itself(line: str, offered: object) -> None:
     claims = Answers(attributes=frozenset({4}))
-    found = detect(UTF8, answers=claims, tmux=tmux_facts(line), cell_px=(8, 16))
-    assert found.offered == offered
+    found = detect_capabilities(UTF8, answers=claims, tmux=parse_tmux_line(line), cell_px=(8, 16))
+    assert found.available_protocols == offered
     assert found.in_tmux
 
 
@@ -77,33 +77,35 @@ def test_tmux_is_asked_about_the_terminal_around_it_and_not_believed_itself(line
     "extra", [{"NO_COLOR": "1"}, {"STY": "1.pts"}, {"TERM": "screen-256color"}, {"MOSH_IP": "1.2.3.4"}]
 )
 def test_what_swallows_pictures_leaves_cells(extra: dict[str, str]) -> None:
-    found = detect({**UTF8, **extra}, answers=parse_answers(REAL["kitty"]), cell_px=(8, 16))
-    assert found.offered == ("block", "none")
+    found = detect_capabilities({**UTF8, **extra}, answers=parse_answers(REAL["kitty"]), cell_px=(8, 16))
+    assert found.available_protocols == ("block", "none")
 
 
 @pytest.mark.parametrize("graphics", ["kitty", "sixel", "block", "none"])
 def test_the_setting_comes_first(graphics: str) -> None:
-    found = detect(UTF8, graphics, cell_px=(8, 16))  # type: ignore[arg-type]
+    found = detect_capabilities(UTF8, graphics, cell_px=(8, 16))  # type: ignore[arg-type]
     assert found.graphics == graphics
-    assert graphics in found.offered
+    assert graphics in found.available_protocols
 
 
 def test_a_name_brings_24_bit_colours_through_ssh() -> None:
     environment = {**UTF8, "SSH_CONNECTION": "x"}
-    assert detect(environment, answers=NO_ANSWERS, cell_px=(8, 16)).colours == "256"
-    found = detect(environment, answers=Answers(name="kitty(0.41.1)"), cell_px=(8, 16))
+    assert detect_capabilities(environment, answers=NO_ANSWERS, cell_px=(8, 16)).colours == "256"
+    found = detect_capabilities(environment, answers=Answers(name="kitty(0.41.1)"), cell_px=(8, 16))
     assert found.colours == "truecolor"
     assert found.is_remote
 
 
 @pytest.mark.parametrize("cell_px", [(0, 0), (1, 2), (10, 100), (20, 10)])
 def test_a_cell_that_no_font_has_is_not_believed(cell_px: tuple[int, int]) -> None:
-    assert detect(UTF8, answers=Answers(cell_px=cell_px), cell_px=cell_px).cell_px == Capabilities().cell_px
+    assert (
+        detect_capabilities(UTF8, answers=Answers(cell_px=cell_px), cell_px=cell_px).cell_px == Capabilities().cell_px
+    )
 
 
 @pytest.mark.parametrize(("term", "asked"), [("dumb", False), ("", False), ("linux", True), ("xterm-kitty", True)])
 def test_who_is_asked(term: str, asked: bool) -> None:
-    text = question({"TERM": term, "LANG": "C.UTF-8"})
+    text = compose_query({"TERM": term, "LANG": "C.UTF-8"})
     assert bool(text) is asked
     assert ("\x1b_G" in text) is (term == "xterm-kitty")
     assert not is_opaque({"TERM": term})
@@ -122,7 +124,7 @@ def test_the_wait_ends_with_the_answer_and_leaves_the_terminal_as_it_was() -> No
     thread = threading.Thread(target=answer)
     thread.start()
     start = time.monotonic()
-    found = ask(theirs, "\x1b[c", 10)
+    found = query_terminal(theirs, "\x1b[c", 10)
     thread.join()
     assert time.monotonic() - start < 5
     assert found.kitty
@@ -134,6 +136,6 @@ def test_the_wait_ends_with_the_answer_and_leaves_the_terminal_as_it_was() -> No
 
 def test_a_mute_terminal_costs_the_deadline() -> None:
     ours, theirs = pty.openpty()
-    assert ask(theirs, "\x1b[c", 0.05) == NO_ANSWERS
+    assert query_terminal(theirs, "\x1b[c", 0.05) == NO_ANSWERS
     os.close(ours)
     os.close(theirs)

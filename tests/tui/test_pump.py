@@ -41,7 +41,7 @@ class Link:
 
     def read(self, elapsed: float) -> None:
         self.wait(elapsed)
-        self.pump.acknowledged(elapsed)
+        self.pump.acknowledge(elapsed)
 
 
 def test_a_quick_link_gets_every_picture_in_full() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.tui.conftest import Open, Running
 from tests.tui.fake_engine import FakeEngine
 from tuiface.core.errors import EngineError
-from tuiface.faces.provenance import read_saved
+from tuiface.faces.provenance import read_saved_face
 
 
 def saved(tui: Running) -> list[str]:
@@ -21,7 +21,7 @@ def saved(tui: Running) -> list[str]:
 
 
 async def saves_done(tui: Running) -> None:
-    await tui.until(lambda: not tui.app.session.saving)
+    await tui.until(lambda: not tui.app.session.pending_saves)
 
 
 async def test_save_writes_the_full_picture_and_its_json(open_app: Open) -> None:
@@ -32,7 +32,7 @@ async def test_save_writes_the_full_picture_and_its_json(open_app: Open) -> None
         with Image.open(png) as image:
             assert image.size == (256, 256)
         assert json.loads(png.with_suffix(".json").read_text())["recipe"]["source"] == {"kind": "seed", "seed": 1}
-        assert read_saved(png).provenance.recipe == tui.recipe
+        assert read_saved_face(png).provenance.recipe == tui.recipe
         assert f"Seed 1 saved: {png}" in tui.toasts()
         assert "1 saved in this session" in tui.panel()
         assert ", saved" in tui.panel()

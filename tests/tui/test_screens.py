@@ -11,18 +11,18 @@ import pytest
 from textual.widgets import Static
 
 from tests.tui.conftest import Open, Running
-from tuiface.actions import SCREENS, ScreenPlace
+from tuiface.actions import SCREENS, ScreenName
 from tuiface.core.errors import EngineError, ModelError
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.populations import NamedPopulation
-from tuiface.engine_api.protocol import JobProgress, RenderJob
+from tuiface.engine_api.protocol import JobProgress, RenderRequest
 from tuiface.faces.library import Library
 from tuiface.screens import models
 from tuiface.screens.explore import ExploreScreen
 from tuiface.screens.jobs.runner import JobRunner
 from tuiface.screens.jobs.screen import clock
-from tuiface.screens.library.screen import LibraryScreen, thumbnail
-from tuiface.screens.messages import FrameArrived, JobChanged, TileArrived, WorkFinished
+from tuiface.screens.library.screen import LibraryScreen, read_thumbnail
+from tuiface.screens.messages import JobChanged, PreviewArrived, TileArrived, WorkFinished
 from tuiface.screens.mix import MixScreen, row_px
 from tuiface.screens.morph import MorphScreen
 from tuiface.screens.widgets.face_view import FaceView
@@ -65,12 +65,12 @@ async def test_every_screen_opens_by_its_number_and_fits(open_app: Open, size: t
     async with open_app(size=size) as tui:
         for number, place in enumerate(SCREENS, start=1):
             await tui.press(str(number))
-            await tui.until(lambda place=place: place == current(tui).PLACE)  # type: ignore[misc]
+            await tui.until(lambda place=place: place == current(tui).SCREEN_NAME)  # type: ignore[misc]
             await tui.until(lambda: "q quit" in tui.text())
             text = tui.text()
             assert all(len(line) == size[0] for line in text.splitlines())
         await tui.press("1")
-        assert tui.screen.PLACE == "face"
+        assert tui.screen.SCREEN_NAME == "face"
 
 
 async def test_tabs_can_be_clicked(open_app: Open) -> None:
@@ -81,19 +81,19 @@ async def test_tabs_can_be_clicked(open_app: Open) -> None:
 
 
 @pytest.mark.parametrize("place", SCREENS)
-async def test_what_threads_tell_may_come_before_and_after_the_widgets(open_app: Open, place: ScreenPlace) -> None:
+async def test_what_threads_tell_may_come_before_and_after_the_widgets(open_app: Open, place: ScreenName) -> None:
     async with open_app() as tui:
         numbers = itertools.count(10_000)
 
         def tell() -> None:
-            frame = tui.engine.frame(RenderJob(tui.recipe, 64, sequence=next(numbers)))
+            frame = tui.engine.frame(RenderRequest(tui.recipe, 64, sequence=next(numbers)))
             tui.app.on_tile_arrived(TileArrived(frame))
-            tui.app.on_frame_arrived(FrameArrived(frame))
+            tui.app.on_preview_arrived(PreviewArrived(frame))
             tui.app.on_work_finished(WorkFinished(tui.app.show_state))
 
         tui.app.action_go_to(place)
         screen = tui.app.shown
-        assert place == screen.PLACE
+        assert place == screen.SCREEN_NAME
         assert screen.is_mounted == (place == "face")
         tell()
         await tui.until(lambda: screen.is_mounted and "q quit" in tui.text())
@@ -114,7 +114,7 @@ async def test_explore_shows_seeds_in_order_and_opens_one(open_app: Open) -> Non
         assert [tile.caption for tile in grid._tiles][:4] == ["0", "1", "2", "3"]
         assert "--count" in tui.command_text()
         await tui.press("right", "right", "l", "enter")
-        await tui.until(lambda: current(tui).PLACE == "face")
+        await tui.until(lambda: current(tui).SCREEN_NAME == "face")
         await tui.settled()
         assert tui.seed == 3
 
@@ -140,7 +140,7 @@ async def test_explore_keeps_the_marked_faces(open_app: Open) -> None:
         await tui.press("2", "space", "right", "space")
         assert "2 marked" in tui.text()
         await tui.press("s")
-        await tui.until(lambda: not tui.app.session.saving)
+        await tui.until(lambda: not tui.app.session.pending_saves)
         names = sorted(p.name.split("-")[0] for p in tui.app.session.settings.library.glob("*.png"))
         assert names == ["seed0", "seed2"]
 
@@ -150,11 +150,11 @@ async def test_explore_shows_faces_near_one_and_goes_back_to_seeds(open_app: Ope
         await tui.press("2", "right", "m")
         screen = current(tui)
         assert isinstance(screen, ExploreScreen)
-        await tui.until(lambda: screen._near)
+        await tui.until(lambda: screen._neighbours)
         assert "near seed 1, distance 0.2" in tui.text()
-        near = screen._near
+        near = screen._neighbours
         await tui.press("d")
-        await tui.until(lambda: screen._near and screen._near != near)
+        await tui.until(lambda: screen._neighbours and screen._neighbours != near)
         assert "distance 0.1" in tui.text()
         await tui.press("c")
         assert "seeds from" in tui.text()
@@ -163,7 +163,7 @@ async def test_explore_shows_faces_near_one_and_goes_back_to_seeds(open_app: Ope
 async def test_more_like_this_leads_from_the_face_to_explore(open_app: Open) -> None:
     async with open_app() as tui:
         await tui.press("right", "m")
-        await tui.until(lambda: current(tui).PLACE == "explore")
+        await tui.until(lambda: current(tui).SCREEN_NAME == "explore")
         await tui.until(lambda: "near seed 1" in tui.text())
 
 
@@ -232,10 +232,10 @@ async def test_mix_shows_both_children_of_the_rows_that_are_chosen(open_app: Ope
 async def test_mix_saves_both_and_opens_one(open_app: Open) -> None:
     async with open_app() as tui:
         await tui.press("3", "b", "9", "enter", "s")
-        await tui.until(lambda: not tui.app.session.saving)
+        await tui.until(lambda: not tui.app.session.pending_saves)
         assert len(list(tui.app.session.settings.library.glob("*.png"))) == 2
         await tui.press("x", "enter")
-        await tui.until(lambda: current(tui).PLACE == "face")
+        await tui.until(lambda: current(tui).SCREEN_NAME == "face")
         assert tui.seed == 9
         assert tui.recipe.mixes
 
@@ -250,7 +250,7 @@ async def test_mix_crosses_contour_and_inner_face(open_app: Open) -> None:
         await tui.until(lambda: "frame variation 0.75 %" in str(screen.query_one("#scale", Static).content))
         await tui.until(lambda: all(view._pixels is not None for view in screen.query(FaceView)))
         await tui.press("s")
-        await tui.until(lambda: not tui.app.session.saving)
+        await tui.until(lambda: not tui.app.session.pending_saves)
         assert len(list(tui.app.session.settings.library.glob("latent-*.png"))) == 2
         await tui.press("left")
         children = screen.both_children()
@@ -323,7 +323,7 @@ async def test_morph_plays_and_stops_when_it_is_left(open_app: Open) -> None:
         await tui.press("space")
         await tui.until(lambda: screen._frame > 2)
         await tui.press("1")
-        await tui.until(lambda: screen._playing is None)
+        await tui.until(lambda: screen._play_timer is None)
 
 
 async def test_what_cannot_be_interpolated_is_said_in_place(open_app: Open) -> None:
@@ -341,7 +341,7 @@ async def test_what_cannot_be_interpolated_is_said_in_place(open_app: Open) -> N
 async def saved_faces(tui: Running, count: int) -> LibraryScreen:
     for _ in range(count):
         await tui.press("s", "right")
-    await tui.until(lambda: not tui.app.session.saving)
+    await tui.until(lambda: not tui.app.session.pending_saves)
     await tui.press("5")
     screen = current(tui)
     assert isinstance(screen, LibraryScreen)
@@ -362,7 +362,7 @@ async def test_the_library_shows_thumbnails_newest_first_and_opens_one(open_app:
         assert {face.seed for face in screen._faces} == {0, 1, 2}
         seed = screen._faces[1].seed
         await tui.press("right", "enter")
-        await tui.until(lambda: current(tui).PLACE == "face")
+        await tui.until(lambda: current(tui).SCREEN_NAME == "face")
         assert tui.seed == seed
         assert tui.app.session.studio is not None
         assert tui.app.session.studio.current.saved
@@ -410,15 +410,15 @@ async def test_two_marked_faces_are_compared(open_app: Open) -> None:
         await tui.press("space", "space", "c")
         await tui.until(lambda: "% different" in tui.text())
         await tui.press("escape")
-        assert current(tui).PLACE == "library"
+        assert current(tui).SCREEN_NAME == "library"
 
 
 async def test_lineage_is_shown(open_app: Open) -> None:
     async with open_app(size=(160, 50)) as tui:
         await tui.press("s")
-        await tui.until(lambda: not tui.app.session.saving)
+        await tui.until(lambda: not tui.app.session.pending_saves)
         await tui.press("+", "s")
-        await tui.until(lambda: not tui.app.session.saving)
+        await tui.until(lambda: not tui.app.session.pending_saves)
         await tui.press("5")
         await tui.until(lambda: "Lineage" in tui.text())
 
@@ -448,10 +448,10 @@ def test_a_thumbnail_is_no_larger_than_asked(tmp_path: Path) -> None:
 
     path = tmp_path / "x.png"
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(path)
-    small = thumbnail(path, 20)
+    small = read_thumbnail(path, 20)
     assert small is not None
     assert small.shape == (20, 20, 3)
-    assert thumbnail(tmp_path / "absent.png", 20) is None
+    assert read_thumbnail(tmp_path / "absent.png", 20) is None
 
 
 # --- Models and Jobs ---------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ async def test_a_storm_of_resizes_ends_in_order(open_app: Open) -> None:
         await tui.pilot.resize_terminal(80, 24)
         await tui.settled()
         columns, rows = tui.view()._fit
-        assert (columns, rows) == tui.view().wire.capabilities.fit_square(*tui.view().content_size)
+        assert (columns, rows) == tui.view().writer.capabilities.fit_square(*tui.view().content_size)
         assert len(tui.view()._strips) == rows
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import MODEL
 from tuiface.core.errors import EXIT_MODEL, UsageError
 from tuiface.core.settings import Settings
-from tuiface.faces.provenance import read_saved
+from tuiface.faces.provenance import read_saved_face
 from tuiface.faces.recipe import DirectionEdit
 
 HEAVY = (
@@ -142,7 +142,7 @@ def test_generate_edit_lock_save_and_quit_with_the_embedded_model(
     terminal.until(lambda text: "EXIT=0" in text)
     assert "Traceback" not in terminal.text()
     [png] = tui_settings.library.glob("seed1-*.png")
-    recipe = read_saved(png).provenance.recipe
+    recipe = read_saved_face(png).provenance.recipe
     assert [(edit.direction, edit.amount) for edit in recipe.edits if isinstance(edit, DirectionEdit)] == [("smile", 1)]
     assert [lock.region for lock in recipe.locks] == ["frame"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.tui.fake_engine import paint
-from tuiface.benchmarks.pty_terminal import KITTY, LATIN, PLAIN, SIXEL, Model, PtyTerminal
+from tuiface.benchmarks.pty_terminal import KITTY, LATIN, PLAIN, SIXEL, PtyTerminal, TerminalModel
 from tuiface.benchmarks.terminal_screen import Screen
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.terminal.halfblock import resample
@@ -21,7 +21,9 @@ RIGHT = "\x1b[C"
 
 @pytest.fixture
 def start(tmp_path: Path) -> Start:
-    def begin(model: Model, graphics: str = "auto", size: tuple[int, int] = (80, 24), **extra: str) -> PtyTerminal:
+    def begin(
+        model: TerminalModel, graphics: str = "auto", size: tuple[int, int] = (80, 24), **extra: str
+    ) -> PtyTerminal:
         command = [sys.executable, "-m", "tests.tui.pty_app", str(tmp_path), graphics]
         environment = {"COLORTERM": "truecolor", **extra}
         return PtyTerminal(command, size=size, model=model, environment=environment)
@@ -68,7 +70,7 @@ def test_kitty_through_tmux_is_wrapped(tmp_path: Path) -> None:
     from tuiface.terminal import kitty
 
     screen = Screen()
-    png = kitty.png_bytes(face(3, 64))
+    png = kitty.encode_png(face(3, 64))
     text = kitty.transmit(png, 0x123456, 10, 5, in_tmux=True)
     assert text.startswith("\x1bPtmux;\x1b\x1b_G")
     screen.feed(text)
@@ -119,11 +121,11 @@ def test_sixel_has_the_frames_pixels_within_its_palette(start: Start) -> None:
 
 
 @pytest.mark.parametrize("model", [PLAIN, KITTY], ids=["plain", "kitty"])
-def test_no_color_has_no_pictures_but_cells(start: Start, model: Model) -> None:
+def test_no_color_has_no_pictures_but_cells(start: Start, model: TerminalModel) -> None:
     with start(model, NO_COLOR="1") as terminal:
         terminal.until(lambda screen: any(cell.text in "▀▘▌▛" for cell in screen.cells.values()))
         assert terminal.screen.images == {}
-        colours = {cell.fore for cell in terminal.screen.cells.values() if isinstance(cell.fore, tuple)}
+        colours = {cell.foreground for cell in terminal.screen.cells.values() if isinstance(cell.foreground, tuple)}
         assert all(len(set(colour)) == 1 for colour in colours)
 
 

@@ -13,40 +13,40 @@ from dataclasses import dataclass
 
 from tuiface.actions.action import (
     SCREENS,
-    WITHOUT_TAB,
+    SCREENS_WITHOUT_TAB,
     Action,
+    ActionScope,
     NoCommand,
-    Place,
-    ScreenPlace,
+    ScreenName,
     Topic,
-    ascii_key,
-    shown_key,
+    format_key,
+    format_key_ascii,
 )
-from tuiface.actions.command import command_line, face_word, number_word, population_words, quoted_words
-from tuiface.actions.concepts import ANSWERING_ACTIONS, CONCEPTS_ACTIONS
+from tuiface.actions.command import command_line, face_argument, format_number, population_flags, quote_words
+from tuiface.actions.concepts import CONCEPTS_ACTIONS, QUESTIONNAIRE_ACTIONS
 from tuiface.actions.everywhere import EVERYWHERE_ACTIONS
 from tuiface.actions.face import FACE_ACTIONS
 from tuiface.actions.grids import EXPLORE_ACTIONS, LIBRARY_ACTIONS
 from tuiface.actions.workshop import JOBS_ACTIONS, MIX_ACTIONS, MODELS_ACTIONS, MORPH_ACTIONS
-from tuiface.core.errors import UsageError, nearest, quoted
+from tuiface.core.errors import UsageError, quote, suggest_nearest
 
 __all__ = [
     "ACTIONS",
     "SCREENS",
-    "WITHOUT_TAB",
+    "SCREENS_WITHOUT_TAB",
     "Action",
+    "ActionScope",
     "NoCommand",
-    "Place",
     "Registry",
-    "ScreenPlace",
+    "ScreenName",
     "Topic",
-    "ascii_key",
     "command_line",
-    "face_word",
-    "number_word",
-    "population_words",
-    "quoted_words",
-    "shown_key",
+    "face_argument",
+    "format_key",
+    "format_key_ascii",
+    "format_number",
+    "population_flags",
+    "quote_words",
 ]
 
 ACTIONS: tuple[Action, ...] = (
@@ -58,7 +58,7 @@ ACTIONS: tuple[Action, ...] = (
     *MODELS_ACTIONS,
     *JOBS_ACTIONS,
     *CONCEPTS_ACTIONS,
-    *ANSWERING_ACTIONS,
+    *QUESTIONNAIRE_ACTIONS,
     *EVERYWHERE_ACTIONS,
 )
 
@@ -78,20 +78,22 @@ class Registry:
         known = {action.id for action in ACTIONS}
         for name in keys:
             if name not in known:
-                raise UsageError(f"settings: keys: no action {quoted(name)}", nearest(name, known) or "? lists them")
+                raise UsageError(
+                    f"settings: keys: no action {quote(name)}", suggest_nearest(name, known) or "? lists them"
+                )
         registry = cls(tuple(dataclasses.replace(a, keys=keys[a.id]) if a.id in keys else a for a in ACTIONS))
-        for place in (*SCREENS, *WITHOUT_TAB):
+        for place in (*SCREENS, *SCREENS_WITHOUT_TAB):
             registry._refuse_double_keys(place)
         return registry
 
-    def at(self, place: Place) -> tuple[Action, ...]:
+    def at(self, place: ActionScope) -> tuple[Action, ...]:
         """The actions whose handlers lie at `place`."""
-        return tuple(action for action in self.actions if action.place == place)
+        return tuple(action for action in self.actions if action.scope == place)
 
-    def on_screen(self, place: Place) -> tuple[Action, ...]:
+    def on_screen(self, place: ActionScope) -> tuple[Action, ...]:
         """What works while the screen `place` is shown: its own actions, then those that work everywhere."""
         own, others = self.at(place), self.at("everywhere")
-        if place in WITHOUT_TAB:
+        if place in SCREENS_WITHOUT_TAB:
             taken = {key for action in own for key in action.keys}
             others = tuple(action for action in others if not taken.intersection(action.keys))
         return (*own, *others)
@@ -100,7 +102,7 @@ class Registry:
         """The action of that id."""
         return next(action for action in self.actions if action.id == name)
 
-    def _refuse_double_keys(self, place: Place) -> None:
+    def _refuse_double_keys(self, place: ActionScope) -> None:
         owners: defaultdict[str, list[str]] = defaultdict(list)
         for action in self.on_screen(place):
             for key in action.keys:
@@ -108,5 +110,5 @@ class Registry:
         for key, ids in owners.items():
             if len(ids) > 1:
                 raise UsageError(
-                    f"settings: keys: {quoted(key)} would be both {ids[0]} and {ids[1]}", "? lists all keys"
+                    f"settings: keys: {quote(key)} would be both {ids[0]} and {ids[1]}", "? lists all keys"
                 )

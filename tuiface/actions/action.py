@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Place = Literal["everywhere", "face", "explore", "mix", "morph", "library", "models", "jobs", "concepts", "answering"]
+ActionScope = Literal[
+    "everywhere", "face", "explore", "mix", "morph", "library", "models", "jobs", "concepts", "answering"
+]
 Topic = Literal[
     "Edit",
     "Locks",
@@ -22,11 +24,11 @@ Topic = Literal[
     "Answers",
     "Program",
 ]
-ScreenPlace = Literal["face", "explore", "mix", "morph", "library", "models", "jobs", "concepts", "answering"]
+ScreenName = Literal["face", "explore", "mix", "morph", "library", "models", "jobs", "concepts", "answering"]
 
-SCREENS: tuple[ScreenPlace, ...] = ("face", "explore", "mix", "morph", "library", "models", "jobs", "concepts")
+SCREENS: tuple[ScreenName, ...] = ("face", "explore", "mix", "morph", "library", "models", "jobs", "concepts")
 """In the order of their tabs; the keys 1 to 8 go there."""
-WITHOUT_TAB: tuple[ScreenPlace, ...] = ("answering",)
+SCREENS_WITHOUT_TAB: tuple[ScreenName, ...] = ("answering",)
 """Screens that another one leads to. Their keys come before those that work everywhere."""
 
 #: Textual's names of keys that have a sign, and of modifiers.
@@ -75,29 +77,29 @@ class Action:
     """Heading in the help."""
     command: str | NoCommand
     """Equivalent command, with capitals for what varies."""
-    place: Place = "face"
+    scope: ActionScope = "face"
     """The screen that it works on."""
     footer: str = ""
     """Its word in the footer, where neighbours with the same word share it; empty to leave it out."""
 
     @property
-    def shown_keys(self) -> tuple[str, ...]:
+    def key_labels(self) -> tuple[str, ...]:
         """The keys as people write them."""
-        return tuple(map(shown_key, self.keys))
+        return tuple(map(format_key, self.keys))
 
 
-def shown_key(key: str) -> str:
+def format_key(key: str) -> str:
     """A Textual key name as people write it: `shift+up` as `⇧↑`, `ctrl+r` as `^r`."""
-    modifiers, last = _parts(key)
+    modifiers, last = _split_key(key)
     return "".join(_MODIFIER_SIGNS.get(m, f"{m}+") for m in modifiers) + _SIGNS.get(last, last)
 
 
-def ascii_key(key: str) -> str:
+def format_key_ascii(key: str) -> str:
     """The same for terminals that take no more than ASCII: `shift+up`, `^r`."""
-    modifiers, last = _parts(key)
+    modifiers, last = _split_key(key)
     return "".join("^" if m == "ctrl" else f"{m}+" for m in modifiers) + last
 
 
-def _parts(key: str) -> tuple[list[str], str]:
+def _split_key(key: str) -> tuple[list[str], str]:
     *modifiers, last = key.split("+") if len(key) > 1 else [key]
     return modifiers, last

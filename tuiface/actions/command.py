@@ -19,17 +19,17 @@ def command_line(recipe: Recipe, settings: Settings, catalogue: Catalogue | None
 
     `catalogue` says which directions commands will find by their names; without one, edits cannot be said.
     """
-    edits = _edit_words(recipe, catalogue)
-    if recipe.source.kind == "latent" or edits is None or not _mixes_can_be_said(recipe):
+    edits = _edit_flags(recipe, catalogue)
+    if recipe.source.kind == "latent" or edits is None or not _has_plain_mixes(recipe):
         return "tuiface render FACE.json"
     words: list[str] = ["tuiface", "render", str(recipe.source.seed)]
     for mix in recipe.mixes:
         assert mix.source.kind == "seed"
         words += ["--mix", f"{mix.source.seed}@{mix.rows[0]}-{mix.rows[1]}"]
-    words += ["--psi", number_word(recipe.truncation.psi)]
+    words += ["--psi", format_number(recipe.truncation.psi)]
     if recipe.truncation.cutoff is not None:
         words += ["--cutoff", str(recipe.truncation.cutoff)]
-    words += population_words(recipe.truncation.center)
+    words += population_flags(recipe.truncation.center)
     if recipe.source.label:
         words += ["--class", str(recipe.source.label)]
     words += edits
@@ -39,21 +39,21 @@ def command_line(recipe: Recipe, settings: Settings, catalogue: Catalogue | None
         words += ["--noise", recipe.noise.mode]
     if settings.model is not None:
         words += ["--model", str(settings.model)]
-    return quoted_words(words)
+    return quote_words(words)
 
 
-def population_words(center: str) -> list[str]:
+def population_flags(center: str) -> list[str]:
     """The flag that truncates towards a population; none for the network's own mean."""
     return [] if center == W_AVG else ["--population", center]
 
 
-def face_word(recipe: Recipe) -> str:
+def face_argument(recipe: Recipe) -> str:
     """How a command names the face: its seed, or the file that it must be saved to."""
     is_plain = recipe.source.kind == "seed" and not (recipe.mixes or recipe.edits or recipe.locks)
     return str(recipe.source.seed) if recipe.source.kind == "seed" and is_plain else "FACE.json"
 
 
-def _edit_words(recipe: Recipe, catalogue: Catalogue | None) -> list[str] | None:
+def _edit_flags(recipe: Recipe, catalogue: Catalogue | None) -> list[str] | None:
     """The flags of edits and locks; None where a command would find another direction by the name, or none."""
     from tuiface.faces.recipe import ChannelEdit
 
@@ -73,27 +73,27 @@ def _edit_words(recipe: Recipe, catalogue: Catalogue | None) -> list[str] | None
             name, limit = edit.direction, direction.header.limit
         rows = None if isinstance(edit, ChannelEdit) else edit.rows
         at = "" if rows is None else f"@{rows[0]}-{rows[1]}"
-        words += ["--edit", f"{name}={number_word(edit.amount)}{at}"]
+        words += ["--edit", f"{name}={format_number(edit.amount)}{at}"]
         is_beyond |= abs(edit.amount) > limit
     for lock in recipe.locks:
-        strength = "" if lock.strength == 1 else f"={number_word(lock.strength)}"
+        strength = "" if lock.strength == 1 else f"={format_number(lock.strength)}"
         guarantee = "" if lock.guarantee == "direction" else f":{lock.guarantee}"
         words += ["--lock", f"{lock.region}{strength}{guarantee}"]
     return [*words, "--beyond"] if is_beyond else words
 
 
-def _mixes_can_be_said(recipe: Recipe) -> bool:
+def _has_plain_mixes(recipe: Recipe) -> bool:
     """Whether all of them come from plain seeds, in the class of the face itself."""
     label = recipe.source.label if recipe.source.kind == "seed" else None
     return all(mix.source.kind == "seed" and mix.source.label == label for mix in recipe.mixes)
 
 
-def number_word(value: float) -> str:
+def format_number(value: float) -> str:
     """The shortest text that reads back as `value`."""
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
 
 
-def quoted_words(words: Sequence[str]) -> str:
+def quote_words(words: Sequence[str]) -> str:
     """Words as a shell takes them."""
     return " ".join(shlex.quote(word) for word in words)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from tuiface.actions.action import Action, NoCommand, Place
+from tuiface.actions.action import Action, ActionScope, NoCommand
 from tuiface.actions.face import DISPLAY_ONLY, SEED_COMMAND, SESSION_ONLY
 
 _LEARN = "tuiface directions learn --ask NAME"
 
 
-def _concept(
+def _concept_action(
     name: str, keys: tuple[str, ...], label: str, text: str, command: str | NoCommand, footer: str = ""
 ) -> Action:
     return Action(f"concepts_{name}", keys, label, text, "Concepts", command, "concepts", footer)
 
 
 CONCEPTS_ACTIONS: tuple[Action, ...] = (
-    _concept("up", ("up", "k"), "Up", "Move to the concept above.", "tuiface directions list", "concept"),
-    _concept("down", ("down", "j"), "Down", "Move to the concept below.", "tuiface directions list", "concept"),
-    _concept("less", ("left", "h"), "Less", "Move to the smaller amount on the strip.", DISPLAY_ONLY, "amount"),
-    _concept("more", ("right", "l"), "More", "Move to the greater amount on the strip.", DISPLAY_ONLY, "amount"),
-    _concept(
+    _concept_action("up", ("up", "k"), "Up", "Move to the concept above.", "tuiface directions list", "concept"),
+    _concept_action("down", ("down", "j"), "Down", "Move to the concept below.", "tuiface directions list", "concept"),
+    _concept_action("less", ("left", "h"), "Less", "Move to the smaller amount on the strip.", DISPLAY_ONLY, "amount"),
+    _concept_action("more", ("right", "l"), "More", "Move to the greater amount on the strip.", DISPLAY_ONLY, "amount"),
+    _concept_action(
         "open",
         ("enter",),
         "Take",
@@ -27,7 +27,7 @@ CONCEPTS_ACTIONS: tuple[Action, ...] = (
         "tuiface render SEED --edit NAME=1.5",
         "take",
     ),
-    _concept(
+    _concept_action(
         "learn",
         ("n",),
         "Learn by answering",
@@ -35,7 +35,7 @@ CONCEPTS_ACTIONS: tuple[Action, ...] = (
         _LEARN,
         "learn",
     ),
-    _concept(
+    _concept_action(
         "find",
         ("f",),
         "Find without labels",
@@ -43,7 +43,7 @@ CONCEPTS_ACTIONS: tuple[Action, ...] = (
         "tuiface directions discover",
         "find",
     ),
-    _concept(
+    _concept_action(
         "keep",
         ("s",),
         "Keep",
@@ -51,7 +51,7 @@ CONCEPTS_ACTIONS: tuple[Action, ...] = (
         "tuiface directions discover --keep 1=NAME",
         "keep",
     ),
-    _concept(
+    _concept_action(
         "import",
         ("i",),
         "Import",
@@ -59,14 +59,14 @@ CONCEPTS_ACTIONS: tuple[Action, ...] = (
         "tuiface directions import FILE",
         "import",
     ),
-    _concept(
+    _concept_action(
         "rename",
         ("e",),
         "Rename",
         "Give a direction of your own another name.",
         "tuiface directions rename NAME NEW_NAME",
     ),
-    _concept(
+    _concept_action(
         "remove",
         ("d", "delete"),
         "Delete",
@@ -74,28 +74,32 @@ CONCEPTS_ACTIONS: tuple[Action, ...] = (
         "tuiface directions remove NAME",
         "delete",
     ),
-    _concept("previous_face", ("pageup", "["), "Face before", "Show the strip of the seed before.", SEED_COMMAND),
-    _concept("next_face", ("pagedown", "]"), "Next face", "Show the strip of the seed after.", SEED_COMMAND, "face"),
+    _concept_action(
+        "previous_face", ("pageup", "["), "Face before", "Show the strip of the seed before.", SEED_COMMAND
+    ),
+    _concept_action(
+        "next_face", ("pagedown", "]"), "Next face", "Show the strip of the seed after.", SEED_COMMAND, "face"
+    ),
 )
 
 
-def _answer(
+def _answer_action(
     name: str,
     keys: tuple[str, ...],
     label: str,
     text: str,
     footer: str = "",
     command: str | NoCommand = _LEARN,
-    place: Place = "answering",
+    place: ActionScope = "answering",
 ) -> Action:
     return Action(f"answer_{name}", keys, label, text, "Answers", command, place, footer)
 
 
-ANSWERING_ACTIONS: tuple[Action, ...] = (
-    _answer("no", ("n", "left"), "No", "The concept does not show in this face.", "no"),
-    _answer("yes", ("y", "right"), "Yes", "The concept shows in this face.", "yes"),
+QUESTIONNAIRE_ACTIONS: tuple[Action, ...] = (
+    _answer_action("no", ("n", "left"), "No", "The concept does not show in this face.", "no"),
+    _answer_action("yes", ("y", "right"), "Yes", "The concept shows in this face.", "yes"),
     *(
-        _answer(
+        _answer_action(
             str(number),
             (str(number),),
             f"Rating {number}",
@@ -105,12 +109,12 @@ ANSWERING_ACTIONS: tuple[Action, ...] = (
         )
         for number in range(1, 8)
     ),
-    _answer("skip", ("s", "space"), "Skip", "Say nothing of this face, and go on to the next.", "skip"),
-    _answer("undo", ("u", "backspace"), "Undo", "Take the last answer back, and ask again.", "undo"),
-    _answer(
+    _answer_action("skip", ("s", "space"), "Skip", "Say nothing of this face, and go on to the next.", "skip"),
+    _answer_action("undo", ("u", "backspace"), "Undo", "Take the last answer back, and ask again.", "undo"),
+    _answer_action(
         "finish", ("enter",), "Make the direction", "Make a direction of the answers; more may follow later.", "make it"
     ),
-    _answer(
+    _answer_action(
         "pause",
         ("escape",),
         "Pause",

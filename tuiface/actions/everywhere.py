@@ -15,11 +15,11 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         "Copy the command that does the same to the terminal's clipboard.",
         "Program",
         NoCommand("the line that it copies is the command"),
-        place="everywhere",
+        scope="everywhere",
         footer="copy",
     ),
-    Action("face_screen", ("1",), "Face", "Go to one face, large.", "Program", _NO_SCREENS, place="everywhere"),
-    Action("explore_screen", ("2",), "Explore", "Go to a grid of faces.", "Program", _NO_SCREENS, place="everywhere"),
+    Action("face_screen", ("1",), "Face", "Go to one face, large.", "Program", _NO_SCREENS, scope="everywhere"),
+    Action("explore_screen", ("2",), "Explore", "Go to a grid of faces.", "Program", _NO_SCREENS, scope="everywhere"),
     Action(
         "mix_screen", ("3",), "Mix", "Go to two faces and their exchange.", "Program", "tuiface swap A B", "everywhere"
     ),
@@ -30,7 +30,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         "library_screen", ("5",), "Library", "Go to the saved faces.", "Program", "tuiface library list", "everywhere"
     ),
     Action("models_screen", ("6",), "Models", "Go to the networks.", "Program", "tuiface model list", "everywhere"),
-    Action("jobs_screen", ("7",), "Jobs", "Go to the long work.", "Program", _NO_SCREENS, place="everywhere"),
+    Action("jobs_screen", ("7",), "Jobs", "Go to the long work.", "Program", _NO_SCREENS, scope="everywhere"),
     Action(
         "concepts_screen",
         ("8",),
@@ -40,9 +40,9 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         "tuiface directions list",
         "everywhere",
     ),
-    Action("help", ("?", "f1"), "Help", "Show all keys.", "Program", _HELP, place="everywhere", footer="help"),
+    Action("help", ("?", "f1"), "Help", "Show all keys.", "Program", _HELP, scope="everywhere", footer="help"),
     Action(
-        "command_palette", ("ctrl+p",), "Palette", "Find an action by its name.", "Program", _HELP, place="everywhere"
+        "command_palette", ("ctrl+p",), "Palette", "Find an action by its name.", "Program", _HELP, scope="everywhere"
     ),
     Action(
         "change_theme",
@@ -51,7 +51,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         "Choose another colour theme: dark, light, or of high contrast.",
         "Program",
         NoCommand("commands print plain text; the setting `theme` keeps a choice"),
-        place="everywhere",
+        scope="everywhere",
     ),
     Action(
         "graphics",
@@ -60,7 +60,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         "Show pictures by the terminal's next way: its own protocol, coloured cells, or in numbers.",
         "Program",
         "tuiface --graphics GRAPHICS",
-        place="everywhere",
+        scope="everywhere",
     ),
     Action(
         "screenshot",
@@ -69,7 +69,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         "Save the screen as an SVG picture into the library.",
         "Program",
         NoCommand("a command has no screen"),
-        place="everywhere",
+        scope="everywhere",
     ),
     Action(
         "redraw",
@@ -78,7 +78,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         "Send all pictures and the whole screen again, as after attaching to tmux from another terminal.",
         "Program",
         NoCommand("a command draws once"),
-        place="everywhere",
+        scope="everywhere",
     ),
     Action(
         "resume",
@@ -87,7 +87,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         "Go back to where the session before ended.",
         "Program",
         NoCommand("a command has no session: each one says everything that it needs"),
-        place="everywhere",
+        scope="everywhere",
     ),
     Action(
         "restart_engine",
@@ -96,7 +96,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         "Start the engine again after it stopped.",
         "Program",
         NoCommand("each command starts its own engine"),
-        place="everywhere",
+        scope="everywhere",
     ),
     Action(
         "quit",
@@ -105,7 +105,7 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         "Leave; faces that are being saved are finished first.",
         "Program",
         NoCommand("a command ends by itself"),
-        place="everywhere",
+        scope="everywhere",
         footer="quit",
     ),
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tuiface.actions.action import Action, NoCommand, Place
+from tuiface.actions.action import Action, ActionScope, NoCommand
 from tuiface.actions.face import DISPLAY_ONLY, PSI_COMMAND, SEED_COMMAND, SESSION_ONLY
 
 _COUNT_COMMAND = "tuiface render SEED --count 12"
 
 
-def _moves(place: Place) -> tuple[Action, ...]:
+def _move_actions(place: ActionScope) -> tuple[Action, ...]:
     """The moves in a grid, the same on each screen."""
 
     def move(name: str, keys: tuple[str, ...], label: str, text: str, footer: str = "") -> Action:
@@ -27,7 +27,7 @@ def _moves(place: Place) -> tuple[Action, ...]:
 
 
 EXPLORE_ACTIONS: tuple[Action, ...] = (
-    *_moves("explore"),
+    *_move_actions("explore"),
     Action("explore_open", ("enter",), "Open", "Show the face large.", "Grid", SEED_COMMAND, "explore", "open"),
     Action(
         "explore_mark",
@@ -139,7 +139,7 @@ EXPLORE_ACTIONS: tuple[Action, ...] = (
 )
 
 LIBRARY_ACTIONS: tuple[Action, ...] = (
-    *_moves("library"),
+    *_move_actions("library"),
     Action(
         "library_open",
         ("enter",),

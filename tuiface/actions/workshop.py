@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from tuiface.actions.action import Action, NoCommand, Place
+from tuiface.actions.action import Action, ActionScope, NoCommand
 from tuiface.actions.face import DISPLAY_ONLY, SESSION_ONLY
 
 _SWAP = "tuiface swap A B --rows 2-4"
 _MORPH = "tuiface morph A B"
 
 
-def _mix(id: str, keys: tuple[str, ...], label: str, text: str, footer: str = "", command: str = _SWAP) -> Action:
+def _mix_action(
+    id: str, keys: tuple[str, ...], label: str, text: str, footer: str = "", command: str = _SWAP
+) -> Action:
     return Action(id, keys, label, text, "Rows", command, "mix", footer)
 
 
 MIX_ACTIONS: tuple[Action, ...] = (
-    _mix("mix_start_down", ("left", "h"), "First row down", "Let the exchange begin one row earlier.", "rows"),
-    _mix("mix_start_up", ("right", "l"), "First row up", "Let the exchange begin one row later.", "rows"),
-    _mix("mix_stop_down", ("shift+left", "H"), "Last row down", "Let the exchange end one row earlier.", "rows"),
-    _mix("mix_stop_up", ("shift+right", "L"), "Last row up", "Let the exchange end one row later.", "rows"),
-    _mix("mix_reset", ("backspace",), "Reset rows", "Exchange rows 6 and up again."),
-    _mix("mix_a", ("a",), "First parent", "Type the seed of the first parent.", "parents"),
-    _mix("mix_b", ("b",), "Second parent", "Type the seed of the second parent.", "parents"),
-    _mix("mix_next", ("n",), "Next parent", "Take the next seed as second parent."),
-    _mix("mix_turn", ("x",), "Turn round", "Let the parents change places."),
-    _mix(
+    _mix_action("mix_start_down", ("left", "h"), "First row down", "Let the exchange begin one row earlier.", "rows"),
+    _mix_action("mix_start_up", ("right", "l"), "First row up", "Let the exchange begin one row later.", "rows"),
+    _mix_action("mix_stop_down", ("shift+left", "H"), "Last row down", "Let the exchange end one row earlier.", "rows"),
+    _mix_action("mix_stop_up", ("shift+right", "L"), "Last row up", "Let the exchange end one row later.", "rows"),
+    _mix_action("mix_reset", ("backspace",), "Reset rows", "Exchange rows 6 and up again."),
+    _mix_action("mix_a", ("a",), "First parent", "Type the seed of the first parent.", "parents"),
+    _mix_action("mix_b", ("b",), "Second parent", "Type the seed of the second parent.", "parents"),
+    _mix_action("mix_next", ("n",), "Next parent", "Take the next seed as second parent."),
+    _mix_action("mix_turn", ("x",), "Turn round", "Let the parents change places."),
+    _mix_action(
         "mix_cross",
         ("c",),
         "Cross or rows",
@@ -31,25 +33,25 @@ MIX_ACTIONS: tuple[Action, ...] = (
         "cross",
         "tuiface swap A B --cross",
     ),
-    _mix("mix_open", ("enter",), "Open first child", "Show the first child large.", "open"),
-    _mix("mix_open_second", ("o",), "Open second child", "Show the second child large."),
-    _mix("mix_save", ("s",), "Save both", "Save both children into the library.", "save"),
+    _mix_action("mix_open", ("enter",), "Open first child", "Show the first child large.", "open"),
+    _mix_action("mix_open_second", ("o",), "Open second child", "Show the second child large."),
+    _mix_action("mix_save", ("s",), "Save both", "Save both children into the library.", "save"),
 )
 
 
-def _morph(
+def _morph_action(
     id: str, keys: tuple[str, ...], label: str, text: str, footer: str = "", command: str | NoCommand = _MORPH
 ) -> Action:
     return Action(id, keys, label, text, "Transition", command, "morph", footer)
 
 
 MORPH_ACTIONS: tuple[Action, ...] = (
-    _morph("morph_back", ("left", "h"), "Frame back", "Show the frame before.", "frame", DISPLAY_ONLY),
-    _morph("morph_forward", ("right", "l"), "Frame on", "Show the frame after.", "frame", DISPLAY_ONLY),
-    _morph("morph_play", ("space",), "Play", "Play the transition, or halt it.", "play", DISPLAY_ONLY),
-    _morph("morph_add", ("a",), "Add a face", "Type the seed of another face for the end.", "add"),
-    _morph("morph_remove", ("backspace",), "Remove a face", "Take the last face away.", "remove"),
-    _morph(
+    _morph_action("morph_back", ("left", "h"), "Frame back", "Show the frame before.", "frame", DISPLAY_ONLY),
+    _morph_action("morph_forward", ("right", "l"), "Frame on", "Show the frame after.", "frame", DISPLAY_ONLY),
+    _morph_action("morph_play", ("space",), "Play", "Play the transition, or halt it.", "play", DISPLAY_ONLY),
+    _morph_action("morph_add", ("a",), "Add a face", "Type the seed of another face for the end.", "add"),
+    _morph_action("morph_remove", ("backspace",), "Remove a face", "Take the last face away.", "remove"),
+    _morph_action(
         "morph_space",
         ("z",),
         "Space",
@@ -57,18 +59,24 @@ MORPH_ACTIONS: tuple[Action, ...] = (
         "space",
         "tuiface morph A B --space z",
     ),
-    _morph("morph_fewer", ("down", "j"), "Fewer frames", "Ten frames fewer.", "", "tuiface morph A B --frames 40"),
-    _morph("morph_more", ("up", "k"), "More frames", "Ten frames more.", "frames", "tuiface morph A B --frames 60"),
-    _morph(
+    _morph_action(
+        "morph_fewer", ("down", "j"), "Fewer frames", "Ten frames fewer.", "", "tuiface morph A B --frames 40"
+    ),
+    _morph_action(
+        "morph_more", ("up", "k"), "More frames", "Ten frames more.", "frames", "tuiface morph A B --frames 60"
+    ),
+    _morph_action(
         "morph_film", ("f",), "Film", "Write a GIF as well, an MP4 as well, or none.", "film", "tuiface morph A B --gif"
     ),
-    _morph("morph_open", ("enter",), "Open frame", "Show the frame large, to go on with it.", "open", SESSION_ONLY),
-    _morph("morph_save", ("s",), "Save series", "Save all frames into the library as one series.", "save"),
+    _morph_action(
+        "morph_open", ("enter",), "Open frame", "Show the frame large, to go on with it.", "open", SESSION_ONLY
+    ),
+    _morph_action("morph_save", ("s",), "Save series", "Save all frames into the library as one series.", "save"),
 )
 
 
-def _list(
-    place: Place, id: str, keys: tuple[str, ...], label: str, text: str, command: str, footer: str = ""
+def _list_action(
+    place: ActionScope, id: str, keys: tuple[str, ...], label: str, text: str, command: str, footer: str = ""
 ) -> Action:
     return Action(id, keys, label, text, "Models" if place == "models" else "Jobs", command, place, footer)
 
@@ -78,10 +86,10 @@ MODELS_ACTIONS: tuple[Action, ...] = (
     Action(
         "models_down", ("down", "j"), "Down", "Move to the network below.", "Models", DISPLAY_ONLY, "models", "move"
     ),
-    _list(
+    _list_action(
         "models", "models_choose", ("enter",), "Use", "Open this network and go on with it.", "tuiface --model F", "use"
     ),
-    _list(
+    _list_action(
         "models",
         "models_file",
         ("o",),
@@ -90,7 +98,7 @@ MODELS_ACTIONS: tuple[Action, ...] = (
         "tuiface model inspect F",
         "other file",
     ),
-    _list(
+    _list_action(
         "models",
         "models_convert",
         ("c",),

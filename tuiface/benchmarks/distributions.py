@@ -49,7 +49,7 @@ def mean_distance(x: Tensor) -> float:
     return float(torch.pdist(x.double()).mean())
 
 
-def shared_mass(x: Tensor, y: Tensor, edges: Tensor) -> float:
+def histogram_intersection(x: Tensor, y: Tensor, edges: Tensor) -> float:
     """Overlap of two histograms of numbers x [N] and y [M] over bins with `edges`: 0 apart, 1 alike."""
     return float(torch.minimum(histogram(x, edges), histogram(y, edges)).sum())
 

@@ -14,16 +14,16 @@ import numpy as np
 import torch
 
 from tuiface.directions.direction import Direction
-from tuiface.directions.questionnaire import Questionnaire, standardised
+from tuiface.directions.questionnaire import Questionnaire, standardise
 from tuiface.directions.regression import cosine
 from tuiface.directions.vocabulary import direction_name
-from tuiface.engine.learning.batch_predict import AttributeReading
-from tuiface.engine.learning.fitting import Bench
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
+from tuiface.engine.learning.fitting import EvaluationFaces
 from tuiface.engine.learning.from_scores import direction_from_scores, raw_features, seed_components
-from tuiface.engine.learning.report import edited_recipe
+from tuiface.engine.learning.report import build_edited_recipe
 from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.local_engine import LocalEngine
-from tuiface.engine_api.protocol import Frame, RenderJob
+from tuiface.engine_api.protocol import RenderRequest, RenderResult
 from tuiface.faces.recipe import Guarantee, RegionLock
 
 #: Directions of the inner face, which a lock on the frame should leave possible.
@@ -35,8 +35,8 @@ INNER_FACE = (
 PUBLISHED_RANKING = (("eye_opening", "mouth_open"), ("pitch", "gender", "age", "smile"), ("yaw",))
 GUARANTEES: tuple[Guarantee, ...] = ("direction", "blend", "paste")
 MAX_EFFECT_RATIO = 4.0
-NUM_ANSWERS, WRONG_SHARE, POOL = 100, 0.05, 300
-LEAST_COSINE, COMPARED_FACES = 0.6, 24
+NUM_ANSWERS, WRONG_FRACTION, POOL = 100, 0.05, 300
+MIN_COSINE, COMPARED_FACES = 0.6, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +44,22 @@ class EditBench:
     """An engine with its attribute reader, and the faces of a run."""
 
     engine: LocalEngine
-    reader: AttributeReading
+    reader: SupportsAttributePrediction
     seeds: Sequence[int]
 
-    def frame(self, direction: Direction, seed: int, amount: float, lock: RegionLock | None = None) -> Frame:
+    def frame(self, direction: Direction, seed: int, amount: float, lock: RegionLock | None = None) -> RenderResult:
         """One edited face at full size."""
         locks = () if lock is None else (lock,)
-        return self.engine.render(RenderJob(edited_recipe(self.engine, direction, seed, amount, locks)))
+        return self.engine.render(RenderRequest(build_edited_recipe(self.engine, direction, seed, amount, locks)))
 
-    def value(self, frame: Frame, direction: Direction) -> float:
+    def value(self, frame: RenderResult, direction: Direction) -> float:
         """The direction's own concept in a picture, in the reader's unit."""
         names = [direction_name(name) for name in self.reader.names]
         pixels = torch.from_numpy(frame.pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
         return float(self.reader.read(pixels)[0, names.index(direction.name)])
 
 
-def lock_seconds(bench: EditBench, direction: Direction) -> dict[str, float]:
+def time_lock(bench: EditBench, direction: Direction) -> dict[str, float]:
     """Seconds of the first locked picture of a face, and of the next one."""
     found = {}
     bench.engine.editor.forget()
@@ -136,11 +136,11 @@ class PredictionMeasurement:
         """Predict and measure one face, free and with its lock."""
         editor, lock = bench.engine.editor, RegionLock(region="frame")
         for amount in (-1.0, -0.5, 0.5, 1.0):
-            recipe = edited_recipe(bench.engine, direction, seed, amount, (lock,))
+            recipe = build_edited_recipe(bench.engine, direction, seed, amount, (lock,))
             edits = editor.renderer.edits(recipe)
-            for tried in (edits, editor.turned(recipe, edits)):
-                self._predicted.append(editor.predicted_change(recipe, tried))
-                self._measured.append(editor.measured_change(recipe, tried))
+            for tried in (edits, editor.solve_lock(recipe, edits)):
+                self._predicted.append(editor.predict_outside_change(recipe, tried))
+                self._measured.append(editor.measure_outside_change(recipe, tried))
 
     @property
     def num_pairs(self) -> int:
@@ -159,7 +159,7 @@ class PredictionMeasurement:
         }
 
 
-def ranking_holds(free: dict[str, float]) -> dict[str, float]:
+def check_ranking(free: dict[str, float]) -> dict[str, float]:
     """Mean free frame variation of each published group that is at hand, and whether they grow."""
     means = []
     for group in PUBLISHED_RANKING:
@@ -180,34 +180,34 @@ def learning_figures(
     seeds = tuple(range(POOL))
     white = seed_components(workshop, seeds)
     raw = raw_features(workshop, white, bench.reader)
-    features = standardised(raw)
+    features = standardise(raw)
     names = [direction_name(name) for name in bench.reader.names]
-    faces = Bench.of(workshop, bench.reader, raw.std(axis=0), COMPARED_FACES)
+    faces = EvaluationFaces.of(workshop, bench.reader, raw.std(axis=0), COMPARED_FACES)
     for direction in directions:
         target = names.index(direction.name)
         truth = features[:, target]
         supervised = direction_from_scores(workshop, direction.name, white, truth, direction.header.origin)
-        answered = _simulated(seeds, features, truth)
+        answered = _simulate_answers(seeds, features, truth)
         learned = direction_from_scores(
             workshop, direction.name, white, features @ answered.slopes(), direction.header.origin
         )
         likeness = cosine(learned.step, supervised.step)
         row = {"name": direction.name, "cosine": round(likeness, 3), "answers": answered.num_given}
-        if likeness < LEAST_COSINE:
+        if likeness < MIN_COSINE:
             ratio = _selectivity(faces, learned, target) / _selectivity(faces, supervised, target)
             row["selectivity_ratio"] = round(ratio, 2)
         yield row
 
 
-def _selectivity(faces: Bench, direction: Direction, target: int) -> float:
+def _selectivity(faces: EvaluationFaces, direction: Direction, target: int) -> float:
     """Change of the wanted attribute over the root mean square of all others', in standard deviations."""
     step = torch.from_numpy(direction.step).to(faces.ws)
-    effect = faces.effect(step.expand(faces.ws.shape[1:]))
+    effect = faces.measure_effect(step.expand(faces.ws.shape[1:]))
     others = np.delete(effect, target)
     return float(effect[target] / np.sqrt((others**2).mean()))
 
 
-def _simulated(seeds: tuple[int, ...], features: np.ndarray, truth: np.ndarray) -> Questionnaire:
+def _simulate_answers(seeds: tuple[int, ...], features: np.ndarray, truth: np.ndarray) -> Questionnaire:
     """A person who says yes above the median, and the wrong thing once in twenty times."""
     chance = np.random.RandomState(0)
     questionnaire = Questionnaire(seeds, features)
@@ -215,7 +215,7 @@ def _simulated(seeds: tuple[int, ...], features: np.ndarray, truth: np.ndarray) 
     while questionnaire.num_given < NUM_ANSWERS:
         seed, reason = questionnaire.next_face()
         right = truth[seeds.index(seed)] > middle
-        questionnaire.answer(seed, float(right != (chance.rand() < WRONG_SHARE)), reason)
+        questionnaire.answer(seed, float(right != (chance.rand() < WRONG_FRACTION)), reason)
     return questionnaire
 
 

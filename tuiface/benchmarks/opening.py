@@ -28,7 +28,7 @@ def measure(resolution: int = 1024) -> dict[str, float]:
         contents = random_contents(resolution)
         result = {"write_s": _seconds(lambda: write_native(contents, path)), "megabytes": path.stat().st_size / 1e6}
         result["parse_s"] = _seconds(lambda: read_checkpoint(path))
-        result["open_s"] = min(_open_seconds(path, Path(folder)) for _ in range(3))
+        result["open_s"] = min(_time_opening(path, Path(folder)) for _ in range(3))
     return result
 
 
@@ -55,7 +55,7 @@ def random_contents(resolution: int) -> CheckpointContents:
     )
 
 
-def _open_seconds(path: Path, cache: Path) -> float:
+def _time_opening(path: Path, cache: Path) -> float:
     """Seconds in `load_checkpoint` alone, in a process that has imported torch already."""
     code = (
         "import json, sys, time, pathlib; from tuiface.engine.loading import load_checkpoint\n"

@@ -17,7 +17,7 @@ from tuiface.benchmarks.terminal_screen import Screen
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class TerminalModel:
     """What a terminal answers."""
 
     name: str = "XTerm(379)"
@@ -28,10 +28,10 @@ class Model:
     encoding: str = "utf-8"
 
 
-PLAIN = Model()
-KITTY = Model("kitty(0.41.1)", "62", knows_kitty=True)
-SIXEL = Model("XTerm(379)", "64;4;22")
-LATIN = Model("XTerm(379)", encoding="latin-1")
+PLAIN = TerminalModel()
+KITTY = TerminalModel("kitty(0.41.1)", "62", knows_kitty=True)
+SIXEL = TerminalModel("XTerm(379)", "64;4;22")
+LATIN = TerminalModel("XTerm(379)", encoding="latin-1")
 
 
 class PtyTerminal:
@@ -42,7 +42,7 @@ class PtyTerminal:
         command: Sequence[str],
         *,
         size: tuple[int, int] = (80, 24),
-        model: Model = PLAIN,
+        model: TerminalModel = PLAIN,
         environment: Mapping[str, str] | None = None,
         bytes_per_s: float | None = None,
         delay_s: float = 0.0,
@@ -151,7 +151,7 @@ class PtyTerminal:
 
     def _answer(self) -> None:
         model = self._model
-        for question in self.screen.questions:
+        for question in self.screen.queries:
             if question == "kitty" and not model.knows_kitty:
                 continue
             answer = {
@@ -161,7 +161,7 @@ class PtyTerminal:
                 "kitty": "\x1b_Gi=31;OK\x1b\\",
             }.get(question, f"\x1b[{question}")
             self._send(answer.encode())
-        self.screen.questions.clear()
+        self.screen.queries.clear()
 
     def _send(self, data: bytes) -> None:
         self._late.append((time.monotonic() + 2 * self._delay, data))

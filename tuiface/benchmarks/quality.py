@@ -21,21 +21,21 @@ from torch import Tensor
 
 from tuiface.benchmarks.distributions import (
     histogram,
+    histogram_intersection,
     kernel_distance,
     mean_distance,
     precision_and_recall,
-    shared_mass,
 )
 from tuiface.core.files import make_folder
 from tuiface.engine.latents import z_from_seed
 from tuiface.engine.loading import Checkpoint
 from tuiface.engine.networks.discriminator import Discriminator
-from tuiface.engine.predictors import AttributeReader
+from tuiface.engine.predictors import AttributePredictor
 from tuiface.engine.training.data.head_shards import HeadShard, ShardKey, open_shard, render_shard, renderer_digest
 from tuiface.engine.training.data.sources import normalise
 from tuiface.heads import RESOLUTIONS
 
-POPULATION = 0
+HEAD_SEED = 0
 """Seed of the population of heads; networks and readers are trained on it without its first shard."""
 FIRST_SEED = 100_000
 """Of the generated faces: away from those that are looked at during training."""
@@ -94,7 +94,7 @@ class Quality:
 
 @torch.no_grad()
 def measure(
-    checkpoint: Checkpoint, reader: AttributeReader, count: int, cache: Path, note: Callable[[str], None]
+    checkpoint: Checkpoint, reader: AttributePredictor, count: int, cache: Path, note: Callable[[str], None]
 ) -> Quality:
     """Compare `count` faces at psi 1 with as many held-out heads, which are rendered into `cache` where they are not
     there yet.
@@ -103,17 +103,17 @@ def measure(
     """
     faces = generate(checkpoint, count)
     heads, others = (
-        normalise(pixels, torch.device("cpu")) for pixels in _rendered(faces.shape[-1], count, cache, note)
+        normalise(pixels, torch.device("cpu")) for pixels in _render_heads(faces.shape[-1], count, cache, note)
     )
-    kinds: dict[str, Callable[[Tensor], Tensor]] = {"reader": lambda images: _batched(reader.features, images)}
+    kinds: dict[str, Callable[[Tensor], Tensor]] = {"reader": lambda images: _apply_in_batches(reader.features, images)}
     if checkpoint.discriminator is not None and faces.shape[-1] == heads.shape[-1]:
-        kinds["discriminator"] = _standardised(checkpoint.discriminator, heads)
+        kinds["discriminator"] = _build_standardised_features(checkpoint.discriminator, heads)
     generated, rendered = {}, {}
     for kind, features in kinds.items():
         wanted = features(heads)
         generated[kind] = compare(features(faces), wanted)
         rendered[kind] = compare(features(others), wanted)
-    return Quality(count, generated, rendered, cover(reader, faces, heads), faces, heads)
+    return Quality(count, generated, rendered, measure_coverage(reader, faces, heads), faces, heads)
 
 
 def generate(checkpoint: Checkpoint, count: int) -> Tensor:
@@ -133,9 +133,9 @@ def compare(features: Tensor, wanted: Tensor) -> Comparison:
     return Comparison(kernel_distance(features, wanted), precision, recall, diversity)
 
 
-def cover(reader: AttributeReader, faces: Tensor, heads: Tensor) -> tuple[Coverage, ...]:
+def measure_coverage(reader: AttributePredictor, faces: Tensor, heads: Tensor) -> tuple[Coverage, ...]:
     """Each visible attribute's readings over faces [N, 3, R, R] against those over heads [M, 3, R, R]."""
-    read, wanted = (_batched(reader.read, images) for images in (faces, heads))
+    read, wanted = (_apply_in_batches(reader.read, images) for images in (faces, heads))
     result = []
     for index, attribute in enumerate(reader.attributes):
         if not attribute.is_visible:
@@ -146,7 +146,7 @@ def cover(reader: AttributeReader, faces: Tensor, heads: Tensor) -> tuple[Covera
         shares = (tuple(round(s, 4) for s in histogram(x, edges).tolist()) for x in (a, b))
         spread = float(a.std() / b.std().clamp(min=1e-8))
         places = tuple(round(edge, 5) for edge in edges.tolist())
-        result.append(Coverage(attribute.name, spread, shared_mass(a, b, edges), places, *shares))
+        result.append(Coverage(attribute.name, spread, histogram_intersection(a, b, edges), places, *shares))
     return tuple(result)
 
 
@@ -156,27 +156,27 @@ def discriminator_features(discriminator: Discriminator, images: Tensor) -> Tens
     return F.avg_pool2d(x, x.shape[-1] // 2).flatten(1)
 
 
-def _standardised(discriminator: Discriminator, heads: Tensor) -> Callable[[Tensor], Tensor]:
+def _build_standardised_features(discriminator: Discriminator, heads: Tensor) -> Callable[[Tensor], Tensor]:
     """The discriminator's features with mean 0 and deviation 1 over `heads`, limited."""
 
     def plain(images: Tensor) -> Tensor:
-        return _batched(lambda part: discriminator_features(discriminator, part), images)
+        return _apply_in_batches(lambda part: discriminator_features(discriminator, part), images)
 
     features = plain(heads)
     centre, spread = features.mean(dim=0), features.std(dim=0).clamp(min=1e-6)
     return lambda images: ((plain(images) - centre) / spread).clamp(-_LIMIT, _LIMIT)
 
 
-def _rendered(side: int, count: int, cache: Path, note: Callable[[str], None]) -> Iterator[Tensor]:
+def _render_heads(side: int, count: int, cache: Path, note: Callable[[str], None]) -> Iterator[Tensor]:
     """The first `count` held-out heads and as many others, uint8 [count, R, R, 3], R as near to `side` as heads are
     rendered."""
     resolution = min(RESOLUTIONS, key=lambda r: abs(r - side))
     for index in range(2):
-        shard = _shard(cache, ShardKey(resolution, POPULATION, index), note)
+        shard = _open_or_render_shard(cache, ShardKey(resolution, HEAD_SEED, index), note)
         yield torch.from_numpy(np.array(shard.pixels[:count]))
 
 
-def _shard(cache: Path, key: ShardKey, note: Callable[[str], None]) -> HeadShard:
+def _open_or_render_shard(cache: Path, key: ShardKey, note: Callable[[str], None]) -> HeadShard:
     """A shard from `cache`, rendered where it is absent; one of another renderer is taken as it is, and said."""
     path = cache / key.file_name
     if not path.exists():
@@ -189,5 +189,5 @@ def _shard(cache: Path, key: ShardKey, note: Callable[[str], None]) -> HeadShard
     return shard
 
 
-def _batched(read: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+def _apply_in_batches(read: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     return torch.cat([read(part) for part in torch.split(images, _BATCH)])

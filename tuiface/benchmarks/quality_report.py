@@ -11,9 +11,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from tuiface.benchmarks.quality import FIRST_SEED, POPULATION, WANTED_RECALL, WANTED_SPREAD, Coverage, Quality
+from tuiface.benchmarks.quality import FIRST_SEED, HEAD_SEED, WANTED_RECALL, WANTED_SPREAD, Coverage, Quality
 from tuiface.core.files import make_folder, write_file
-from tuiface.engine.predictors.networks import fit
+from tuiface.engine.predictors.networks import resize_images
 from tuiface.engine.training.report import picture_grid
 
 FORMAT = "tuiface.quality/1"
@@ -30,7 +30,7 @@ def write_report(out: Path, quality: Quality, model: Mapping[str, str]) -> dict[
     make_folder(out)
     report = summarise(quality, model)
     write_file(out / "quality.json", (json.dumps(report, indent=1) + "\n").encode(), force=True)
-    _write_png(out / "quality-sheet.png", side_by_side(quality.heads, quality.faces))
+    _write_png(out / "quality-sheet.png", draw_side_by_side(quality.heads, quality.faces))
     _write_png(out / "quality-histograms.png", draw_histograms(quality.coverage))
     return report
 
@@ -44,9 +44,9 @@ def summarise(quality: Quality, model: Mapping[str, str]) -> dict[str, object]:
         "count": quality.count,
         "psi": 1.0,
         "first_seed": FIRST_SEED,
-        "held_out_population": POPULATION,
-        "generated": {kind: _rounded(asdict(c)) for kind, c in quality.generated.items()},
-        "rendered": {kind: _rounded(asdict(c)) for kind, c in quality.rendered.items()},
+        "held_out_population": HEAD_SEED,
+        "generated": {kind: _round_values(asdict(c)) for kind, c in quality.generated.items()},
+        "rendered": {kind: _round_values(asdict(c)) for kind, c in quality.rendered.items()},
         "coverage": [
             {**asdict(c), "spread": round(c.spread, 4), "overlap": round(c.overlap, 4)} for c in quality.coverage
         ],
@@ -58,10 +58,12 @@ def summarise(quality: Quality, model: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def side_by_side(heads: Tensor, faces: Tensor) -> Image.Image:
+def draw_side_by_side(heads: Tensor, faces: Tensor) -> Image.Image:
     """Held-out heads on the left, generated faces on the right; [N, 3, R, R] in [-1, 1] each."""
     count = _COLUMNS * _ROWS
-    left, right = (Image.fromarray(picture_grid(fit(x[:count], _SIDE), _COLUMNS).numpy()) for x in (heads, faces))
+    left, right = (
+        Image.fromarray(picture_grid(resize_images(x[:count], _SIDE), _COLUMNS).numpy()) for x in (heads, faces)
+    )
     sheet = Image.new("RGB", (left.width + _GAP + right.width, left.height), _GROUND)
     sheet.paste(left, (0, 0))
     sheet.paste(right, (left.width + _GAP, 0))
@@ -87,7 +89,7 @@ def draw_histograms(coverage: tuple[Coverage, ...]) -> Image.Image:
     return picture
 
 
-def _rounded(values: dict[str, float]) -> dict[str, float]:
+def _round_values(values: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 5) for name, value in values.items()}
 
 

@@ -7,21 +7,21 @@ import subprocess
 import sys
 import time
 
-from tuiface.benchmarks.tui import start_ms
+from tuiface.benchmarks.tui import measure_start_ms
 
 
 def measure(rounds: int = 5) -> dict[str, float]:
     """Medians in milliseconds."""
-    runs = [start_ms() for _ in range(rounds)]
+    runs = [measure_start_ms() for _ in range(rounds)]
     return {
-        "python_ms": statistics.median(_help_ms(["-c", "pass"]) for _ in range(rounds)),
-        "help_ms": statistics.median(_help_ms(["-m", "tuiface.cli", "--help"]) for _ in range(rounds)),
+        "python_ms": statistics.median(_time_process_ms(["-c", "pass"]) for _ in range(rounds)),
+        "help_ms": statistics.median(_time_process_ms(["-m", "tuiface.cli", "--help"]) for _ in range(rounds)),
         "first_paint_ms": statistics.median(paint for paint, _ in runs),
         "first_face_ms": statistics.median(face for _, face in runs),
     }
 
 
-def _help_ms(arguments: list[str]) -> float:
+def _time_process_ms(arguments: list[str]) -> float:
     start = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
     return (time.perf_counter() - start) * 1000

@@ -25,7 +25,7 @@ def measure(resolution: int, threads: int, *, rounds: int = 3, pictures: int = 4
     peaks = []
     for _ in range(rounds):
         for variant in VARIANTS:
-            report = _child(variant, resolution, threads, pictures)
+            report = _run_child(variant, resolution, threads, pictures)
             times[variant] += report.milliseconds
             memory[variant] = max(memory[variant], report.resident_mb)
             if variant == "engine":
@@ -63,7 +63,7 @@ class _Report:
     peak_gflops: float
 
 
-def _child(variant: str, resolution: int, threads: int, pictures: int) -> _Report:
+def _run_child(variant: str, resolution: int, threads: int, pictures: int) -> _Report:
     command = [sys.executable, "-m", __name__, variant, str(resolution), str(threads), str(pictures)]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return _Report(**json.loads(out))
@@ -86,7 +86,7 @@ def _main(variant: str, resolution: int, threads: int, pictures: int) -> None:
             draw()
             milliseconds.append((time.perf_counter() - start) * 1000)
     resident_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    peak = _peak_gflops() if variant == "engine" else 0.0
+    peak = _measure_peak_gflops() if variant == "engine" else 0.0
     print(json.dumps({"milliseconds": milliseconds, "resident_mb": resident_mb, "peak_gflops": peak}))
 
 
@@ -116,7 +116,7 @@ def _prepare(variant: str, resolution: int) -> Callable[[], object]:
     return lambda: generator.plan(dtype).synthesize(styles, noise, resolution)
 
 
-def _peak_gflops() -> float:
+def _measure_peak_gflops() -> float:
     """Best speed of a bare 3x3 convolution of the network's sizes: the floor that no layer can undercut."""
     import torch
     import torch.nn.functional as F

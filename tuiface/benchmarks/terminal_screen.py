@@ -38,7 +38,7 @@ class Cell:
     """One character on the screen."""
 
     text: str
-    fore: Colour
+    foreground: Colour
     back: Colour
 
 
@@ -54,11 +54,11 @@ class Screen:
     """Columns and rows of their placements."""
     sixels: list[tuple[int, int, np.ndarray]] = field(default_factory=list)
     """Row, column and pixels of each sixel, in the order of arrival."""
-    questions: list[str] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
     """What was asked and not answered yet: `c`, `>q`, `16t`, `kitty`, or for `6n` the answer, such as `2;1R`."""
     clipboard: str = ""
     num_images: int = 0
-    num_asked: int = 0
+    num_position_queries: int = 0
     """How often the cursor's place was asked for: after each picture, once."""
     row: int = 0
     column: int = 0
@@ -77,7 +77,7 @@ class Screen:
             match = _TOKEN.match(text, position)
             if match is None:
                 break
-            self._take(match)
+            self._handle_token(match)
             position = match.end()
         self._pending = text[position:]
         if len(self._pending) > 4_000_000:
@@ -97,25 +97,25 @@ class Screen:
         found = {}
         for place, cell in self.cells.items():
             if cell.text[0] == PLACEHOLDER and len(cell.text) == 3:  # the diacritics may not have been read yet
-                assert isinstance(cell.fore, tuple), cell
-                red, green, blue = cell.fore
+                assert isinstance(cell.foreground, tuple), cell
+                red, green, blue = cell.foreground
                 found[place] = (red << 16 | green << 8 | blue, _NUMBER_OF[cell.text[1]], _NUMBER_OF[cell.text[2]])
         return found
 
     # --- tokens --------------------------------------------------------------------------------------------------
 
-    def _take(self, match: re.Match[str]) -> None:
+    def _handle_token(self, match: re.Match[str]) -> None:
         kind = match.lastgroup
         if kind == "char":
-            self._character(match["char"])
+            self._put_character(match["char"])
         elif kind == "final":
-            self._control(match["csi"], match["final"])
+            self._handle_control(match["csi"], match["final"])
         elif kind == "apc":
-            self._kitty(match["apc"])
+            self._handle_kitty(match["apc"])
         elif kind == "tmux":
             self.feed(match["tmux"].replace("\x1b\x1b", "\x1b"))
         elif kind == "dcs":
-            self._device(match["dcs"])
+            self._handle_device_control(match["dcs"])
         elif kind == "osc" and match["osc"].startswith("52;"):
             self.clipboard = base64.b64decode(match["osc"].split(";")[2]).decode()
         elif kind == "esc" and match["esc"] == "7":
@@ -123,7 +123,7 @@ class Screen:
         elif kind == "esc" and match["esc"] == "8":
             self.row, self.column = self._saved
 
-    def _character(self, character: str) -> None:
+    def _put_character(self, character: str) -> None:
         if character == "\n":
             self.row, self.column = self.row + 1, 0
         elif character == "\r":
@@ -132,17 +132,17 @@ class Screen:
             place = (self.row, self.column - 1)
             if place in self.cells:  # not where a resize cleared the screen in between
                 cell = self.cells[place]
-                self.cells[place] = Cell(cell.text + character, cell.fore, cell.back)
+                self.cells[place] = Cell(cell.text + character, cell.foreground, cell.back)
         elif character >= " ":
             self.cells[self.row, self.column] = Cell(character, self._fore, self._back)
             self.column += 1
 
-    def _control(self, given: str, final: str) -> None:
+    def _handle_control(self, given: str, final: str) -> None:
         numbers = [int(n) if n.isdigit() else 0 for n in given.lstrip("?><=").split(";")]
         if final == "H":
             self.row, self.column = max(numbers[0] - 1, 0), max((*numbers, 1)[1] - 1, 0)
         elif final == "m" and not given.startswith((">", "?")):
-            self._style([int(n or 0) for n in given.replace(":", ";").split(";")])
+            self._set_style([int(n or 0) for n in given.replace(":", ";").split(";")])
         elif final == "J":
             self.cells.clear()
         elif final in "ABCD":
@@ -154,12 +154,12 @@ class Screen:
         elif final == "l" and given == "?1049":
             self.in_alternate = False
         elif given + final == "6n":
-            self.num_asked += 1
-            self.questions.append(f"{self.row + 1};{self.column + 1}R")
+            self.num_position_queries += 1
+            self.queries.append(f"{self.row + 1};{self.column + 1}R")
         elif (asked := given + final) in ("c", ">q", "16t"):
-            self.questions.append(asked)
+            self.queries.append(asked)
 
-    def _style(self, codes: list[int]) -> None:
+    def _set_style(self, codes: list[int]) -> None:
         rest = iter(codes)
         for code in rest:
             if code == 0:
@@ -177,12 +177,12 @@ class Screen:
 
     # --- pictures ------------------------------------------------------------------------------------------------
 
-    def _kitty(self, body: str) -> None:
+    def _handle_kitty(self, body: str) -> None:
         control, _, data = body.removeprefix("G").partition(";")
         keys = dict(item.split("=", 1) for item in control.split(",") if "=" in item)
         action = keys.get("a")
         if action == "q":
-            self.questions.append("kitty")
+            self.queries.append("kitty")
         elif action == "d":
             self.images.pop(int(keys["i"]), None)
         else:
@@ -204,7 +204,7 @@ class Screen:
         self.sizes[number] = (int(keys["c"]), int(keys["r"]))
         self.num_images += 1
 
-    def _device(self, body: str) -> None:
+    def _handle_device_control(self, body: str) -> None:
         head, _, data = body.partition("q")
         if re.fullmatch(r"[0-9;]*", head):
             self.sixels.append((self.row, self.column, decode_sixel(data)))

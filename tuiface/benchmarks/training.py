@@ -64,11 +64,11 @@ def time_parts(settings: TrainingSettings) -> dict[str, float]:
         regression_loss(drawn, pictures, weights).backward()  # type: ignore[no-untyped-call]
 
     return {
-        "generator": _median(lambda: stage.update_generator(state.chance.normal(num, w_dim), None, {})),
-        "discriminator": _median(lambda: stage.update_discriminator(pictures, pictures, {})),
-        "path_length": _median(lambda: stage.regularise_path_length({})),
-        "r1": _median(lambda: stage.regularise_gradient(pictures, {})),
-        "regression": _median(regress),
+        "generator": _time_median(lambda: stage.update_generator(state.rng.normal(num, w_dim), None, {})),
+        "discriminator": _time_median(lambda: stage.update_discriminator(pictures, pictures, {})),
+        "path_length": _time_median(lambda: stage.regularise_path_length({})),
+        "r1": _time_median(lambda: stage.regularise_gradient(pictures, {})),
+        "regression": _time_median(regress),
     }
 
 
@@ -82,7 +82,7 @@ class _RandomPictures:
 
         self._pixels = torch.randint(0, 256, (64, resolution, resolution, 3), dtype=torch.uint8)
 
-    def available(self) -> int:
+    def count_available(self) -> int:
         return 64
 
     def pixels(self, indices: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class _RandomPictures:
         pass
 
 
-def _median(part: Callable[[], object], rounds: int = 5) -> float:
+def _time_median(part: Callable[[], object], rounds: int = 5) -> float:
     part()
     seconds = []
     for _ in range(rounds):

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, Model, PtyTerminal
+from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, PtyTerminal, TerminalModel
 from tuiface.benchmarks.terminal_screen import Screen
 from tuiface.core.settings import Settings
 from tuiface.screens.dialogs.welcome import remember_welcome
@@ -32,23 +32,23 @@ QUIET_S = 0.6
 def measure(rounds: int = 50) -> dict[str, float]:
     """Medians, by name and unit."""
     result = {"first_paint_ms": 0.0, "first_face_ms": 0.0}
-    starts = [start_ms() for _ in range(max(1, rounds // 10))]
+    starts = [measure_start_ms() for _ in range(max(1, rounds // 10))]
     result["first_paint_ms"], result["first_face_ms"] = (
         statistics.median(column) for column in zip(*starts, strict=True)
     )
-    result["first_face_resident_ms"] = statistics.median(_resident_starts_ms(max(1, rounds // 10)))
+    result["first_face_resident_ms"] = statistics.median(_measure_resident_starts_ms(max(1, rounds // 10)))
     for name, model in (("block", PLAIN), ("kitty", KITTY)):
-        draft, full = _key_ms(model, rounds)
+        draft, full = _measure_key_ms(model, rounds)
         result[f"{name}_key_to_draft_ms"], result[f"{name}_key_to_full_ms"] = draft, full
     for name, model in (("block", PLAIN), ("kitty", KITTY)):
-        rate, late = _held_key(model)
+        rate, late = _measure_held_key(model)
         result[f"{name}_link_frames_per_s"], result[f"{name}_link_full_after_release_ms"] = rate, late
-    result["idle_cpu_percent"] = _idle_percent()
+    result["idle_cpu_percent"] = _measure_idle_percent()
     return result
 
 
 def open_interface(
-    model: Model, folder: Path, variables: Mapping[str, str] | None = None, **link: float
+    model: TerminalModel, folder: Path, variables: Mapping[str, str] | None = None, **link: float
 ) -> PtyTerminal:
     """The program in a terminal of 120 x 36 cells, with state of its own and further variables of its environment."""
     remember_welcome(folder)
@@ -66,7 +66,7 @@ def _num_painted(screen: Screen) -> int:
     return sum(cell.text in "▘▝▀▖▌▞▛▗▚▐▜▄▙▟█" for cell in screen.cells.values())
 
 
-def start_ms(variables: Mapping[str, str] | None = None) -> tuple[float, float]:
+def measure_start_ms(variables: Mapping[str, str] | None = None) -> tuple[float, float]:
     """From the start of the process to the painted screen, and to the first face."""
     with tempfile.TemporaryDirectory() as folder:
         begin = time.monotonic()
@@ -76,30 +76,30 @@ def start_ms(variables: Mapping[str, str] | None = None) -> tuple[float, float]:
         return (paint - begin) * 1000, (face - begin) * 1000
 
 
-def _resident_starts_ms(rounds: int) -> list[float]:
+def _measure_resident_starts_ms(rounds: int) -> list[float]:
     """Milliseconds to the first face with an engine that runs already, started for this alone."""
     with tempfile.TemporaryDirectory(prefix="tuiface-") as folder:
         settings = Settings(runtime=Path(folder) / "runtime", state=Path(folder) / "state")
         start(settings, idle_minutes=5)
         variables = {"TUIFACE_RUNTIME": str(settings.runtime), "TUIFACE_ENGINE": "resident"}
         try:
-            return [start_ms(variables)[1] for _ in range(rounds)]
+            return [measure_start_ms(variables)[1] for _ in range(rounds)]
         finally:
             stop(settings, force=True)
 
 
-def _key_ms(model: Model, rounds: int) -> tuple[float, float]:
+def _measure_key_ms(model: TerminalModel, rounds: int) -> tuple[float, float]:
     """Medians from a key to the first picture painted after it, and to the last byte of what it caused."""
     drafts, fulls = [], []
     with tempfile.TemporaryDirectory() as folder, open_interface(model, Path(folder)) as terminal:
         terminal.until(has_face, 120)
-        _until_quiet(terminal)
+        _run_until_quiet(terminal)
         for _ in range(rounds):
             before = _picture_mark(terminal.screen)
             begin = time.monotonic()
             terminal.press(RIGHT)
             drafts.append((terminal.until(lambda screen, seen=before: _picture_mark(screen) != seen) - begin) * 1000)  # type: ignore[misc]
-            fulls.append((_until_quiet(terminal) - begin) * 1000)
+            fulls.append((_run_until_quiet(terminal) - begin) * 1000)
     return statistics.median(drafts), statistics.median(fulls)
 
 
@@ -118,7 +118,7 @@ def _last_row(screen: Screen) -> object:
     return tuple(screen.cells.get((row, column)) for column in range(SIZE[0] // 2))
 
 
-def _until_quiet(terminal: PtyTerminal) -> float:
+def _run_until_quiet(terminal: PtyTerminal) -> float:
     """Run until nothing was written for a while; the time of the last byte."""
     last, seen = time.monotonic(), terminal.num_bytes
     while time.monotonic() - last < QUIET_S:
@@ -128,33 +128,33 @@ def _until_quiet(terminal: PtyTerminal) -> float:
     return last
 
 
-def _held_key(model: Model) -> tuple[float, float]:
+def _measure_held_key(model: TerminalModel) -> tuple[float, float]:
     """Pictures a second while a key is held on a slow link, and milliseconds from its release to the last byte."""
     with (
         tempfile.TemporaryDirectory() as folder,
         open_interface(model, Path(folder), bytes_per_s=LINK_BYTES_PER_S, delay_s=LINK_DELAY_S) as terminal,
     ):
         terminal.until(has_face, 120)
-        _until_quiet(terminal)
+        _run_until_quiet(terminal)
         begin, pressed, pictures = time.monotonic(), 0, 0
-        mark, asked = _last_row(terminal.screen), terminal.screen.num_asked
+        mark, asked = _last_row(terminal.screen), terminal.screen.num_position_queries
         while time.monotonic() - begin < HOLD_S:
             if (time.monotonic() - begin) * HOLD_HZ > pressed:
                 terminal.press(RIGHT)
                 pressed += 1
             terminal.step()
-            if terminal.screen.num_asked != asked:  # a picture was painted to its end
-                before, mark, asked = mark, _last_row(terminal.screen), terminal.screen.num_asked
+            if terminal.screen.num_position_queries != asked:  # a picture was painted to its end
+                before, mark, asked = mark, _last_row(terminal.screen), terminal.screen.num_position_queries
                 pictures += mark != before
         release = time.monotonic()
-        return pictures / HOLD_S, (_until_quiet(terminal) - release) * 1000
+        return pictures / HOLD_S, (_run_until_quiet(terminal) - release) * 1000
 
 
-def _idle_percent(seconds: float = 5.0) -> float:
+def _measure_idle_percent(seconds: float = 5.0) -> float:
     """Share of one processor that the interface takes while nothing is done."""
     with tempfile.TemporaryDirectory() as folder, open_interface(PLAIN, Path(folder)) as terminal:
         terminal.until(has_face, 120)
-        _until_quiet(terminal)
+        _run_until_quiet(terminal)
         before = _cpu_s(terminal.pid)
         terminal.run_for(seconds)
         return (_cpu_s(terminal.pid) - before) / seconds * 100

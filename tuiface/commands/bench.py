@@ -45,11 +45,11 @@ def run_edit(args: argparse.Namespace) -> int:
     from tuiface.directions.vocabulary import direction_name
     from tuiface.engine.learning.workshop import Workshop
     from tuiface.engine.loading import open_engine
-    from tuiface.engine.predictors.registry import open_attribute_reader
+    from tuiface.engine.predictors.registry import open_attribute_predictor
 
     engine = open_engine(settings)
     catalogue, model = open_catalogue(settings), engine.info().model
-    reader = open_attribute_reader(engine.info().device)
+    reader = open_attribute_predictor(engine.info().device)
     read = {direction_name(name) for name in reader.names}
     names = args.names.split(",") if args.names else [e.direction.name for e in catalogue.entries(model)]
     directions = [catalogue.find(name, model) for name in names if name in read]
@@ -58,7 +58,7 @@ def run_edit(args: argparse.Namespace) -> int:
             "this network has no direction that the reader knows", "tuiface directions learn --attributes all"
         )
     bench = editing.EditBench(engine, reader, range(args.first, args.first + args.seeds))
-    _say(args, "lock", **editing.lock_seconds(bench, directions[0]))
+    _emit_figures(args, "lock", **editing.time_lock(bench, directions[0]))
     locks, predictions = editing.LockMeasurement(), editing.PredictionMeasurement()
     each = min(args.each or len(directions), len(directions))
     for seed in bench.seeds:
@@ -70,17 +70,19 @@ def run_edit(args: argparse.Namespace) -> int:
         note(f"face {seed - args.first + 1} of {args.seeds}")
     found = {name: locks.figures(name) for name in locks.names}
     for name, figures in found.items():
-        _say(args, "frame variation %", name=name, inner_face=name in editing.INNER_FACE, **figures)
-    _say(args, "published ranking", **editing.ranking_holds({name: one["free"] for name, one in found.items()}))
+        _emit_figures(args, "frame variation %", name=name, inner_face=name in editing.INNER_FACE, **figures)
+    _emit_figures(
+        args, "published ranking", **editing.check_ranking({name: one["free"] for name, one in found.items()})
+    )
     if predictions.num_pairs:
-        _say(args, "prediction", **predictions.figures())
+        _emit_figures(args, "prediction", **predictions.figures())
     note("learning from 100 simulated answers, 5 % wrong")
     for row in editing.learning_figures(bench, Workshop.open(settings), directions):
-        _say(args, "learning", **row)
+        _emit_figures(args, "learning", **row)
     return EXIT_DONE
 
 
-def _say(args: argparse.Namespace, figure: str, **values: object) -> None:
+def _emit_figures(args: argparse.Namespace, figure: str, **values: object) -> None:
     emit(args, f"{figure:<18} " + "  ".join(f"{key} {value}" for key, value in values.items()), figure=figure, **values)
 
 
@@ -96,7 +98,7 @@ examples:
   tuiface bench quality --out report         a network's faces beside held-out rendered heads
 """
 
-_FEWEST_FACES, _MOST_FACES = 8, 512
+_MIN_FACES, _MAX_FACES = 8, 512
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -225,8 +227,8 @@ def run_train(args: argparse.Namespace) -> int:
 
 def run_quality(args: argparse.Namespace) -> int:
     """Figures, a sheet and histograms in a folder; the figures also line by line."""
-    if not _FEWEST_FACES <= args.count <= _MOST_FACES:
-        raise UsageError(f"--count {args.count}; accepted are {_FEWEST_FACES} to {_MOST_FACES}")
+    if not _MIN_FACES <= args.count <= _MAX_FACES:
+        raise UsageError(f"--count {args.count}; accepted are {_MIN_FACES} to {_MAX_FACES}")
     from tuiface.engine.device import keep_freed_memory
 
     keep_freed_memory()
@@ -236,13 +238,13 @@ def run_quality(args: argparse.Namespace) -> int:
     from tuiface.benchmarks.quality_report import write_report
     from tuiface.core.assets import embedded_model_path
     from tuiface.engine.loading import load_checkpoint
-    from tuiface.engine.predictors import AttributeReader
+    from tuiface.engine.predictors import AttributePredictor
 
     settings = settings_from(args)
     torch.set_num_threads(_threads(args))
     checkpoint = load_checkpoint(settings.model or embedded_model_path(), cache=settings.cache)
     cache = Path(args.cache) if args.cache else settings.cache / "heads"
-    quality = measure(checkpoint, AttributeReader.load(), args.count, cache, note)
+    quality = measure(checkpoint, AttributePredictor.load(), args.count, cache, note)
     model = {"name": checkpoint.info.name, "sha256": checkpoint.info.network_sha256}
     report = write_report(Path(args.out), quality, model)
     if getattr(args, "json", False):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.core.errors import InputFileError, UsageError, quoted
+from tuiface.core.errors import InputFileError, UsageError, quote
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
@@ -66,12 +66,12 @@ def resolve_face(studio: Studio, text: str, *, label: int | None = None, foreign
     if path.suffix.lower() in (".png", ".json"):
         return studio.open_file(path, foreign=foreign)
     if path.exists():
-        raise InputFileError(f"{quoted(text)} is no face", "a face is a seed number, a library id, a PNG or a JSON")
+        raise InputFileError(f"{quote(text)} is no face", "a face is a seed number, a library id, a PNG or a JSON")
     try:
         found = Library(studio.settings.library, studio.settings.cache).find(text)
     except UsageError as error:
         raise UsageError(
-            f"{quoted(text)} is neither a seed number, a PNG or JSON, nor a face in {quoted(studio.settings.library)}",
+            f"{quote(text)} is neither a seed number, a PNG or JSON, nor a face in {quote(studio.settings.library)}",
             error.hint,
         ) from None
     return studio.open_file(found.path, foreign=foreign)
@@ -81,7 +81,7 @@ def parse_rows(text: str) -> tuple[int, int]:
     """`6-12` as rows [6, 12). Raises UsageError."""
     start, dash, stop = text.partition("-")
     if not (dash and start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
-        raise UsageError(f"rows {quoted(text)}; accepted: A-B with A < B, rows A up to and without B")
+        raise UsageError(f"rows {quote(text)}; accepted: A-B with A < B, rows A up to and without B")
     return int(start), int(stop)
 
 
@@ -90,7 +90,7 @@ def emit(args: argparse.Namespace, line: str, /, **values: object) -> None:
     print(json.dumps(values) if getattr(args, "json", False) else line, flush=True)
 
 
-def tell_progress(args: argparse.Namespace, done: int, total: int) -> bool:
+def print_progress(args: argparse.Namespace, done: int, total: int) -> bool:
     """How far long work is, on stderr: a line that is written over in a terminal, JSON lines with --json; goes on."""
     if getattr(args, "json", False):
         print(json.dumps({"done": done, "total": total}), file=sys.stderr, flush=True)

@@ -67,12 +67,12 @@ def run_heads(args: argparse.Namespace) -> int:
         device=device,
         processes=processes,
         prepare=keep_freed_memory,
-        progress=_progress,
+        progress=_print_progress,
     )
     emit(args, f"{args.count} heads in {out}", out=str(out), count=args.count, size=args.size, seed=args.seed)
     return EXIT_DONE
 
 
-def _progress(done: int, total: int) -> None:
+def _print_progress(done: int, total: int) -> None:
     if sys.stderr.isatty():
         print(f"\r{done} of {total} heads", end="\n" if done == total else "", file=sys.stderr, flush=True)

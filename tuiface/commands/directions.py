@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuiface.commands.common import Commands, emit, note, parse_rows, settings_from
 from tuiface.commands.edits import parse_number
-from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, ModelError, UsageError, quoted
+from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, ModelError, UsageError, quote
 
 FFHQ_WORD = "ffhq-channels"
 
@@ -52,7 +52,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     show.add_argument("--boost", action="store_true", help="the old amount was given with the boost by three")
     show.set_defaults(run=run_show)
     _add_import(actions, common)
-    _add_changes(actions, common)
+    _add_rename_and_remove(actions, common)
     from tuiface.commands.discovery import add_discover, add_report
     from tuiface.commands.learning import add_learn
 
@@ -86,7 +86,7 @@ def _add_import(actions: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser.set_defaults(run=run_import)
 
 
-def _add_changes(actions: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+def _add_rename_and_remove(actions: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
     rename = actions.add_parser(
         "rename",
         parents=[common],
@@ -132,13 +132,13 @@ def run_show(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     direction = open_catalogue(settings).find(args.name, model_of(settings), foreign=True)
     if args.old_amount is not None:
-        amount = _converted(direction, parse_number(args.old_amount, "--old-amount"), boosted=args.boost)
+        amount = _convert_old_amount(direction, parse_number(args.old_amount, "--old-amount"), boosted=args.boost)
         emit(args, f"--edit {direction.name}={amount:.3g}", name=direction.name, amount=amount)
         return EXIT_DONE
     if getattr(args, "json", False):
         emit(args, "", sha256=direction.sha256, **direction.header.model_dump(mode="json"))
         return EXIT_DONE
-    for key, value in _described(direction):
+    for key, value in _describe_direction(direction):
         print(f"{key:>12}  {value}")
     return EXIT_DONE
 
@@ -155,7 +155,7 @@ def run_remove(args: argparse.Namespace) -> int:
     """Delete a direction of the user's, after a question."""
     settings = settings_from(args)
     catalogue, model = open_catalogue(settings), model_of(settings)
-    entry = catalogue.own(args.name, model)
+    entry = catalogue.find_own(args.name, model)
     if not args.yes:
         note(f"{entry.path} will be deleted; faces that were made with it cannot be rendered again without it.")
         if not sys.stdin.isatty():
@@ -170,14 +170,14 @@ def run_remove(args: argparse.Namespace) -> int:
 
 def run_import(args: argparse.Namespace) -> int:
     """Read an array, measure its unit over the network's population, and keep it among the user's directions."""
-    from tuiface.directions.importing import as_step, chosen_array, read_numpy_arrays
-    from tuiface.directions.legacy import legacy_direction
+    from tuiface.directions.importing import choose_array, read_numpy_arrays, to_step
+    from tuiface.directions.legacy import find_legacy_direction
 
     if args.file == FFHQ_WORD:
         return _import_published(args)
     path = Path(args.file)
     name = args.name or path.stem.lower().replace("-", "_")
-    legacy = legacy_direction(name, args.legacy) if args.legacy else None
+    legacy = find_legacy_direction(name, args.legacy) if args.legacy else None
     if path.suffix.lower() in (".npy", ".npz"):
         arrays = read_numpy_arrays(path)
     elif path.suffix.lower() in (".pt", ".pth", ".pkl"):
@@ -185,21 +185,21 @@ def run_import(args: argparse.Namespace) -> int:
 
         arrays = read_arrays(path)
     else:
-        raise UsageError(f"{quoted(path)}: accepted are .npy, .npz and .pt")
-    array = chosen_array(arrays, args.key, path.name)
+        raise UsageError(f"{quote(path)}: accepted are .npy, .npz and .pt")
+    array = choose_array(arrays, args.key, path.name)
     settings = settings_from(args)
     from tuiface.engine.learning.workshop import Workshop
 
     workshop = Workshop.open(settings)
     config = workshop.generator.config
-    step = as_step(array, config.num_ws, config.w_dim, path.name)
+    step = to_step(array, config.num_ws, config.w_dim, path.name)
     rows = parse_rows(args.rows) if args.rows else None if legacy is None else legacy.rows
     direction = workshop.imported(
         name, step, rows, file=path.name, raw=args.raw, system=args.legacy, licence=args.licence, paper=args.paper
     )
     if args.limit is not None:
         direction = with_limit(direction, parse_number(args.limit, "--limit"))
-    keep(args, settings, direction)
+    save_direction(args, settings, direction)
     return EXIT_DONE
 
 
@@ -228,7 +228,9 @@ def _import_published(args: argparse.Namespace) -> int:
             return EXIT_DONE
     for name, (layer, channel) in single_channels().items():
         origin = DirectionOrigin(method="published", data=f"{layer}:{channel}", paper=PAPER)
-        keep(args, settings, workshop.channel_direction(name, {layer: {channel: 1.0}}, origin, licence=args.licence))
+        save_direction(
+            args, settings, workshop.channel_direction(name, {layer: {channel: 1.0}}, origin, licence=args.licence)
+        )
     return EXIT_DONE
 
 
@@ -241,7 +243,7 @@ def with_limit(direction: Direction, limit: float) -> Direction:
     return Direction(direction.header.model_copy(update={"limit": limit}), direction.arrays)
 
 
-def keep(
+def save_direction(
     args: argparse.Namespace, settings: Settings, direction: Direction, out: str | None = None, **measures: float
 ) -> None:
     """Write a new direction into the folder `out`, or the user's own, and say where it lies."""
@@ -276,8 +278,8 @@ def model_of(settings: Settings) -> ModelRef:
     return ModelRef(sha256=info.network_sha256, name=info.name)
 
 
-def _converted(direction: Direction, old: float, *, boosted: bool) -> float:
-    from tuiface.directions.legacy import converted_amount
+def _convert_old_amount(direction: Direction, old: float, *, boosted: bool) -> float:
+    from tuiface.directions.legacy import convert_amount
 
     norm, sigma = direction.header.origin.settings.get("raw_norm"), direction.header.sigma
     if not isinstance(norm, float) or sigma is None:
@@ -285,7 +287,7 @@ def _converted(direction: Direction, old: float, *, boosted: bool) -> float:
             f"direction '{direction.name}' does not come from a file of an earlier system, so it has no old amounts",
             "tuiface directions import FILE --legacy first",
         )
-    return converted_amount(old, norm, sigma, boosted=boosted)
+    return convert_amount(old, norm, sigma, boosted=boosted)
 
 
 def _values(entry: CatalogueEntry) -> dict[str, object]:
@@ -305,7 +307,7 @@ def _values(entry: CatalogueEntry) -> dict[str, object]:
     }
 
 
-def _described(direction: Direction) -> list[tuple[str, str]]:
+def _describe_direction(direction: Direction) -> list[tuple[str, str]]:
     header = direction.header
     lines = [
         ("name", f"{header.name}  {direction.sha256[:10]}"),

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tuiface.commands.common import Commands, emit, note, parse_rows, settings_from
-from tuiface.commands.directions import keep, open_catalogue
+from tuiface.commands.directions import open_catalogue, save_direction
 from tuiface.commands.edits import parse_lock
-from tuiface.core.errors import EXIT_DONE, UsageError, nearest, quoted
+from tuiface.core.errors import EXIT_DONE, UsageError, quote, suggest_nearest
 
 if TYPE_CHECKING:
-    from tuiface.engine.edits.masks import RegionReader
+    from tuiface.engine.edits.masks import RegionPredictor
     from tuiface.engine.learning.workshop import Workshop
     from tuiface.faces.recipe import Region, RegionLock
 
@@ -74,9 +74,9 @@ def add_report(actions: Commands[argparse.ArgumentParser], common: argparse.Argu
 
 def run_discover(args: argparse.Namespace) -> int:
     """Find, show, and keep what was named."""
-    kept = dict(_kept(text, args.count) for text in args.keep)
+    kept = dict(_parse_keep(text, args.count) for text in args.keep)
     seeds = parse_seeds(args.seeds)
-    lock = _region(args)
+    lock = _parse_region_lock(args)
     settings = settings_from(args)
     from tuiface.engine.learning.handle_requests import find_steps
     from tuiface.engine.learning.workshop import Workshop
@@ -87,26 +87,28 @@ def run_discover(args: argparse.Namespace) -> int:
     if rows[1] > num_ws:
         raise UsageError(f"--rows {args.rows}: this model has {num_ws} rows")
     if args.method == "channels":
-        return _channels(args, workshop, workshop.regions, lock)
+        return _discover_channels(args, workshop, workshop.regions, lock)
     steps = find_steps(workshop, args.method, lock, rows, args.count)
     for i, (_, weight) in enumerate(steps, start=1):
         emit(args, f"{args.method} {i}: weight {weight:.3g}", method=args.method, number=i, weight=weight)
     if args.out:
-        from tuiface.engine.learning.strips import found_strip
+        from tuiface.engine.learning.strips import draw_candidate_strip
 
         chosen = [step for step, _ in steps]
-        write_strip(args, found_strip(workshop, chosen, [str(i + 1) for i in range(len(chosen))], seeds, rows))
+        write_strip(args, draw_candidate_strip(workshop, chosen, [str(i + 1) for i in range(len(chosen))], seeds, rows))
     from tuiface.directions.direction import DirectionOrigin
 
     for number, name in kept.items():
         region = {} if lock is None else {"region": str(lock.region)}
         origin = DirectionOrigin(method=args.method, data="the network alone", settings={"number": number, **region})
         moved = None if rows == (0, num_ws) else rows
-        keep(args, settings, workshop.direction(name, steps[number - 1][0], origin, rows=moved))
+        save_direction(args, settings, workshop.direction(name, steps[number - 1][0], origin, rows=moved))
     return EXIT_DONE
 
 
-def _channels(args: argparse.Namespace, workshop: Workshop, reader: RegionReader, lock: RegionLock | None) -> int:
+def _discover_channels(
+    args: argparse.Namespace, workshop: Workshop, reader: RegionPredictor, lock: RegionLock | None
+) -> int:
     from tuiface.directions.direction import DirectionOrigin
     from tuiface.directions.published_channels import PAPER
     from tuiface.engine.edits.masks import refuse_unknown_regions
@@ -127,16 +129,16 @@ def _channels(args: argparse.Namespace, workshop: Workshop, reader: RegionReader
             change=rank.change,
         )
     if args.out:
-        from tuiface.engine.learning.strips import channel_strip
+        from tuiface.engine.learning.strips import draw_channel_strip
         from tuiface.engine.loading import open_engine
 
         channels = [(rank.layer, rank.channel) for rank in ranks]
-        write_strip(args, channel_strip(open_engine(settings_from(args)), channels, parse_seeds(args.seeds)))
-    for number, name in dict(_kept(text, len(ranks)) for text in args.keep).items():
+        write_strip(args, draw_channel_strip(open_engine(settings_from(args)), channels, parse_seeds(args.seeds)))
+    for number, name in dict(_parse_keep(text, len(ranks)) for text in args.keep).items():
         rank = ranks[number - 1]
         origin = DirectionOrigin(method="channels", paper=PAPER)
         made = workshop.channel_direction(name, {rank.layer: {rank.channel: 1.0}}, origin)
-        keep(args, settings_from(args), made)
+        save_direction(args, settings_from(args), made)
     return EXIT_DONE
 
 
@@ -151,7 +153,7 @@ def run_report(args: argparse.Namespace) -> int:
     if args.out and len(args.names) > 1:
         raise UsageError(f"--out with {len(args.names)} directions; a strip is of one", "name one, or leave out --out")
     from tuiface.engine.learning.report import measure_direction
-    from tuiface.engine.learning.strips import direction_strip
+    from tuiface.engine.learning.strips import draw_direction_strip
 
     engine = open_engine(settings)
     catalogue, model = open_catalogue(settings), engine.info().model
@@ -167,7 +169,9 @@ def run_report(args: argparse.Namespace) -> int:
         if worst:
             note(f"{direction.name}: one unit also changes {worst} (sigma)")
     if args.out:
-        write_strip(args, direction_strip(engine, directions[0], seeds[:3], (None,) if lock is None else (None, lock)))
+        write_strip(
+            args, draw_direction_strip(engine, directions[0], seeds[:3], (None,) if lock is None else (None, lock))
+        )
     return EXIT_DONE
 
 
@@ -176,12 +180,12 @@ def write_strip(args: argparse.Namespace, pixels: object) -> None:
     import numpy as np
 
     from tuiface.core.files import make_folder, write_file
-    from tuiface.directions.strips import png_bytes
+    from tuiface.directions.strips import encode_plain_png
 
     assert isinstance(pixels, np.ndarray)
     path = Path(args.out)
     make_folder(path.parent)
-    write_file(path, png_bytes(pixels), force=args.force)
+    write_file(path, encode_plain_png(pixels), force=args.force)
     note(f"strip: {path}")
 
 
@@ -192,10 +196,10 @@ def parse_seeds(text: str) -> list[int]:
         return list(range(int(start), int(stop) + 1))
     if all(part.isdecimal() for part in text.split(",")):
         return [int(part) for part in text.split(",")]
-    raise UsageError(f"seeds {quoted(text)}; accepted: 3, 0-7 or 3,5,9")
+    raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 3,5,9")
 
 
-def _region(args: argparse.Namespace) -> RegionLock | None:
+def _parse_region_lock(args: argparse.Namespace) -> RegionLock | None:
     if args.rows and args.method == "channels":
         raise UsageError(f"--rows {args.rows} with --method channels: a style channel has no rows", "leave out --rows")
     from tuiface.engine_api.requests import REGIONAL_METHODS, REGIONS
@@ -206,13 +210,15 @@ def _region(args: argparse.Namespace) -> RegionLock | None:
             raise UsageError(f"--region is for --method regional and channels, not {args.method}")
         return None
     if args.region not in REGIONS:
-        given = "none given" if args.region is None else quoted(args.region)
-        raise UsageError(f"--region: {given}; accepted: {', '.join(REGIONS)}", nearest(args.region or "", REGIONS))
+        given = "none given" if args.region is None else quote(args.region)
+        raise UsageError(
+            f"--region: {given}; accepted: {', '.join(REGIONS)}", suggest_nearest(args.region or "", REGIONS)
+        )
     return RegionLock(region=cast("Region", args.region))
 
 
-def _kept(text: str, count: int) -> tuple[int, str]:
+def _parse_keep(text: str, count: int) -> tuple[int, str]:
     number, equals, name = text.partition("=")
     if not (equals and name and number.isdecimal() and 1 <= int(number) <= count):
-        raise UsageError(f"--keep {quoted(text)}; accepted: N=NAME with N from 1 to {count}")
+        raise UsageError(f"--keep {quote(text)}; accepted: N=NAME with N from 1 to {count}")
     return int(number), name

@@ -68,18 +68,18 @@ def run(args: argparse.Namespace) -> int:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """All findings, the quick ones first."""
-    yield _versions()
-    yield from _terminal(settings)
-    yield _folder("library", settings.library, "--library in `tuiface library`, or `library` in the settings")
-    yield _folder(
+    yield _check_versions()
+    yield from _check_terminal(settings)
+    yield _check_folder("library", settings.library, "--library in `tuiface library`, or `library` in the settings")
+    yield _check_folder(
         "cache", settings.cache, "`cache` in the settings; without one each start parses the checkpoint again"
     )
-    yield _allocator()
-    yield _resident_engine(settings)
-    yield from _engine(settings)
+    yield _check_allocator()
+    yield _check_resident_engine(settings)
+    yield from _check_engine(settings)
 
 
-def _versions() -> Finding:
+def _check_versions() -> Finding:
     from importlib.metadata import PackageNotFoundError, version
 
     found = [f"python {platform.python_version()}"]
@@ -91,19 +91,19 @@ def _versions() -> Finding:
     return Finding("versions", "ok", ", ".join(found))
 
 
-def _terminal(settings: Settings) -> Iterator[Finding]:
-    from tuiface.terminal.capabilities import detect, tmux_facts
-    from tuiface.terminal.probe import Probe, given_environment
+def _check_terminal(settings: Settings) -> Iterator[Finding]:
+    from tuiface.terminal.capabilities import detect_capabilities, parse_tmux_line
+    from tuiface.terminal.probe import Probe, drop_coerced_locale
 
     if not sys.stdout.isatty():
         yield Finding(
             "terminal", "note", "the output is not a terminal, so it cannot be examined", "run it in a terminal"
         )
         return
-    environment = given_environment()
+    environment = drop_coerced_locale()
     probe = Probe.start(environment)
-    answers, tmux = probe.answers(), tmux_facts(probe.tmux_line())
-    found = detect(environment, settings.graphics, cells=settings.cells, answers=answers, tmux=tmux)
+    answers, tmux = probe.answers(), parse_tmux_line(probe.wait_for_tmux_line())
+    found = detect_capabilities(environment, settings.graphics, cells=settings.cells, answers=answers, tmux=tmux)
     size = shutil.get_terminal_size()
     colours = "24-bit colour" if found.colours == "truecolor" else f"{found.colours} colours"
     pictures = {"kitty": "kitty's placeholders", "sixel": "sixel", "block": "coloured cells", "none": "numbers"}
@@ -127,7 +127,7 @@ def _terminal(settings: Settings) -> Iterator[Finding]:
         yield Finding("terminal", "note", "the locale is not UTF-8: faces are drawn at half the detail", remedy)
 
 
-def _folder(topic: str, folder: Path, setting: str) -> Finding:
+def _check_folder(topic: str, folder: Path, setting: str) -> Finding:
     existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         return Finding(topic, "problem", f"{folder} cannot be written", f"choose another: {setting}")
@@ -138,34 +138,34 @@ def _folder(topic: str, folder: Path, setting: str) -> Finding:
     return Finding(topic, "ok", f"{folder}{made}; {free_mb // 1024} GB left")
 
 
-def _allocator() -> Finding:
+def _check_allocator() -> Finding:
     if platform.libc_ver()[0] == "glibc":
         return Finding("memory", "ok", "glibc's allocator can be told to keep freed memory (twice the speed on a CPU)")
     return Finding("memory", "note", "not glibc: large pictures take about twice as long", "run on a glibc system")
 
 
-def _resident_engine(settings: Settings) -> Finding:
+def _check_resident_engine(settings: Settings) -> Finding:
     from tuiface.commands.engine import status_text
-    from tuiface.service.daemon import status
-    from tuiface.service.discovery import find
+    from tuiface.service.daemon import query_status
+    from tuiface.service.discovery import find_engine
 
     try:
-        found = status(settings)
+        found = query_status(settings)
         if found is None:
             return Finding("resident", "ok", "no resident engine runs; `tuiface engine start` begins one")
-        find(settings)
+        find_engine(settings)
     except TuifaceError as error:
         return Finding("resident", "note", error.message, error.hint)
     return Finding("resident", "ok", status_text(found))
 
 
-def _engine(settings: Settings) -> Iterator[Finding]:
+def _check_engine(settings: Settings) -> Iterator[Finding]:
     """Device, kernels and model: loads torch and the network."""
     import torch
 
     from tuiface.engine.loading import open_engine
     from tuiface.engine.local_engine import choose_device, device_name
-    from tuiface.engine_api.protocol import RenderJob
+    from tuiface.engine_api.protocol import RenderRequest
     from tuiface.faces.studio import Studio
 
     try:
@@ -186,7 +186,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     try:
         engine = open_engine(settings)
         info = engine.info()
-        frame = engine.render(RenderJob(Studio(engine, settings).current.recipe))
+        frame = engine.render(RenderRequest(Studio(engine, settings).current.recipe))
     except TuifaceError as error:
         yield Finding("model", "problem", error.message, error.hint or "tuiface model inspect FILE says more")
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from tuiface.commands.common import parse_rows
-from tuiface.core.errors import InputFileError, UsageError, nearest, quoted
+from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,12 +42,12 @@ def add_edit_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force-foreign", action="store_true", help="apply directions of another model to this one")
 
 
-def with_edits(face: Face, args: argparse.Namespace) -> Face:
+def apply_edits(face: Face, args: argparse.Namespace) -> Face:
     """The face with --edit and --lock applied. Raises UsageError, ModelError or InputFileError."""
     for text in args.edit:
         name, equals, rest = text.partition("=")
         if not equals:
-            raise UsageError(f"--edit {quoted(text)}; accepted: {EDIT_FORM}")
+            raise UsageError(f"--edit {quote(text)}; accepted: {EDIT_FORM}")
         amount, at, rows = rest.partition("@")
         face = face.edit(
             name,
@@ -57,7 +57,7 @@ def with_edits(face: Face, args: argparse.Namespace) -> Face:
             foreign=args.force_foreign,
         )
     for text in args.lock:
-        face = _with_lock(face, text)
+        face = _apply_lock(face, text)
     return face
 
 
@@ -66,9 +66,9 @@ def parse_number(text: str, what: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise UsageError(f"{what}: {quoted(text)} is not a number, such as 1.5") from None
+        raise UsageError(f"{what}: {quote(text)} is not a number, such as 1.5") from None
     if value != value or value in (float("inf"), float("-inf")):
-        raise UsageError(f"{what}: {quoted(text)} is not a finite number")
+        raise UsageError(f"{what}: {quote(text)} is not a finite number")
     return value
 
 
@@ -76,18 +76,18 @@ def parse_lock(text: str) -> RegionLock:
     """A lock on a named region, from `frame=0.8:blend`. Raises UsageError."""
     from tuiface.faces.recipe import RegionLock
 
-    name, strength, guarantee = _lock_parts(text)
-    return RegionLock(region=_known_region(name, text), strength=strength, guarantee=guarantee)
+    name, strength, guarantee = _split_lock(text)
+    return RegionLock(region=_parse_region(name, text), strength=strength, guarantee=guarantee)
 
 
-def _with_lock(face: Face, text: str) -> Face:
-    name, strength, guarantee = _lock_parts(text)
+def _apply_lock(face: Face, text: str) -> Face:
+    name, strength, guarantee = _split_lock(text)
     if name.lower().endswith(".png"):
         return face.lock_mask(read_mask(Path(name)), strength, guarantee)
-    return face.lock(_known_region(name, text), strength, guarantee)
+    return face.lock(_parse_region(name, text), strength, guarantee)
 
 
-def _lock_parts(text: str) -> tuple[str, float, Guarantee]:
+def _split_lock(text: str) -> tuple[str, float, Guarantee]:
     """(region or path, strength, guarantee)."""
     from tuiface.faces.recipe import Guarantee
 
@@ -96,7 +96,7 @@ def _lock_parts(text: str) -> tuple[str, float, Guarantee]:
         rest, guarantee = text, "direction"
     if guarantee not in get_args(Guarantee):
         raise UsageError(
-            f"--lock {quoted(text)}: guarantee {quoted(guarantee)}; accepted: {', '.join(get_args(Guarantee))}"
+            f"--lock {quote(text)}: guarantee {quote(guarantee)}; accepted: {', '.join(get_args(Guarantee))}"
         )
     name, equals, number = rest.partition("=")
     strength = parse_number(number, "--lock strength") if equals else 1.0
@@ -105,14 +105,14 @@ def _lock_parts(text: str) -> tuple[str, float, Guarantee]:
     return name, strength, cast("Guarantee", guarantee)
 
 
-def _known_region(name: str, text: str) -> Region:
+def _parse_region(name: str, text: str) -> Region:
     from tuiface.faces.recipe import Region
 
     known = [region for region in get_args(Region) if region != "mask"]
     if name not in known:
         raise UsageError(
-            f"--lock {quoted(text)}: no region {quoted(name)}; accepted: {', '.join(known)}, or a PNG file",
-            nearest(name, known),
+            f"--lock {quote(text)}: no region {quote(name)}; accepted: {', '.join(known)}, or a PNG file",
+            suggest_nearest(name, known),
         )
     return cast("Region", name)
 

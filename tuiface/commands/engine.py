@@ -62,18 +62,18 @@ def run_start(args: argparse.Namespace) -> int:
 
     if not 0 <= args.idle_minutes < 1e6:
         raise UsageError(f"--idle-minutes {args.idle_minutes:g}; accepted: 0 (never) to 999999")
-    _emit(args, start(settings_from(args), idle_minutes=args.idle_minutes, group=args.group))
+    _emit_status(args, start(settings_from(args), idle_minutes=args.idle_minutes, group=args.group))
     return EXIT_DONE
 
 
 def run_status(args: argparse.Namespace) -> int:
     """Show it; exit code 1 where none runs."""
-    from tuiface.service.daemon import status
+    from tuiface.service.daemon import query_status
 
-    found = status(settings_from(args))
+    found = query_status(settings_from(args))
     if found is None:
-        return _none_runs(args)
-    _emit(args, found)
+        return _report_none_running(args)
+    _emit_status(args, found)
     return EXIT_DONE
 
 
@@ -83,7 +83,7 @@ def run_stop(args: argparse.Namespace) -> int:
 
     answer = stop(settings_from(args), force=args.force)
     if answer is None:
-        return _none_runs(args)
+        return _report_none_running(args)
     for line in answer.jobs:
         note(f"{'cancelled' if answer.stops else 'runs'}: {_job_text(line)}")
     stopped = "stopped" if answer.stops else "not stopped: jobs run (--force cancels them)"
@@ -94,10 +94,10 @@ def run_stop(args: argparse.Namespace) -> int:
 def status_text(found: Status) -> str:
     """One line: what it holds and where."""
     text = f"{found.model} on {found.device} ({found.device_name})"
-    return f"{text}, process {found.pid} of {found.user}, up {_duration(found.uptime_s)}"
+    return f"{text}, process {found.pid} of {found.user}, up {_format_duration(found.uptime_s)}"
 
 
-def _emit(args: argparse.Namespace, found: Status) -> None:
+def _emit_status(args: argparse.Namespace, found: Status) -> None:
     memory = f"{found.memory_mb:.0f} MB"
     if found.device_memory_mb is not None:
         memory += f", {found.device_memory_mb:.0f} MB on the device"
@@ -120,11 +120,11 @@ def _job_text(line: JobLine) -> str:
     return f"{line.user}: {job.label}: {job.state}{steps}"
 
 
-def _none_runs(args: argparse.Namespace) -> int:
+def _report_none_running(args: argparse.Namespace) -> int:
     emit(args, "no resident engine runs", running=False)
     return EXIT_CHECK_FAILED
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes = int(seconds) // 60
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.common import Commands, note, settings_from
-from tuiface.commands.directions import keep
-from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quoted
+from tuiface.commands.directions import save_direction
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tuiface.core.settings import Settings
     from tuiface.directions.direction import Labels
-    from tuiface.engine.learning.batch_predict import AttributeReading
+    from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
     from tuiface.engine.learning.learn import LearnedDirection
     from tuiface.engine.learning.workshop import Workshop
 
@@ -97,8 +97,8 @@ def run_learn(defaults: dict[str, object], args: argparse.Namespace) -> int:
     """Learn and keep; exit code 1 if a direction failed its verification."""
     _refuse_idle_options(defaults, args)
     if args.ask:
-        return _from_answers(args)
-    return _from_ratings(args) if args.ratings else _from_attributes(args)
+        return _learn_from_answers(args)
+    return _learn_from_ratings(args) if args.ratings else _learn_from_attributes(args)
 
 
 def _refuse_idle_options(defaults: dict[str, object], args: argparse.Namespace) -> None:
@@ -113,7 +113,7 @@ def _name_of(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_")
 
 
-def _from_answers(args: argparse.Namespace) -> int:
+def _learn_from_answers(args: argparse.Namespace) -> int:
     from tuiface.commands.questions import ask
     from tuiface.directions.questionnaire import MIN_ANSWERS, AnswersFile, Questionnaire, answers_path
     from tuiface.engine.learning.from_scores import direction_from_scores, face_features, seed_components
@@ -127,10 +127,10 @@ def _from_answers(args: argparse.Namespace) -> int:
     workshop = _workshop(settings)
     seeds = tuple(range(args.pool))
     white = seed_components(workshop, seeds)
-    features = face_features(workshop, white, _reader_at_hand(workshop))
+    features = face_features(workshop, white, _open_predictor_or_none(workshop))
     questionnaire = Questionnaire(seeds, features, args.scale)
     path = Path(args.answers) if args.answers else answers_path(settings.directions, args.ask)
-    file = AnswersFile(path, args.ask, args.scale, workshop.model, _ends(args, args.ask)).resume(questionnaire)
+    file = AnswersFile(path, args.ask, args.scale, workshop.model, _parse_ends(args, args.ask)).resume(questionnaire)
     with Studio(open_engine(settings), settings) as studio:
         ask(
             questionnaire,
@@ -141,18 +141,18 @@ def _from_answers(args: argparse.Namespace) -> int:
         )
     scores = features @ questionnaire.slopes()
     made = direction_from_scores(workshop, args.ask, white, scores, file.origin(questionnaire), file.labels)
-    keep(args, settings, made, args.out)
+    save_direction(args, settings, made, args.out)
     return EXIT_DONE
 
 
-def _from_ratings(args: argparse.Namespace) -> int:
+def _learn_from_ratings(args: argparse.Namespace) -> int:
     from tuiface.directions.direction import DirectionOrigin
     from tuiface.directions.ratings import read_ratings
     from tuiface.engine.learning.from_scores import direction_from_scores, seed_components
 
     path = Path(args.ratings)
     name = args.name or path.stem.lower().replace("-", "_")
-    labels = _ends(args, name)
+    labels = _parse_ends(args, name)
     ratings = read_ratings(path)
     settings = settings_from(args)
     workshop = _workshop(settings)
@@ -172,7 +172,7 @@ def _from_ratings(args: argparse.Namespace) -> int:
         },
     )
     made = direction_from_scores(workshop, name, white, ratings.scores, origin, labels)
-    keep(args, settings, made, args.out)
+    save_direction(args, settings, made, args.out)
     return EXIT_DONE
 
 
@@ -182,40 +182,40 @@ def _workshop(settings: Settings) -> Workshop:
     return Workshop.open(settings)
 
 
-def _reader_at_hand(workshop: Workshop) -> AttributeReading | None:
+def _open_predictor_or_none(workshop: Workshop) -> SupportsAttributePrediction | None:
     """The attribute reader, or None with a note: answers are then learned over w itself, which takes more of them."""
     from tuiface.core.errors import ModelError
-    from tuiface.engine.predictors.registry import open_attribute_reader
+    from tuiface.engine.predictors.registry import open_attribute_predictor
 
     try:
-        return open_attribute_reader(str(workshop.population.mean.device))
+        return open_attribute_predictor(str(workshop.population.mean.device))
     except ModelError as error:
         note(f"note: {error.message}: more answers are needed")
         return None
 
 
-def _from_attributes(args: argparse.Namespace) -> int:
+def _learn_from_attributes(args: argparse.Namespace) -> int:
     from tuiface.engine.learning.learn import LearningPlan, learn_directions
-    from tuiface.engine.predictors.registry import open_attribute_reader
+    from tuiface.engine.predictors.registry import open_attribute_predictor
 
     if args.draws < 200 or args.seeds < 20:
         raise UsageError(f"--draws {args.draws} --seeds {args.seeds}; accepted: at least 200 and 20")
-    held = None if args.hold in (None, "all") else () if args.hold == "none" else _names(args.hold)
-    names = () if args.attributes == "all" else _names(args.attributes)
+    held = None if args.hold in (None, "all") else () if args.hold == "none" else _split_names(args.hold)
+    names = () if args.attributes == "all" else _split_names(args.attributes)
     settings = settings_from(args)
     workshop = _workshop(settings)
     plan = LearningPlan(names, held, draws=args.draws, seeds=args.seeds, method=args.method, even=args.even)
-    reader = open_attribute_reader(str(workshop.population.mean.device))
+    reader = open_attribute_predictor(str(workshop.population.mean.device))
     made = learn_directions(workshop, reader, workshop.regions, plan, note)
-    return _keep_all(args, settings, made)
+    return _save_directions(args, settings, made)
 
 
-def _keep_all(args: argparse.Namespace, settings: Settings, made: Iterable[LearnedDirection]) -> int:
+def _save_directions(args: argparse.Namespace, settings: Settings, made: Iterable[LearnedDirection]) -> int:
     code = EXIT_DONE
     for learned in made:
         direction = learned.direction
         if learned.holds or args.keep_weak:
-            keep(args, settings, direction, args.out, **direction.header.measures)
+            save_direction(args, settings, direction, args.out, **direction.header.measures)
         if not learned.holds:
             code = EXIT_CHECK_FAILED
             measures = direction.header.measures
@@ -226,7 +226,7 @@ def _keep_all(args: argparse.Namespace, settings: Settings, made: Iterable[Learn
     return code
 
 
-def _ends(args: argparse.Namespace, name: str) -> Labels | None:
+def _parse_ends(args: argparse.Namespace, name: str) -> Labels | None:
     """The words of --ends and --ends-es; None where neither is given. Raises UsageError."""
     from tuiface.directions.vocabulary import labels_from
 
@@ -234,10 +234,10 @@ def _ends(args: argparse.Namespace, name: str) -> Labels | None:
     for flag, text in (("--ends", args.ends), ("--ends-es", args.ends_es)):
         low, slash, high = (text or "").partition("/")
         if text and not (slash and low.strip() and high.strip()):
-            raise UsageError(f"{flag} {quoted(text)}; accepted: LOW/HIGH, as in 'colder/warmer'")
+            raise UsageError(f"{flag} {quote(text)}; accepted: LOW/HIGH, as in 'colder/warmer'")
         given.append((low.strip(), high.strip()))
     return labels_from(name, *given)
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _split_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -61,7 +61,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 def run_list(args: argparse.Namespace) -> int:
     """One line a face."""
     for face in open_library(args).faces(args.text, tag=args.tag, series=args.series):
-        emit(args, _line(face), **_values(face))
+        emit(args, _format_face(face), **_values(face))
     return EXIT_DONE
 
 
@@ -83,7 +83,7 @@ def run_remove(args: argparse.Namespace) -> int:
         if not sys.stdin.isatty():
             raise UsageError(f"removing {len(faces)} face(s) needs a yes", "add --yes")
         for face in faces:
-            note(_line(face))
+            note(_format_face(face))
         if input(f"Move {len(faces)} face(s) to {library.folder / '.trash'}? [y/N] ").strip().lower() not in (
             "y",
             "yes",
@@ -107,7 +107,7 @@ def run_reindex(args: argparse.Namespace) -> int:
     return EXIT_INPUT if problems else EXIT_DONE
 
 
-def _line(face: LibraryFace) -> str:
+def _format_face(face: LibraryFace) -> str:
     seed = "latent" if face.seed is None else f"seed {face.seed}"
     return (
         f"{face.id}  {seed:<16} psi {face.psi:<5g} {face.width:>4} px  {face.path.name}  {' '.join(face.tags)}".rstrip()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.common import Commands, emit, note, settings_from
-from tuiface.core.errors import EXIT_DONE, EXIT_MODEL, UsageError, quoted
+from tuiface.core.errors import EXIT_DONE, EXIT_MODEL, UsageError, quote
 
 if TYPE_CHECKING:
     from tuiface.engine.checkpoints import CheckpointReport
@@ -62,15 +62,15 @@ def run_regions(args: argparse.Namespace) -> int:
         emit(args, f"removed {path}", file=str(path))
         return EXIT_DONE
     from tuiface.core.files import refuse_existing
-    from tuiface.engine.predictors.clusters import ActivationClusters, cluster_sheet
+    from tuiface.engine.predictors.clusters import ActivationClusters, draw_cluster_sheet
 
     refuse_existing(Path(args.out) if args.out else path, force=args.force)
     clusters = ActivationClusters.of(workshop.generator, args.clusters)
     if args.out:
         from tuiface.core.files import write_file
-        from tuiface.directions.strips import png_bytes
+        from tuiface.directions.strips import encode_plain_png
 
-        write_file(Path(args.out), png_bytes(cluster_sheet(workshop.generator, clusters)), force=args.force)
+        write_file(Path(args.out), encode_plain_png(draw_cluster_sheet(workshop.generator, clusters)), force=args.force)
         emit(args, f"{args.out}  {args.clusters} clusters; name each with --name", file=args.out)
         return EXIT_DONE
     from tuiface.engine.training.predictors.named_clusters import train_own_regions
@@ -130,14 +130,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 def run_list(args: argparse.Namespace) -> int:
     """The embedded model and every network that was opened before and is still there."""
     from tuiface.core.assets import embedded_model_path
-    from tuiface.engine.checkpoints import open_native_header
+    from tuiface.engine.checkpoints import read_native_header
     from tuiface.engine.model_cache import ModelStore
 
     settings = settings_from(args)
     embedded = embedded_model_path()
     rows = {}
     if embedded.exists():
-        rows[open_native_header(embedded).network_sha256] = embedded
+        rows[read_native_header(embedded).network_sha256] = embedded
     rows |= {sha: path for sha, path in ModelStore(settings.cache).networks().items() if sha not in rows}
     for sha256, path in rows.items():
         kind = "embedded" if path == embedded else "settings" if path == settings.model else ""
@@ -183,7 +183,7 @@ def run_convert(args: argparse.Namespace) -> int:
 
     source, out = Path(args.file), Path(args.out)
     if out.suffix.lower() != ".safetensors":
-        raise UsageError(f"{quoted(out)}: the output must end in .safetensors")
+        raise UsageError(f"{quote(out)}: the output must end in .safetensors")
     refuse_existing(out, force=args.force)
     contents = read_checkpoint(source)
     for text in contents.notices:

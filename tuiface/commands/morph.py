@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import Commands, emit, note, open_studio, resolve_face, settings_from, tell_progress
+from tuiface.commands.common import Commands, emit, note, open_studio, print_progress, resolve_face, settings_from
 from tuiface.core.errors import EXIT_DONE
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run(args: argparse.Namespace) -> int:
     """Render and write all frames; every name is checked before the first one is computed."""
-    from tuiface.commands.render import _check_size
+    from tuiface.commands.render import check_size
     from tuiface.stimuli.morph import DEFAULT_FRAMES, Morph, series_name
     from tuiface.stimuli.series import save_series
 
     settings = settings_from(args)
     space: Space = args.space
     with open_studio(settings) as studio:
-        _check_size(studio, args.size)
+        check_size(studio, args.size)
         faces = tuple(resolve_face(studio, name) for name in args.faces)
         num_frames = DEFAULT_FRAMES[space] if args.frames is None else args.frames
         frames = Morph(faces, num_frames, space).frames()
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
             resolution=args.size,
             tags=("morph",),
             force=args.force,
-            progress=partial(tell_progress, args),
+            progress=partial(print_progress, args),
         )
         for text in studio.info.notices:
             note(f"note: {text}")

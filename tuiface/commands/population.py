@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from tuiface.commands.common import Commands, emit, open_studio, resolve_face, settings_from
-from tuiface.core.errors import EXIT_DONE, UsageError, quoted
+from tuiface.core.errors import EXIT_DONE, UsageError, quote
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +83,7 @@ def run_make(args: argparse.Namespace) -> int:
             origin = _origin("faces", " ".join(args.faces), faces=count)
     else:
         bounds = dict(_parse_bounds(text) for text in args.where)
-        workshop, centre, count = _drawn(settings, bounds, args.draws)
+        workshop, centre, count = _draw_centre(settings, bounds, args.draws)
         model = workshop.model
         origin = _origin("attributes", " ".join(args.where), faces=count, draws=args.draws)
     populations = Populations(settings.directions)
@@ -126,7 +126,7 @@ def _refuse_name(name: str, pattern: str, reserved: str) -> None:
     import re
 
     if not re.fullmatch(pattern, name) or name == reserved:
-        raise UsageError(f"name {quoted(name)}; accepted: a small letter, then small letters, digits and _")
+        raise UsageError(f"name {quote(name)}; accepted: a small letter, then small letters, digits and _")
 
 
 def _model(settings: Settings) -> ModelRef:
@@ -147,21 +147,23 @@ def _parse_bounds(text: str) -> tuple[str, tuple[float, float]]:
     except ValueError:
         bounds = (1.0, 0.0)
     if not dots or not bounds[0] < bounds[1]:
-        raise UsageError(f"--where {quoted(text)}; accepted: ATTRIBUTE=LOW..HIGH, as in skin_tone=0.25..0.6")
+        raise UsageError(f"--where {quote(text)}; accepted: ATTRIBUTE=LOW..HIGH, as in skin_tone=0.25..0.6")
     return name, bounds
 
 
-def _drawn(settings: Settings, bounds: dict[str, tuple[float, float]], draws: int) -> tuple[Workshop, np.ndarray, int]:
+def _draw_centre(
+    settings: Settings, bounds: dict[str, tuple[float, float]], draws: int
+) -> tuple[Workshop, np.ndarray, int]:
     """The workshop, the mean of w over drawn faces within `bounds`, and how many they are."""
-    from tuiface.engine.learning.conditional_mean import mean_of_readings
+    from tuiface.engine.learning.conditional_mean import estimate_conditional_mean
     from tuiface.engine.learning.workshop import Workshop
-    from tuiface.engine.predictors.registry import open_attribute_reader
+    from tuiface.engine.predictors.registry import open_attribute_predictor
 
     if draws < MIN_DRAWN:
         raise UsageError(f"--draws {draws}; accepted: {MIN_DRAWN} and more")
     workshop = Workshop.open(settings)
-    reader = open_attribute_reader(str(workshop.population.mean.device))
-    centre, count = mean_of_readings(workshop, reader, bounds, draws, MIN_DRAWN)
+    reader = open_attribute_predictor(str(workshop.population.mean.device))
+    centre, count = estimate_conditional_mean(workshop, reader, bounds, draws, MIN_DRAWN)
     return workshop, centre, count
 
 

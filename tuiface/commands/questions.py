@@ -25,7 +25,7 @@ def ask(
     while questionnaire.num_given < min(limit, MAX_ANSWERS):
         seed, reason = questionnaire.next_face()
         show(seed)
-        key = read_key(f"{status(questionnaire)}  {concept}? ")
+        key = read_key(f"{format_status(questionnaire)}  {concept}? ")
         if key in ("q", ""):
             break
         if key == "u":
@@ -33,15 +33,15 @@ def ask(
             keep()
             continue
         try:
-            questionnaire.answer(seed, value_of(key, questionnaire.scale), reason)
+            questionnaire.answer(seed, parse_key(key, questionnaire.scale), reason)
         except UsageError as error:
             note(str(error))
             continue
         keep()
-    note(status(questionnaire))
+    note(format_status(questionnaire))
 
 
-def value_of(key: str, scale: Scale) -> float | None:
+def parse_key(key: str, scale: Scale) -> float | None:
     """What a key means; raises UsageError for one that means nothing."""
     accepted = {"s": None, "y": 1.0, "n": 0.0} if scale == "yes-no" else {"s": None, **{str(n): n for n in range(1, 8)}}
     if key not in accepted:
@@ -49,7 +49,7 @@ def value_of(key: str, scale: Scale) -> float | None:
     return accepted[key]
 
 
-def status(questionnaire: Questionnaire) -> str:
+def format_status(questionnaire: Questionnaire) -> str:
     """`42 answers, 81 % foreseen (63-92 %)`, and what is still missing."""
     count = questionnaire.num_given
     text = f"{count} answers"

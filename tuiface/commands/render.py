@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.common import Commands, emit, note, open_studio, parse_rows, resolve_face, settings_from
-from tuiface.commands.edits import add_edit_flags, with_edits
-from tuiface.core.errors import EXIT_DONE, UsageError, quoted
+from tuiface.commands.edits import add_edit_flags, apply_edits
+from tuiface.core.errors import EXIT_DONE, UsageError, quote
 
 if TYPE_CHECKING:
     from tuiface.faces.studio import Face, Studio
@@ -37,15 +37,23 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("faces", metavar="FACE", nargs="+", help="seed number, library id, PNG or JSON")
-    parser.add_argument("--psi", type=_number, help="truncation, 0 (mean face) to 1 (none); default: the settings'")
-    parser.add_argument("--cutoff", type=_count, metavar="N", help="truncate rows 0 to N-1 alone")
+    parser.add_argument(
+        "--psi", type=_parse_number, help="truncation, 0 (mean face) to 1 (none); default: the settings'"
+    )
+    parser.add_argument("--cutoff", type=_parse_count, metavar="N", help="truncate rows 0 to N-1 alone")
     parser.add_argument("--population", metavar="NAME", help="truncate towards this population; w_avg: the network's")
-    parser.add_argument("--class", dest="label", type=_count, metavar="N", help="class, for a network with labels")
+    parser.add_argument(
+        "--class", dest="label", type=_parse_count, metavar="N", help="class, for a network with labels"
+    )
     add_edit_flags(parser)
     parser.add_argument("--mix", action="append", default=[], metavar="FACE@A-B", help="take rows A to B-1 from FACE")
     parser.add_argument("--noise", metavar="MODE", help="const (stored maps), none, or random:SEED")
-    parser.add_argument("--size", type=_count, metavar="PX", help="stop at the block of PX pixels; default: full size")
-    parser.add_argument("--count", type=_count, default=1, metavar="N", help="N consecutive seeds from each given one")
+    parser.add_argument(
+        "--size", type=_parse_count, metavar="PX", help="stop at the block of PX pixels; default: full size"
+    )
+    parser.add_argument(
+        "--count", type=_parse_count, default=1, metavar="N", help="N consecutive seeds from each given one"
+    )
     parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the library")
     parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
     parser.add_argument("--foreign", action="store_true", help="apply recipes of another model to this one")
@@ -55,34 +63,34 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run(args: argparse.Namespace) -> int:
     """Render all faces; every name is checked before the first picture is computed."""
-    from tuiface.core.files import room_for
-    from tuiface.faces.provenance import with_provenance
+    from tuiface.core.files import reserve_paths
+    from tuiface.faces.provenance import list_saved_files
 
     names = _expand(args.faces, args.count)
     settings = settings_from(args)
     with open_studio(settings) as studio:
-        faces = _unique(
-            [_changed(studio, resolve_face(studio, n, label=args.label, foreign=args.foreign), args) for n in names]
+        faces = _drop_duplicates(
+            [_apply_flags(studio, resolve_face(studio, n, label=args.label, foreign=args.foreign), args) for n in names]
         )
         folder = Path(args.out) if args.out else settings.library
-        _check_size(studio, args.size)
+        check_size(studio, args.size)
         targets = [folder / f"{face.file_stem(args.size)}.png" for face in faces]
-        with room_for(folder, with_provenance(targets), force=args.force):
+        with reserve_paths(folder, list_saved_files(targets), force=args.force):
             for text in studio.info.notices:
                 note(f"note: {text}")
             if studio.info.c_dim and args.label is None:
                 note(f"note: no --class given: seeds are drawn in class 0 of {studio.info.c_dim}")
             for number, (face, target) in enumerate(zip(faces, targets, strict=True), start=1):
                 _render_one(args, face, target)
-                _progress(args, number, len(faces))
+                _print_progress(args, number, len(faces))
     return EXIT_DONE
 
 
 def _render_one(args: argparse.Namespace, face: Face, target: Path) -> None:
-    from tuiface.engine_api.protocol import RenderJob
+    from tuiface.engine_api.protocol import RenderRequest
     from tuiface.faces.provenance import pixels_digest
 
-    frame = face.studio.engine.render(RenderJob(face.recipe, args.size))
+    frame = face.studio.engine.render(RenderRequest(face.recipe, args.size))
     face.write(frame, target, resolution=args.size, force=args.force)
     if args.show:
         from tuiface.terminal.shell import show_pixels
@@ -108,11 +116,11 @@ def _expand(names: list[str], count: int) -> list[str]:
         raise UsageError(f"--count {count}; accepted: 1 and more")
     wrong = next((name for name in names if not name.isdecimal()), None)
     if wrong is not None:
-        raise UsageError(f"--count goes on from seed numbers; {quoted(wrong)} is none")
+        raise UsageError(f"--count goes on from seed numbers; {quote(wrong)} is none")
     return [str(int(name) + i) for name in names for i in range(count)]
 
 
-def _changed(studio: Studio, face: Face, args: argparse.Namespace) -> Face:
+def _apply_flags(studio: Studio, face: Face, args: argparse.Namespace) -> Face:
     """The face with the command's flags applied."""
     truncation = face.recipe.truncation
     if args.psi is not None or args.cutoff is not None:
@@ -123,12 +131,12 @@ def _changed(studio: Studio, face: Face, args: argparse.Namespace) -> Face:
     for text in args.mix:
         name, at, rows = text.rpartition("@")
         if not at:
-            raise UsageError(f"--mix {quoted(text)}; accepted: FACE@A-B, as in 7@6-12")
+            raise UsageError(f"--mix {quote(text)}; accepted: FACE@A-B, as in 7@6-12")
         other = resolve_face(studio, name, label=args.label, foreign=args.foreign)
         face = face.mix(other, parse_rows(rows))
-    face = with_edits(face, args)
+    face = apply_edits(face, args)
     if args.frame_of is not None:
-        face = _with_frame_of(face, resolve_face(studio, args.frame_of, label=args.label, foreign=args.foreign))
+        face = _match_contour(face, resolve_face(studio, args.frame_of, label=args.label, foreign=args.foreign))
     if args.noise is not None:
         mode, _, seed = args.noise.partition(":")
         if (
@@ -136,45 +144,46 @@ def _changed(studio: Studio, face: Face, args: argparse.Namespace) -> Face:
             or (mode == "random") != seed.isdecimal()
             or (mode != "random" and seed)
         ):
-            raise UsageError(f"--noise {quoted(args.noise)}; accepted: const, none, random:SEED")
+            raise UsageError(f"--noise {quote(args.noise)}; accepted: const, none, random:SEED")
         face = face.noise(mode, int(seed) if seed else None)
     return face
 
 
-def _with_frame_of(face: Face, reference: Face) -> Face:
+def _match_contour(face: Face, reference: Face) -> Face:
     """The face with the reference's frame; a note says by how much it came nearer."""
-    drawn, before, after = face.with_frame_of(reference)
+    drawn, before, after = face.match_contour(reference)
     note(f"frame variation against {reference.id}: {before:.2f} % -> {after:.2f} %")
     return drawn
 
 
-def _unique(faces: list[Face]) -> list[Face]:
+def _drop_duplicates(faces: list[Face]) -> list[Face]:
     """Each recipe once: the same face asked for twice is one picture."""
     return list({face.recipe.digest: face for face in faces}.values())
 
 
-def _check_size(studio: Studio, size: int | None) -> None:
+def check_size(studio: Studio, size: int | None) -> None:
+    """Raise UsageError for a size that is no block of the network."""
     accepted = [2**i for i in range(2, studio.info.resolution.bit_length())]
     if size is not None and size not in accepted:
         raise UsageError(f"--size {size}; accepted for this model: {', '.join(map(str, accepted))}")
 
 
-def _progress(args: argparse.Namespace, done: int, total: int) -> None:
+def _print_progress(args: argparse.Namespace, done: int, total: int) -> None:
     if total > 1 and sys.stderr.isatty() and not args.show and not sys.stdout.isatty():
         print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
-def _number(text: str) -> float:
+def _parse_number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a number, such as 0.7") from None
+        raise argparse.ArgumentTypeError(f"{quote(text)} is not a number, such as 0.7") from None
     if value != value or value in (float("inf"), float("-inf")):
-        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a finite number")
+        raise argparse.ArgumentTypeError(f"{quote(text)} is not a finite number")
     return value
 
 
-def _count(text: str) -> int:
+def _parse_count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a whole number from 0 up")
+        raise argparse.ArgumentTypeError(f"{quote(text)} is not a whole number from 0 up")
     return int(text)

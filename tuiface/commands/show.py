@@ -30,12 +30,12 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run(args: argparse.Namespace) -> int:
     """Show each file with its name."""
-    from tuiface.faces.provenance import read_png, read_saved
+    from tuiface.faces.provenance import read_png, read_saved_face
     from tuiface.terminal.shell import show_pixels
 
     for name in args.files:
         path = Path(name)
-        pixels = read_saved(path).pixels if path.suffix.lower() == ".json" else read_png(path)[0]
+        pixels = read_saved_face(path).pixels if path.suffix.lower() == ".json" else read_png(path)[0]
         if pixels is None:
             raise InputFileError(
                 f"the picture of {path.name} is not beside it", f"tuiface render {path} makes it again"

@@ -60,13 +60,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _save_children(args: argparse.Namespace, a: Face, b: Face, rows: tuple[int, int] | None, folder: Path) -> None:
-    from tuiface.core.files import room_for
-    from tuiface.faces.provenance import with_provenance
+    from tuiface.core.files import reserve_paths
+    from tuiface.faces.provenance import list_saved_files
     from tuiface.stimuli.swap import swap
 
     children = swap(a, b, rows)
     pictures = [folder / f"{child.file_stem()}.png" for child in children]
-    with room_for(folder, with_provenance(pictures), force=args.force):
+    with reserve_paths(folder, list_saved_files(pictures), force=args.force):
         for child in children:
             path = child.save(folder, force=args.force)
             emit(args, str(path), file=str(path), id=child.id, recipe_sha256=child.recipe.digest)

@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tuiface.commands.common import Commands, emit, note
-from tuiface.core.errors import EXIT_DONE, EXIT_INTERRUPTED, OutputError, UsageError, quoted
+from tuiface.core.errors import EXIT_DONE, EXIT_INTERRUPTED, OutputError, UsageError, quote
 
 if TYPE_CHECKING:
-    from tuiface.engine.training import RunLimits, Start, TrainingSettings
-    from tuiface.engine.training.predictors.settings import ReaderSettings
-    from tuiface.engine.training.predictors.warm_start import ReaderStart
+    from tuiface.engine.training import RunLimits, TrainingSettings, WarmStart
+    from tuiface.engine.training.predictors.settings import PredictorSettings
+    from tuiface.engine.training.predictors.warm_start import PredictorWarmStart
 
-_READERS: dict[Literal["segmenter", "attributes"], str] = {
+_PREDICTORS: dict[Literal["segmenter", "attributes"], str] = {
     "segmenter": "train the network that finds hair, skin, eyes and the other regions",
     "attributes": "train the network that reads age, smile, yaw, hair length and the rest",
 }
 
 
-def add_reader_parsers(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+def add_predictor_parsers(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Describe both commands below `train`."""
     kinds = parser.add_subparsers(dest="reader", metavar="READER", title="readers of pictures")
-    for kind, about in _READERS.items():
+    for kind, about in _PREDICTORS.items():
         reader = kinds.add_parser(
             kind,
             parents=[common],
@@ -51,18 +51,18 @@ def add_reader_parsers(parser: argparse.ArgumentParser, common: argparse.Argumen
         reader.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: the faster here")
         reader.add_argument("--name", metavar="TEXT", help="name recorded in the reader; default: the folder's")
         reader.add_argument("--licence", metavar="TEXT", help="licence recorded in the reader")
-        reader.set_defaults(run=run_reader, kind=kind)
+        reader.set_defaults(run=run_predictor, kind=kind)
 
 
-def run_reader(args: argparse.Namespace) -> int:
+def run_predictor(args: argparse.Namespace) -> int:
     """Train a reader; exit code 130 after Ctrl-C, with the reader written all the same."""
     from tuiface.engine.device import keep_freed_memory
 
     keep_freed_memory()
     from tuiface.engine.local_engine import choose_device
-    from tuiface.engine.training import run_limits
-    from tuiface.engine.training.predictors.training import train_reader
-    from tuiface.engine.training.predictors.warm_start import open_reader_start
+    from tuiface.engine.training import build_run_limits
+    from tuiface.engine.training.predictors.training import train_predictor
+    from tuiface.engine.training.predictors.warm_start import open_predictor_warm_start
 
     given = {
         "out": Path(args.out),
@@ -72,18 +72,18 @@ def run_reader(args: argparse.Namespace) -> int:
         "cache": Path(args.cache) if args.cache else None,
         "device": str(choose_device(getattr(args, "device", "auto"))),
     }
-    limits = run_limits({name: value for name, value in given.items() if value is not None})
-    start = open_reader_start(Path(args.start), args.kind) if args.start else None
-    outcome = train_reader(_settings(args, limits.device, start), limits, start)
+    limits = build_run_limits({name: value for name, value in given.items() if value is not None})
+    start = open_predictor_warm_start(Path(args.start), args.kind) if args.start else None
+    outcome = train_predictor(_settings(args, limits.device, start), limits, start)
     figures = outcome.card.figures
     first = "  ".join(f"{name} {value:g}" for name, value in list(figures.items())[:3])
     emit(args, f"{outcome.path}  {first}", reader=str(outcome.path), figures=figures, interrupted=outcome.interrupted)
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_DONE
 
 
-def _settings(args: argparse.Namespace, device: str, start: ReaderStart | None) -> ReaderSettings:
+def _settings(args: argparse.Namespace, device: str, start: PredictorWarmStart | None) -> PredictorSettings:
     from tuiface.engine.training import choose_precision
-    from tuiface.engine.training.predictors.settings import recommended_reader
+    from tuiface.engine.training.predictors.settings import recommend_predictor_settings
 
     changes = {
         "kimg": args.kimg,
@@ -97,7 +97,9 @@ def _settings(args: argparse.Namespace, device: str, start: ReaderStart | None) 
         "name": args.name or Path(args.out).name,
         "precision": None if args.precision == "auto" else args.precision,
     }
-    settings = recommended_reader(args.kind, {name: value for name, value in changes.items() if value is not None})
+    settings = recommend_predictor_settings(
+        args.kind, {name: value for name, value in changes.items() if value is not None}
+    )
     if args.precision in (None, "auto"):
         settings = settings.model_copy(update={"precision": choose_precision(settings.heads(), device)})
         note(f"precision {settings.precision}: the faster one here")
@@ -160,7 +162,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     model.add_argument("--name", metavar="TEXT", help="name recorded in the model; default: the run folder's")
     model.add_argument("--licence", metavar="TEXT", help="licence recorded in the model")
     parser.set_defaults(run=run)
-    add_reader_parsers(parser, common)
+    add_predictor_parsers(parser, common)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -168,12 +170,12 @@ def run(args: argparse.Namespace) -> int:
     from tuiface.engine.device import keep_freed_memory
 
     keep_freed_memory()
-    from tuiface.engine.training import FILE_NAME, open_start, train
+    from tuiface.engine.training import SNAPSHOT_NAME, open_warm_start, train
 
-    limits = _limits(args)
-    resume = limits.out / FILE_NAME if args.resume else None
-    start = open_start(Path(args.start)) if args.start else None
-    settings = _resumed(args, resume) if resume is not None else _new(args, limits, start)
+    limits = _parse_limits(args)
+    resume = limits.out / SNAPSHOT_NAME if args.resume else None
+    start = open_warm_start(Path(args.start)) if args.start else None
+    settings = _read_resumed_settings(args, resume) if resume is not None else _choose_new_settings(args, limits, start)
     outcome = train(settings, limits, resume=resume, start=start)
     if not outcome.finished:
         note(f"not finished; go on with: tuiface train --resume {limits.out}")
@@ -183,9 +185,9 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_DONE
 
 
-def _limits(args: argparse.Namespace) -> RunLimits:
+def _parse_limits(args: argparse.Namespace) -> RunLimits:
     from tuiface.engine.local_engine import choose_device
-    from tuiface.engine.training import run_limits
+    from tuiface.engine.training import build_run_limits
 
     if args.resume and (args.out or args.start):
         raise UsageError("--resume goes on in its own folder, with its own networks", "leave out --out and --from")
@@ -203,35 +205,35 @@ def _limits(args: argparse.Namespace) -> RunLimits:
         "model_precision": "float16" if args.half else None,
         "device": str(choose_device(getattr(args, "device", "auto"))),
     }
-    return run_limits({name: value for name, value in given.items() if value is not None})
+    return build_run_limits({name: value for name, value in given.items() if value is not None})
 
 
-def _new(args: argparse.Namespace, limits: RunLimits, start: Start | None) -> TrainingSettings:
-    from tuiface.engine.training import FILE_NAME, choose_precision, recommended_settings
+def _choose_new_settings(args: argparse.Namespace, limits: RunLimits, start: WarmStart | None) -> TrainingSettings:
+    from tuiface.engine.training import SNAPSHOT_NAME, choose_precision, recommend_settings
 
-    if (limits.out / FILE_NAME).exists():
+    if (limits.out / SNAPSHOT_NAME).exists():
         raise OutputError(
-            f"there is a run in {quoted(limits.out)} already", f"tuiface train --resume {limits.out}, or another --out"
+            f"there is a run in {quote(limits.out)} already", f"tuiface train --resume {limits.out}, or another --out"
         )
     if not args.data or not args.res:
         raise UsageError("--data and --res are needed for a new run", "tuiface train --help shows examples")
-    changes = {"name": limits.out.name, **_changes(args)}
-    settings = recommended_settings(args.data, args.res, paired=not args.no_paired, start=start, changes=changes)
+    changes = {"name": limits.out.name, **_collect_changes(args)}
+    settings = recommend_settings(args.data, args.res, paired=not args.no_paired, start=start, changes=changes)
     if args.precision in (None, "auto"):
         settings = settings.model_copy(update={"precision": choose_precision(settings, limits.device)})
         note(f"precision {settings.precision}: the faster one here")
     return settings
 
 
-def _resumed(args: argparse.Namespace, snapshot: Path) -> TrainingSettings:
+def _read_resumed_settings(args: argparse.Namespace, snapshot: Path) -> TrainingSettings:
     """The run's own settings with the flags of this call on top: where they differ, the snapshot is refused."""
-    from tuiface.engine.training import changed_settings, read_header
+    from tuiface.engine.training import override_settings, read_snapshot_header
 
-    settings, _ = read_header(snapshot)
-    return changed_settings(settings, _changes(args))
+    settings, _ = read_snapshot_header(snapshot)
+    return override_settings(settings, _collect_changes(args))
 
 
-def _changes(args: argparse.Namespace) -> dict[str, object]:
+def _collect_changes(args: argparse.Namespace) -> dict[str, object]:
     """Settings that flags name, by their path."""
     given = {
         "data": args.data if args.data in (None, "heads") else str(Path(args.data).resolve()),

@@ -43,14 +43,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run(args: argparse.Namespace) -> int:
     """Verify each file; a file that cannot be read or rebuilt is reported and the others go on."""
-    from tuiface.faces.provenance import read_saved
+    from tuiface.faces.provenance import read_saved_face
     from tuiface.faces.verification import verify
 
     engines = Engines(settings_from(args), explicit=getattr(args, "model", None) is not None)
     code = EXIT_DONE
     for name in args.files:
         try:
-            saved = read_saved(Path(name))
+            saved = read_saved_face(Path(name))
             verdict = verify(saved, engines.for_face(saved))
         except TuifaceError as error:
             if len(args.files) == 1:
@@ -88,11 +88,11 @@ class Engines:
 
     def _find(self, sha256: str, name: str) -> Path:
         from tuiface.core.assets import embedded_model_path
-        from tuiface.engine.checkpoints import open_native_header
+        from tuiface.engine.checkpoints import read_native_header
         from tuiface.engine.model_cache import ModelStore
 
         embedded = embedded_model_path()
-        if embedded.exists() and open_native_header(embedded).network_sha256 == sha256:
+        if embedded.exists() and read_native_header(embedded).network_sha256 == sha256:
             return embedded
         found = ModelStore(self._settings.cache).find_network(sha256) or self._settings.model
         if found is None:

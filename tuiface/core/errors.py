@@ -28,8 +28,8 @@ class TuifaceError(Exception):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.message = _one_line(message)
-        self.hint = _one_line(hint)
+        self.message = _to_one_line(message)
+        self.hint = _to_one_line(hint)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
@@ -65,19 +65,19 @@ class EngineError(TuifaceError):
     exit_code = EXIT_ENGINE
 
 
-def nearest(name: str, accepted: Iterable[str]) -> str:
+def suggest_nearest(name: str, accepted: Iterable[str]) -> str:
     """`did you mean 'smile'?` for the accepted name closest to `name`, or the empty string."""
     matches = difflib.get_close_matches(name, list(accepted), n=1, cutoff=0.5)
     return f"did you mean '{matches[0]}'?" if matches else ""
 
 
-def quoted(value: object, limit: int = 60) -> str:
+def quote(value: object, limit: int = 60) -> str:
     """A user's value for an error line: escaped, in quotes, cut at `limit` characters."""
     text = repr(str(value))
     return text if len(text) <= limit else f"{text[: limit - 4]}...{text[-1]}"
 
 
-def _one_line(text: str) -> str:
+def _to_one_line(text: str) -> str:
     """Messages may carry text from hostile files: keep one printable line, whatever it holds."""
     joined = " ".join(text.split())
     return "".join(c if c.isprintable() else "?" for c in joined)

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tuiface.core.errors import OutputError, quoted
+from tuiface.core.errors import OutputError, quote
 
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL, errno.EPERM, errno.EXDEV, errno.EMLINK}
 
@@ -23,7 +23,7 @@ def write_file(path: Path, data: bytes, *, force: bool = False) -> None:
 
     Raises OutputError in one line, with `path` untouched: it exists and `force` is not set, no space, no permission.
     """
-    with explained(path):
+    with translate_os_errors(path):
         if not _write_unnamed(path, data, force=force):
             _write_hidden(path, data, force=force)
         _sync_folder(path.parent)
@@ -31,11 +31,11 @@ def write_file(path: Path, data: bytes, *, force: bool = False) -> None:
 
 def make_folder(path: Path) -> None:
     """Create `path` and its parents; raises OutputError in one line."""
-    with explained(path):
+    with translate_os_errors(path):
         try:
             path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            raise OutputError(f"{quoted(path)} cannot be a folder: a file is in the way", "name another one") from None
+            raise OutputError(f"{quote(path)} cannot be a folder: a file is in the way", "name another one") from None
 
 
 @contextlib.contextmanager
@@ -55,11 +55,11 @@ def new_folder(path: Path) -> Iterator[None]:
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise OutputError if `path` exists and `force` is not set: asked before work begins, so that none is lost."""
     if not force and os.path.lexists(path):
-        raise OutputError(f"{quoted(path)} exists already and is not overwritten", "use --force, or another folder")
+        raise OutputError(f"{quote(path)} exists already and is not overwritten", "use --force, or another folder")
 
 
 @contextlib.contextmanager
-def room_for(folder: Path, paths: Iterable[Path], *, force: bool) -> Iterator[None]:
+def reserve_paths(folder: Path, paths: Iterable[Path], *, force: bool) -> Iterator[None]:
     """`new_folder`, once it is sure that none of `paths` is in it, or `force` is set: nothing is computed for nothing.
 
     Raises OutputError.
@@ -71,13 +71,13 @@ def room_for(folder: Path, paths: Iterable[Path], *, force: bool) -> Iterator[No
 
 
 @contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
+def translate_os_errors(path: Path) -> Iterator[None]:
     """Turn an OSError into an OutputError that names the path and the next step."""
     try:
         yield
     except FileExistsError:
         raise OutputError(
-            f"{quoted(path)} exists already and is not overwritten", "use --force, or another folder"
+            f"{quote(path)} exists already and is not overwritten", "use --force, or another folder"
         ) from None
     except OSError as error:
         hints = {
@@ -88,7 +88,7 @@ def explained(path: Path) -> Iterator[None]:
             errno.EROFS: "choose a folder on a writable file system",
         }
         raise OutputError(
-            f"cannot write {quoted(path)}: {error.strerror}", hints.get(error.errno or 0, "choose another folder")
+            f"cannot write {quote(path)}: {error.strerror}", hints.get(error.errno or 0, "choose another folder")
         ) from None
 
 
@@ -122,7 +122,7 @@ def _link_descriptor(descriptor: int, path: Path, *, force: bool) -> None:
         _link(descriptor, path)
         return
     # link cannot replace: give the finished file a hidden name, then rename it over the old one.
-    hidden = _hidden_name(path)
+    hidden = _make_hidden_path(path)
     _link(descriptor, hidden)
     try:
         hidden.replace(path)
@@ -140,7 +140,7 @@ def _link(descriptor: int, path: Path) -> None:
 
 def _write_hidden(path: Path, data: bytes, *, force: bool) -> None:
     """Through a hidden file beside `path`."""
-    hidden = _hidden_name(path)
+    hidden = _make_hidden_path(path)
     descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         try:
@@ -154,7 +154,7 @@ def _write_hidden(path: Path, data: bytes, *, force: bool) -> None:
         hidden.unlink(missing_ok=True)
 
 
-def _hidden_name(path: Path) -> Path:
+def _make_hidden_path(path: Path) -> Path:
     return path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
 
 

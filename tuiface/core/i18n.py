@@ -44,7 +44,7 @@ def use_language(language: Language) -> None:
     _catalogue = gettext.translation("tuiface", FOLDER, [language])
 
 
-def language_in_use() -> Language:
+def current_language() -> Language:
     """What `use_language` chose last."""
     return _language
 

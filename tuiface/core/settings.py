@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal
 import platformdirs
 from pydantic import BeforeValidator, Field, ValidationError
 
-from tuiface.core.errors import InputFileError, UsageError, nearest
+from tuiface.core.errors import InputFileError, UsageError, suggest_nearest
 from tuiface.core.limits import DEFAULT_PSI, PSI_RANGE
-from tuiface.core.values import Value, describe
+from tuiface.core.values import Value, describe_error
 
 APP = "tuiface"
 ENVIRONMENT_PREFIX = "TUIFACE_"
@@ -96,7 +96,7 @@ def load_settings(flags: Mapping[str, object] | None = None, environment: Mappin
     values = _from_file(path, required=ENVIRONMENT_PREFIX + "CONFIG" in environment)
     values |= _from_environment(environment)
     values |= {name: value for name, value in (flags or {}).items() if value is not None}
-    return _validated(values, "settings")
+    return _validate_settings(values, "settings")
 
 
 def _from_file(path: Path, *, required: bool) -> dict[str, object]:
@@ -113,7 +113,7 @@ def _from_file(path: Path, *, required: bool) -> dict[str, object]:
     try:
         Settings.model_validate(values)
     except ValidationError as error:
-        raise InputFileError(*describe(error, Settings, str(path))) from None
+        raise InputFileError(*describe_error(error, Settings, str(path))) from None
     return values
 
 
@@ -124,14 +124,14 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
             continue
         name = key.removeprefix(ENVIRONMENT_PREFIX).lower()
         if name not in Settings.model_fields:
-            hint = nearest(name, Settings.model_fields).replace("'", "")
+            hint = suggest_nearest(name, Settings.model_fields).replace("'", "")
             raise UsageError(f"environment variable {key}: no such setting", hint or "see docs/settings.md")
-        values[name] = _parsed(name, text)
-        _validated({name: values[name]}, f"environment variable {key}")
+        values[name] = _parse_value(name, text)
+        _validate_settings({name: values[name]}, f"environment variable {key}")
     return values
 
 
-def _parsed(name: str, text: str) -> object:
+def _parse_value(name: str, text: str) -> object:
     """An environment variable's text as the setting's type; text that does not fit is left for validation to refuse."""
     parse: Any = {"threads": int, "psi": float}.get(name, str)
     try:
@@ -140,8 +140,8 @@ def _parsed(name: str, text: str) -> object:
         return text
 
 
-def _validated(values: dict[str, object], where: str) -> Settings:
+def _validate_settings(values: dict[str, object], where: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise UsageError(*describe(error, Settings, where)) from None
+        raise UsageError(*describe_error(error, Settings, where)) from None

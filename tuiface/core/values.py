@@ -14,11 +14,11 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from tuiface.core.errors import InputFileError, nearest, quoted
+from tuiface.core.errors import InputFileError, quote, suggest_nearest
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
 
-Model = TypeVar("Model", bound="Value")
+ValueType = TypeVar("ValueType", bound="Value")
 
 
 class Value(BaseModel):
@@ -32,7 +32,7 @@ class Value(BaseModel):
         return rfc8785.dumps(self.model_dump(mode="json"))
 
 
-def parse_json(model: type[Model], text: str | bytes, where: str) -> Model:
+def parse_json(model: type[ValueType], text: str | bytes, where: str) -> ValueType:
     """The value that `text` holds; raises InputFileError with one line that begins with `where`."""
     if len(text) > MAX_JSON_BYTES:
         raise InputFileError(f"{where}: {len(text)} bytes of JSON, accepted are at most {MAX_JSON_BYTES}")
@@ -40,7 +40,7 @@ def parse_json(model: type[Model], text: str | bytes, where: str) -> Model:
         json.loads(text, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
         return model.model_validate_json(text)
     except ValidationError as error:
-        raise InputFileError(*describe(error, model, where)) from None
+        raise InputFileError(*describe_error(error, model, where)) from None
     except RecursionError:
         raise InputFileError(f"{where}: JSON nested too deeply") from None
     except _JsonRefusedError as error:
@@ -49,7 +49,7 @@ def parse_json(model: type[Model], text: str | bytes, where: str) -> Model:
         raise InputFileError(f"{where}: not JSON: {error}") from None
 
 
-def read_json(model: type[Model], path: Path) -> Model:
+def read_json(model: type[ValueType], path: Path) -> ValueType:
     """The value in the file at `path`; raises InputFileError for a missing, unreadable or wrong file."""
     return parse_json(model, read_bytes(path, MAX_JSON_BYTES), path.name)
 
@@ -60,15 +60,15 @@ def read_bytes(path: Path, limit: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except FileNotFoundError:
-        raise InputFileError(f"no file {quoted(path)}") from None
+        raise InputFileError(f"no file {quote(path)}") from None
     except OSError as error:
-        raise InputFileError(f"cannot read {quoted(path)}: {error.strerror}") from None
+        raise InputFileError(f"cannot read {quote(path)}: {error.strerror}") from None
     if len(data) > limit:
-        raise InputFileError(f"{quoted(path)} is larger than {limit} bytes, the most that is accepted here")
+        raise InputFileError(f"{quote(path)} is larger than {limit} bytes, the most that is accepted here")
     return data
 
 
-def describe(error: ValidationError, model: type[BaseModel], where: str) -> tuple[str, str]:
+def describe_error(error: ValidationError, model: type[BaseModel], where: str) -> tuple[str, str]:
     """The first validation error as (message, hint): `where: edits[2].amount: '1,5' is not a number`."""
     first = error.errors(include_url=False)[0]
     path = _json_path(first["loc"])
@@ -77,18 +77,18 @@ def describe(error: ValidationError, model: type[BaseModel], where: str) -> tupl
         key = str(first["loc"][-1])
         known = _keys_at(model, first["loc"][:-1])
         accepted = f"accepted: {', '.join(known)}" if known else ""
-        return f"{label}unknown key", nearest(key, known) or accepted
-    return label + _sentence(first), ""
+        return f"{label}unknown key", suggest_nearest(key, known) or accepted
+    return label + _to_sentence(first), ""
 
 
-def _sentence(first: ErrorDetails) -> str:
+def _to_sentence(first: ErrorDetails) -> str:
     if first["type"] == "missing":
         return "missing"
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
     message = first["msg"][0].lower() + first["msg"][1:]
     value = first["input"]
-    return message if isinstance(value, (dict, list, tuple)) else f"{quoted(value)}: {message}"
+    return message if isinstance(value, (dict, list, tuple)) else f"{quote(value)}: {message}"
 
 
 def _json_path(location: tuple[int | str, ...]) -> str:
@@ -134,7 +134,7 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     for key, value in pairs:
         if key in seen:
-            raise _JsonRefusedError(f"key {quoted(key)} stands twice")
+            raise _JsonRefusedError(f"key {quote(key)} stands twice")
         seen[key] = value
     return seen
 

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiface.core.errors import ModelError, TuifaceError, UsageError, nearest, quoted
-from tuiface.core.files import explained, make_folder
+from tuiface.core.errors import ModelError, TuifaceError, UsageError, quote, suggest_nearest
+from tuiface.core.files import make_folder, translate_os_errors
 from tuiface.directions.direction import NAME_PATTERN, SUFFIX, Direction, Labels, read_direction, write_direction
 from tuiface.faces.recipe import ModelRef
 
@@ -75,9 +75,9 @@ class Catalogue:
             return others[0]
         if others:
             others[0].refuse_foreign(model)
-        hint = nearest(name, own) or "or a channel such as b16.conv1:5"
+        hint = suggest_nearest(name, own) or "or a channel such as b16.conv1:5"
         raise ModelError(
-            f"no direction {quoted(name)} for this model; it has {len(own)}", f"{hint} (tuiface directions list)"
+            f"no direction {quote(name)} for this model; it has {len(own)}", f"{hint} (tuiface directions list)"
         )
 
     def by_digest(self, sha256: str) -> Direction | None:
@@ -102,7 +102,7 @@ class Catalogue:
         write_direction(direction, path, force=force)
         return path
 
-    def own(self, name: str, model: ModelRef) -> CatalogueEntry:
+    def find_own(self, name: str, model: ModelRef) -> CatalogueEntry:
         """The user's direction called `name` for `model`. Raises ModelError, also for one that ships with tuiface."""
         entries = {e.direction.name: e for e in self.entries(model)}
         if name in entries and not entries[name].shipped:
@@ -110,8 +110,8 @@ class Catalogue:
         reason = "ships with tuiface" if name in entries else "is none of this model's"
         own = [entry.direction.name for entry in entries.values() if not entry.shipped]
         raise ModelError(
-            f"direction {quoted(name)} {reason}; your own can be changed: {', '.join(own) or 'none yet'}",
-            nearest(name, own),
+            f"direction {quote(name)} {reason}; your own can be changed: {', '.join(own) or 'none yet'}",
+            suggest_nearest(name, own),
         )
 
     def rename(self, name: str, new_name: str, model: ModelRef) -> Path:
@@ -119,15 +119,15 @@ class Catalogue:
 
         Returns its new path. Raises ModelError for the old name, UsageError or OutputError for the new one.
         """
-        entry = self.own(name, model)
-        path = self.add(renamed(entry.direction, new_name))
+        entry = self.find_own(name, model)
+        path = self.add(rename_direction(entry.direction, new_name))
         entry.path.unlink(missing_ok=True)
         return path
 
     def remove(self, name: str, model: ModelRef) -> Path:
         """Delete the file of a direction of the user's and return its path. Raises ModelError or OutputError."""
-        entry = self.own(name, model)
-        with explained(entry.path):
+        entry = self.find_own(name, model)
+        with translate_os_errors(entry.path):
             entry.path.unlink()
         return entry.path
 
@@ -142,7 +142,7 @@ class Catalogue:
         try:
             status = path.stat()
         except OSError as error:
-            raise ModelError(f"cannot read {quoted(path)}: {error.strerror}") from None
+            raise ModelError(f"cannot read {quote(path)}: {error.strerror}") from None
         stamp = (status.st_mtime_ns, status.st_size)
         known = self._read.get(path)
         if known is None or known[0] != stamp:
@@ -152,14 +152,14 @@ class Catalogue:
         return known[1:]
 
 
-def renamed(direction: Direction, name: str, labels: Labels | None = None) -> Direction:
+def rename_direction(direction: Direction, name: str, labels: Labels | None = None) -> Direction:
     """The same direction under another name, with other ends where `labels` are given. Raises UsageError."""
-    refuse_name(name)
+    refuse_invalid_name(name)
     changes = {"name": name} if labels is None else {"name": name, "labels": labels}
     return Direction(direction.header.model_copy(update=changes), direction.arrays)
 
 
-def refuse_name(name: str) -> None:
+def refuse_invalid_name(name: str) -> None:
     """Raise UsageError for a name that no direction can have."""
     if not re.fullmatch(NAME_PATTERN, name):
-        raise UsageError(f"name {quoted(name)}; accepted: a small letter, then small letters, digits and _")
+        raise UsageError(f"name {quote(name)}; accepted: a small letter, then small letters, digits and _")

@@ -30,7 +30,7 @@ import numpy as np
 import rfc8785
 from pydantic import Field, model_validator
 
-from tuiface.core.errors import InputFileError, ModelError, quoted
+from tuiface.core.errors import InputFileError, ModelError, quote
 from tuiface.core.files import write_file
 from tuiface.core.values import Value, parse_json, read_bytes
 from tuiface.faces.recipe import ModelRef, Rows
@@ -91,7 +91,7 @@ class DirectionHeader(Value):
     """How it was verified, by name; see docs/formats.md."""
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> DirectionHeader:
+    def _check_rows(self) -> DirectionHeader:
         if self.rows is not None and self.rows[0] >= self.rows[1]:
             raise ValueError(f"rows {list(self.rows)} are empty: they are half-open [start, stop) with start < stop")
         if self.rows is not None and self.space == "styles":
@@ -218,7 +218,7 @@ def decode_direction(data: bytes, where: str) -> Direction:
         entries = json.loads(data[8 : 8 + length])
         metadata = entries.pop(_METADATA)[_KEY]
         body = memoryview(data)[8 + length :]
-        arrays = {str(name): _array(entry, body) for name, entry in entries.items()}
+        arrays = {str(name): _decode_array(entry, body) for name, entry in entries.items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InputFileError(
             f"{where}: not a direction of tuiface", "tuiface directions import reads .npy, .npz and .pt"
@@ -238,11 +238,11 @@ def read_direction(path: Path) -> Direction:
 def write_direction(direction: Direction, path: Path, *, force: bool = False) -> None:
     """Write a direction's file, whose folder must exist; raises OutputError."""
     if path.suffix != SUFFIX:
-        raise InputFileError(f"{quoted(path)}: a direction's file ends in {SUFFIX}")
+        raise InputFileError(f"{quote(path)}: a direction's file ends in {SUFFIX}")
     write_file(path, encode_direction(direction), force=force)
 
 
-def _array(entry: Any, body: memoryview) -> np.ndarray:
+def _decode_array(entry: Any, body: memoryview) -> np.ndarray:
     """A copy of one float32 array; raises ValueError, TypeError or KeyError for an entry that does not fit."""
     shape = tuple(entry["shape"])
     start, stop = entry["data_offsets"]

@@ -86,7 +86,7 @@ _CONCEPTS: dict[str, tuple[Group, str, str]] = {
     "backdrop_lightness": ("light", "background", "fondo"),
     "garment_lightness": ("light", "clothing", "ropa"),
 }
-_ORDER = {name: place for place, name in enumerate(_CONCEPTS)}
+_POSITIONS = {name: place for place, name in enumerate(_CONCEPTS)}
 
 
 def group_of(name: str) -> Group:
@@ -101,6 +101,6 @@ def concept_word(name: str, language: str) -> str:
     return name.replace("_", " ")
 
 
-def list_place(name: str) -> tuple[int, int, str]:
+def concept_sort_key(name: str) -> tuple[int, int, str]:
     """Sorts directions by group, then as in the table, then by name."""
-    return GROUPS.index(group_of(name)), _ORDER.get(name, len(_ORDER)), name
+    return GROUPS.index(group_of(name)), _POSITIONS.get(name, len(_POSITIONS)), name

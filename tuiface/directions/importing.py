@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from tuiface.core.errors import InputFileError, UsageError, nearest, quoted
+from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
 from tuiface.core.values import read_bytes
 from tuiface.directions.direction import MAX_NUMBERS
 
@@ -39,7 +39,7 @@ def read_numpy_arrays(path: Path) -> dict[str, np.ndarray]:
         raise InputFileError(f"{path.name}: not a sound .npz file: {error}") from None
 
 
-def chosen_array(arrays: dict[str, np.ndarray], key: str | None, where: str) -> np.ndarray:
+def choose_array(arrays: dict[str, np.ndarray], key: str | None, where: str) -> np.ndarray:
     """One of a file's arrays: the one called `key`, or the only one. Raises UsageError, naming what there is."""
     shown = ", ".join(sorted(arrays)[:12]) + (", ..." if len(arrays) > 12 else "")
     if key is None:
@@ -47,11 +47,11 @@ def chosen_array(arrays: dict[str, np.ndarray], key: str | None, where: str) -> 
             raise UsageError(f"{where} holds {len(arrays)} arrays: {shown or 'none'}", "choose one with --key NAME")
         return next(iter(arrays.values()))
     if key not in arrays:
-        raise UsageError(f"{where} holds no array {quoted(key)}; it has {shown}", nearest(key, arrays))
+        raise UsageError(f"{where} holds no array {quote(key)}; it has {shown}", suggest_nearest(key, arrays))
     return arrays[key]
 
 
-def as_step(array: np.ndarray, num_ws: int, w_dim: int, where: str) -> np.ndarray:
+def to_step(array: np.ndarray, num_ws: int, w_dim: int, where: str) -> np.ndarray:
     """The array as float32 [w_dim], or [num_ws, w_dim] if its rows differ. Raises InputFileError for anything else."""
     accepted = ((w_dim,), (1, w_dim), (num_ws, w_dim), (1, num_ws, w_dim))
     if array.shape not in accepted:

@@ -47,7 +47,7 @@ FIRST_SYSTEM = tuple(LegacyDirection(name, "first", group, (0, 8)) for name, gro
 LATER_SYSTEM = tuple(LegacyDirection(name, "later", group, None) for name, group in _LATER.items())
 
 
-def legacy_direction(name: str, system: str) -> LegacyDirection:
+def find_legacy_direction(name: str, system: str) -> LegacyDirection:
     """The direction of that name in the `first` or `later` system. Raises UsageError, naming what there was."""
     known = {d.name: d for d in (FIRST_SYSTEM if system == "first" else LATER_SYSTEM)}
     if name not in known:
@@ -55,7 +55,7 @@ def legacy_direction(name: str, system: str) -> LegacyDirection:
     return known[name]
 
 
-def converted_amount(old: float, raw_norm: float, sigma: float, *, boosted: bool = False) -> float:
+def convert_amount(old: float, raw_norm: float, sigma: float, *, boosted: bool = False) -> float:
     """An old amount in standard deviations: the same step in latent space.
 
     raw_norm: length of the vector that the earlier system multiplied; sigma: length of one standard deviation.

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from tuiface.core.errors import ModelError, TuifaceError, nearest, quoted
+from tuiface.core.errors import ModelError, TuifaceError, quote, suggest_nearest
 from tuiface.core.files import make_folder, write_file
 from tuiface.core.limits import W_AVG
 from tuiface.core.values import Value, parse_json, read_bytes
@@ -81,8 +81,8 @@ class Populations:
         if re.fullmatch(NAME_PATTERN, name) is None or not path.exists():
             known = [population.name for population in self.of(model)]
             raise ModelError(
-                f"no population {quoted(name)} for this model; accepted: {', '.join([W_AVG, *known])}",
-                nearest(name, known) or "tuiface population make NAME",
+                f"no population {quote(name)} for this model; accepted: {', '.join([W_AVG, *known])}",
+                suggest_nearest(name, known) or "tuiface population make NAME",
             )
         return self._read(path)
 

@@ -34,10 +34,10 @@ PRIOR_PRECISION = 8.0
 #: At the end slopes have a Cauchy prior of this scale, by expectation and maximisation (Gelman et al. 2008, Annals of
 #: Applied Statistics 2(4)): most components say nothing of any one concept, and a few say all.
 SLOPE_SCALE = 32**-0.5
-STUDENT_STEPS = 10
-NEWTON_STEPS = 8
+EM_ITERATIONS = 10
+NEWTON_ITERATIONS = 8
 #: Answers to repeated faces that agree less often than this say nothing.
-LEAST_AGREEMENT = 0.6
+MIN_AGREEMENT = 0.6
 Z95 = 1.959964
 
 Scale = Literal["yes-no", "1-7"]
@@ -115,7 +115,7 @@ class Questionnaire:
             raise UsageError(f"rating {value:g}; accepted: 1 to 7, or s to skip")
         if value is not None and self.scale == "yes-no" and value not in (0, 1):
             raise UsageError(f"answer {value:g}; accepted: y, n, or s to skip")
-        expected = None if self.num_given < 4 else float(self.expected(self._rows([seed]))[0])
+        expected = None if self.num_given < 4 else float(self.expected(self._select_features([seed]))[0])
         self.answers.append(Answer(seed=seed, value=value, chosen=chosen, expected=expected))
 
     def undo(self) -> None:
@@ -164,13 +164,13 @@ class Questionnaire:
         if float(values.std()) < 1e-9:
             raise UsageError(f"all {count} answers are the same, so nothing tells one face from another")
         alike, repeated = self.agreement()
-        if repeated >= 3 and alike / repeated < LEAST_AGREEMENT:
+        if repeated >= 3 and alike / repeated < MIN_AGREEMENT:
             raise UsageError(
                 f"the answers contradict each other: {alike} of {repeated} repeated faces were answered alike",
                 "agree on what the concept means, and begin again",
             )
         precision = np.full(self.features.shape[1], PRIOR_PRECISION)
-        for _ in range(STUDENT_STEPS):
+        for _ in range(EM_ITERATIONS):
             mean, covariance, _ = self._posterior(precision)
             precision = 2 / (mean**2 + np.diag(covariance) + SLOPE_SCALE**2)
         return self._posterior(precision)[0]
@@ -201,7 +201,7 @@ class Questionnaire:
 
     def _posterior(self, precision: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, float]:
         """(mean [F], covariance [F, F], offset) of the slopes after the answers so far, for a prior precision [F]."""
-        rows, values = self._rows([a.seed for a in self.answers if a.value is not None]), self._values()
+        rows, values = self._select_features([a.seed for a in self.answers if a.value is not None]), self._values()
         design = np.c_[rows, np.ones(len(rows))]
         if precision is None:
             precision = np.full(rows.shape[1], PRIOR_PRECISION)
@@ -211,11 +211,11 @@ class Questionnaire:
             hessian = prior + design.T @ design / noise
             weights = np.linalg.solve(hessian, design.T @ values / noise)
         else:
-            weights, hessian = _laplace(design, values, prior)
+            weights, hessian = _fit_laplace(design, values, prior)
         covariance = np.linalg.inv(hessian)[:-1, :-1]
         return weights[:-1], covariance, float(weights[-1])
 
-    def _rows(self, seeds: list[int]) -> np.ndarray:
+    def _select_features(self, seeds: list[int]) -> np.ndarray:
         place = {seed: i for i, seed in enumerate(self.seeds)}
         return self.features[[place[seed] for seed in seeds]]
 
@@ -223,7 +223,7 @@ class Questionnaire:
         return np.array([a.value for a in self.answers if a.value is not None])
 
 
-def standardised(features: np.ndarray) -> np.ndarray:
+def standardise(features: np.ndarray) -> np.ndarray:
     """float64 [N, F] with mean 0 and deviation 1 over the faces; a feature that is the same in all of them is 0."""
     return np.asarray((features - features.mean(axis=0)) / features.std(axis=0).clip(1e-9))
 
@@ -236,11 +236,11 @@ def wilson_interval(right: int, count: int, z: float = Z95) -> tuple[float, floa
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
-def _laplace(design: np.ndarray, values: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fit_laplace(design: np.ndarray, values: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights of a logistic regression with a Gaussian prior, and the curvature there (Newton's method)."""
     weights = np.zeros(design.shape[1])
     hessian = precision
-    for _ in range(NEWTON_STEPS):
+    for _ in range(NEWTON_ITERATIONS):
         probability = _sigmoid(design @ weights)
         slope = design.T @ (values - probability) - precision @ weights
         hessian = precision + (design * (probability * (1 - probability))[:, None]).T @ design
@@ -322,7 +322,7 @@ def answers_path(folder: Path, concept: str) -> Path:
     return folder / f"{concept}{ANSWERS_SUFFIX}"
 
 
-def kept_answers(folder: Path, model: ModelRef) -> list[tuple[AnswersFile, Answers]]:
+def list_answers(folder: Path, model: ModelRef) -> list[tuple[AnswersFile, Answers]]:
     """All answers about faces of `model` in the user's folder, by concept; files that cannot be read are left out."""
     found = []
     for path in sorted(folder.glob(f"*{ANSWERS_SUFFIX}")):

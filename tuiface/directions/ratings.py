@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tuiface.core.errors import InputFileError, UsageError, nearest, quoted
+from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
 from tuiface.core.limits import MAX_SEED
 from tuiface.core.values import read_bytes
 
@@ -38,7 +38,7 @@ class Ratings:
 
 def read_ratings(path: Path) -> Ratings:
     """Ratings in a CSV file. Raises InputFileError, naming the line, or UsageError for too few."""
-    table = _table(path)
+    table = _read_table(path)
     raters = sorted({rater for rater, _ in table})
     seeds = sorted({seed for _, seed in table})
     if len(seeds) < MIN_FACES or len(raters) < MIN_RATERS:
@@ -52,7 +52,7 @@ def read_ratings(path: Path) -> Ratings:
     useless = [rater for rater, s in zip(raters, spread[:, 0], strict=True) if s < 1e-9]
     if useless:
         raise UsageError(
-            f"{path.name}: rater {quoted(useless[0])} gave every face the same rating", "leave that rater out"
+            f"{path.name}: rater {quote(useless[0])} gave every face the same rating", "leave that rater out"
         )
     standard = (values - np.nanmean(values, axis=1, keepdims=True)) / spread
     agreement = _mean_correlation(standard)
@@ -66,18 +66,18 @@ def read_ratings(path: Path) -> Ratings:
     return Ratings(tuple(seeds), np.nanmean(standard, axis=0), len(raters), float(reliability), agreement)
 
 
-def _table(path: Path) -> dict[tuple[str, int], float]:
+def _read_table(path: Path) -> dict[tuple[str, int], float]:
     text = read_bytes(path, MAX_CSV_BYTES).decode("utf-8-sig", errors="replace")
     lines = csv.DictReader(io.StringIO(text))
     try:
         names = lines.fieldnames or ()
         for column in COLUMNS:
             if column not in names:
-                hint = nearest(column, names)
+                hint = suggest_nearest(column, names)
                 raise InputFileError(f"{path.name}: no column '{column}'; it has {', '.join(names) or 'none'}", hint)
         table: dict[tuple[str, int], float] = {}
         for row in lines:
-            seed, rating = _numbers(row, f"{path.name}: line {lines.line_num}")
+            seed, rating = _parse_row(row, f"{path.name}: line {lines.line_num}")
             key = (str(row["rater"]), seed)
             if key in table:
                 raise InputFileError(f"{path.name}: line {lines.line_num}: {key[0]} rated face {seed} before")
@@ -87,16 +87,16 @@ def _table(path: Path) -> dict[tuple[str, int], float]:
         raise InputFileError(f"{path.name}: line {lines.line_num}: not CSV: {error}") from None
 
 
-def _numbers(row: dict[str, str], where: str) -> tuple[int, float]:
+def _parse_row(row: dict[str, str], where: str) -> tuple[int, float]:
     face, rating = row["face"] or "", row["rating"] or ""
     if not face.isdecimal() or int(face) > MAX_SEED:
-        raise InputFileError(f"{where}: face {quoted(face)} is no seed number")
+        raise InputFileError(f"{where}: face {quote(face)} is no seed number")
     try:
         value = float(rating)
     except ValueError:
-        raise InputFileError(f"{where}: rating {quoted(rating)} is not a number") from None
+        raise InputFileError(f"{where}: rating {quote(rating)} is not a number") from None
     if not np.isfinite(value):
-        raise InputFileError(f"{where}: rating {quoted(rating)} is not a finite number")
+        raise InputFileError(f"{where}: rating {quote(rating)} is not a finite number")
     return int(face), value
 
 

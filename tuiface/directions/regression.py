@@ -17,7 +17,7 @@ RIDGES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinearReading:
+class LinearFit:
     """How concepts follow from w over the population."""
 
     slopes: np.ndarray
@@ -26,7 +26,7 @@ class LinearReading:
     """float64 [A]: share of each concept's variance that held-out samples confirm."""
 
 
-def fit_linear(white: np.ndarray, values: np.ndarray, ridge: float = 0.02) -> LinearReading:
+def fit_linear(white: np.ndarray, values: np.ndarray, ridge: float = 0.02) -> LinearFit:
     """Concepts [N, A], standardised, from components [N, k]; `ridge` as a share of N."""
     folds = np.arange(len(white)) % FOLDS
     errors = np.zeros(values.shape[1])
@@ -34,7 +34,7 @@ def fit_linear(white: np.ndarray, values: np.ndarray, ridge: float = 0.02) -> Li
         train, test = folds != fold, folds == fold
         errors += ((values[test] - white[test] @ ridge_slopes(white[train], values[train], ridge)) ** 2).sum(axis=0)
     total = (values**2).sum(axis=0).clip(1e-9)
-    return LinearReading(ridge_slopes(white, values, ridge), 1 - errors / total)
+    return LinearFit(ridge_slopes(white, values, ridge), 1 - errors / total)
 
 
 def conditional_step(slopes: np.ndarray, target: int, held: list[int], stretch: float = MAX_STRETCH) -> np.ndarray:

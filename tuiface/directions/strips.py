@@ -12,7 +12,9 @@ _TEXT_PX = 14
 _BACKGROUND, _INK = (250, 250, 250), (30, 30, 30)
 
 
-def contact_strip(rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str], labels: Sequence[str]) -> np.ndarray:
+def draw_contact_strip(
+    rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str], labels: Sequence[str]
+) -> np.ndarray:
     """uint8 [H, W, 3]: pictures uint8 [R, R, 3] in rows, the columns' texts above, each row's label before it.
 
     All pictures have one size; an empty row leaves a line for its label.
@@ -34,7 +36,7 @@ def contact_strip(rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str], 
     return np.asarray(sheet)
 
 
-def png_bytes(pixels: np.ndarray) -> bytes:
+def encode_plain_png(pixels: np.ndarray) -> bytes:
     """A plain PNG of uint8 [H, W, 3]."""
     import io
 

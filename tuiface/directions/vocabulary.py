@@ -83,13 +83,13 @@ _ENDS: dict[str, tuple[str, str, str, str]] = {
     "yaw": ("turned to the viewer's left", "turned to the right", "girada a la izquierda", "girada a la derecha"),
 }  # fmt: skip
 
-READER_NAMES = {"masculinity": "gender", "melanin": "skin_tone", "haemoglobin": "redness"}
+DIRECTION_NAMES = {"masculinity": "gender", "melanin": "skin_tone", "haemoglobin": "redness"}
 """Attributes of the reader whose direction goes by another name: what shows, rather than how it is rendered."""
 
 
 def direction_name(attribute: str) -> str:
     """The name of the direction of an attribute of the reader."""
-    return READER_NAMES.get(attribute, attribute)
+    return DIRECTION_NAMES.get(attribute, attribute)
 
 
 def labels_of(name: str) -> Labels:

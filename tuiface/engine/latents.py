@@ -19,8 +19,8 @@ W_AVG_SEED = 123
 W_AVG_DRAWS = 1000
 
 #: Draws behind population statistics such as a style channel's standard deviation.
-POPULATION_SEED = 0
-POPULATION_DRAWS = 10_000
+LATENT_POPULATION_SEED = 0
+LATENT_POPULATION_DRAWS = 10_000
 
 
 def z_from_seed(seed: int, z_dim: int) -> Tensor:
@@ -45,13 +45,13 @@ def estimate_w_avg(generator: Generator) -> Tensor:
 
 def recipe_ws(generator: Generator, recipe: Recipe) -> Tensor:
     """float32 [1, L, w] after source, truncation and mixes. Raises ModelError for what does not fit the network."""
-    ws = _truncated(generator, recipe.source, recipe)
+    ws = _truncate_source(generator, recipe.source, recipe)
     for i, mix in enumerate(recipe.mixes):
         start, stop = mix.rows
         if stop > generator.num_ws:
             raise ModelError(f"mixes[{i}].rows: [{start}, {stop}) ends beyond the model's {generator.num_ws} rows")
         ws = ws.clone()
-        ws[:, start:stop] = _truncated(generator, mix.source, recipe)[:, start:stop]
+        ws[:, start:stop] = _truncate_source(generator, mix.source, recipe)[:, start:stop]
     return ws
 
 
@@ -72,12 +72,12 @@ def map_z(generator: Generator, z: np.ndarray, label: int | None) -> np.ndarray:
     return w
 
 
-def _truncated(generator: Generator, source: SeedSource | LatentSource, recipe: Recipe) -> Tensor:
+def _truncate_source(generator: Generator, source: SeedSource | LatentSource, recipe: Recipe) -> Tensor:
     ws, truncation = _source_ws(generator, source), recipe.truncation
-    return generator.truncate(ws, truncation.psi, truncation.cutoff, _centre(generator, truncation))
+    return generator.truncate(ws, truncation.psi, truncation.cutoff, _truncation_centre(generator, truncation))
 
 
-def _centre(generator: Generator, truncation: Truncation) -> Tensor | None:
+def _truncation_centre(generator: Generator, truncation: Truncation) -> Tensor | None:
     """float32 [w_dim] that faces are truncated towards; None for w_avg."""
     if truncation.center == W_AVG:
         return None

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from tuiface.core.assets import embedded_model_path
-from tuiface.core.errors import ModelError, quoted
+from tuiface.core.errors import ModelError, quote
 from tuiface.core.settings import APP, Settings
-from tuiface.engine.checkpoints import CheckpointContents, open_native_header, read_checkpoint
+from tuiface.engine.checkpoints import CheckpointContents, read_checkpoint, read_native_header
 from tuiface.engine.model_cache import NATIVE_SUFFIX, ModelStore, file_sha256
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
@@ -62,7 +62,7 @@ class PreparedCheckpoint:
     info: CheckpointInfo
     generator_config: GeneratorConfig
     discriminator_config: DiscriminatorConfig | None
-    native: Path | None
+    native_path: Path | None
     """A tuiface model to map into memory."""
     contents: CheckpointContents | None
     """What was just parsed."""
@@ -70,7 +70,7 @@ class PreparedCheckpoint:
     @property
     def is_conversion(self) -> bool:
         """Whether `native` is a copy in the cache, which can be made again from the file that was asked for."""
-        return self.native is not None and self.native != self.info.path
+        return self.native_path is not None and self.native_path != self.info.path
 
 
 def load_checkpoint(path: str | os.PathLike[str], device: str = "cpu", cache: Path | None = None) -> Checkpoint:
@@ -96,9 +96,9 @@ def prepare_checkpoint(source: Path, cache: Path) -> PreparedCheckpoint:
     if source.suffix.lower() == NATIVE_SUFFIX:
         return _prepare_native(source, source)
     if source.is_dir():
-        raise ModelError(f"{quoted(source)} is a folder; a checkpoint is a file")
+        raise ModelError(f"{quote(source)} is a folder; a checkpoint is a file")
     store = ModelStore(cache)
-    converted = store.converted_path(file_sha256(source))
+    converted = store.conversion_path(file_sha256(source))
     if converted.exists():
         try:
             return _prepare_native(converted, source)
@@ -128,9 +128,9 @@ def build_checkpoint(prepared: PreparedCheckpoint, device: str, cache: Path) -> 
     try:
         checkpoint = build(prepared, device)
     except ModelError:
-        if not prepared.is_conversion or prepared.native is None:
+        if not prepared.is_conversion or prepared.native_path is None:
             raise
-        prepared.native.unlink(missing_ok=True)
+        prepared.native_path.unlink(missing_ok=True)
         checkpoint = build(prepare_checkpoint(prepared.info.path, cache), device)
     ModelStore(cache).note_network(checkpoint.info.network_sha256, checkpoint.info.path)
     return checkpoint
@@ -138,7 +138,7 @@ def build_checkpoint(prepared: PreparedCheckpoint, device: str, cache: Path) -> 
 
 def _prepare_native(path: Path, source: Path) -> PreparedCheckpoint:
     """Our own format at `path`; `source` is the file that the user named."""
-    header = open_native_header(path)
+    header = read_native_header(path)
     info = CheckpointInfo(
         path=source,
         name=source.stem if path != source else header.name or source.stem,

@@ -20,20 +20,20 @@ from tuiface.core.errors import EngineError, ModelError
 from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
-from tuiface.engine.cooperative_lock import Turns
+from tuiface.engine.cooperative_lock import CooperativeLock
 from tuiface.engine.device import keep_freed_memory
 from tuiface.engine.edits.crossing import CrossedFace
-from tuiface.engine.edits.editor import Editor, Rendered
-from tuiface.engine.edits.frame_correction import CorrectedFrame
+from tuiface.engine.edits.editor import Editor, MeasuredPicture
+from tuiface.engine.edits.frame_correction import CorrectedContour
 from tuiface.engine.latents import map_z, recipe_ws
-from tuiface.engine.learning.batch_predict import AttributeReading
-from tuiface.engine.learning.handle_requests import fulfil, seed_features
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
+from tuiface.engine.learning.handle_requests import handle_request, seed_features
 from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.loading import Checkpoint, PreparedCheckpoint, build_checkpoint
-from tuiface.engine.predictors.registry import open_attribute_reader, own_regions_path, segmenter_version
+from tuiface.engine.predictors.registry import open_attribute_predictor, own_regions_path, segmenter_version
 from tuiface.engine.renderer import Renderer
-from tuiface.engine_api.protocol import Dtype, EngineInfo, Frame, RenderJob
-from tuiface.engine_api.requests import FaceOrder, FoundFace, FrameOrder, Order
+from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
+from tuiface.engine_api.requests import ContourCorrectionRequest, DirectionRequest, FaceRequest, OptimisedFace
 from tuiface.faces.recipe import ModelRef, Recipe
 
 
@@ -46,7 +46,7 @@ class LocalEngine:
         renderer = Renderer(checkpoint.generator, self._info.model, catalogue.by_digest)
         self._workshop = Workshop(checkpoint, own)
         self.editor = Editor(renderer, lambda: self._workshop.regions, checkpoint.discriminator)
-        self._turns = Turns()
+        self._lock = CooperativeLock()
 
     @classmethod
     def open(cls, settings: Settings, prepared: PreparedCheckpoint) -> LocalEngine:
@@ -64,18 +64,18 @@ class LocalEngine:
         """What is loaded and where it runs."""
         return self._info
 
-    def render(self, job: RenderJob) -> Frame:
+    def render(self, job: RenderRequest) -> RenderResult:
         """Render `job`; raises ModelError if the recipe is for another network, EngineError if memory runs out."""
         return self.render_while(lambda: True, job)
 
-    def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+    def render_while(self, is_wanted: Callable[[], bool], job: RenderRequest) -> RenderResult:
         """As `render`, but looking for a lock's step ends with Superseded once `is_wanted` says no."""
         dtype: Dtype = self._info.draft_dtype if job.draft else self._info.dtype
-        with self._turns, _threads(job.threads or self._info.threads):
+        with self._lock, _use_threads(job.threads or self._info.threads):
             start = time.perf_counter()
             rendered = self._render(job, dtype, is_wanted)
             elapsed_ms = (time.perf_counter() - start) * 1000
-        return Frame(
+        return RenderResult(
             pixels=rendered.pixels,
             recipe=job.recipe,
             sequence=job.sequence,
@@ -87,53 +87,53 @@ class LocalEngine:
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         """float [N, z_dim] -> float32 [N, w_dim] at psi 1."""
-        with self._turns:
+        with self._lock:
             return map_z(self.editor.renderer.generator, z, label)
 
     def ws(self, recipe: Recipe) -> np.ndarray:
         """float32 [num_ws, w_dim] after source, truncation and mixes; raises ModelError for a foreign recipe."""
         self._refuse_foreign(recipe)
-        with self._turns, torch.no_grad():
+        with self._lock, torch.no_grad():
             rows: np.ndarray = recipe_ws(self.editor.renderer.generator, recipe)[0].cpu().numpy()
             return rows
 
     def features(self, seeds: Sequence[int]) -> np.ndarray:
         """float32 [N, F]: what the attribute reader sees in faces; the components of w where none is installed."""
-        with self._turns:
-            return seed_features(self._workshop, seeds, self._attributes)
+        with self._lock:
+            return seed_features(self._workshop, seeds, self._attribute_predictor)
 
-    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
         """Directions of this network; raises UsageError or ModelError for an order that does not fit it."""
-        with self._turns, _memory_explained(self._info):
-            return fulfil(self._workshop, order)
+        with self._lock, _translate_memory_errors(self._info):
+            return handle_request(self._workshop, order)
 
-    def find_face(self, order: FaceOrder) -> FoundFace:
+    def find_face(self, order: FaceRequest) -> OptimisedFace:
         """A face that is found through the network; raises ModelError for a foreign recipe.
 
         Pictures that are asked for meanwhile are rendered in between.
         """
         self._refuse_foreign(*order.recipes().values())
-        found: CorrectedFrame | CrossedFace
-        with self._turns, _memory_explained(self._info):
-            if isinstance(order, FrameOrder):
-                found = self.editor.corrected_frame(order.face, order.reference, between=self._turns.let_another)
+        found: CorrectedContour | CrossedFace
+        with self._lock, _translate_memory_errors(self._info):
+            if isinstance(order, ContourCorrectionRequest):
+                found = self.editor.correct_contour(order.face, order.reference, between=self._lock.yield_to_waiting)
             else:
-                found = self.editor.crossed(order.contour, order.inner, between=self._turns.let_another)
-        return FoundFace(found.ws[0].cpu().numpy(), found.measures())
+                found = self.editor.cross_faces(order.contour, order.inner, between=self._lock.yield_to_waiting)
+        return OptimisedFace(found.ws[0].cpu().numpy(), found.measures())
 
     @cached_property
-    def _attributes(self) -> AttributeReading | None:
+    def _attribute_predictor(self) -> SupportsAttributePrediction | None:
         try:
-            return open_attribute_reader(self._info.device)
+            return open_attribute_predictor(self._info.device)
         except ModelError:
             return None
 
     def close(self) -> None:
         """Nothing outlives the object."""
 
-    def _render(self, job: RenderJob, dtype: Dtype, is_wanted: Callable[[], bool]) -> Rendered:
+    def _render(self, job: RenderRequest, dtype: Dtype, is_wanted: Callable[[], bool]) -> MeasuredPicture:
         self._refuse_foreign(job.recipe)
-        with _memory_explained(self._info):
+        with _translate_memory_errors(self._info):
             return self.editor.render(job.recipe, job.resolution, dtype, hurried=job.hurried, is_wanted=is_wanted)
 
     def _refuse_foreign(self, *recipes: Recipe) -> None:
@@ -148,7 +148,7 @@ class LocalEngine:
 
 
 @contextlib.contextmanager
-def _memory_explained(info: EngineInfo) -> Iterator[None]:
+def _translate_memory_errors(info: EngineInfo) -> Iterator[None]:
     """EngineError in place of what devices raise when their memory runs out."""
     try:
         yield
@@ -161,7 +161,7 @@ def _memory_explained(info: EngineInfo) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
+def _use_threads(count: int) -> Iterator[None]:
     """Compute with `count` CPU threads inside the block."""
     before = torch.get_num_threads()
     if count != before:
@@ -239,11 +239,11 @@ def draft_dtype(device: torch.device) -> Dtype:
     """bfloat16 if this processor convolves clearly faster in it; many only emulate it, at half the speed."""
     if device.type != "cpu":
         return "float32"
-    seconds = {dtype: _convolution_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    seconds = {dtype: _time_convolution(dtype) for dtype in (torch.float32, torch.bfloat16)}
     return "bfloat16" if seconds[torch.bfloat16] < 0.7 * seconds[torch.float32] else "float32"
 
 
-def _convolution_seconds(dtype: torch.dtype) -> float:
+def _time_convolution(dtype: torch.dtype) -> float:
     x = torch.ones(1, 128, 32, 32, dtype=dtype).contiguous(memory_format=torch.channels_last)
     weight = torch.ones(128, 128, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
     best = float("inf")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from tuiface.core.errors import ModelError, TuifaceError, quoted
+from tuiface.core.errors import ModelError, TuifaceError, quote
 from tuiface.core.files import make_folder, write_file
 from tuiface.engine.checkpoints import CheckpointContents, write_native
 
@@ -25,13 +25,13 @@ class ModelStore:
         self._checkpoints = cache / "checkpoints"
         self._networks = cache / "networks"
 
-    def converted_path(self, file_sha256: str) -> Path:
+    def conversion_path(self, file_sha256: str) -> Path:
         """Where the conversion of that file lies or would lie."""
         return self._checkpoints / f"{file_sha256}{NATIVE_SUFFIX}"
 
     def keep(self, contents: CheckpointContents, name: str) -> Path | None:
         """Write the conversion of a parsed checkpoint; None when the cache cannot be written."""
-        path = self.converted_path(contents.origin_sha256)
+        path = self.conversion_path(contents.origin_sha256)
         try:
             make_folder(self._checkpoints)
             write_native(contents, path, name=name)
@@ -71,6 +71,6 @@ def file_sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
-        raise ModelError(f"no checkpoint {quoted(path)}", "check the path, or leave --model out") from None
+        raise ModelError(f"no checkpoint {quote(path)}", "check the path, or leave --model out") from None
     except OSError as error:
-        raise ModelError(f"cannot read {quoted(path)}: {error.strerror}") from None
+        raise ModelError(f"cannot read {quote(path)}: {error.strerror}") from None

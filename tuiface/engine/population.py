@@ -1,7 +1,8 @@
 """A network's own population of latents: its spread, and how far a face lies outside it.
 
 Shape legend: L = num_ws, w = w_dim, k = principal components that are kept.
-Population: `latents.POPULATION_DRAWS` draws at psi 1. GANSpace (Härkönen et al. 2020, arXiv 2004.02546) is its PCA.
+Population: `latents.LATENT_POPULATION_DRAWS` draws at psi 1. GANSpace (Härkönen et al. 2020, arXiv 2004.02546) is
+its PCA.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tuiface.engine.latents import POPULATION_DRAWS, POPULATION_SEED, draw_w
+from tuiface.engine.latents import LATENT_POPULATION_DRAWS, LATENT_POPULATION_SEED, draw_w
 from tuiface.engine.networks.generator import Generator, SynthesisLayer, ToRGBLayer
 
 #: Share of the variance that the kept components explain. The rest is rounding of the mapping network, and dividing by
 #: its spread would let any edit, however small, count as far.
-EXPLAINED = 0.999
+EXPLAINED_VARIANCE = 0.999
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Population:
+class LatentPopulation:
     """First and second moments of w, and its principal axes."""
 
     mean: Tensor
@@ -36,14 +37,14 @@ class Population:
     radius_deviation: float
 
     @classmethod
-    def of(cls, generator: Generator) -> Population:
+    def of(cls, generator: Generator) -> LatentPopulation:
         """Draw it: a tenth of a second."""
         # In float64, so that the number of threads that share a sum leaves the float32 result alone.
-        w = draw_w(generator, POPULATION_SEED, POPULATION_DRAWS).double()
+        w = draw_w(generator, LATENT_POPULATION_SEED, LATENT_POPULATION_DRAWS).double()
         mean, covariance = w.mean(dim=0), torch.cov(w.t())
         values, vectors = torch.linalg.eigh(covariance)
-        values, vectors = values.flip(0).clamp_min(0), signed(vectors.flip(1))
-        kept = int((values.cumsum(0) < EXPLAINED * values.sum()).sum()) + 1
+        values, vectors = values.flip(0).clamp_min(0), fix_signs(vectors.flip(1))
+        kept = int((values.cumsum(0) < EXPLAINED_VARIANCE * values.sum()).sum()) + 1
         axes, deviations = vectors[:, :kept], values[:kept].sqrt()
         radii = ((w - mean) @ axes / deviations).norm(dim=1)
         return cls(
@@ -82,7 +83,7 @@ class Population:
         return (float(radii.max()) - self.radius_mean) / self.radius_deviation
 
 
-def signed(vectors: Tensor) -> Tensor:
+def fix_signs(vectors: Tensor) -> Tensor:
     """Columns turned so that the largest number of each is positive: eigenvectors have no sign of their own."""
     largest = vectors.abs().argmax(dim=0)
     return vectors * vectors[largest, torch.arange(vectors.shape[1], device=vectors.device)].sign()

@@ -17,7 +17,7 @@ from tuiface.core.errors import UsageError
 from tuiface.engine.edits.edits import EditSum, FindDirection, add_styles, sum_edits
 from tuiface.engine.latents import recipe_ws
 from tuiface.engine.networks.generator import Generator, SynthesisLayer
-from tuiface.engine.population import Population
+from tuiface.engine.population import LatentPopulation
 from tuiface.engine_api.protocol import Dtype
 from tuiface.faces.recipe import ModelRef, Noise, Recipe
 
@@ -29,23 +29,23 @@ class Renderer:
         self.generator = generator
         self.model = model
         self._find_direction = find_direction
-        self._population: Population | None = None
+        self._population: LatentPopulation | None = None
 
     def render(self, recipe: Recipe, resolution: int | None = None, dtype: Dtype = "float32") -> np.ndarray:
         """uint8 [r, r, 3] for the RGB sum at block `resolution` (default: the full picture), without locks.
 
         Raises UsageError for a resolution without a block, ModelError for parts of the recipe that do not fit.
         """
-        until = self.checked_resolution(resolution)
+        until = self.check_resolution(resolution)
         with torch.no_grad(), exact_convolutions():
-            styles = self.edited_styles(recipe_ws(self.generator, recipe), self.edits(recipe), until)
+            styles = self.edit_styles(recipe_ws(self.generator, recipe), self.edits(recipe), until)
             return to_pixels(self.synthesize(styles, recipe.noise, until, dtype))
 
     def edits(self, recipe: Recipe) -> EditSum:
         """What the recipe's edits add up to; raises ModelError for one that does not fit."""
         return sum_edits(self.generator, recipe, self.model, self.population, self._find_direction)
 
-    def edited_styles(self, ws: Tensor, edits: EditSum, until: int | None = None) -> dict[str, Tensor]:
+    def edit_styles(self, ws: Tensor, edits: EditSum, until: int | None = None) -> dict[str, Tensor]:
         """Styles by layer of ws [1, L, w_dim] with the edits applied: W+ steps, affines, style steps."""
         return add_styles(self.generator.synthesis.styles(ws + edits.ws, until), edits.styles)
 
@@ -70,13 +70,13 @@ class Renderer:
         device = self.generator.mapping.w_avg.device
         return [torch.from_numpy(state.randn(1, 1, r, r).astype(np.float32)).to(device) for r in sides]
 
-    def population(self) -> Population:
+    def population(self) -> LatentPopulation:
         """The network's own population of latents; drawn once, when first asked for."""
         if self._population is None:
-            self._population = Population.of(self.generator)
+            self._population = LatentPopulation.of(self.generator)
         return self._population
 
-    def checked_resolution(self, resolution: int | None) -> int:
+    def check_resolution(self, resolution: int | None) -> int:
         """The block to stop at; raises UsageError where there is none of that size."""
         try:
             return self.generator.check_resolution(resolution)

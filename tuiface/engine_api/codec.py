@@ -23,10 +23,10 @@ from pydantic import Field, model_validator
 
 from tuiface.core import errors
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
-from tuiface.core.values import MAX_JSON_BYTES, Model, Value, parse_json
+from tuiface.core.values import MAX_JSON_BYTES, Value, ValueType, parse_json
 from tuiface.directions.direction import MAX_FILE_BYTES, Direction, decode_direction, encode_direction
-from tuiface.engine_api.protocol import Dtype, EngineInfo, Frame, RenderJob
-from tuiface.engine_api.requests import MAX_FACES, MAX_FOUND, FaceOrder, FoundFace, Order
+from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
+from tuiface.engine_api.requests import MAX_FACES, MAX_SEARCH_COUNT, DirectionRequest, FaceRequest, OptimisedFace
 from tuiface.faces.recipe import Recipe, Seed
 
 HEALTH_PATH = "/health"
@@ -68,7 +68,7 @@ class InfoMessage(Value):
 class JobMessage(Value):
     """The body of `POST /render`, and each text message of a preview client."""
 
-    job: RenderJob
+    job: RenderRequest
 
 
 class ArrayMessage(Value):
@@ -86,7 +86,7 @@ class ArrayMessage(Value):
         return cls(shape=(rows, columns), data=base64.b64encode(numbers.tobytes()).decode("ascii"))
 
     @model_validator(mode="after")
-    def _numbers_fit(self) -> ArrayMessage:
+    def _check_numbers(self) -> ArrayMessage:
         try:
             raw = base64.b64decode(self.data, validate=True)
         except binascii.Error as error:
@@ -121,23 +121,23 @@ class FeaturesMessage(Value):
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_FACES)
 
 
-class OrderMessage(Value):
+class DirectionRequestMessage(Value):
     """The body of `POST /directions`."""
 
-    order: Order
+    order: DirectionRequest
 
 
 class DirectionsMessage(Value):
     """The answer to `POST /directions`."""
 
-    files: tuple[Annotated[str, Field(max_length=MAX_DIRECTION_CHARACTERS)], ...] = Field(max_length=MAX_FOUND)
+    files: tuple[Annotated[str, Field(max_length=MAX_DIRECTION_CHARACTERS)], ...] = Field(max_length=MAX_SEARCH_COUNT)
     """Each a direction's file (tuiface.direction/1), base64."""
 
 
-class FaceOrderMessage(Value):
+class FaceRequestMessage(Value):
     """The body of `POST /faces`."""
 
-    order: FaceOrder
+    order: FaceRequest
 
 
 class FoundFaceMessage(Value):
@@ -182,7 +182,7 @@ def encode(message: Value) -> bytes:
     return message.model_dump_json().encode()
 
 
-def decode_job(text: str | bytes) -> RenderJob:
+def decode_job(text: str | bytes) -> RenderRequest:
     """The job in a client's message; raises InputFileError."""
     return parse_json(JobMessage, text, "render job").job
 
@@ -202,9 +202,9 @@ def decode_seeds(text: bytes) -> tuple[int, ...]:
     return parse_json(FeaturesMessage, text, "features job").seeds
 
 
-def decode_order(text: bytes) -> Order:
+def decode_direction_request(text: bytes) -> DirectionRequest:
     """What a client wants directions made of; raises InputFileError."""
-    return parse_json(OrderMessage, text, "order").order
+    return parse_json(DirectionRequestMessage, text, "order").order
 
 
 def encode_directions(directions: Sequence[Direction]) -> bytes:
@@ -215,45 +215,45 @@ def encode_directions(directions: Sequence[Direction]) -> bytes:
 
 def decode_directions(text: bytes) -> tuple[Direction, ...]:
     """The engine's answer to /directions; raises EngineError."""
-    files = _answer(DirectionsMessage, text, "directions").files
+    files = _parse_answer(DirectionsMessage, text, "directions").files
     try:
         return tuple(decode_direction(base64.b64decode(file, validate=True), "direction") for file in files)
     except (binascii.Error, InputFileError) as error:
         raise EngineError(f"the engine's answer is not understood: {error}") from None
 
 
-def decode_face_order(text: bytes) -> FaceOrder:
+def decode_face_request(text: bytes) -> FaceRequest:
     """What a client wants a face found for; raises InputFileError."""
-    return parse_json(FaceOrderMessage, text, "face order").order
+    return parse_json(FaceRequestMessage, text, "face order").order
 
 
-def encode_found_face(found: FoundFace) -> bytes:
+def encode_found_face(found: OptimisedFace) -> bytes:
     """JSON bytes of a face's rows and measures."""
     return encode(FoundFaceMessage(ws=ArrayMessage.of(found.ws), measures=found.measures))
 
 
-def decode_found_face(text: bytes) -> FoundFace:
+def decode_found_face(text: bytes) -> OptimisedFace:
     """The engine's answer to /faces; raises EngineError."""
-    message = _answer(FoundFaceMessage, text, "found face")
-    return FoundFace(message.ws.array(), message.measures)
+    message = _parse_answer(FoundFaceMessage, text, "found face")
+    return OptimisedFace(message.ws.array(), message.measures)
 
 
 def decode_array(text: bytes) -> np.ndarray:
     """The engine's answer to /map, /ws or /features; raises EngineError."""
-    return _answer(ArrayMessage, text, "array").array()
+    return _parse_answer(ArrayMessage, text, "array").array()
 
 
 def decode_info(text: bytes) -> EngineInfo:
     """The engine's answer to /info; raises EngineError."""
-    return _answer(InfoMessage, text, "info").info
+    return _parse_answer(InfoMessage, text, "info").info
 
 
 def decode_report(text: bytes) -> Report:
     """What came through the ready pipe; raises EngineError."""
-    return _answer(Report, text, "ready report")
+    return _parse_answer(Report, text, "ready report")
 
 
-def encode_frame(frame: Frame) -> bytes:
+def encode_frame(frame: RenderResult) -> bytes:
     """One binary message. The pixels must be uint8 [H, W, 3] and the measures finite: anything else is our own bug."""
     pixels = frame.pixels
     assert pixels.dtype == np.uint8, pixels.dtype
@@ -272,20 +272,20 @@ def encode_frame(frame: Frame) -> bytes:
     return b"".join((_LENGTH.pack(len(text)), text, np.ascontiguousarray(pixels).data))
 
 
-def decode_frame(data: bytes) -> Frame:
+def decode_frame(data: bytes) -> RenderResult:
     """The frame in a binary message; raises EngineError. The pixels are a read-only view of `data`."""
     if not _LENGTH.size <= len(data) <= MAX_FRAME_BYTES:
         raise EngineError(f"frame: a message of {len(data)} bytes; accepted are {_LENGTH.size} to {MAX_FRAME_BYTES}")
     start = _LENGTH.size + _LENGTH.unpack_from(data)[0]
     if start > len(data):
         raise EngineError(f"frame: a header of {start - _LENGTH.size} bytes in a message of {len(data)}")
-    header = _answer(FrameHeader, data[_LENGTH.size : start], "frame header")
+    header = _parse_answer(FrameHeader, data[_LENGTH.size : start], "frame header")
     expected = header.height * header.width * 3
     if len(data) - start != expected:
         raise EngineError(
             f"frame: {len(data) - start} bytes of pixels, {header.width} x {header.height} px need {expected}"
         )
-    return Frame(
+    return RenderResult(
         pixels=np.frombuffer(data, np.uint8, offset=start).reshape(header.height, header.width, 3),
         recipe=header.recipe,
         sequence=header.sequence,
@@ -296,7 +296,7 @@ def decode_frame(data: bytes) -> Frame:
     )
 
 
-def error_message(error: TuifaceError, sequence: int | None = None) -> ErrorMessage:
+def to_error_message(error: TuifaceError, sequence: int | None = None) -> ErrorMessage:
     """`error` as a message; a subclass that is not in tuiface.core.errors crosses as its nearest base there."""
     name = next(cls.__name__ for cls in type(error).__mro__ if _ERRORS.get(cls.__name__) is cls)
     return ErrorMessage(
@@ -310,7 +310,7 @@ def error_message(error: TuifaceError, sequence: int | None = None) -> ErrorMess
 def decode_error(text: str | bytes) -> TuifaceError:
     """The error in an answer, of the class that was raised there; an answer that is none is an EngineError."""
     try:
-        return to_error(_answer(ErrorMessage, text, "error"))
+        return to_error(_parse_answer(ErrorMessage, text, "error"))
     except EngineError as refused:
         return refused
 
@@ -320,7 +320,7 @@ def to_error(message: ErrorMessage) -> TuifaceError:
     return _ERRORS.get(message.error, EngineError)(message.message, message.hint)
 
 
-def _answer(model: type[Model], text: str | bytes, where: str) -> Model:
+def _parse_answer(model: type[ValueType], text: str | bytes, where: str) -> ValueType:
     """What the engine sent; its mistakes are the engine's, not those of a user's file."""
     try:
         return parse_json(model, text, where)

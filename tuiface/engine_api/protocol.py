@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tuiface.directions.direction import Direction
-    from tuiface.engine_api.requests import FaceOrder, FoundFace, Order
+    from tuiface.engine_api.requests import DirectionRequest, FaceRequest, OptimisedFace
 
 Dtype = Literal["float32", "bfloat16"]
 
@@ -58,7 +58,7 @@ class EngineInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class RenderJob:
+class RenderRequest:
     """One picture to render."""
 
     recipe: Recipe
@@ -77,7 +77,7 @@ class RenderJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class RenderResult:
     """A rendered picture and what was measured of it."""
 
     pixels: np.ndarray
@@ -131,7 +131,7 @@ class Superseded(Exception):  # noqa: N818 - nothing went wrong
 class InterruptibleEngine(Protocol):
     """An Engine whose long pictures can be given up."""
 
-    def render_while(self, is_wanted: Callable[[], bool], job: RenderJob) -> Frame:
+    def render_while(self, is_wanted: Callable[[], bool], job: RenderRequest) -> RenderResult:
         """As `Engine.render`; raises Superseded some time after `is_wanted` has begun to say no, or ends as usual."""
         ...
 
@@ -144,7 +144,7 @@ class Engine(Protocol):
         """What is loaded and where it runs."""
         ...
 
-    def render(self, job: RenderJob) -> Frame:
+    def render(self, job: RenderRequest) -> RenderResult:
         """Render `job` and wait for it; never dropped."""
         ...
 
@@ -163,11 +163,11 @@ class Engine(Protocol):
         """
         ...
 
-    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
         """Directions of this network, without files yet; pictures wait while they are made."""
         ...
 
-    def find_face(self, order: FaceOrder) -> FoundFace:
+    def find_face(self, order: FaceRequest) -> OptimisedFace:
         """A face of this network that is found by its gradient; seconds, and pictures wait meanwhile."""
         ...
 

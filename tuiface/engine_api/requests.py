@@ -16,13 +16,13 @@ from typing import Annotated, ClassVar, Literal, Self, get_args
 import numpy as np
 from pydantic import Field, model_validator
 
-from tuiface.core.errors import UsageError, nearest, quoted
+from tuiface.core.errors import UsageError, quote, suggest_nearest
 from tuiface.core.values import Value
 from tuiface.directions.direction import DirectionOrigin, Labels, Name
 from tuiface.faces.recipe import Recipe, Region, Rows, Seed
 
 
-class _Order(Value):
+class _FaceRequestBase(Value):
     """Recipes by what they are there for."""
 
     METHOD: ClassVar[str]
@@ -33,7 +33,7 @@ class _Order(Value):
         return {name: value for name, value in self if isinstance(value, Recipe)}
 
 
-class FrameOrder(_Order):
+class ContourCorrectionRequest(_FaceRequestBase):
     """`face` with coarse rows changed until its frame is that of `reference`."""
 
     METHOD = "frame correction"
@@ -43,7 +43,7 @@ class FrameOrder(_Order):
     """Without its edits."""
 
 
-class CrossOrder(_Order):
+class CrossRequest(_FaceRequestBase):
     """`contour` with the inner face of `inner`."""
 
     METHOD = "cross"
@@ -52,11 +52,11 @@ class CrossOrder(_Order):
     inner: Recipe
 
 
-FaceOrder = Annotated[FrameOrder | CrossOrder, Field(discriminator="kind")]
+FaceRequest = Annotated[ContourCorrectionRequest | CrossRequest, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FoundFace:
+class OptimisedFace:
     """What was found."""
 
     ws: np.ndarray
@@ -66,8 +66,8 @@ class FoundFace:
 
 
 MAX_FACES = 10_000
-MAX_FOUND = 64
-DEFAULT_FOUND = 8
+MAX_SEARCH_COUNT = 64
+DEFAULT_SEARCH_COUNT = 8
 
 Method = Literal["sefa", "ganspace", "regional", "channels"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -77,7 +77,7 @@ REGIONS: tuple[Region, ...] = tuple(r for r in get_args(Region) if r not in ("ma
 """What they may be told."""
 
 
-class ScoresOrder(Value):
+class ScoresRequest(Value):
     """The direction along which scores of faces grow."""
 
     kind: Literal["scores"] = "scores"
@@ -90,13 +90,13 @@ class ScoresOrder(Value):
     origin: DirectionOrigin
 
     @model_validator(mode="after")
-    def _lengths_fit(self) -> Self:
+    def _check_lengths(self) -> Self:
         if len(self.scores) != len(self.seeds):
             raise ValueError(f"{len(self.scores)} scores for {len(self.seeds)} seeds")
         return self
 
 
-class SearchOrder(Value):
+class SearchRequest(Value):
     """Directions that a method finds without labels; each is called after the method, with its number."""
 
     kind: Literal["search"] = "search"
@@ -105,44 +105,46 @@ class SearchOrder(Value):
     """What is to change; for `regional` and `channels`."""
     rows: Rows | None = None
     """Rows that move; null for all."""
-    count: int = Field(DEFAULT_FOUND, ge=1, le=MAX_FOUND)
+    count: int = Field(DEFAULT_SEARCH_COUNT, ge=1, le=MAX_SEARCH_COUNT)
 
     @model_validator(mode="after")
-    def _region_fits(self) -> Self:
+    def _check_region(self) -> Self:
         if (self.region is not None) != (self.method in REGIONAL_METHODS):
             raise ValueError(f"region {self.region} with method {self.method}")
         return self
 
 
-Order = Annotated[ScoresOrder | SearchOrder, Field(discriminator="kind")]
+DirectionRequest = Annotated[ScoresRequest | SearchRequest, Field(discriminator="kind")]
 
 
-def parse_search(words: Sequence[str]) -> SearchOrder:
+def parse_search(words: Sequence[str]) -> SearchRequest:
     """`ganspace`, `regional mouth`, `sefa 2-8 12`: method, region, rows, number, in this order. Raises UsageError."""
     rest = list(words) or [""]
     method = next((m for m in METHODS if m == rest[0]), None)
     if method is None:
-        raise UsageError(f"method {quoted(rest[0])}; accepted: {', '.join(METHODS)}", nearest(rest[0], METHODS))
+        raise UsageError(f"method {quote(rest[0])}; accepted: {', '.join(METHODS)}", suggest_nearest(rest[0], METHODS))
     del rest[0]
     region: Region | None = None
     if method in REGIONAL_METHODS:
         given = rest.pop(0) if rest else ""
         region = next((r for r in REGIONS if r == given), None)
         if region is None:
-            raise UsageError(f"{method} needs a region: {', '.join(REGIONS)}", nearest(given, REGIONS))
+            raise UsageError(f"{method} needs a region: {', '.join(REGIONS)}", suggest_nearest(given, REGIONS))
     rows: Rows | None = None
     if rest and "-" in rest[0]:
         start, _, stop = rest.pop(0).partition("-")
         if not (start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
-            raise UsageError(f"rows {quoted(f'{start}-{stop}')}; accepted: A-B with A < B")
+            raise UsageError(f"rows {quote(f'{start}-{stop}')}; accepted: A-B with A < B")
         rows = (int(start), int(stop))
-    count = rest.pop(0) if rest else str(DEFAULT_FOUND)
-    if rest or not (count.isdecimal() and 1 <= int(count) <= MAX_FOUND):
-        raise UsageError(f"{quoted(' '.join([count, *rest]))}; accepted: rows A-B, then a number from 1 to {MAX_FOUND}")
-    return SearchOrder(method=method, region=region, rows=rows, count=int(count))
+    count = rest.pop(0) if rest else str(DEFAULT_SEARCH_COUNT)
+    if rest or not (count.isdecimal() and 1 <= int(count) <= MAX_SEARCH_COUNT):
+        raise UsageError(
+            f"{quote(' '.join([count, *rest]))}; accepted: rows A-B, then a number from 1 to {MAX_SEARCH_COUNT}"
+        )
+    return SearchRequest(method=method, region=region, rows=rows, count=int(count))
 
 
-def search_words(order: SearchOrder) -> list[str]:
+def search_flags(order: SearchRequest) -> list[str]:
     """The flags of `tuiface directions discover` for the same search."""
     words = ["--method", order.method, "--count", str(order.count)]
     if order.region is not None:

@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tuiface.core.errors import InputFileError, OutputError, TuifaceError, UsageError, nearest, quoted
-from tuiface.core.files import explained, make_folder, refuse_existing, write_file
+from tuiface.core.errors import InputFileError, OutputError, TuifaceError, UsageError, quote, suggest_nearest
+from tuiface.core.files import make_folder, refuse_existing, translate_os_errors, write_file
 from tuiface.core.values import Value, parse_json, read_json
 from tuiface.faces.provenance import Provenance, read_png
 from tuiface.faces.recipe import SeedSource
@@ -108,12 +108,12 @@ class Library:
         found = exact or [f for f in faces if len(name) >= 4 and f.id.startswith(name.lower())]
         digests = {f.id for f in found}
         if not found:
-            hint = nearest(name, [f.id for f in faces] + [f.path.stem for f in faces])
+            hint = suggest_nearest(name, [f.id for f in faces] + [f.path.stem for f in faces])
             raise UsageError(
-                f"no face {quoted(name)} in {quoted(self.folder)}", hint or "tuiface library list shows them"
+                f"no face {quote(name)} in {quote(self.folder)}", hint or "tuiface library list shows them"
             )
         if len(digests) > 1:
-            raise UsageError(f"{quoted(name)} begins the ids of {len(digests)} faces", "give more characters")
+            raise UsageError(f"{quote(name)} begins the ids of {len(digests)} faces", "give more characters")
         return max(found, key=lambda f: f.width)
 
     def set_tags(self, face: LibraryFace, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -130,9 +130,9 @@ class Library:
         target = trash / face.path.name
         for moved in _files_of(face.path):
             if (trash / moved.name).exists():
-                raise OutputError(f"{quoted(moved.name)} lies in the trash already", f"empty {quoted(trash)} first")
+                raise OutputError(f"{quote(moved.name)} lies in the trash already", f"empty {quote(trash)} first")
         for moved in _files_of(face.path):
-            with explained(moved):
+            with translate_os_errors(moved):
                 moved.rename(trash / moved.name)
         return target
 
@@ -144,7 +144,7 @@ class Library:
         for moved in _files_of(trashed):
             refuse_existing(self.folder / moved.name, force=False)
         for moved in _files_of(trashed):
-            with explained(moved):
+            with translate_os_errors(moved):
                 moved.rename(self.folder / moved.name)
         return self.folder / trashed.name
 
@@ -165,13 +165,13 @@ class Library:
             try:
                 make_folder(self._index_path.parent)
                 connection = sqlite3.connect(self._index_path, timeout=10)
-                return _with_schema(connection)
+                return _ensure_schema(connection)
             except sqlite3.DatabaseError:
                 with contextlib.suppress(OSError):
                     self._index_path.unlink()
             except OutputError:
                 break
-        return _with_schema(sqlite3.connect(":memory:"))
+        return _ensure_schema(sqlite3.connect(":memory:"))
 
     def _update(self, index: sqlite3.Connection) -> list[TuifaceError]:
         """Bring the index up to date with the folder."""
@@ -185,7 +185,7 @@ class Library:
         for file, mtime_ns in present.items():
             if known.get(file) != mtime_ns:
                 try:
-                    _insert(index, self.folder / file, mtime_ns)
+                    _insert_face(index, self.folder / file, mtime_ns)
                 except TuifaceError as error:
                     problems.append(error)
         return problems
@@ -222,7 +222,7 @@ def write_tags(png: Path, tags: tuple[str, ...], series: str | None) -> None:
     """Write the tags beside a picture. Raises UsageError for a tag with spaces or commas."""
     for tag in tags:
         if not tag or len(tag) > 64 or any(c.isspace() or c == "," or not c.isprintable() for c in tag):
-            raise UsageError(f"tag {quoted(tag)}; accepted: 1 to 64 characters without spaces or commas")
+            raise UsageError(f"tag {quote(tag)}; accepted: 1 to 64 characters without spaces or commas")
     value = Tags(tags=tags, series=series)
     write_file(_tags_path(png), (value.model_dump_json(indent=2) + "\n").encode(), force=True)
 
@@ -246,7 +246,7 @@ def _files_of(png: Path) -> list[Path]:
     return [p for p in (png, png.with_suffix(".json"), _tags_path(png)) if p.exists()]
 
 
-def _with_schema(connection: sqlite3.Connection) -> sqlite3.Connection:
+def _ensure_schema(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
@@ -257,7 +257,7 @@ def _with_schema(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-def _insert(index: sqlite3.Connection, png: Path, mtime_ns: int) -> None:
+def _insert_face(index: sqlite3.Connection, png: Path, mtime_ns: int) -> None:
     provenance = read_provenance(png)
     tags = read_tags(png)
     recipe = provenance.recipe

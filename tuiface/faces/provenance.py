@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pydantic import AwareDatetime, Field
 
-from tuiface.core.errors import InputFileError, quoted
+from tuiface.core.errors import InputFileError, quote
 from tuiface.core.values import MAX_JSON_BYTES, Value, parse_json, read_bytes
 from tuiface.faces.recipe import ModelRef, Recipe, Sha256
 
@@ -102,7 +102,7 @@ class Provenance(Value):
         return self.model_dump_json(indent=2) + "\n"
 
 
-class KeptFace(Value):
+class UnsavedFace(Value):
     """A face that lies in no picture, with its lineage: what a session hands to work that outlives it."""
 
     format: Literal["tuiface.face/1"] = "tuiface.face/1"
@@ -132,7 +132,7 @@ def encode_png(pixels: np.ndarray, text: str) -> bytes:
     return buffer.getvalue()
 
 
-def with_provenance(pictures: Iterable[Path]) -> list[Path]:
+def list_saved_files(pictures: Iterable[Path]) -> list[Path]:
     """All files of saved faces: the pictures, then the JSON beside each."""
     pictures = list(pictures)
     return [*pictures, *(path.with_suffix(".json") for path in pictures)]
@@ -151,19 +151,19 @@ class SavedFace:
     """The JSON beside the PNG does not say the same as the text inside it."""
 
 
-def read_saved(path: Path) -> SavedFace:
+def read_saved_face(path: Path) -> SavedFace:
     """Read a PNG (alone or with its JSON) or a JSON (alone or with its PNG). Raises InputFileError in one line."""
     if path.suffix.lower() == ".json":
         text = read_bytes(path, MAX_JSON_BYTES).decode("utf-8", errors="replace")
         provenance = parse_json(Provenance, text, path.name)
         name = provenance.picture.file
         if Path(name).name != name:
-            raise InputFileError(f"{path.name}: picture.file: {quoted(name)} is not a file name")
+            raise InputFileError(f"{path.name}: picture.file: {quote(name)} is not a file name")
         picture = path.with_name(name)
         if not picture.is_file():
             return SavedFace(provenance, text, None)
         pixels, inside = read_png(picture)
-        return SavedFace(provenance, text, pixels, inside is not None and not _same(inside, text))
+        return SavedFace(provenance, text, pixels, inside is not None and not _is_same_text(inside, text))
     pixels, inside = read_png(path)
     sidecar = path.with_suffix(".json")
     beside = read_bytes(sidecar, MAX_JSON_BYTES).decode("utf-8", errors="replace") if sidecar.is_file() else None
@@ -174,7 +174,7 @@ def read_saved(path: Path) -> SavedFace:
         )
     found = inside if inside is not None else beside
     assert found is not None
-    differs = beside is not None and not _same(beside, found)
+    differs = beside is not None and not _is_same_text(beside, found)
     return SavedFace(parse_json(Provenance, found, path.name), found, pixels, differs)
 
 
@@ -186,13 +186,13 @@ def read_face(path: Path) -> tuple[Recipe, tuple[str, ...], bool]:
     if path.suffix.lower() != ".png":
         text = read_bytes(path, MAX_JSON_BYTES)
         if b'"tuiface.face/1"' in text:
-            kept = parse_json(KeptFace, text, path.name)
+            kept = parse_json(UnsavedFace, text, path.name)
             return kept.recipe, kept.parents, False
         if b'"tuiface.recipe/1"' in text and b'"tuiface.provenance/1"' not in text:
             return Recipe.from_json(text, path.name), (), False
         if b'"tuiface.provenance/1"' not in text:
             raise InputFileError(f"{path.name}: neither a recipe nor a provenance file of tuiface")
-    return read_saved(path).provenance.recipe, (), True
+    return read_saved_face(path).provenance.recipe, (), True
 
 
 def read_png(path: Path) -> tuple[np.ndarray, str | None]:
@@ -215,5 +215,5 @@ def read_png(path: Path) -> tuple[np.ndarray, str | None]:
         raise InputFileError(f"{path.name}: not a sound PNG: {error}") from None
 
 
-def _same(a: str, b: str) -> bool:
+def _is_same_text(a: str, b: str) -> bool:
     return a.strip() == b.strip()

@@ -100,13 +100,13 @@ class LatentSource(Value):
     origin: LatentOrigin | None = None
 
     @model_validator(mode="after")
-    def _numbers_fit(self) -> LatentSource:
+    def _check_numbers(self) -> LatentSource:
         if len(self.shape) != (1 if self.space == "w" else 2) or any(n < 1 or n > 65536 for n in self.shape):
             raise ValueError(f"shape {list(self.shape)} does not fit space '{self.space}': [w_dim] or [num_ws, w_dim]")
-        size, expected = len(_decoded("data", self.data)), 4 * int(np.prod(self.shape))
+        size, expected = len(_decode_base64("data", self.data)), 4 * int(np.prod(self.shape))
         if size != expected:
             raise ValueError(f"data holds {size} bytes, shape {list(self.shape)} needs {expected}")
-        _unpacked("data", self.data)
+        _unpack_floats("data", self.data)
         return self
 
     @model_serializer(mode="wrap")
@@ -118,11 +118,11 @@ class LatentSource(Value):
         """From float array [w_dim] (space "w") or [num_ws, w_dim] (space "w+")."""
         array = np.ascontiguousarray(w, dtype="<f4")
         space: Literal["w", "w+"] = "w" if array.ndim == 1 else "w+"
-        return cls(space=space, shape=array.shape, data=_packed(array), origin=origin)
+        return cls(space=space, shape=array.shape, data=_pack_floats(array), origin=origin)
 
     def array(self) -> np.ndarray:
         """float32 [w_dim] or [num_ws, w_dim]."""
-        return _unpacked("data", self.data).reshape(self.shape)
+        return _unpack_floats("data", self.data).reshape(self.shape)
 
 
 Source = Annotated[
@@ -147,11 +147,11 @@ class Truncation(Value):
     """The population's centre [w_dim], float32, little-endian, base64; left out of the JSON for `w_avg`."""
 
     @model_validator(mode="after")
-    def _center_fits(self) -> Truncation:
+    def _check_center(self) -> Truncation:
         if self.center_w is not None:
             if self.center == W_AVG:
                 raise ValueError("center_w belongs to a named population, not to w_avg")
-            _unpacked("center_w", self.center_w)
+            _unpack_floats("center_w", self.center_w)
         return self
 
     @model_serializer(mode="wrap")
@@ -160,11 +160,11 @@ class Truncation(Value):
 
     def towards(self, name: str, centre: np.ndarray | None) -> Truncation:
         """The same truncation towards the centre float [w_dim] of the population `name`; None and `w_avg` go back."""
-        return self.model_copy(update={"center": name, "center_w": None if centre is None else _packed(centre)})
+        return self.model_copy(update={"center": name, "center_w": None if centre is None else _pack_floats(centre)})
 
     def centre(self) -> np.ndarray | None:
         """float32 [w_dim] of the named population; None where the recipe holds none."""
-        return None if self.center_w is None else _unpacked("center_w", self.center_w)
+        return None if self.center_w is None else _unpack_floats("center_w", self.center_w)
 
 
 class StyleMix(Value):
@@ -175,8 +175,8 @@ class StyleMix(Value):
 
     @field_validator("rows")
     @classmethod
-    def _rows_ordered(cls, rows: Rows) -> Rows:
-        return _ordered(rows)
+    def _check_row_range(cls, rows: Rows) -> Rows:
+        return _check_rows(rows)
 
 
 class DirectionEdit(Value):
@@ -196,8 +196,8 @@ class DirectionEdit(Value):
 
     @field_validator("rows")
     @classmethod
-    def _rows_ordered(cls, rows: Rows | None) -> Rows | None:
-        return rows if rows is None else _ordered(rows)
+    def _check_row_range(cls, rows: Rows | None) -> Rows | None:
+        return rows if rows is None else _check_rows(rows)
 
 
 class ChannelEdit(Value):
@@ -223,7 +223,7 @@ class LockMask(Value):
     """Bits row by row from the top left, packed, deflated (zlib), base64."""
 
     @model_validator(mode="after")
-    def _bits_fit(self) -> LockMask:
+    def _check_bits(self) -> LockMask:
         expected = -(-self.side * self.side // 8)
         try:
             inflate = zlib.decompressobj()
@@ -263,7 +263,7 @@ class RegionLock(Value):
     mask: LockMask | None = None
 
     @model_validator(mode="after")
-    def _mask_when_named(self) -> RegionLock:
+    def _check_mask(self) -> RegionLock:
         if (self.region == "mask") != (self.mask is not None):
             raise ValueError("a mask is needed for region 'mask' and only there")
         return self
@@ -280,7 +280,7 @@ class Noise(Value):
     seed: Seed | None = None
 
     @model_validator(mode="after")
-    def _seed_when_random(self) -> Noise:
+    def _check_seed(self) -> Noise:
         if (self.mode == "random") != (self.seed is not None):
             raise ValueError("seed is needed for mode 'random' and only there: a picture must be rebuilt exactly")
         return self
@@ -318,21 +318,21 @@ class Recipe(Value):
         return parse_json(cls, text, where)
 
 
-def _packed(array: np.ndarray) -> str:
+def _pack_floats(array: np.ndarray) -> str:
     """Float numbers as base64 of little-endian float32."""
     return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode("ascii")
 
 
-def _decoded(name: str, text: str) -> bytes:
+def _decode_base64(name: str, text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError(f"{name} is not base64: {error}") from None
 
 
-def _unpacked(name: str, text: str) -> np.ndarray:
+def _unpack_floats(name: str, text: str) -> np.ndarray:
     """float32 [n]. Raises ValueError, which begins with `name`, for what is no base64 or no finite numbers."""
-    raw = _decoded(name, text)
+    raw = _decode_base64(name, text)
     if len(raw) % 4:
         raise ValueError(f"{name} holds {len(raw)} bytes; float32 numbers take 4 each")
     numbers = np.frombuffer(raw, "<f4").astype(np.float32)
@@ -341,7 +341,7 @@ def _unpacked(name: str, text: str) -> np.ndarray:
     return numbers
 
 
-def _ordered(rows: Rows) -> Rows:
+def _check_rows(rows: Rows) -> Rows:
     if rows[0] >= rows[1]:
         raise ValueError(f"rows {list(rows)} are empty: they are half-open [start, stop) with start < stop")
     return rows

@@ -18,14 +18,14 @@ from types import TracebackType
 import numpy as np
 
 from tuiface.core.assets import directions_path
-from tuiface.core.errors import ModelError, UsageError, quoted
-from tuiface.core.files import room_for, write_file
+from tuiface.core.errors import ModelError, UsageError, quote
+from tuiface.core.files import reserve_paths, write_file
 from tuiface.core.limits import CHANNEL_LIMIT, MAX_SEED, W_AVG
 from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.populations import Populations
-from tuiface.engine_api.protocol import Engine, EngineInfo, Frame, RenderJob
-from tuiface.engine_api.requests import FaceOrder, FrameOrder
+from tuiface.engine_api.protocol import Engine, EngineInfo, RenderRequest, RenderResult
+from tuiface.engine_api.requests import ContourCorrectionRequest, FaceRequest
 from tuiface.faces.provenance import (
     Device,
     DirectionRecord,
@@ -33,9 +33,9 @@ from tuiface.faces.provenance import (
     Picture,
     Provenance,
     encode_png,
+    list_saved_files,
     pixels_digest,
     read_face,
-    with_provenance,
 )
 from tuiface.faces.recipe import (
     ChannelEdit,
@@ -113,7 +113,7 @@ class Face:
         layer, _, channel = name.partition(":")
         if channel.isdecimal():
             if rows is not None:
-                raise UsageError(f"rows for the channel {quoted(name)}: a channel has none")
+                raise UsageError(f"rows for the channel {quote(name)}: a channel has none")
             _refuse_beyond(name, amount, CHANNEL_LIMIT, beyond=beyond)
             edit = ChannelEdit(channel=(layer, int(channel)), amount=float(amount))
             return self.derive(edits=(*self.recipe.edits, edit))
@@ -160,15 +160,15 @@ class Face:
         )
         return self.derive(locks=(*self.recipe.locks, lock))
 
-    def with_frame_of(self, reference: Face) -> tuple[Face, float, float]:
+    def match_contour(self, reference: Face) -> tuple[Face, float, float]:
         """The face with coarse rows changed until its frame is that of `reference` without its edits.
 
         Returns it with its frame variation, in percent, before and after. The engine takes seconds.
         """
-        face, measures = self.found(FrameOrder(face=self.recipe, reference=reference.recipe), reference)
+        face, measures = self.found(ContourCorrectionRequest(face=self.recipe, reference=reference.recipe), reference)
         return face, measures["frame_variation_before"], measures["frame_variation_after"]
 
-    def found(self, order: FaceOrder, other: Face) -> tuple[Face, dict[str, float]]:
+    def found(self, order: FaceRequest, other: Face) -> tuple[Face, dict[str, float]]:
         """This face at the rows of W+ that the engine finds for `order`, which is of it and `other`; and its measures.
 
         Edits of styles, locks and noise stay. Order and measures are recorded as the latent's origin.
@@ -186,12 +186,12 @@ class Face:
         """Another noise input: "const", "none", or "random" with its seed."""
         return self.derive(noise=Noise.model_validate({"mode": mode, "seed": seed}))
 
-    def render(self, size: int | None = None) -> Frame:
+    def render(self, size: int | None = None) -> RenderResult:
         """The picture at the largest block of at most `size` px; None for the full picture.
 
         Raises UsageError for a size below 4.
         """
-        return self.studio.engine.render(RenderJob(self.recipe, self.studio.block_within(size)))
+        return self.studio.engine.render(RenderRequest(self.recipe, self.studio.block_within(size)))
 
     def save(self, folder: str | Path, *, resolution: int | None = None, force: bool = False) -> Path:
         """Render and write `NAME.png` and `NAME.json` into `folder` (made if absent); returns the picture's path.
@@ -199,11 +199,11 @@ class Face:
         Raises OutputError, with nothing written, if either file exists and `force` is not set.
         """
         png = Path(folder) / f"{self.file_stem(resolution)}.png"
-        with room_for(png.parent, with_provenance([png]), force=force):
-            frame = self.studio.engine.render(RenderJob(self.recipe, resolution))
+        with reserve_paths(png.parent, list_saved_files([png]), force=force):
+            frame = self.studio.engine.render(RenderRequest(self.recipe, resolution))
             return self.write(frame, png, resolution=resolution, force=force)
 
-    def write(self, frame: Frame, png: Path, *, resolution: int | None = None, force: bool = False) -> Path:
+    def write(self, frame: RenderResult, png: Path, *, resolution: int | None = None, force: bool = False) -> Path:
         """Write a rendered frame of this face: picture first, then the JSON; a failure leaves neither behind."""
         provenance = self.provenance(frame, png.name, resolution)
         text = provenance.to_text()
@@ -224,7 +224,7 @@ class Face:
         size = "" if resolution in (None, self.studio.info.resolution) else f"-{resolution}px"
         return f"{kind}-{self.id}{size}"
 
-    def provenance(self, frame: Frame, file: str, resolution: int | None = None) -> Provenance:
+    def provenance(self, frame: RenderResult, file: str, resolution: int | None = None) -> Provenance:
         """What the JSON beside the picture says."""
         info = self.studio.info
         height, width = frame.pixels.shape[:2]
@@ -240,18 +240,18 @@ class Face:
                 pixels_sha256=pixels_digest(frame.pixels),
             ),
             model=ModelRecord(sha256=info.model.sha256, name=info.model.name, licence=info.licence),
-            directions=self._direction_records(),
+            directions=self._record_directions(),
             measures=frame.measures,
             software=info.software,
             device=Device(kind="cuda" if "cuda" in info.device else "cpu", name=info.device_name, threads=info.threads),
             dtype=frame.dtype,
             kernels=info.kernels,
-            operator=_operator(),
+            operator=_read_operator(),
             time=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
             notices=(*info.notices, *frame.notices),
         )
 
-    def _direction_records(self) -> tuple[DirectionRecord, ...]:
+    def _record_directions(self) -> tuple[DirectionRecord, ...]:
         records = {}
         for edit in self.recipe.edits:
             if isinstance(edit, DirectionEdit):
@@ -275,7 +275,7 @@ def _refuse_beyond(name: str, amount: float, limit: float, *, beyond: bool) -> N
         )
 
 
-def _operator() -> str:
+def _read_operator() -> str:
     """The Unix user by the kernel's word, which is also what an engine sees at its socket; never the environment's."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from tuiface.engine_api.protocol import Engine, EngineInfo, RenderJob
+from tuiface.engine_api.protocol import Engine, EngineInfo, RenderRequest
 from tuiface.faces.provenance import Provenance, SavedFace, pixels_digest
 from tuiface.faces.recipe import DirectionEdit
 
@@ -34,15 +34,15 @@ class Verdict:
 def verify(saved: SavedFace, engine: Engine) -> Verdict:
     """Compare `saved` with what `engine` makes of its recipe. Raises ModelError or EngineError if it cannot render."""
     provenance, info = saved.provenance, engine.info()
-    differences = [*_changed_texts(saved), *_changed_pixels(saved), *_wrong_model(provenance, info)]
-    differences += _wrong_directions(provenance)
-    context = _context(provenance, info)
+    differences = [*_compare_texts(saved), *_compare_pixels(saved), *_compare_model(provenance, info)]
+    differences += _compare_directions(provenance)
+    context = _compare_environment(provenance, info)
     if provenance.recipe.model.sha256 != info.model.sha256:
         return Verdict("differs", tuple(differences), context, None)
-    job = RenderJob(provenance.recipe, provenance.picture.resolution, threads=provenance.device.threads)
+    job = RenderRequest(provenance.recipe, provenance.picture.resolution, threads=provenance.device.threads)
     frame = engine.render(job)
     exact = pixels_digest(frame.pixels) == provenance.picture.pixels_sha256
-    distance = _distance(frame.pixels, saved.pixels)
+    distance = _max_difference(frame.pixels, saved.pixels)
     close = distance is not None and distance <= TOLERANCE_LEVELS
     if not exact and not close:
         amount = "the picture is not at hand, so by how much is unknown" if distance is None else f"by up to {distance}"
@@ -52,7 +52,7 @@ def verify(saved: SavedFace, engine: Engine) -> Verdict:
     return Verdict("exact" if exact else "within tolerance", (), context, distance)
 
 
-def _changed_texts(saved: SavedFace) -> list[str]:
+def _compare_texts(saved: SavedFace) -> list[str]:
     found = []
     provenance = saved.provenance
     computed = provenance.recipe.digest
@@ -63,13 +63,13 @@ def _changed_texts(saved: SavedFace) -> list[str]:
     return found
 
 
-def _changed_pixels(saved: SavedFace) -> list[str]:
+def _compare_pixels(saved: SavedFace) -> list[str]:
     if saved.pixels is None or pixels_digest(saved.pixels) == saved.provenance.picture.pixels_sha256:
         return []
     return ["pixels: the picture was changed after saving"]
 
 
-def _wrong_model(provenance: Provenance, info: EngineInfo) -> list[str]:
+def _compare_model(provenance: Provenance, info: EngineInfo) -> list[str]:
     wanted = provenance.recipe.model
     found = []
     if provenance.model.sha256 != wanted.sha256:
@@ -82,7 +82,7 @@ def _wrong_model(provenance: Provenance, info: EngineInfo) -> list[str]:
     return found
 
 
-def _wrong_directions(provenance: Provenance) -> list[str]:
+def _compare_directions(provenance: Provenance) -> list[str]:
     recorded = {d.name: d.sha256 for d in provenance.directions}
     edits = [e for e in provenance.recipe.edits if isinstance(e, DirectionEdit)]
     return [
@@ -92,14 +92,14 @@ def _wrong_directions(provenance: Provenance) -> list[str]:
     ]
 
 
-def _context(provenance: Provenance, info: EngineInfo) -> tuple[str, ...]:
+def _compare_environment(provenance: Provenance, info: EngineInfo) -> tuple[str, ...]:
     now = {**info.software, "device": info.device_name, "kernels": info.kernels}
     then = {**provenance.software, "device": provenance.device.name, "kernels": provenance.kernels}
     changed = [k for k in sorted(now.keys() | then.keys()) if now.get(k) != then.get(k)]
     return tuple(f"{key}: {then.get(key, 'none')} then, {now.get(key, 'none')} now" for key in changed)
 
 
-def _distance(rendered: np.ndarray, saved: np.ndarray | None) -> int | None:
+def _max_difference(rendered: np.ndarray, saved: np.ndarray | None) -> int | None:
     if saved is None or saved.shape != rendered.shape:
         return None
     return int(np.abs(rendered.astype(np.int16) - saved.astype(np.int16)).max())

@@ -10,7 +10,7 @@ heads.pixels, heads.regions                        # uint8 [8, 128, 128, 3] and 
 """
 
 from tuiface.heads.dataset import write_dataset
-from tuiface.heads.labels import LABELS, labels
+from tuiface.heads.labels import LABELS, compute_labels
 from tuiface.heads.render import RESOLUTIONS, HeadBatch, render_heads
 from tuiface.heads.sampling.parameters import (
     COLUMN,
@@ -32,9 +32,9 @@ __all__ = [
     "HeadBatch",
     "HeadParameters",
     "Parameter",
+    "compute_labels",
     "concatenate",
     "encode",
-    "labels",
     "render_heads",
     "sample_parameters",
     "write_dataset",

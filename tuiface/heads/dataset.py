@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tuiface.core.errors import OutputError, UsageError, quoted
+from tuiface.core.errors import OutputError, UsageError, quote
 from tuiface.core.regions import REGION_COLOURS, REGION_NAMES
 from tuiface.heads.render import HeadBatch, render_heads
 from tuiface.heads.sampling.parameters import SPECIFICATION
@@ -53,7 +53,9 @@ class RenderingProcesses(Generic[T]):
         self._processes = []
         for first in range(count):
             here, there = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(there, task, starts[first::count], prepare), daemon=True)
+            process = context.Process(
+                target=_run_worker, args=(there, task, starts[first::count], prepare), daemon=True
+            )
             process.start()
             there.close()
             self._connections.append(here)
@@ -86,7 +88,9 @@ class RenderingProcesses(Generic[T]):
                 connection.close()
 
 
-def _work(answers: Connection, task: Task[T], starts: Sequence[int], prepare: Callable[[], object] | None) -> None:
+def _run_worker(
+    answers: Connection, task: Task[T], starts: Sequence[int], prepare: Callable[[], object] | None
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process itself
     if prepare is not None:
         prepare()
@@ -129,13 +133,13 @@ def write_dataset(
     if count < 1:
         raise UsageError(f"count {count}: a data set has at least one head")
     if out.exists():
-        raise OutputError(f"{quoted(out)} exists already", "name a new folder; nothing is overwritten")
+        raise OutputError(f"{quote(out)} exists already", "name a new folder; nothing is overwritten")
     with _new_folder(out) as folder:
         (folder / "images").mkdir()
         (folder / "regions").mkdir()
         lines: dict[int, list[str]] = {}
         done = 0
-        batch = _Batch(folder, count, resolution, seed, str(device))
+        batch = _BatchWriter(folder, count, resolution, seed, str(device))
         with closing(_write_batches(batch, processes, prepare)) as batches:
             for start, written in batches:
                 lines[start] = written
@@ -159,7 +163,7 @@ def write_dataset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class _BatchWriter:
     """Render the batch that starts at a sample and write its pictures; returns their lines of labels."""
 
     folder: Path
@@ -175,7 +179,7 @@ class _Batch:
 
 
 def _write_batches(
-    batch: _Batch, processes: int, prepare: Callable[[], object] | None
+    batch: _BatchWriter, processes: int, prepare: Callable[[], object] | None
 ) -> Generator[tuple[int, list[str]]]:
     starts = range(0, batch.count, _BATCH)
     if min(processes, len(starts)) < 2:
@@ -220,12 +224,12 @@ def _new_folder(out: Path) -> Iterator[Path]:
         out.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
-        raise OutputError(f"cannot write {quoted(out)}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {quote(out)}: {error.strerror or error}") from error
     try:
         yield folder
         folder.chmod(0o755)
         folder.rename(out)
     except OSError as error:
-        raise OutputError(f"cannot write {quoted(out)}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {quote(out)}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,18 +14,18 @@ from torch import Tensor
 
 from tuiface.heads.hair.growth import hairline, mean_hair_colour
 from tuiface.heads.hair.styles import style_columns
-from tuiface.heads.sampling.look import Look, resolve
+from tuiface.heads.sampling.look import Look, resolve_look
 from tuiface.heads.sampling.parameters import HAIR_STYLES, HeadParameters
 
 
-def labels(parameters: HeadParameters) -> Tensor:
+def compute_labels(parameters: HeadParameters) -> Tensor:
     """Visible attributes float32 [N, len(LABELS)] of each head, in the order of `LABELS`."""
-    look = resolve(parameters)
+    look = resolve_look(parameters)
     with torch.no_grad():
-        return torch.stack([read(look) for read in _READERS.values()], dim=1)
+        return torch.stack([read(look) for read in _LABEL_FUNCTIONS.values()], dim=1)
 
 
-def _resolved(name: str) -> Callable[[Look], Tensor]:
+def _column_label(name: str) -> Callable[[Look], Tensor]:
     return lambda look: look.column(name)
 
 
@@ -48,22 +48,22 @@ def _hairline_height(look: Look) -> Tensor:
     return height + 0.03 * look.column("forehead_height")
 
 
-_AS_RESOLVED = (
+_COLUMN_LABELS = (
     "masculinity", "age", "melanin", "face_width", "face_length", "jaw_width", "fullness", "nose_width", "nose_length",
     "lip_fullness", "mouth_width", "eye_size", "brow_height", "brow_thickness", "smile", "teeth", "mouth_open",
     "eye_opening", "brow_raise", "yaw", "pitch", "grey", "hair_red", "hair_wave", "fringe", "hairline_recession",
     "crown_thinning", "lipstick", "light_azimuth", "light_elevation",
 )  # fmt: skip
 
-_READERS: dict[str, Callable[[Look], Tensor]] = {
-    **{name: _resolved(name) for name in _AS_RESOLVED},
+_LABEL_FUNCTIONS: dict[str, Callable[[Look], Tensor]] = {
+    **{name: _column_label(name) for name in _COLUMN_LABELS},
     "hair_length": _hair_length,
     "hair_lightness": _hair_lightness,
     "hairline_height": _hairline_height,
-    "beard": _resolved("beard_density"),
+    "beard": _column_label("beard_density"),
     "glasses": lambda look: (look.column("glasses") > 0.5).float(),
     "bald": lambda look: (look.choice("hair_style") == HAIR_STYLES.index("bald")).float(),
 }
 
-LABELS: tuple[str, ...] = tuple(_READERS)
+LABELS: tuple[str, ...] = tuple(_LABEL_FUNCTIONS)
 """Names of the columns of `labels`. Age runs from 0 (18 years) to 1 (80 years); shapes are in standard deviations."""

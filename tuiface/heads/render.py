@@ -19,12 +19,12 @@ from tuiface.heads.geometry.head import Head, build_head
 from tuiface.heads.geometry.surface import Part
 from tuiface.heads.hair.beard import grow_beard
 from tuiface.heads.hair.strands import Strands, grow_hair
-from tuiface.heads.sampling.look import Look, resolve
+from tuiface.heads.sampling.look import Look, resolve_look
 from tuiface.heads.sampling.parameters import HeadParameters
 from tuiface.heads.shading.background import paint_background
 from tuiface.heads.shading.camera import Camera, aim_camera, develop, rotate, rotate_about_neck
 from tuiface.heads.shading.light import Lights, place_lights, shade_strands, shade_surfaces
-from tuiface.heads.shading.raster import Pixels, Polylines, StrandLayer, blend_strands, build_atlas, rasterise
+from tuiface.heads.shading.raster import GBuffer, Polylines, StrandLayer, blend_strands, build_atlas, rasterise
 from tuiface.heads.shading.shadow import ShadowMaps, cast_shadows
 
 RESOLUTIONS = (32, 64, 128, 256, 512)
@@ -33,7 +33,7 @@ _CHUNK_PIXELS = {"cpu": 4 * 128**2, "cuda": 32 * 128**2}
 """Pixels rendered together: more overflow the CPU's caches, fewer pay for each operator's start."""
 _HAIR_WIDTH_PX = 0.75
 """Width of a strand in supersampled pixels: thicker than life, as there are fewer."""
-_LEAST_CHART = 96
+_MIN_CHART_RESOLUTION = 96
 """Resolution of the chart of smaller pictures: with fewer texels lids and lips blur away."""
 _VIEW_DM = 2.56
 """Side of the crop on a typical head, dm; sizes of screen-space effects follow from it."""
@@ -66,14 +66,14 @@ def render_heads(parameters: HeadParameters, resolution: int) -> HeadBatch:
 
 def _render(parameters: HeadParameters, resolution: int) -> tuple[Tensor, Tensor]:
     """Pixels uint8 [N, R, R, 3] and regions uint8 [N, R, R] of one chunk."""
-    look = resolve(parameters)
-    chart = build_chart(max(resolution, _LEAST_CHART), look.device)
+    look = resolve_look(parameters)
+    chart = build_chart(max(resolution, _MIN_CHART_RESOLUTION), look.device)
     head = build_head(look, chart)
     camera = aim_camera(look, head.landmarks)
-    atlas = build_atlas(_world_parts(look, chart, head, camera))
+    atlas = build_atlas(_build_world_parts(look, chart, head, camera))
     size = resolution * _SUPERSAMPLING
     surfaces = rasterise(atlas, camera.project(atlas.fields[:, :3]), camera.distance, size)
-    strands = _grow(look, chart, head, camera, resolution)
+    strands = _grow_strands(look, chart, head, camera, resolution)
     lights = place_lights(look)
     points = atlas.fields[:, :3].flatten(2)
     maps = cast_shadows(lights.direction, lights.softness, points, strands[0], 96 if resolution <= 128 else 160)
@@ -84,24 +84,26 @@ def _render(parameters: HeadParameters, resolution: int) -> tuple[Tensor, Tensor
     film = cover_lenses(look, camera, surfaces.depth)
     image = image * (1 - film.absorption)[:, None] + film.reflection[:, None]
     image = over(over(image, beard.colour, beard.opacity), hair.colour, hair.opacity)
-    gain = _exposure(image, surfaces, hair.opacity + beard.opacity, look)
-    return develop(image, look, gain, _SUPERSAMPLING), _regions(surfaces, film.absorption, hair.opacity, beard.opacity)
+    gain = _exposure_gain(image, surfaces, hair.opacity + beard.opacity, look)
+    return develop(image, look, gain, _SUPERSAMPLING), _resolve_regions(
+        surfaces, film.absorption, hair.opacity, beard.opacity
+    )
 
 
-def _world_parts(look: Look, chart: Chart, head: Head, camera: Camera) -> list[Part]:
+def _build_world_parts(look: Look, chart: Chart, head: Head, camera: Camera) -> list[Part]:
     """All surfaces turned into the world."""
     ears, glasses = build_ears(look, chart, head.ear_width), build_glasses(look, chart, head.ear_width)
-    body = _turned(build_body(look, chart), camera.body_rotation)
-    head_part, ears, glasses = (_turned(part, camera.head_rotation) for part in (head.part, ears, glasses))
+    body = _rotate_part(build_body(look, chart), camera.body_rotation)
+    head_part, ears, glasses = (_rotate_part(part, camera.head_rotation) for part in (head.part, ears, glasses))
     return [head_part, ears, body, glasses]
 
 
-def _turned(part: Part, rotation: Tensor) -> Part:
+def _rotate_part(part: Part, rotation: Tensor) -> Part:
     position = rotate_about_neck(rotation, part.position)
     return replace(part, position=position, normal=rotate(rotation, part.normal))
 
 
-def _grow(look: Look, chart: Chart, head: Head, camera: Camera, resolution: int) -> tuple[Strands, Strands]:
+def _grow_strands(look: Look, chart: Chart, head: Head, camera: Camera, resolution: int) -> tuple[Strands, Strands]:
     """Hair and beard in the world; finer pictures get more and finer strands."""
     detail = min(resolution, 256) / 128
     position = head.part.position
@@ -122,7 +124,7 @@ def _scalp(chart: Chart) -> Tensor:
 
 
 def _draw_strands(
-    strands: Strands, surfaces: Pixels, lights: Lights, maps: ShadowMaps, camera: Camera, width_px: float
+    strands: Strands, surfaces: GBuffer, lights: Lights, maps: ShadowMaps, camera: Camera, width_px: float
 ) -> StrandLayer:
     """Shade strands and blend those that are in front of the surfaces."""
     screen = camera.of(strands.owner).project(strands.position) * surfaces.depth.shape[-1]
@@ -131,7 +133,7 @@ def _draw_strands(
     return blend_strands(Polylines(strands.owner, screen, strands.position[:, 2], radiance, width), surfaces.depth)
 
 
-def _exposure(image: Tensor, surfaces: Pixels, opacity: Tensor, look: Look) -> Tensor:
+def _exposure_gain(image: Tensor, surfaces: GBuffer, opacity: Tensor, look: Look) -> Tensor:
     """Camera gain [N] that meets the face half-way, as a photographer would; darker skin is left darker.
 
     The mean is taken in integers: a float sum's rounding may depend on the batch.
@@ -144,7 +146,7 @@ def _exposure(image: Tensor, surfaces: Pixels, opacity: Tensor, look: Look) -> T
     return ((wanted / mean.clamp(min=0.01)) ** 0.65).clamp(0.5, 1.9)
 
 
-def _regions(surfaces: Pixels, lenses: Tensor, hair: Tensor, beard: Tensor) -> Tensor:
+def _resolve_regions(surfaces: GBuffer, lenses: Tensor, hair: Tensor, beard: Tensor) -> Tensor:
     """Region ids uint8 [N, R, R]: the most frequent surface of each pixel's samples, unless strands cover half.
 
     Lenses count as glasses where they hide more than they show.

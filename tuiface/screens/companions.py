@@ -16,20 +16,20 @@ def seed_after(face: Face) -> int:
     return (source.seed + 1) % (MAX_SEED + 1) if source.kind == "seed" else 0
 
 
-def companion(face: Face, seed: int) -> Face:
+def make_companion(face: Face, seed: int) -> Face:
     """The face of `seed` with the truncation and the class of `face`, and without its edits."""
     recipe = face.recipe
     label = recipe.source.label if recipe.source.kind == "seed" else None
     return face.studio.face(seed, recipe.truncation.psi, label=label)
 
 
-def alike(face: Face, seed: int) -> Face:
+def make_edited_companion(face: Face, seed: int) -> Face:
     """The same with its edits, locks and noise too: a transition needs them equal at both ends."""
     recipe = face.recipe
-    return companion(face, seed).derive(edits=recipe.edits, locks=recipe.locks, noise=recipe.noise)
+    return make_companion(face, seed).derive(edits=recipe.edits, locks=recipe.locks, noise=recipe.noise)
 
 
-def plain(face: Face) -> Face:
+def remove_mixes_and_edits(face: Face) -> Face:
     """`face`, or what it is without mixes, edits and locks: rows are exchanged between sources."""
     recipe = face.recipe
     return face.derive(mixes=(), edits=(), locks=()) if recipe.mixes or recipe.edits or recipe.locks else face

@@ -21,7 +21,7 @@ from tuiface.screens.messages import (
     EngineFailed,
     EngineReady,
     FaceSaved,
-    FrameArrived,
+    PreviewArrived,
     PreviewFailed,
     SaveFailed,
     ThreadCrashed,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from tuiface.core.settings import Settings
     from tuiface.directions.direction import Direction
-    from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob
-    from tuiface.engine_api.requests import FaceOrder, FoundFace, Order
+    from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
+    from tuiface.engine_api.requests import DirectionRequest, FaceRequest, OptimisedFace
     from tuiface.faces.recipe import Recipe
     from tuiface.faces.studio import Face, Studio
     from tuiface.service.job_client import SharedJobs
@@ -49,7 +49,7 @@ log = logging.getLogger("tuiface")
 class Previews(Protocol):
     """A stream of previews: the newest job is rendered next."""
 
-    def submit(self, job: RenderJob) -> None:
+    def submit(self, job: RenderRequest) -> None:
         """Render `job` next, in place of any that waits; returns at once."""
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class InteractiveEngine(Protocol):
     def info(self) -> EngineInfo:
         """What is loaded and where it runs."""
 
-    def render(self, job: RenderJob) -> Frame:
+    def render(self, job: RenderRequest) -> RenderResult:
         """Render `job` and wait for it."""
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
@@ -99,13 +99,13 @@ class InteractiveEngine(Protocol):
     def features(self, seeds: Sequence[int]) -> np.ndarray:
         """What is known of faces by number."""
 
-    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
         """Directions that are learned or found."""
 
-    def find_face(self, order: FaceOrder) -> FoundFace:
+    def find_face(self, order: FaceRequest) -> OptimisedFace:
         """A face that is found by its gradient."""
 
-    def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> Previews:
+    def stream(self, on_frame: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]) -> Previews:
         """Open a stream of previews, whose callbacks run on its own thread."""
 
 
@@ -132,14 +132,14 @@ class EngineLink:
         self._settings = settings
         self._factory = factory
         self._post = post
-        self._changing = threading.Lock()
+        self._lock = threading.Lock()
         self._closed = False
         self._engine: InteractiveEngine | None = None
         self._previews: Previews | None = None
         self._saves: SimpleQueue[Face | None] = SimpleQueue()
         self._saver: threading.Thread | None = None
         self._tiles_changed = threading.Condition()
-        self._tiles: deque[RenderJob] = deque()
+        self._tiles: deque[RenderRequest] = deque()
         self._tiler: threading.Thread | None = None
 
     @property
@@ -156,9 +156,9 @@ class EngineLink:
 
     def start(self, studio: Studio | None = None) -> None:
         """Start the engine, again if it ran before; `studio` is the one to go on with, None makes a new one."""
-        self._in_thread("engine-start", lambda: self._open(studio))
+        self._start_thread("engine-start", lambda: self._open(studio))
 
-    def submit(self, job: RenderJob) -> None:
+    def submit(self, job: RenderRequest) -> None:
         """Ask for a preview; FrameArrived follows for this job or a newer one, or PreviewFailed."""
         assert self._previews is not None, "no engine has been ready yet"
         if self._previews.is_open:
@@ -170,15 +170,15 @@ class EngineLink:
         """Save `face` into the library after those that wait already."""
         self._saves.put(face)
         if self._saver is None:
-            self._saver = self._in_thread("saves", self._save_all)
+            self._saver = self._start_thread("saves", self._save_all)
 
-    def render_tiles(self, jobs: Sequence[RenderJob]) -> None:
+    def render_tiles(self, jobs: Sequence[RenderRequest]) -> None:
         """Render small pictures in their order, in place of those that were asked for before and still wait."""
         with self._tiles_changed:
             self._tiles = deque(jobs)
             self._tiles_changed.notify()
         if self._tiler is None and jobs:
-            self._tiler = self._in_thread("tiles", self._render_tiles)
+            self._tiler = self._start_thread("tiles", self._render_tiles)
 
     def run(self, title: str, work: Callable[[], Callable[[], None]]) -> None:
         """Do `work` in a thread, then what it returns on the app's; `title` heads the toast of an error."""
@@ -189,11 +189,11 @@ class EngineLink:
             except TuifaceError as error:
                 self._post_unless_closed(WorkFailed(title, error))
 
-        self._in_thread("work", guarded)
+        self._start_thread("work", guarded)
 
     def change_model(self, settings: Settings) -> None:
         """End the engine and start one with other settings, and so with a new studio."""
-        with self._changing:
+        with self._lock:
             engine, self._engine = self._engine, None
         self._settings = settings
 
@@ -203,11 +203,11 @@ class EngineLink:
             self._open(None)
 
         self.render_tiles([])
-        self._in_thread("engine-start", change)
+        self._start_thread("engine-start", change)
 
     def close(self) -> None:
         """End the engine and every thread that waits for it. Calling it again changes nothing."""
-        with self._changing:
+        with self._lock:
             self._closed = True
             engine = self._engine
         if engine is not None:
@@ -219,10 +219,10 @@ class EngineLink:
 
     def _open(self, studio: Studio | None) -> None:
         try:
-            engine = self._started_engine()
+            engine = self._start_engine()
             if engine is None:
                 return
-            previews = engine.stream(self._on_frame, self._on_error)  # connects while the next lines import
+            previews = engine.stream(self._on_result, self._on_error)  # connects while the next lines import
             if studio is None:
                 from tuiface.faces.studio import Studio
 
@@ -233,22 +233,22 @@ class EngineLink:
         self._previews = previews
         self._post_unless_closed(EngineReady(studio, engine.remark))
 
-    def _started_engine(self) -> InteractiveEngine | None:
+    def _start_engine(self) -> InteractiveEngine | None:
         """The running engine; None where `close` came first."""
         engine = self._engine
         if engine is not None:
             engine.restart()
             return engine
         engine = self._factory(self._settings)
-        with self._changing:
+        with self._lock:
             if self._closed:
                 return None
             self._engine = engine
         engine.start()
         return engine
 
-    def _on_frame(self, frame: Frame) -> None:
-        self._post(FrameArrived(frame))
+    def _on_result(self, frame: RenderResult) -> None:
+        self._post(PreviewArrived(frame))
 
     def _on_error(self, error: TuifaceError) -> None:
         self._post_unless_closed(PreviewFailed(error))
@@ -285,13 +285,13 @@ class EngineLink:
         if not self._closed:
             self._post(message)
 
-    def _in_thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
+    def _start_thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
         # Daemons: leaving must not wait for torch to be imported, or for a device that hangs.
-        thread = threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
+        thread = threading.Thread(target=self._run_guarded, args=(work,), name=name, daemon=True)
         thread.start()
         return thread
 
-    def _guarded(self, work: Callable[[], None]) -> None:
+    def _run_guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - a bug in a thread ends the app as one in its own thread does

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tuiface.actions import command_line, number_word, population_words, quoted_words
+from tuiface.actions import command_line, format_number, population_flags, quote_words
 from tuiface.core.i18n import tr, trn
 from tuiface.core.limits import MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.screens.face.summary import source_text
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 DISTANCES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75)
 NUM_NEIGHBOURS = 120
-Mode = Literal["seeds", "random", "near"]
+ExploreMode = Literal["seeds", "random", "near"]
 
 
 class ExploreScreen(GridScreen):
     """Faces are worked out a page at a time; their pictures come as they are rendered."""
 
-    PLACE = "explore"
+    SCREEN_NAME = "explore"
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -40,13 +40,13 @@ class ExploreScreen(GridScreen):
         """None until it is changed here: that of the face on the first screen."""
         self._center: str | None = None
         """The population; None until it is changed here, like psi."""
-        self._draw = random.Random()  # noqa: S311 - any seed is as good as another
+        self._rng = random.Random()  # noqa: S311 - any seed is as good as another
         self._random_seeds: list[int] = []
-        self._mode: Mode = "seeds"
+        self._mode: ExploreMode = "seeds"
         self._distance = 2
         """Of DISTANCES."""
-        self._near: tuple[Face, ...] = ()
-        self._near_of: tuple[str, int] | None = None
+        self._neighbours: tuple[Face, ...] = ()
+        self._neighbours_key: tuple[str, int] | None = None
         """Digest of the face, and distance, that the neighbours are of or are being computed for."""
         self._faces: dict[str, Face] = {}
         """Marked faces, by digest: they may lie on another page, or in another mode."""
@@ -55,14 +55,14 @@ class ExploreScreen(GridScreen):
         """What is shown, in words, and the grid."""
         with Vertical(id="body"):
             yield Static("", id="heading", markup=False)
-            yield TileGrid(self.session.wire, id="grid")
+            yield TileGrid(self.session.writer, id="grid")
 
     # --- faces ---------------------------------------------------------------------------------------------------
 
     @property
     def count(self) -> int | None:
         """There is no end to seeds, but to neighbours."""
-        return max(len(self._near), 1) if self._mode == "near" else None
+        return max(len(self._neighbours), 1) if self._mode == "near" else None
 
     @property
     def psi(self) -> float:
@@ -81,15 +81,15 @@ class ExploreScreen(GridScreen):
         studio = self.session.studio
         assert studio is not None
         if self._mode == "near":
-            return self._near[index] if index < len(self._near) else None
+            return self._neighbours[index] if index < len(self._neighbours) else None
         label = self._label()
         if self._mode == "random":
             while len(self._random_seeds) <= index:
-                self._random_seeds.append(self._draw.randint(0, MAX_SEED))
-            return self._truncated(studio.face(self._random_seeds[index], self.psi, label=label))
-        return self._truncated(studio.face(min(self._start + index, MAX_SEED), self.psi, label=label))
+                self._random_seeds.append(self._rng.randint(0, MAX_SEED))
+            return self._truncate(studio.face(self._random_seeds[index], self.psi, label=label))
+        return self._truncate(studio.face(min(self._start + index, MAX_SEED), self.psi, label=label))
 
-    def _truncated(self, face: Face) -> Face:
+    def _truncate(self, face: Face) -> Face:
         """Towards the population of all; that of the face on the first screen may be known from its recipe alone."""
         current = face.studio.current.recipe.truncation
         if self._center is None and current.center_w is not None:
@@ -128,7 +128,7 @@ class ExploreScreen(GridScreen):
         self.grid.show(tiles, self.chosen - self.first)
         self.query_one("#heading", Static).update(self._heading(), layout=False)
 
-    def tiles_changed(self) -> None:
+    def redraw_tiles(self) -> None:
         """A picture of the page, perhaps."""
         self.show_body()
 
@@ -152,7 +152,7 @@ class ExploreScreen(GridScreen):
             return tr("seeds from {first}", first=self._start + self.first)
         if self._mode == "random" or origin is None:
             return tr("random seeds")
-        if not self._near:
+        if not self._neighbours:
             return tr("looking for faces near {face}", face=source_text(origin))
         return tr("near {face}, distance {distance}", face=source_text(origin), distance=DISTANCES[self._distance])
 
@@ -162,9 +162,9 @@ class ExploreScreen(GridScreen):
             return ""
         if self._mode == "seeds":
             first, count = self._start + self.first, len(self.page)
-            words = ["tuiface", "render", str(first), "--count", str(count), "--psi", number_word(self.psi)]
-            words += population_words(self.center)
-            return quoted_words(words)
+            words = ["tuiface", "render", str(first), "--count", str(count), "--psi", format_number(self.psi)]
+            words += population_flags(self.center)
+            return quote_words(words)
         face = self.face_at(self.chosen)
         if face is None:
             return ""
@@ -178,26 +178,26 @@ class ExploreScreen(GridScreen):
         if origin is None:
             if self._mode == "near":
                 self._mode = "seeds"
-            self._near_of = None
+            self._neighbours_key = None
             return
         key = (origin.recipe.digest, self._distance)
-        if self._near_of == key or self.session.studio is None:
+        if self._neighbours_key == key or self.session.studio is None:
             return
-        self._mode, self._near_of, self._near = "near", key, ()
+        self._mode, self._neighbours_key, self._neighbours = "near", key, ()
         self.chosen = self.first = 0
         distance = DISTANCES[self._distance]
 
         def work() -> Callable[[], None]:
-            from tuiface.stimuli.neighbours import neighbours
+            from tuiface.stimuli.neighbours import draw_neighbours
 
-            found = tuple(neighbours(origin, NUM_NEIGHBOURS, distance))
+            found = tuple(draw_neighbours(origin, NUM_NEIGHBOURS, distance))
             return lambda: self._take_neighbours(key, found)
 
         self.session.link.run(tr("No neighbours"), work)
 
     def _take_neighbours(self, key: tuple[str, int], found: tuple[Face, ...]) -> None:
-        if self._near_of == key:
-            self._near = found
+        if self._neighbours_key == key:
+            self._neighbours = found
             self.show_state()
 
     # --- actions -------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ class ExploreScreen(GridScreen):
         """Large, on the first screen."""
         face = self._chosen_face()
         if face is not None:
-            self.session.do(lambda studio: studio.show(face))
+            self.session.apply(lambda studio: studio.show(face))
             self.app.call_later(self.app.run_action, "go_to('face')")
 
     def action_explore_open(self) -> None:
@@ -233,7 +233,7 @@ class ExploreScreen(GridScreen):
         """Neighbours of the chosen face."""
         face = self._chosen_face()
         if face is not None:
-            self.session.near(face)
+            self.session.explore_near(face)
             self.show_state()
 
     def action_explore_nearer(self) -> None:
@@ -287,7 +287,7 @@ class ExploreScreen(GridScreen):
         self._center = names[(place + 1) % len(names)]
         origin = self.session.origin
         if origin is not None:
-            self.session.near(origin.towards(self._center))
+            self.session.explore_near(origin.towards(self._center))
         self.show_state()
 
     def action_explore_mix(self) -> None:
@@ -306,8 +306,8 @@ class ExploreScreen(GridScreen):
         self.notify(tr("Faces: {number}; 4 shows the transition.", number=number), title="Morph", timeout=3)
         self.show_state()
 
-    def _show_seeds(self, mode: Mode, start: int) -> None:
-        self.session.near(None)
+    def _show_seeds(self, mode: ExploreMode, start: int) -> None:
+        self.session.explore_near(None)
         self._mode, self._start = mode, start
         self.chosen = self.first = 0
         self.show_state()
@@ -325,7 +325,7 @@ class ExploreScreen(GridScreen):
         psi = self._psi
         origin = self.session.origin
         if origin is not None:
-            self.session.near(origin.truncate(psi, origin.recipe.truncation.cutoff))
+            self.session.explore_near(origin.truncate(psi, origin.recipe.truncation.cutoff))
         self.show_state()
 
     def _chosen_face(self) -> Face | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import gc
 
 
-def put_off_collecting() -> None:
-    """Look for none until `collect_again`."""
+def pause_collection() -> None:
+    """Look for none until `resume_collection`."""
     gc.disable()
 
 
-def collect_again() -> None:
+def resume_collection() -> None:
     """From here on; what was made until now is taken to stay. Calling it again changes nothing."""
     if not gc.isenabled():
         gc.freeze()

@@ -11,7 +11,7 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from tuiface.core.errors import TuifaceError
-    from tuiface.engine_api.protocol import Frame, JobProgress
+    from tuiface.engine_api.protocol import JobProgress, RenderResult
     from tuiface.faces.studio import Face, Studio
 
 
@@ -32,14 +32,14 @@ class EngineFailed(Message):
 
 
 @dataclass
-class FrameArrived(Message):
+class PreviewArrived(Message):
     """A preview was rendered."""
 
-    frame: Frame
+    frame: RenderResult
 
     def can_replace(self, message: Message) -> bool:
         """A frame that is still unread when the next one comes is never drawn."""
-        return isinstance(message, FrameArrived)
+        return isinstance(message, PreviewArrived)
 
 
 @dataclass
@@ -72,7 +72,7 @@ class SaveFailed(Message):
 class TileArrived(Message):
     """A small picture for a grid was rendered."""
 
-    frame: Frame
+    frame: RenderResult
 
 
 @dataclass
@@ -95,7 +95,7 @@ class JobChanged(Message):
     """Long work went on, ended, or waits."""
 
     progress: JobProgress
-    is_found: bool = False
+    is_first_report: bool = False
     """It is work of a resident engine, as it was when this app met it."""
 
 

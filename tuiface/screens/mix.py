@@ -9,10 +9,10 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tuiface.actions import face_word, number_word, quoted_words
+from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr
-from tuiface.screens.companions import companion, plain, seed_after
+from tuiface.screens.companions import make_companion, remove_mixes_and_edits, seed_after
 from tuiface.screens.face.summary import source_name, source_text
 from tuiface.screens.session import block_resolution
 from tuiface.screens.widgets.face_view import FaceView
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from tuiface.screens.session import Session
     from tuiface.stimuli.cross import Cells
 
-PLACES = ("a", "first", "second", "b")
+PICTURE_NAMES = ("a", "first", "second", "b")
 """The pictures from left to right: a parent on each side, their children between them."""
 
 
 class MixScreen(WorkScreen):
     """Draws the session's parents; the rows are its own."""
 
-    PLACE = "mix"
+    SCREEN_NAME = "mix"
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -42,17 +42,17 @@ class MixScreen(WorkScreen):
         self._is_cross = False
         self._cells: Cells | None = None
         """What the engine found for the parents crossed last."""
-        self._looks_for_cells = False
+        self._is_crossing = False
         self._view_px = 0
 
     def compose_body(self) -> ComposeResult:
         """Four pictures with captions, and the scale of the rows."""
         with Vertical(id="body"):
             with Horizontal(id="quartet"):
-                for place in PLACES:
+                for place in PICTURE_NAMES:
                     with Vertical(classes="column"):
                         yield Static("", id=f"caption-{place}", classes="caption", markup=False)
-                        yield FaceView(self.session.wire, id=f"view-{place}", at_top=True)
+                        yield FaceView(self.session.writer, id=f"view-{place}", at_top=True)
             yield Static("", id="scale", markup=False)
 
     # --- the faces -----------------------------------------------------------------------------------------------
@@ -63,16 +63,20 @@ class MixScreen(WorkScreen):
         if studio is None:
             return None
         chosen = self.session.parents
-        first = chosen[0] if chosen else plain(studio.current)
+        first = chosen[0] if chosen else remove_mixes_and_edits(studio.current)
         if len(chosen) > 1:
             return first, chosen[1]
-        return first, companion(first, seed_after(first))
+        return first, make_companion(first, seed_after(first))
 
     @property
-    def leaves_edits_out(self) -> bool:
+    def is_without_edits(self) -> bool:
         """Whether the first parent is the current face in all but its edits."""
         studio = self.session.studio
-        return studio is not None and not self.session.parents and plain(studio.current) is not studio.current
+        return (
+            studio is not None
+            and not self.session.parents
+            and remove_mixes_and_edits(studio.current) is not studio.current
+        )
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -90,18 +94,18 @@ class MixScreen(WorkScreen):
         assert parents is not None
         if not self._is_cross:
             return swap(*parents, self.rows)
-        cells = self._crossed(*parents)
+        cells = self._request_cross(*parents)
         return None if cells is None else (cells[1].face, cells[2].face)
 
-    def _crossed(self, a: Face, b: Face) -> Cells | None:
+    def _request_cross(self, a: Face, b: Face) -> Cells | None:
         from tuiface.stimuli.cross import check_cross, cross
 
         check_cross(a, b)
         cells = self._cells
         if cells is not None and (cells[0].face.recipe, cells[3].face.recipe) == (a.recipe, b.recipe):
             return cells
-        if not self._looks_for_cells:  # one pair at a time: the engine does nothing else meanwhile
-            self._looks_for_cells = True
+        if not self._is_crossing:  # one pair at a time: the engine does nothing else meanwhile
+            self._is_crossing = True
 
             def work() -> Callable[[], None]:
                 try:
@@ -115,11 +119,11 @@ class MixScreen(WorkScreen):
         return None
 
     def _take_cells(self, cells: Cells) -> None:
-        self._cells, self._looks_for_cells = cells, False
+        self._cells, self._is_crossing = cells, False
         self.show_state()
 
     def _give_up_cross(self, told: str) -> None:
-        self._looks_for_cells = self._is_cross = False
+        self._is_crossing = self._is_cross = False
         self.notify(told, title=tr("The faces were not crossed"), severity="error", markup=False)
         self.show_state()
 
@@ -154,7 +158,7 @@ class MixScreen(WorkScreen):
         session.request_tiles([face.recipe for face in (a, *(children or ()), b)], self._resolution())
         scale.update(self._cross_words(is_found=children is not None) if self._is_cross else self._scale())
 
-    def tiles_changed(self) -> None:
+    def redraw_tiles(self) -> None:
         """One of the four, perhaps."""
         self.show_body()
 
@@ -207,7 +211,7 @@ class MixScreen(WorkScreen):
             last=stop - 1,
             px=row_px(start),
         )
-        if self.leaves_edits_out:
+        if self.is_without_edits:
             words += " " + tr("The current face's edits are left out.")
         return Content("\n").join([*lines, Content.styled(words, "$foreground 85%")])
 
@@ -227,7 +231,7 @@ class MixScreen(WorkScreen):
                 )
                 for cell in self._cells[1:3]
             ]
-        if self.leaves_edits_out:
+        if self.is_without_edits:
             lines.append(tr("The current face's edits are left out."))
         return Content.styled("\n".join(lines), "$foreground 85%")
 
@@ -238,11 +242,11 @@ class MixScreen(WorkScreen):
             return ""
         start, stop = self.rows
         how = ["--cross"] if self._is_cross else ["--rows", f"{start}-{stop}"]
-        words = ["tuiface", "swap", *(face_word(face.recipe) for face in parents), *how]
-        psi = {face.recipe.truncation.psi for face in parents if face_word(face.recipe).isdecimal()}
+        words = ["tuiface", "swap", *(face_argument(face.recipe) for face in parents), *how]
+        psi = {face.recipe.truncation.psi for face in parents if face_argument(face.recipe).isdecimal()}
         if len(psi) == 1:
-            words += ["--psi", number_word(psi.pop())]
-        return quoted_words(words)
+            words += ["--psi", format_number(psi.pop())]
+        return quote_words(words)
 
     # --- actions -------------------------------------------------------------------------------------------------
 
@@ -330,7 +334,7 @@ class MixScreen(WorkScreen):
         if parents is None:
             return
         faces = list(parents)
-        faces[place] = companion(faces[place], seed)
+        faces[place] = make_companion(faces[place], seed)
         self.session.parents = faces
         self.show_state()
 
@@ -349,7 +353,7 @@ class MixScreen(WorkScreen):
     def _open(self, number: int) -> None:
         children = self._children_or_toast()
         if children:
-            self.session.do(lambda studio: studio.show(children[number]))
+            self.session.apply(lambda studio: studio.show(children[number]))
             self.app.call_later(self.app.run_action, "go_to('face')")
 
 

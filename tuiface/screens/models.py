@@ -18,15 +18,15 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
-from tuiface.actions import quoted_words
+from tuiface.actions import quote_words
 from tuiface.core.errors import ModelError
 from tuiface.core.i18n import tr
 from tuiface.screens.face.summary import home_relative
-from tuiface.screens.jobs.lasting import LastingWork
+from tuiface.screens.jobs.lasting import JobCommand
 from tuiface.screens.work_screen import WorkScreen
 
 if TYPE_CHECKING:
-    from tuiface.screens.jobs.runner import Report
+    from tuiface.screens.jobs.runner import ProgressCallback
     from tuiface.screens.session import Session
 
 COMMAND = (sys.executable, "-m", "tuiface.cli")
@@ -35,7 +35,7 @@ COMMAND = (sys.executable, "-m", "tuiface.cli")
 class ModelsScreen(WorkScreen):
     """A list on the left; on the right what the chosen file holds."""
 
-    PLACE = "models"
+    SCREEN_NAME = "models"
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -153,7 +153,7 @@ class ModelsScreen(WorkScreen):
         """What inspects the chosen file."""
         if not self._path or self._is_embedded:
             return "tuiface model list"
-        return quoted_words(["tuiface", "model", "inspect", self._path])
+        return quote_words(["tuiface", "model", "inspect", self._path])
 
     # --- actions -------------------------------------------------------------------------------------------------
 
@@ -204,15 +204,15 @@ class ModelsScreen(WorkScreen):
         self.app.push_screen(LinePrompt(tr("Into"), tr("a file that ends in .safetensors"), value=name), convert)
 
     def _convert(self, source: str, target: Path) -> None:
-        def work(report: Report) -> str:
+        def work(report: ProgressCallback) -> str:
             report(0, 1)
             run_command(["model", "convert", source, str(target), "--json"])
             report(1, 1)
             return home_relative(target)
 
         words = ["model", "convert", str(Path(source).absolute()), str(target)]
-        lasting = LastingWork(lambda: words, home_relative(target))
-        self.session.submit_lasting_job(tr("Convert {name}", name=Path(source).name), lasting, work, 1)
+        lasting = JobCommand(lambda: words, home_relative(target))
+        self.session.submit_resident_job(tr("Convert {name}", name=Path(source).name), lasting, work, 1)
         self.notify(tr("It is being converted; 7 shows how far it is."), timeout=3)
         self.show_state()
 

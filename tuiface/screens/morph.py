@@ -10,11 +10,11 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tuiface.actions import face_word, number_word, quoted_words
+from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.i18n import tr
-from tuiface.screens.companions import alike, seed_after
+from tuiface.screens.companions import make_edited_companion, seed_after
 from tuiface.screens.face.summary import home_relative, source_text
-from tuiface.screens.jobs.lasting import LastingWork, engine_words, keep_faces
+from tuiface.screens.jobs.lasting import JobCommand, engine_flags, keep_faces
 from tuiface.screens.session import block_resolution
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.work_screen import WorkScreen
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from tuiface.faces.studio import Face
-    from tuiface.screens.jobs.runner import Report
+    from tuiface.screens.jobs.runner import ProgressCallback
     from tuiface.screens.session import Session
     from tuiface.stimuli.morph import Space
 
@@ -39,7 +39,7 @@ FILMS = ((), ("gif",), ("mp4",))
 class MorphScreen(WorkScreen):
     """Draws the session's transition; frames are worked out in a thread and rendered in their order."""
 
-    PLACE = "morph"
+    SCREEN_NAME = "morph"
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -49,17 +49,17 @@ class MorphScreen(WorkScreen):
         self._film = 0
         self._frame = 0
         self._frames: tuple[Face, ...] = ()
-        self._made_of: tuple[object, ...] = ()
+        self._frames_key: tuple[object, ...] = ()
         """What the frames are of, or are being made of."""
         self._problem = ""
-        self._playing: Timer | None = None
-        self._step = 1
+        self._play_timer: Timer | None = None
+        self._play_direction = 1
         self._view_px = 0
 
     def compose_body(self) -> ComposeResult:
         """The frame, and beside it what the transition is."""
         with Horizontal(id="body"):
-            yield FaceView(self.session.wire, id="face")
+            yield FaceView(self.session.writer, id="face")
             with Vertical(id="panel"):
                 yield Static("", id="plan", markup=False)
 
@@ -72,7 +72,7 @@ class MorphScreen(WorkScreen):
         chosen = tuple(self.session.transition) or (studio.current,)
         if len(chosen) > 1:
             return chosen
-        return (*chosen, alike(chosen[0], seed_after(chosen[0])))
+        return (*chosen, make_edited_companion(chosen[0], seed_after(chosen[0])))
 
     @property
     def num_frames(self) -> int:
@@ -81,15 +81,15 @@ class MorphScreen(WorkScreen):
 
         return DEFAULT_FRAMES[self._space] if self._num_frames is None else self._num_frames
 
-    def _remake(self) -> None:
+    def _update_frames(self) -> None:
         """Work the frames out anew if they are of something else."""
         if self.session.studio is None:
             return
         faces, number, space = self.faces(), self.num_frames, self._space
         made_of = (tuple(face.recipe.digest for face in faces), number, space, self._resolution())
-        if made_of == self._made_of or not self._view_px:
+        if made_of == self._frames_key or not self._view_px:
             return
-        self._made_of, self._problem = made_of, ""
+        self._frames_key, self._problem = made_of, ""
         resolution = self._resolution()
 
         def work() -> Callable[[], None]:
@@ -100,20 +100,20 @@ class MorphScreen(WorkScreen):
                 frames = tuple(Morph(faces, number, space).frames())
             except TuifaceError as error:
                 problem = str(error)
-                return lambda: self._refused(made_of, problem)
+                return lambda: self._take_problem(made_of, problem)
             return lambda: self._take(made_of, frames, resolution)
 
         self.session.link.run(tr("No transition"), work)
 
     def _take(self, made_of: tuple[object, ...], frames: tuple[Face, ...], resolution: int | None) -> None:
-        if self._made_of == made_of:
+        if self._frames_key == made_of:
             self._frames = frames
             self._frame = min(self._frame, len(frames) - 1)
             self.session.request_tiles([frame.recipe for frame in frames], resolution)
             self.show_state()
 
-    def _refused(self, made_of: tuple[object, ...], problem: str) -> None:
-        if self._made_of == made_of:
+    def _take_problem(self, made_of: tuple[object, ...], problem: str) -> None:
+        if self._frames_key == made_of:
             self._problem, self._frames = problem, ()
             self.show_state()
 
@@ -130,13 +130,13 @@ class MorphScreen(WorkScreen):
         if self.session.studio is None:
             plan.update(tr("starting the engine"))
             return
-        self._remake()
+        self._update_frames()
         self._show_frame()
         plan.update(self._plan(), layout=False)
 
-    def tiles_changed(self) -> None:
+    def redraw_tiles(self) -> None:
         """A frame, perhaps."""
-        if self.session.studio is not None and self._playing is None:
+        if self.session.studio is not None and self._play_timer is None:
             self._show_frame()
 
     def _resolution(self) -> int | None:
@@ -189,35 +189,35 @@ class MorphScreen(WorkScreen):
         if self.session.studio is None:
             return ""
         faces = self.faces()
-        words = ["tuiface", "morph", *(face_word(face.recipe) for face in faces)]
+        words = ["tuiface", "morph", *(face_argument(face.recipe) for face in faces)]
         words += ["--space", self._space, "--frames", str(self.num_frames)]
         words += [f"--{kind}" for kind in FILMS[self._film]]
-        psi = {face.recipe.truncation.psi for face in faces if face_word(face.recipe).isdecimal()}
+        psi = {face.recipe.truncation.psi for face in faces if face_argument(face.recipe).isdecimal()}
         if len(psi) == 1:
-            words += ["--psi", number_word(psi.pop())]
-        return quoted_words(words)
+            words += ["--psi", format_number(psi.pop())]
+        return quote_words(words)
 
     # --- actions -------------------------------------------------------------------------------------------------
 
     def action_morph_back(self) -> None:
         """One frame back."""
-        self._go(self._frame - 1)
+        self._go_to_frame(self._frame - 1)
 
     def action_morph_forward(self) -> None:
         """One frame on."""
-        self._go(self._frame + 1)
+        self._go_to_frame(self._frame + 1)
 
     def action_morph_play(self) -> None:
         """There and back again, until it is pressed once more."""
-        if self._playing is not None:
-            self._playing.stop()
-            self._playing = None
+        if self._play_timer is not None:
+            self._play_timer.stop()
+            self._play_timer = None
         else:
-            self._playing = self.set_interval(PLAY_S, self._play)
+            self._play_timer = self.set_interval(PLAY_S, self._play)
 
     def on_screen_suspend(self) -> None:
         """Nothing is played that nobody sees."""
-        if self._playing is not None:
+        if self._play_timer is not None:
             self.action_morph_play()
 
     def action_morph_add(self) -> None:
@@ -227,7 +227,7 @@ class MorphScreen(WorkScreen):
         def go(seed: str | None) -> None:
             if seed is not None and self.session.studio is not None:
                 faces = self.session.transition or [self.faces()[0]]
-                self.session.transition = [*faces, alike(faces[-1], int(seed))]
+                self.session.transition = [*faces, make_edited_companion(faces[-1], int(seed))]
                 self.show_state()
 
         self.app.push_screen(SeedPrompt(), go)
@@ -265,7 +265,7 @@ class MorphScreen(WorkScreen):
         """The frame, large."""
         if self._frames:
             face = self._frames[self._frame]
-            self.session.do(lambda studio: studio.show(face))
+            self.session.apply(lambda studio: studio.show(face))
             self.app.call_later(self.app.run_action, "go_to('face')")
 
     def action_morph_save(self) -> None:
@@ -278,29 +278,29 @@ class MorphScreen(WorkScreen):
         name = series_name(self.faces(), self._space, self.num_frames)
         folder = self.session.settings.library
 
-        def work(report: Report) -> str:
+        def work(report: ProgressCallback) -> str:
             from tuiface.stimuli.series import save_series
 
             saved = save_series(frames, folder, name, films=films, tags=("morph",), progress=report)
             return home_relative(saved.films[0] if saved.films else saved.pictures[0].parent)
 
         label = tr("Series of {number} frames: {name}", number=len(frames), name=name)
-        lasting = self._lasting(name, folder / f"{name}.{films[0]}" if films else folder)
-        self.session.submit_lasting_job(label, lasting, work, len(frames) + len(films))
+        lasting = self._make_job_command(name, folder / f"{name}.{films[0]}" if films else folder)
+        self.session.submit_resident_job(label, lasting, work, len(frames) + len(films))
         self.notify(tr("It is being saved; 7 shows how far it is."), title="Morph", timeout=3)
         self.show_state()
 
-    def _lasting(self, name: str, result: Path) -> LastingWork:
+    def _make_job_command(self, name: str, result: Path) -> JobCommand:
         """The same as `tuiface morph`."""
         faces, settings = self.faces(), self.session.settings
         flags = ["--space", self._space, "--frames", str(len(self._frames)), "--name", name]
         flags += ["--out", str(settings.library.absolute()), *(f"--{kind}" for kind in FILMS[self._film])]
-        return LastingWork(
-            lambda: ["morph", *keep_faces(faces, settings.state), *flags, *engine_words(settings)],
+        return JobCommand(
+            lambda: ["morph", *keep_faces(faces, settings.state), *flags, *engine_flags(settings)],
             home_relative(result),
         )
 
-    def _go(self, frame: int) -> None:
+    def _go_to_frame(self, frame: int) -> None:
         if self._frames:
             self._frame = min(max(frame, 0), len(self._frames) - 1)
             self.show_state()
@@ -308,9 +308,9 @@ class MorphScreen(WorkScreen):
     def _play(self) -> None:
         if not self._frames:
             return
-        if not 0 <= self._frame + self._step < len(self._frames):
-            self._step = -self._step
-        self._go(self._frame + self._step)
+        if not 0 <= self._frame + self._play_direction < len(self._frames):
+            self._play_direction = -self._play_direction
+        self._go_to_frame(self._frame + self._play_direction)
 
     def _change_number(self, step: int) -> None:
         low, high = max(FRAMES_RANGE[0], len(self.faces())), FRAMES_RANGE[1]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiface.actions import ScreenPlace
+from tuiface.actions import ScreenName
 from tuiface.screens.work_screen import WorkScreen
 
 if TYPE_CHECKING:
     from tuiface.screens.session import Session
 
 
-def make_screen(place: ScreenPlace, session: Session) -> WorkScreen:
+def make_screen(place: ScreenName, session: Session) -> WorkScreen:
     """A new screen for `place`."""
     if place == "explore":
         from tuiface.screens.explore import ExploreScreen
@@ -42,9 +42,9 @@ def make_screen(place: ScreenPlace, session: Session) -> WorkScreen:
 
         return ConceptsScreen(session)
     if place == "answering":
-        from tuiface.screens.concepts.questionnaire import AnsweringScreen
+        from tuiface.screens.concepts.questionnaire import QuestionnaireScreen
 
-        return AnsweringScreen(session)
+        return QuestionnaireScreen(session)
     from tuiface.screens.face.screen import FaceScreen
 
     return FaceScreen(session)

@@ -19,48 +19,48 @@ if TYPE_CHECKING:
 
     from tuiface.core.settings import Settings
     from tuiface.directions.direction import Direction
-    from tuiface.engine_api.protocol import Frame, JobProgress
-    from tuiface.engine_api.requests import SearchOrder
+    from tuiface.engine_api.protocol import JobProgress, RenderResult
+    from tuiface.engine_api.requests import SearchRequest
     from tuiface.faces.recipe import Recipe
     from tuiface.faces.studio import Face, Studio
-    from tuiface.screens.concepts.questionnaire_session import Inquiry
+    from tuiface.screens.concepts.questionnaire_session import QuestionnaireSession
     from tuiface.screens.engine_link import EngineLink
     from tuiface.screens.face.controls import Concept
-    from tuiface.screens.face.face_actions import Step
-    from tuiface.screens.jobs.lasting import LastingWork
+    from tuiface.screens.face.face_actions import StudioAction
+    from tuiface.screens.jobs.lasting import JobCommand
     from tuiface.screens.jobs.runner import JobRunner, Work
     from tuiface.terminal.capabilities import Capabilities
-    from tuiface.terminal.writer import Wire
+    from tuiface.terminal.writer import TerminalWriter
 
 Phase = Literal["starting", "ready", "restarting", "stopped"]
 
 MAX_TILES = 600
-RESTARTS = 1
+MAX_RESTARTS = 1
 """Times in a row that a dead engine is started again without asking."""
 
 
 class Session:
     """One user's session as the interface sees it."""
 
-    def __init__(self, settings: Settings, wire: Wire, link: EngineLink, runner: JobRunner) -> None:
+    def __init__(self, settings: Settings, wire: TerminalWriter, link: EngineLink, runner: JobRunner) -> None:
         self.settings = settings
         self.actions = Registry.with_keys(settings.keys)
-        self.wire = wire
+        self.writer = wire
         self.link = link
         self._runner = runner
         self.phase: Phase = "starting"
         self.studio: Studio | None = None
         """None until the engine answers for the first time."""
-        self.frame: Frame | None = None
+        self.frame: RenderResult | None = None
         """The newest picture there is, of the current face or one shortly before it."""
         self.error: TuifaceError | None = None
         """Why the engine stopped."""
-        self.kept_steps: list[Step] = []
+        self.pending_actions: list[StudioAction] = []
         """Steps that wait for the first engine."""
-        self.saving: list[Face] = []
+        self.pending_saves: list[Face] = []
         """Faces on their way into the library."""
         self.num_saved = 0
-        self._unsaved: list[Face] = []
+        self._interrupted_saves: list[Face] = []
         """Faces whose save the engine's end interrupted; saved when it is back."""
         self.tiles: OrderedDict[tuple[str, int | None], np.ndarray] = OrderedDict()
         """Small pictures by recipe digest and resolution: the newest of them."""
@@ -70,11 +70,11 @@ class Session:
         """The faces that Morph goes through."""
         self.origin: Face | None = None
         """The face whose neighbours Explore shows; None for seeds."""
-        self.inquiry: Inquiry | None = None
+        self.questionnaire_session: QuestionnaireSession | None = None
         """The questionnaire under way."""
         self.pool_features: np.ndarray | None = None
         """float64 [N, F] of the faces that questionnaires ask about; None until they were read."""
-        self.search: SearchOrder | None = None
+        self.search: SearchRequest | None = None
         self.found: tuple[Direction, ...] = ()
         """What that search found and nobody kept yet."""
         self.comparison = "off"
@@ -85,7 +85,7 @@ class Session:
         """Directions of the open network."""
         self.is_settled = False
         """Whether the engine has answered, and concepts are known."""
-        self.knob = "seed"
+        self.control_key = "seed"
         """Key of the chosen row of the edit panel (tuiface.screens.face.controls)."""
         self.may_exceed = False
         """Whether amounts may go past what the network is known to do."""
@@ -96,29 +96,29 @@ class Session:
         self._deaths = 0
         """Ends of the engine since it last delivered a frame."""
         self._sequence = 0
-        self._refused = 0
+        self._refused_sequence = 0
         """Sequence of the last request when the engine refused one: it will not be answered."""
-        self._requested: tuple[Recipe, int, bool] | None = None
+        self._requested_preview: tuple[Recipe, int, bool] | None = None
         """Face, size, and whether it was asked for in a hurry."""
 
     @property
     def capabilities(self) -> Capabilities:
         """How pictures are drawn now."""
-        return self.wire.capabilities
+        return self.writer.capabilities
 
     # --- what keys do --------------------------------------------------------------------------------------------
 
-    def do(self, step: Step) -> None:
+    def apply(self, step: StudioAction) -> None:
         """Take a step in the studio and ask for its picture; kept for later while there is no studio."""
         if self.studio is None:
-            self.kept_steps.append(step)
+            self.pending_actions.append(step)
             return
         step(self.studio)
         self._request_preview()
 
     def save(self) -> None:
         """Save the current face in the background."""
-        self.do(lambda studio: self._save(studio.current))
+        self.apply(lambda studio: self._save(studio.current))
 
     def resize_view(self, view_px: int) -> None:
         """Previews are rendered for a view of `view_px` pixels from now on."""
@@ -129,16 +129,16 @@ class Session:
         """Save `face` in the background."""
         self._save(face)
 
-    def face_of(self, path: Path) -> Face:
+    def load_face(self, path: Path) -> Face:
         """The face of a saved picture. Raises InputFileError, ModelError for another network's, or EngineError."""
         if self.studio is None:
             raise EngineError("the engine is still starting", "try again in a moment")
         return self.studio.open_file(path)
 
     def open_file(self, path: Path) -> None:
-        """Go on with a saved face; raises as `face_of` does."""
-        face = self.face_of(path)
-        self.do(lambda studio: studio.show(face))
+        """Go on with a saved face; raises as `load_face` does."""
+        face = self.load_face(path)
+        self.apply(lambda studio: studio.show(face))
 
     def submit_job(self, label: str, work: Work, total: int = 0) -> int:
         """Do long work in the background; returns its number."""
@@ -146,9 +146,9 @@ class Session:
         self.jobs[progress.id] = progress
         return progress.id
 
-    def submit_lasting_job(self, label: str, lasting: LastingWork, work: Work, total: int = 0) -> None:
+    def submit_resident_job(self, label: str, lasting: JobCommand, work: Work, total: int = 0) -> None:
         """Do `lasting` beside a resident engine, so that it outlives this app; without one, do `work` here."""
-        if not self._runner.lasting.begin(label, lasting, total):
+        if not self._runner.resident_jobs.begin(label, lasting, total):
             self.submit_job(label, work, total)
 
     def cancel_job(self, number: int) -> None:
@@ -158,13 +158,13 @@ class Session:
     def clear_jobs(self) -> None:
         """Forget long work that is over."""
         self.jobs = {number: job for number, job in self.jobs.items() if not job.is_over}
-        self._runner.lasting.forget()
+        self._runner.resident_jobs.forget()
 
     def use_in_mix(self, face: Face) -> None:
         """Make `face` the next parent in Mix: the second, or the first where there is none."""
         self.parents = [self.parents[0], face] if self.parents else [face]
 
-    def near(self, face: Face | None) -> None:
+    def explore_near(self, face: Face | None) -> None:
         """Let Explore show neighbours of `face`, or seeds again."""
         self.origin = face
 
@@ -172,16 +172,16 @@ class Session:
         """Render those of `recipes` that are not known at this size; what was asked for before is forgotten."""
         if self.studio is None or self.phase != "ready":
             return
-        from tuiface.engine_api.protocol import RenderJob
+        from tuiface.engine_api.protocol import RenderRequest
 
         missing = dict.fromkeys(r for r in recipes if (r.digest, resolution) not in self.tiles)
-        self.link.render_tiles([RenderJob(recipe, resolution, draft=True) for recipe in missing])
+        self.link.render_tiles([RenderRequest(recipe, resolution, draft=True) for recipe in missing])
 
     def tile(self, recipe: Recipe, resolution: int | None) -> np.ndarray | None:
         """uint8 [r, r, 3] of a small picture; None until it was rendered."""
         return self.tiles.get((recipe.digest, resolution))
 
-    def add_tile(self, frame: Frame) -> None:
+    def add_tile(self, frame: RenderResult) -> None:
         """Keep a small picture, and throw away the oldest beyond 600."""
         assert self.studio is not None
         side = frame.pixels.shape[0]
@@ -199,10 +199,10 @@ class Session:
             recipe = self.studio.current.recipe
             seed = recipe.source.seed if recipe.source.kind == "seed" else 0
             psi = recipe.truncation.psi
-            self.kept_steps = [lambda studio: studio.show(studio.face(seed, psi=psi))]
-        self.studio = self.frame = self._requested = None
+            self.pending_actions = [lambda studio: studio.show(studio.face(seed, psi=psi))]
+        self.studio = self.frame = self._requested_preview = None
         self.parents, self.transition = [], []
-        self.inquiry = self.pool_features = self.search = None
+        self.questionnaire_session = self.pool_features = self.search = None
         self.found = ()
         self.concepts, self.is_settled = (), False
         self.tiles.clear()
@@ -216,17 +216,17 @@ class Session:
         self.error = None
         self.link.start(self.studio)
 
-    def engine_ready(self, studio: Studio) -> None:
+    def attach_studio(self, studio: Studio) -> None:
         """Go on where the last engine ended, or take the steps that were kept for the first one."""
         self.phase = "ready"
         self.studio = studio
-        steps, self.kept_steps = self.kept_steps, []
+        steps, self.pending_actions = self.pending_actions, []
         for step in steps:
             step(studio)
-        faces, self._unsaved = self._unsaved, []
+        faces, self._interrupted_saves = self._interrupted_saves, []
         for face in faces:
             self.link.save(face)
-        self._requested = None
+        self._requested_preview = None
         self._request_preview()
         self.is_settled = False
 
@@ -234,24 +234,24 @@ class Session:
         """What can wait until the engine has answered for the first time."""
         if not self.is_settled and self.phase == "ready":
             self.is_settled = True
-            self._runner.lasting.attach(self.link.shared_jobs)
+            self._runner.resident_jobs.attach(self.link.shared_jobs)
             self.read_concepts()
 
-    def engine_failed(self, error: TuifaceError) -> None:
+    def mark_stopped(self, error: TuifaceError) -> None:
         """The engine could not be started: wait for the user."""
         self.phase = "stopped"
         self.error = error
 
-    def engine_died(self, error: TuifaceError) -> bool:
+    def restart_dead_engine(self, error: TuifaceError) -> bool:
         """The engine ended on its own: start it again, unless it has just been. Returns whether it was."""
         self._deaths += 1
-        if self._deaths > RESTARTS:
-            self.engine_failed(error)
+        if self._deaths > MAX_RESTARTS:
+            self.mark_stopped(error)
             return False
         self.start()
         return True
 
-    def accept(self, frame: Frame) -> bool:
+    def accept(self, frame: RenderResult) -> bool:
         """Take a frame, unless it is older than the one on the screen; returns whether it was taken.
 
         A frame of a request that was replaced while it was rendered is newer than the picture on the screen: with a
@@ -263,24 +263,24 @@ class Session:
         self._deaths = 0
         return True
 
-    def preview_refused(self) -> None:
+    def abandon_preview(self) -> None:
         """The engine told why it cannot render: nothing is awaited any more."""
-        self._refused = self._sequence
-        self._requested = None
+        self._refused_sequence = self._sequence
+        self._requested_preview = None
 
     def saved(self, face: Face, *, existed: bool) -> None:
         """A face lies in the library."""
         assert self.studio is not None
-        self.saving.remove(face)
+        self.pending_saves.remove(face)
         self.num_saved += not existed
         self.studio.mark_saved(face.recipe)
 
-    def save_failed(self, face: Face, *, try_again: bool) -> None:
+    def record_failed_save(self, face: Face, *, try_again: bool) -> None:
         """A face could not be saved; with `try_again` it is as soon as the engine is back."""
         if try_again:
-            self._unsaved.append(face)
+            self._interrupted_saves.append(face)
         else:
-            self.saving.remove(face)
+            self.pending_saves.remove(face)
 
     # --- what is shown -------------------------------------------------------------------------------------------
 
@@ -292,13 +292,13 @@ class Session:
     @property
     def is_behind(self) -> bool:
         """Whether the picture on the screen is of an earlier face than the current one."""
-        is_awaited = self.phase == "ready" and self._refused < self._sequence
+        is_awaited = self.phase == "ready" and self._refused_sequence < self._sequence
         return is_awaited and (self.frame is None or self.frame.sequence < self._sequence)
 
     @property
     def is_hurried(self) -> bool:
         """Whether the current face was only asked for in a hurry so far: it has no measures yet."""
-        return self.phase == "ready" and self._requested is not None and self._requested[2]
+        return self.phase == "ready" and self._requested_preview is not None and self._requested_preview[2]
 
     def refresh_preview(self) -> None:
         """Ask for the current face's picture, if it is another one now."""
@@ -316,11 +316,11 @@ class Session:
             self.concepts = concepts_of(self.studio)
 
     def _save(self, face: Face) -> None:
-        self.saving.append(face)
+        self.pending_saves.append(face)
         if self.phase == "ready":
             self.link.save(face)
         else:
-            self._unsaved.append(face)
+            self._interrupted_saves.append(face)
 
     def _request_preview(self, *, hurried: bool = True) -> None:
         """Ask for the current face at the smallest size that fills the view: large networks stay quick.
@@ -329,17 +329,17 @@ class Session:
         """
         if self.studio is None or self.phase != "ready" or not self._view_px:
             return
-        from tuiface.engine_api.protocol import RenderJob
+        from tuiface.engine_api.protocol import RenderRequest
 
         recipe = self.studio.current.recipe
         resolution = block_resolution(self._view_px, self.studio.info.resolution)
         hurried = hurried and bool(recipe.edits)
-        if self._requested in ((recipe, resolution, hurried), (recipe, resolution, False)):
+        if self._requested_preview in ((recipe, resolution, hurried), (recipe, resolution, False)):
             return
-        self._requested = (recipe, resolution, hurried)
+        self._requested_preview = (recipe, resolution, hurried)
         self._sequence += 1
         is_draft = hurried or not recipe.edits
-        self.link.submit(RenderJob(recipe, resolution, draft=is_draft, hurried=hurried, sequence=self._sequence))
+        self.link.submit(RenderRequest(recipe, resolution, draft=is_draft, hurried=hurried, sequence=self._sequence))
 
 
 def block_resolution(view_px: int, full: int) -> int:

@@ -21,7 +21,7 @@ from tuiface.core.errors import TuifaceError
 if TYPE_CHECKING:
     from tuiface.screens.session import Session
 
-KEPT_STEPS = 300
+MAX_HISTORY_FACES = 300
 """Faces of the history that are written."""
 log = logging.getLogger("tuiface")
 
@@ -33,19 +33,19 @@ class SessionFile:
         self._folder = state / "sessions"
         self._name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         self._lock: int | None = None
-        self._writing = threading.Lock()
+        self._write_lock = threading.Lock()
         """Writes come from threads; none may follow the last."""
         self._is_over = False
 
     def write(self, text: str) -> None:
         """Replace the file, atomically. A folder that cannot be written is one line in the log."""
-        with self._writing:
+        with self._write_lock:
             if not self._is_over:
                 self._write(text)
 
     def write_last(self, text: str) -> None:
         """The same; what comes after is not written."""
-        with self._writing:
+        with self._write_lock:
             self._is_over = True
             self._write(text)
 
@@ -63,7 +63,7 @@ class SessionFile:
 
     def remove(self) -> None:
         """There is nothing to go back to."""
-        with self._writing:
+        with self._write_lock:
             self._is_over = True
         _remove(self._folder / f"{self._name}.json")
 
@@ -75,7 +75,7 @@ class SessionFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class EndedSession:
     """A session that ended."""
 
     path: Path
@@ -84,32 +84,32 @@ class Found:
     """When it was written last, in seconds since the epoch."""
 
 
-def last_session(state: Path) -> Found | None:
+def find_last_session(state: Path) -> EndedSession | None:
     """The newest session that is not running; older ones are removed."""
-    found: list[Found] = []
+    found: list[EndedSession] = []
     for path in (state / "sessions").glob("*.json"):
         with contextlib.suppress(OSError):
-            if _is_free(path.with_suffix(".lock")):
-                found.append(Found(path, path.read_text("utf-8", errors="replace"), path.stat().st_mtime))
+            if _is_unlocked(path.with_suffix(".lock")):
+                found.append(EndedSession(path, path.read_text("utf-8", errors="replace"), path.stat().st_mtime))
     found.sort(key=lambda session: session.ended)
     for older in found[:-1]:
         _remove(older.path)
     return found[-1] if found else None
 
 
-def forget(found: Found) -> None:
+def discard_session(found: EndedSession) -> None:
     """It was taken up, or is not wanted."""
     _remove(found.path)
 
 
-def describe(session: Session, *, screen: str, ended: bool) -> str:
+def serialize_session(session: Session, *, screen: str, ended: bool) -> str:
     """The session as JSON; needs its studio."""
     from tuiface.screens.session_state import SessionState
 
     studio = session.studio
     assert studio is not None
     faces, position = studio.history
-    first = max(0, len(faces) - KEPT_STEPS)
+    first = max(0, len(faces) - MAX_HISTORY_FACES)
     return SessionState(
         ended=ended,
         screen=screen,
@@ -120,7 +120,7 @@ def describe(session: Session, *, screen: str, ended: bool) -> str:
     ).model_dump_json()
 
 
-def _is_free(lock: Path) -> bool:
+def _is_unlocked(lock: Path) -> bool:
     try:
         descriptor = os.open(lock, os.O_RDWR)
     except FileNotFoundError:
@@ -143,7 +143,7 @@ def _remove(path: Path) -> None:
 Outcome = Literal["resumed", "foreign", "damaged"]
 
 
-def resume(session: Session, found: Found) -> tuple[Outcome, str]:
+def restore_session(session: Session, found: EndedSession) -> tuple[Outcome, str]:
     """Put `session` where `found` ended; the screen to show comes with it. Takes nothing from another network's one."""
     from tuiface.core.values import parse_json
     from tuiface.faces.studio import Face

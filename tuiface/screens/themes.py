@@ -57,7 +57,7 @@ THEMES = (
 )
 
 
-def last_theme(state: Path) -> str | None:
+def read_last_theme(state: Path) -> str | None:
     """The theme that was chosen in the session before."""
     try:
         return (state / _FILE).read_text("utf-8").strip() or None

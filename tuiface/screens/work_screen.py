@@ -11,12 +11,12 @@ from textual.events import Key
 from textual.screen import Screen
 from textual.widgets import Label, Static
 
-from tuiface.actions import ScreenPlace
+from tuiface.actions import ScreenName
 from tuiface.core.i18n import tr
 from tuiface.screens.bindings import bindings_at
 from tuiface.screens.widgets.key_line import KeyLine
 from tuiface.screens.widgets.tab_line import TabLine
-from tuiface.terminal.private_api import add_bindings, give_key, run_binding
+from tuiface.terminal.private_api import add_bindings, forward_key, run_binding
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -31,8 +31,8 @@ LATE_S = 0.3
 class WorkScreen(Screen[None]):
     """Draws the session; its actions take one step in it and draw again."""
 
-    PLACE: ClassVar[ScreenPlace]
-    TAB: ClassVar[ScreenPlace | None] = None
+    SCREEN_NAME: ClassVar[ScreenName]
+    TAB: ClassVar[ScreenName | None] = None
     """The tab that leads here where the screen has none of its own."""
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-too-narrow"), (MIN_COLUMNS, "-narrow"), (64, "-medium"), (110, "-wide")]  # noqa: RUF012 - Textual's own type
@@ -44,17 +44,17 @@ class WorkScreen(Screen[None]):
         self._late_timer: Timer | None = None
         self._is_late = False
         """Whether the picture has been behind for so long that it should be said."""
-        add_bindings(self, bindings_at(session.actions, self.PLACE))
+        add_bindings(self, bindings_at(session.actions, self.SCREEN_NAME))
 
     def compose(self) -> ComposeResult:
         """The frame around what the screen is for."""
         with Horizontal(id="title"):
-            yield TabLine(self.TAB or self.PLACE, id="tabs")
+            yield TabLine(self.TAB or self.SCREEN_NAME, id="tabs")
             yield Label("", id="status", markup=False)
         yield from self.compose_body()
         yield Static("", id="command", markup=False)
         unicode = self.session.capabilities.unicode
-        yield KeyLine(self.session.actions.on_screen(self.PLACE), unicode=unicode, id="keys")
+        yield KeyLine(self.session.actions.on_screen(self.SCREEN_NAME), unicode=unicode, id="keys")
         yield Static("", id="too-small", markup=False)
 
     def compose_body(self) -> ComposeResult:
@@ -97,7 +97,7 @@ class WorkScreen(Screen[None]):
         if self.app.screen is self:
             await run_binding(self.app, key)
         else:
-            give_key(self.app, key, character)
+            forward_key(self.app, key, character)
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ class WorkScreen(Screen[None]):
     def show_tiles(self) -> None:
         """Draw the small pictures that arrived, where there is something to draw on."""
         if self._has_widgets:
-            self.tiles_changed()
+            self.redraw_tiles()
 
     def _draw_state(self) -> None:
         self.show_body()
@@ -132,7 +132,7 @@ class WorkScreen(Screen[None]):
         """The command that does what the screen shows; empty where there is none."""
         raise NotImplementedError
 
-    def tiles_changed(self) -> None:
+    def redraw_tiles(self) -> None:
         """A small picture arrived: draw it where it is shown."""
 
     def _watch_lateness(self) -> None:
@@ -153,8 +153,8 @@ class WorkScreen(Screen[None]):
         words = [tr(session.phase)] if session.frame is not None and session.phase != "ready" else []
         if self._is_late:
             words.append(tr("rendering"))
-        if session.saving:
-            words.append(tr("saving {number}", number=len(session.saving)))
+        if session.pending_saves:
+            words.append(tr("saving {number}", number=len(session.pending_saves)))
         running = sum(not job.is_over for job in session.jobs.values())
         if running:
             words.append(tr("jobs {number}", number=running))

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal, Self
 from tuiface.core.errors import EngineError, TuifaceError
 from tuiface.core.settings import Settings
 from tuiface.engine_api import codec
-from tuiface.engine_api.protocol import EngineInfo, Frame, RenderJob
+from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
 from tuiface.service import discovery
-from tuiface.service.discovery import ANSWER_TIMEOUT_S, AttachedEngine
+from tuiface.service.discovery import ANSWER_TIMEOUT_S, DiscoveredEngine
 from tuiface.service.job_client import SharedJobs
 from tuiface.service.preview_stream import PreviewStream
 from tuiface.service.private_process import COMMAND, EngineProcess
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tuiface.directions.direction import Direction
-    from tuiface.engine_api.requests import FaceOrder, FoundFace, Order
+    from tuiface.engine_api.requests import DirectionRequest, FaceRequest, OptimisedFace
     from tuiface.faces.recipe import Recipe
 
 __all__ = ["PreviewStream", "ResidentEngine"]
@@ -49,9 +49,9 @@ class ResidentEngine:
         self.remark = ""
         """One line on why a resident engine that runs is not the one in use."""
         self._command = tuple(command)
-        self._changing = threading.Lock()
+        self._lock = threading.Lock()
         """Held while the fields below change, never while waiting for the child."""
-        self._process: EngineProcess | AttachedEngine | None = None
+        self._process: EngineProcess | DiscoveredEngine | None = None
         self._info: EngineInfo | None = None
         self._streams: list[PreviewStream] = []
         self._closed = False
@@ -75,9 +75,9 @@ class ResidentEngine:
         Raises as `start_private` does, with nothing left behind, or EngineError where a resident one is required.
         """
         found = self._find()
-        with self._changing:
+        with self._lock:
             if self._closed:
-                raise _closed()
+                raise _closed_error()
             assert self._process is None, "started already; restart replaces a process"
             self._process = process = found or EngineProcess(self._settings, self._command)
         try:
@@ -85,11 +85,11 @@ class ResidentEngine:
             self._info = codec.decode_info(self._request(process, "GET", codec.INFO_PATH, timeout_s=ANSWER_TIMEOUT_S))
         except BaseException as error:
             process.stop()
-            with self._changing:
+            with self._lock:
                 if self._process is process:
                     self._process = None
                 if self._closed and isinstance(error, TuifaceError):
-                    raise _closed() from None
+                    raise _closed_error() from None
             raise
 
     def restart(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
@@ -99,7 +99,7 @@ class ResidentEngine:
 
     def close(self) -> None:
         """End the process and remove what it left; returns when it is gone. Calling it again changes nothing."""
-        with self._changing:
+        with self._lock:
             self._closed = True
         self._stop()
 
@@ -115,7 +115,7 @@ class ResidentEngine:
     def shared_jobs(self) -> SharedJobs | None:
         """Long work in a resident engine; None for a private one, where work ends with this process."""
         process = self._process
-        return SharedJobs(process.socket, self._settings.state) if isinstance(process, AttachedEngine) else None
+        return SharedJobs(process.socket, self._settings.state) if isinstance(process, DiscoveredEngine) else None
 
     @property
     def is_alive(self) -> bool:
@@ -133,64 +133,66 @@ class ResidentEngine:
         """What the engine answered when it started: costs nothing, and holds for as long as the process does."""
         info = self._info
         if info is None:
-            raise self._not_running()
+            raise self._not_running_error()
         return info
 
-    def render(self, job: RenderJob) -> Frame:
+    def render(self, job: RenderRequest) -> RenderResult:
         """Render `job` behind the saves that came before, however long that takes; never dropped.
 
         Raises the engine's own error, or EngineError where the process died.
         """
         body = codec.encode(codec.JobMessage(job=job))
-        return codec.decode_frame(self._request(self._running(), "POST", codec.RENDER_PATH, body))
+        return codec.decode_frame(self._request(self._require_process(), "POST", codec.RENDER_PATH, body))
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         """float [N, z_dim] -> w, float32 [N, w_dim]; raises as `render` does."""
         body = codec.encode(codec.MapMessage(z=codec.ArrayMessage.of(z), label=label))
-        return codec.decode_array(self._request(self._running(), "POST", codec.MAP_PATH, body))
+        return codec.decode_array(self._request(self._require_process(), "POST", codec.MAP_PATH, body))
 
     def ws(self, recipe: Recipe) -> np.ndarray:
         """float32 [num_ws, w_dim] of a recipe; raises as `render` does."""
         body = codec.encode(codec.WsMessage(recipe=recipe))
-        return codec.decode_array(self._request(self._running(), "POST", codec.WS_PATH, body))
+        return codec.decode_array(self._request(self._require_process(), "POST", codec.WS_PATH, body))
 
     def features(self, seeds: Sequence[int]) -> np.ndarray:
         """float32 [N, F] of faces by number; raises as `render` does."""
         body = codec.encode(codec.FeaturesMessage(seeds=tuple(seeds)))
-        return codec.decode_array(self._request(self._running(), "POST", codec.FEATURES_PATH, body))
+        return codec.decode_array(self._request(self._require_process(), "POST", codec.FEATURES_PATH, body))
 
-    def make_directions(self, order: Order) -> tuple[Direction, ...]:
+    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
         """Directions that were learned or found, however long that takes; raises as `render` does."""
-        body = codec.encode(codec.OrderMessage(order=order))
-        return codec.decode_directions(self._request(self._running(), "POST", codec.DIRECTIONS_PATH, body))
+        body = codec.encode(codec.DirectionRequestMessage(order=order))
+        return codec.decode_directions(self._request(self._require_process(), "POST", codec.DIRECTIONS_PATH, body))
 
-    def find_face(self, order: FaceOrder) -> FoundFace:
+    def find_face(self, order: FaceRequest) -> OptimisedFace:
         """A face that is found by its gradient; raises as `render` does."""
-        body = codec.encode(codec.FaceOrderMessage(order=order))
-        return codec.decode_found_face(self._request(self._running(), "POST", codec.FACES_PATH, body))
+        body = codec.encode(codec.FaceRequestMessage(order=order))
+        return codec.decode_found_face(self._request(self._require_process(), "POST", codec.FACES_PATH, body))
 
-    def stream(self, on_frame: Callable[[Frame], None], on_error: Callable[[TuifaceError], None]) -> PreviewStream:
+    def stream(
+        self, on_frame: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]
+    ) -> PreviewStream:
         """Open a stream of previews; the callbacks run on its thread and should only post messages."""
-        process = self._running()
-        stream = PreviewStream(process.socket, on_frame, on_error, lambda: self._ended(process))
-        with self._changing:
+        process = self._require_process()
+        stream = PreviewStream(process.socket, on_frame, on_error, lambda: self._end_error(process))
+        with self._lock:
             self._streams = [*(s for s in self._streams if s.is_open), stream]
         return stream
 
-    def _find(self) -> AttachedEngine | None:
+    def _find(self) -> DiscoveredEngine | None:
         self.remark = ""
         if self._resident == "never":
             return None
         if self._resident == "required":
-            return discovery.needed(self._settings)
+            return discovery.require_engine(self._settings)
         try:
-            return discovery.find(self._settings)
+            return discovery.find_engine(self._settings)
         except TuifaceError as error:
             self.remark = str(error)
             return None
 
     def _stop(self) -> None:
-        with self._changing:
+        with self._lock:
             process, self._process = self._process, None
             streams, self._streams = self._streams, []
         for stream in streams:
@@ -198,22 +200,22 @@ class ResidentEngine:
         if process is not None:
             process.stop()
 
-    def _running(self) -> EngineProcess | AttachedEngine:
+    def _require_process(self) -> EngineProcess | DiscoveredEngine:
         process = self._process
         if process is None:
-            raise self._not_running()
+            raise self._not_running_error()
         return process
 
-    def _not_running(self) -> EngineError:
-        return _closed() if self._closed else EngineError("the engine is not running", "start it first")
+    def _not_running_error(self) -> EngineError:
+        return _closed_error() if self._closed else EngineError("the engine is not running", "start it first")
 
-    def _ended(self, process: EngineProcess | AttachedEngine) -> EngineError:
+    def _end_error(self, process: EngineProcess | DiscoveredEngine) -> EngineError:
         """Why `process` does not answer any more."""
-        return process.stopped_error() if self._process is process else _closed()
+        return process.stopped_error() if self._process is process else _closed_error()
 
     def _request(
         self,
-        process: EngineProcess | AttachedEngine,
+        process: EngineProcess | DiscoveredEngine,
         method: str,
         path: str,
         body: bytes = b"",
@@ -223,11 +225,11 @@ class ResidentEngine:
         try:
             status, answer = request(process.socket, method, path, body, timeout_s=timeout_s)
         except UNREACHABLE:
-            raise self._ended(process) from None
+            raise self._end_error(process) from None
         if status != OK:
             raise codec.decode_error(answer)
         return answer
 
 
-def _closed() -> EngineError:
+def _closed_error() -> EngineError:
     return EngineError("the engine is closed")

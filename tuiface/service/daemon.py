@@ -15,32 +15,38 @@ from io import FileIO
 from pathlib import Path
 
 from tuiface.core.errors import EngineError
-from tuiface.core.files import explained, make_folder
+from tuiface.core.files import make_folder, translate_os_errors
 from tuiface.core.settings import Settings
 from tuiface.engine_api import codec
 from tuiface.service import messages, runtime_folder
 from tuiface.service.messages import Status, StopAnswer
-from tuiface.service.private_process import COMMAND, KILL_S, MAX_SOCKET_PATH_BYTES, private_file, read_report
+from tuiface.service.private_process import (
+    COMMAND,
+    KILL_TIMEOUT_S,
+    MAX_SOCKET_PATH_BYTES,
+    open_private_file,
+    read_report,
+)
 from tuiface.service.runtime_folder import SOCKET_NAME, EngineTakenError
-from tuiface.service.unix_http import OK, UNREACHABLE, answers, request
+from tuiface.service.unix_http import OK, UNREACHABLE, is_listening, request
 
 MAX_LOG_BYTES = 1024 * 1024
-NUM_OLDER = 2
+NUM_BACKUPS = 2
 
 
-class LimitedLog(logging.handlers.RotatingFileHandler):
+class RotatingLog(logging.handlers.RotatingFileHandler):
     """Also takes what the process prints, as libraries and the interpreter's last words do."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, maxBytes=MAX_LOG_BYTES, backupCount=NUM_OLDER, encoding="utf-8")
-        self._take_output()
+        super().__init__(path, maxBytes=MAX_LOG_BYTES, backupCount=NUM_BACKUPS, encoding="utf-8")
+        self._redirect_output()
 
     def doRollover(self) -> None:  # noqa: N802 - logging's name
         """Begin a new file; output goes there too."""
         super().doRollover()
-        self._take_output()
+        self._redirect_output()
 
-    def _take_output(self) -> None:
+    def _redirect_output(self) -> None:
         assert self.stream is not None  # it is opened at once, and again by a rollover
         for descriptor in (1, 2):
             os.dup2(self.stream.fileno(), descriptor)
@@ -50,7 +56,7 @@ LOG_NAME = "resident.log"
 START_TIMEOUT_S = 300.0
 """A large checkpoint that is converted first takes a minute or two."""
 ANSWER_TIMEOUT_S = 10.0
-POLL_S = 0.05
+POLL_INTERVAL_S = 0.05
 
 
 def start(
@@ -66,31 +72,31 @@ def start(
     if len(os.fsencode(socket)) > MAX_SOCKET_PATH_BYTES:
         raise EngineError(f"'{socket}' is longer than a socket's path may be", "set `runtime` to a shorter one")
     try:
-        with runtime_folder.claimed(settings.runtime, gid) as lock:
+        with runtime_folder.claim_folder(settings.runtime, gid) as lock:
             options = ["--socket", str(socket), "--idle-s", str(idle_minutes * 60)]
             options += [] if group is None else ["--group", group]
             _spawn(settings, [*command, *options], lock)
     except EngineTakenError as taken:
-        raise _taken(settings, taken) from None
-    found = status(settings)
+        raise _describe_taken(settings, taken) from None
+    found = query_status(settings)
     if found is None:
         raise EngineError("the engine stopped right after its start", f"its log is {settings.state / LOG_NAME}")
     return found
 
 
-def status(settings: Settings) -> Status | None:
+def query_status(settings: Settings) -> Status | None:
     """How the engine that the settings speak of is; None where none runs. Raises EngineError for one of another make.
 
     Raises as `runtime.find_socket` does for a folder that is not to be trusted.
     """
-    socket = runtime_folder.find_socket(*runtime_folder.host_of(settings))
-    if socket is None or not answers(socket):
+    socket = runtime_folder.find_socket(*runtime_folder.locate_engine(settings))
+    if socket is None or not is_listening(socket):
         return None
     try:
         messages.decode_offer(_ask(socket, "GET", messages.OFFER_PATH))
-        return messages.answered(Status, _ask(socket, "GET", messages.STATUS_PATH), "status")
+        return messages.parse_answer(Status, _ask(socket, "GET", messages.STATUS_PATH), "status")
     except EngineError:
-        if answers(socket):
+        if is_listening(socket):
             raise
         return None  # it ended meanwhile
 
@@ -100,13 +106,13 @@ def stop(settings: Settings, *, force: bool) -> StopAnswer | None:
 
     Raises UsageError where it is another user's.
     """
-    socket = runtime_folder.find_socket(*runtime_folder.host_of(settings))
-    if socket is None or not answers(socket):
+    socket = runtime_folder.find_socket(*runtime_folder.locate_engine(settings))
+    if socket is None or not is_listening(socket):
         return None
     body = codec.encode(messages.StopMessage(force=force))
-    answer = messages.answered(StopAnswer, _ask(socket, "POST", messages.STOP_PATH, body), "stop")
-    while answer.stops and answers(socket):
-        time.sleep(POLL_S)
+    answer = messages.parse_answer(StopAnswer, _ask(socket, "POST", messages.STOP_PATH, body), "stop")
+    while answer.stops and is_listening(socket):
+        time.sleep(POLL_INTERVAL_S)
     return answer
 
 
@@ -116,7 +122,7 @@ def _spawn(settings: Settings, command: Sequence[str], lock: int) -> None:
     make_folder(settings.state)
     ready, child_ready = os.pipe()
     try:
-        with explained(log), open(log, "ab", opener=private_file) as output:
+        with translate_os_errors(log), open(log, "ab", opener=open_private_file) as output:
             child = subprocess.Popen(
                 [*command, "--log", str(log), "--ready", str(child_ready)],
                 stdin=subprocess.PIPE,
@@ -140,14 +146,14 @@ def _spawn(settings: Settings, command: Sequence[str], lock: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(KILL_S)
+            child.wait(KILL_TIMEOUT_S)
         raise
 
 
-def _taken(settings: Settings, taken: EngineTakenError) -> EngineTakenError:
+def _describe_taken(settings: Settings, taken: EngineTakenError) -> EngineTakenError:
     """The same with what is known of the engine that runs."""
     with contextlib.suppress(EngineError):
-        found = status(settings)
+        found = query_status(settings)
         if found is not None:
             text = f"an engine of yours runs already: {found.model} on {found.device}, process {found.pid}"
             return EngineTakenError(text, "tuiface engine stop ends it")

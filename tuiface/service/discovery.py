@@ -10,13 +10,13 @@ from tuiface.core.settings import Settings
 from tuiface.engine_api import codec
 from tuiface.service import messages, runtime_folder
 from tuiface.service.messages import Offer
-from tuiface.service.unix_http import OK, UNREACHABLE, answers, request
+from tuiface.service.unix_http import OK, UNREACHABLE, is_listening, request
 
 ANSWER_TIMEOUT_S = 10.0
 """For what the server answers without rendering."""
 
 
-class AttachedEngine:
+class DiscoveredEngine:
     """Stands where EngineProcess stands for a private engine; `stop` ends nothing but this object."""
 
     def __init__(self, socket: Path, user: str) -> None:
@@ -31,14 +31,14 @@ class AttachedEngine:
     @property
     def is_running(self) -> bool:
         """Whether it still listens."""
-        return answers(self.socket)
+        return is_listening(self.socket)
 
     def wait_ready(self, timeout_s: float) -> None:
         """It listens already, or `find` would not have found it."""
 
     def stopped_error(self) -> EngineError:
         """What to say when it does not answer any more."""
-        if answers(self.socket):
+        if is_listening(self.socket):
             return EngineError("the resident engine closed the connection", "tuiface engine status shows how it is")
         return EngineError(f"the resident engine of {self._user} stopped", "tuiface engine start begins another")
 
@@ -46,15 +46,15 @@ class AttachedEngine:
         """Others go on with it."""
 
 
-def find(settings: Settings) -> AttachedEngine | None:
+def find_engine(settings: Settings) -> DiscoveredEngine | None:
     """The resident engine that `settings` ask for, or None where none runs.
 
     Raises EngineError, in words that say which engine and why, for one that does not fit: another model, version or
     protocol, device or number of threads; or UsageError for a user who does not exist.
     """
-    folder, uid = runtime_folder.host_of(settings)
+    folder, uid = runtime_folder.locate_engine(settings)
     socket = runtime_folder.find_socket(folder, uid)
-    if socket is None or not answers(socket):
+    if socket is None or not is_listening(socket):
         return None
     user = runtime_folder.user_name(uid)
     try:
@@ -70,14 +70,14 @@ def find(settings: Settings) -> AttachedEngine | None:
         raise EngineError(f"the resident engine of {user} is not used: {error.message}", error.hint) from None
     if problem:
         raise EngineError(f"the resident engine of {user} is not used: {problem}")
-    return AttachedEngine(socket, user)
+    return DiscoveredEngine(socket, user)
 
 
-def needed(settings: Settings) -> AttachedEngine:
+def require_engine(settings: Settings) -> DiscoveredEngine:
     """The same; raises EngineError where none runs, too."""
-    found = find(settings)
+    found = find_engine(settings)
     if found is None:
-        user = runtime_folder.user_name(runtime_folder.host_of(settings)[1])
+        user = runtime_folder.user_name(runtime_folder.locate_engine(settings)[1])
         raise EngineError(f"no resident engine of {user} runs, or it is not shared with you", "tuiface engine start")
     return found
 

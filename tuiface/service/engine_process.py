@@ -27,7 +27,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from tuiface.core.errors import EXIT_DONE, EngineError, TuifaceError, quoted
+from tuiface.core.errors import EXIT_DONE, EngineError, TuifaceError, quote
 from tuiface.service import lifeline
 
 if TYPE_CHECKING:
@@ -60,14 +60,14 @@ def main(arguments: Sequence[str] | None = None, *, engine_factory: EngineFactor
     options = _parse(arguments)
     is_private = options.lifeline is not None
     if is_private:
-        lifeline.watch(options.lifeline, options.socket)
+        lifeline.watch_parent(options.lifeline, options.socket)
     if options.ready is not None:
         os.set_inheritable(options.ready, False)  # noqa: FBT003
-    _die_cleanly(options.socket, private=is_private)
+    _install_signal_handlers(options.socket, private=is_private)
     faulthandler.enable()
-    _keep_log(options.log)
+    _configure_logging(options.log)
     try:
-        server = _server(engine_factory, _read_settings(), options)
+        server = _build_server(engine_factory, _read_settings(), options)
         listener = _listen(options.socket, options.group)
     except Exception as error:
         log.exception("the engine did not start")
@@ -91,7 +91,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _die_cleanly(path: Path, *, private: bool) -> None:
+def _install_signal_handlers(path: Path, *, private: bool) -> None:
     """Remove the socket before a signal ends the process, and end as by that signal, so that the exit status tells it.
 
     While serving, uvicorn's own handler stops the server first and then raises the signal again, for this one.
@@ -108,14 +108,14 @@ def _die_cleanly(path: Path, *, private: bool) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def _keep_log(path: Path | None) -> None:
+def _configure_logging(path: Path | None) -> None:
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     if path is None:
         logging.basicConfig(level=logging.INFO, format=form)
     else:
-        from tuiface.service.daemon import LimitedLog
+        from tuiface.service.daemon import RotatingLog
 
-        logging.basicConfig(level=logging.INFO, format=form, handlers=[LimitedLog(path)])
+        logging.basicConfig(level=logging.INFO, format=form, handlers=[RotatingLog(path)])
 
 
 def _read_settings() -> Settings:
@@ -124,7 +124,7 @@ def _read_settings() -> Settings:
     return Settings.model_validate(json.load(sys.stdin))
 
 
-def _server(engine_factory: EngineFactory, settings: Settings, options: argparse.Namespace) -> uvicorn.Server:
+def _build_server(engine_factory: EngineFactory, settings: Settings, options: argparse.Namespace) -> uvicorn.Server:
     """A server without keep-alive pings: a client stopped with Ctrl+Z must find its stream again hours later."""
     import uvicorn
 
@@ -132,13 +132,13 @@ def _server(engine_factory: EngineFactory, settings: Settings, options: argparse
     from tuiface.service.messages import Offer
     from tuiface.service.peercred import PeerHTTP, PeerWebSocket
     from tuiface.service.server import create_app
-    from tuiface.service.sharing import Sharing
+    from tuiface.service.sharing import SharedEngineState
 
     offer = Offer.of(settings) if options.idle_s is not None else None  # of the file as it is before it is read
     engine = engine_factory(settings)
     sharing = None
     if offer is not None:
-        sharing = Sharing(engine.info(), offer, idle_s=options.idle_s, group=options.group)
+        sharing = SharedEngineState(engine.info(), offer, idle_s=options.idle_s, group=options.group)
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(engine, sharing),
@@ -156,11 +156,11 @@ def _server(engine_factory: EngineFactory, settings: Settings, options: argparse
         )
     )
     if sharing is not None:
-        sharing.leave = partial(_end, server)
+        sharing.leave = partial(_request_exit, server)
     return server
 
 
-def _end(server: uvicorn.Server) -> None:
+def _request_exit(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
@@ -175,7 +175,7 @@ def _listen(path: Path, group: str | None) -> socket.socket:
             path.chmod(0o660)
     except OSError as error:
         listener.close()
-        raise EngineError(f"cannot listen on {quoted(path, 120)}: {error.strerror or error}") from None
+        raise EngineError(f"cannot listen on {quote(path, 120)}: {error.strerror or error}") from None
     finally:
         os.umask(mask)
     listener.listen()
@@ -187,7 +187,7 @@ def _report_failure(descriptor: int | None, error: Exception) -> int:
 
     if not isinstance(error, TuifaceError):
         error = EngineError(f"the engine did not start: {type(error).__name__}: {error}")
-    _report(descriptor, codec.Report(error=codec.error_message(error)))
+    _report(descriptor, codec.Report(error=codec.to_error_message(error)))
     return error.exit_code
 
 

@@ -44,7 +44,7 @@ class JobBoard:
 
     def open(self, uid: int, label: str, total: int) -> Job:
         """A new job, which runs. Raises EngineError where the user has too many."""
-        if len(self.running(uid)) >= MAX_RUNNING:
+        if len(self.running_jobs(uid)) >= MAX_RUNNING:
             raise EngineError(f"{MAX_RUNNING} jobs run already, the most that one user may have", "cancel some")
         over = [number for number, job in self._jobs.items() if job.uid == uid and job.progress.is_over]
         for number in over[: max(0, len(over) - MAX_KEPT + 1)]:
@@ -52,7 +52,7 @@ class JobBoard:
         self._last += 1
         job = Job(uid, JobProgress(self._last, label, "running", total=total), time.monotonic())
         self._jobs[self._last] = job
-        self._tell()
+        self._notify_watchers()
         return job
 
     def report(self, job: Job, report: JobReport) -> None:
@@ -67,9 +67,9 @@ class JobBoard:
             message=report.message,
             elapsed_s=time.monotonic() - job.began,
         )
-        self._tell()
+        self._notify_watchers()
 
-    def lose(self, job: Job) -> None:
+    def mark_lost(self, job: Job) -> None:
         """The process of `job` went away; a failure, unless it had told how it ended."""
         done, total = job.progress.done, job.progress.total
         self.report(job, JobReport(state="failed", done=done, total=total, message="its process ended without a word"))
@@ -89,13 +89,13 @@ class JobBoard:
     def forget(self, uid: int) -> None:
         """Drop what is over of `uid`."""
         self._jobs = {n: job for n, job in self._jobs.items() if job.uid != uid or not job.progress.is_over}
-        self._tell()
+        self._notify_watchers()
 
     def of(self, uid: int | None = None) -> list[Job]:
         """The jobs of a user, or all, oldest first."""
         return [job for job in self._jobs.values() if uid is None or job.uid == uid]
 
-    def running(self, uid: int | None = None) -> list[Job]:
+    def running_jobs(self, uid: int | None = None) -> list[Job]:
         """Those that are not over."""
         return [job for job in self.of(uid) if not job.progress.is_over]
 
@@ -109,6 +109,6 @@ class JobBoard:
         finally:
             self._watchers.discard(event)
 
-    def _tell(self) -> None:
+    def _notify_watchers(self) -> None:
         for event in self._watchers:
             event.set()

@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tuiface.core.errors import EngineError
-from tuiface.core.files import explained, make_folder
+from tuiface.core.files import make_folder, translate_os_errors
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import JobProgress
 from tuiface.service import messages
-from tuiface.service.private_process import private_file
+from tuiface.service.private_process import open_private_file
 from tuiface.service.unix_http import OK, UNREACHABLE, request
 
 COMMAND = (sys.executable, "-P", "-m", "tuiface.service.job_process")
 LOG_NAME = "jobs.log"
 MAX_LOG_BYTES = 1024 * 1024
 ANSWER_TIMEOUT_S = 10.0
-CLOSE_S = 1.0
+CLOSE_TIMEOUT_S = 1.0
 
 OnJobs = Callable[[tuple[JobProgress, ...]], None]
 
@@ -58,13 +58,13 @@ class JobWatch:
                 compression=None,
                 ping_interval=None,
                 max_size=codec.MAX_JOB_BYTES,
-                close_timeout=CLOSE_S,
+                close_timeout=CLOSE_TIMEOUT_S,
             ) as connection:
                 self._close = connection.close
                 for text in connection:
                     if self._is_closed:
                         return
-                    self._on_jobs(messages.answered(messages.JobList, text, "jobs").jobs)
+                    self._on_jobs(messages.parse_answer(messages.JobList, text, "jobs").jobs)
         except (OSError, WebSocketException, EngineError):
             return
 
@@ -124,6 +124,6 @@ class SharedJobs:
         """The end of the log, which begins anew when it has grown large."""
         make_folder(self._state)
         path = self._state / LOG_NAME
-        with explained(path):
+        with translate_os_errors(path):
             is_large = path.exists() and path.stat().st_size > MAX_LOG_BYTES
-            return open(path, "wb" if is_large else "ab", opener=private_file)
+            return open(path, "wb" if is_large else "ab", opener=open_private_file)

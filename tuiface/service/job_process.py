@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 COMMAND = (sys.executable, "-P", "-m", "tuiface.cli")
 ANSWER_TIMEOUT_S = 30.0
-PATIENCE_S = 15.0
+CANCEL_GRACE_S = 15.0
 """What a cancelled command gets to end in its own way."""
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Reporter:
         self._send(messages.JobOpening(label=label, total=total))
         answer = self._connection.recv(ANSWER_TIMEOUT_S)
         with contextlib.suppress(EngineError):
-            return str(messages.answered(messages.JobTicket, answer, "ticket").id)
+            return str(messages.parse_answer(messages.JobTicket, answer, "ticket").id)
         return str(codec.decode_error(answer))
 
     def tell(self, report: JobReport) -> None:
@@ -93,13 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not answer.isdecimal():
             return EXIT_ENGINE
         log.info("job %s: %s", answer, " ".join(options.command))
-        end, code = work(reporter, options.command, options.total, options.result)
+        end, code = run_command(reporter, options.command, options.total, options.result)
         log.info("job %s: %s %s", answer, end.state, end.message)
         reporter.tell(end)
     return code
 
 
-def work(reporter: Reporter, command: Sequence[str], total: int, result: str) -> tuple[JobReport, int]:
+def run_command(reporter: Reporter, command: Sequence[str], total: int, result: str) -> tuple[JobReport, int]:
     """Run the command and report its progress; returns how it ended, with its exit code."""
     child = subprocess.Popen(
         [*COMMAND, *command, "--json"],
@@ -109,10 +109,10 @@ def work(reporter: Reporter, command: Sequence[str], total: int, result: str) ->
         text=True,
         errors="replace",
     )
-    threading.Thread(target=_cancel, args=(reporter, child), daemon=True).start()
+    threading.Thread(target=_cancel_when_asked, args=(reporter, child), daemon=True).start()
     progress, last = JobReport(total=total), ""
-    for line in _lines(child):
-        told = _progress(line)
+    for line in _read_lines(child):
+        told = _parse_progress(line)
         if told is None:
             last = line or last
         else:
@@ -128,23 +128,23 @@ def work(reporter: Reporter, command: Sequence[str], total: int, result: str) ->
     return progress.model_copy(update={"state": "failed", "message": message[:2000]}), code
 
 
-def _cancel(reporter: Reporter, child: subprocess.Popen[str]) -> None:
+def _cancel_when_asked(reporter: Reporter, child: subprocess.Popen[str]) -> None:
     if reporter.wait_for_cancel():
         child.send_signal(signal.SIGINT)
         try:
-            child.wait(PATIENCE_S)
+            child.wait(CANCEL_GRACE_S)
         except subprocess.TimeoutExpired:
             child.kill()
 
 
-def _lines(child: subprocess.Popen[str]) -> Iterator[str]:
+def _read_lines(child: subprocess.Popen[str]) -> Iterator[str]:
     assert child.stderr is not None
     for line in child.stderr:
         yield line.strip()
 
 
-def _progress(line: str) -> JobReport | None:
-    """What `tuiface.commands.common.tell_progress` writes; None for any other line."""
+def _parse_progress(line: str) -> JobReport | None:
+    """What `tuiface.commands.common.print_progress` writes; None for any other line."""
     try:
         values = json.loads(line)
         return JobReport(done=values["done"], total=values["total"])

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 
-def watch(descriptor: int, socket: Path) -> None:
+def watch_parent(descriptor: int, socket: Path) -> None:
     """Leave at once when the pipe `descriptor` ends. To be called before anything slow is imported."""
     os.set_inheritable(descriptor, False)  # noqa: FBT003
 
@@ -21,7 +21,7 @@ def watch(descriptor: int, socket: Path) -> None:
         while os.read(descriptor, 4096):
             pass
         remove_socket(socket, private=True)
-        leave()
+        exit_at_once()
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
 
@@ -35,7 +35,7 @@ def remove_socket(socket: Path, *, private: bool) -> None:
             socket.parent.rmdir()
 
 
-def leave() -> None:
+def exit_at_once() -> None:
     """End this process without waiting for any thread, and what it started (a kernel build) with it."""
     if os.getsid(0) == os.getpid():  # started by EngineProcess, with a session of its own: the group is ours alone
         os.killpg(0, signal.SIGKILL)

@@ -16,10 +16,10 @@ from tuiface import __version__
 from tuiface.core.assets import embedded_model_path
 from tuiface.core.errors import EngineError, InputFileError
 from tuiface.core.settings import Settings
-from tuiface.core.values import MAX_JSON_BYTES, Model, Value, parse_json
+from tuiface.core.values import MAX_JSON_BYTES, Value, ValueType, parse_json
 from tuiface.engine_api.protocol import JobProgress
 
-PROTOCOL = 2
+PROTOCOL_VERSION = 2
 """Grows with every change that an engine or a client of before would misunderstand."""
 
 OFFER_PATH = "/offer"
@@ -37,7 +37,7 @@ Count = Annotated[int, Field(ge=0, le=2**31)]
 class Offer(Value):
     """The answer to `GET /offer`: what must be equal on both sides before a client renders here."""
 
-    protocol: int = PROTOCOL
+    protocol: int = PROTOCOL_VERSION
     version: str = __version__
     model: str
     """Absolute path of the checkpoint."""
@@ -75,12 +75,12 @@ def decode_offer(text: bytes) -> Offer:
         protocol, version = values["protocol"], values["version"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise EngineError("what answers there is no engine of tuiface") from None
-    if (protocol, version) != (PROTOCOL, __version__):
+    if (protocol, version) != (PROTOCOL_VERSION, __version__):
         raise EngineError(
-            f"it is of tuiface {version} (protocol {protocol}), this is {__version__} (protocol {PROTOCOL})",
+            f"it is of tuiface {version} (protocol {protocol}), this is {__version__} (protocol {PROTOCOL_VERSION})",
             "tuiface engine stop, then start",
         )
-    return answered(Offer, text, "offer")
+    return parse_answer(Offer, text, "offer")
 
 
 class ClientLine(Value):
@@ -176,7 +176,7 @@ class JobList(Value):
     jobs: tuple[JobProgress, ...]
 
 
-def answered(model: type[Model], text: str | bytes, where: str) -> Model:
+def parse_answer(model: type[ValueType], text: str | bytes, where: str) -> ValueType:
     """What the engine sent; its mistakes are the engine's, not those of a user's file."""
     try:
         return parse_json(model, text, where)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Self
 
 from tuiface.core.errors import EngineError, TuifaceError
 from tuiface.engine_api import codec
-from tuiface.engine_api.protocol import Frame, RenderJob
+from tuiface.engine_api.protocol import RenderRequest, RenderResult
 
 if TYPE_CHECKING:
     import asyncio
 
     from websockets.asyncio.client import ClientConnection
 
-JOIN_S = 5.0
+JOIN_TIMEOUT_S = 5.0
 """How long `close` waits for a callback that is running."""
 
 
@@ -37,7 +37,7 @@ class PreviewStream:
     def __init__(
         self,
         socket: Path,
-        on_frame: Callable[[Frame], None],
+        on_frame: Callable[[RenderResult], None],
         on_error: Callable[[TuifaceError], None],
         describe_end: Callable[[], EngineError],
     ) -> None:
@@ -45,36 +45,36 @@ class PreviewStream:
         self._on_frame = on_frame
         self._on_error = on_error
         self._describe_end = describe_end
-        self._changing = threading.Lock()
-        self._waiting: RenderJob | None = None
+        self._lock = threading.Lock()
+        self._waiting: RenderRequest | None = None
         self._newest = 0
         """Highest sequence that was submitted."""
         self._closed = False
-        self._under_way: RenderJob | None = None
+        self._under_way: RenderRequest | None = None
         """The job whose answer is awaited; of the stream's thread alone."""
         self._wake: Callable[[], object] | None = None
         """Lets the event loop look at the fields above; None before it runs and after it ended."""
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
         self._thread.start()
 
-    def submit(self, job: RenderJob) -> None:
+    def submit(self, job: RenderRequest) -> None:
         """Render `job` next, in place of any that waits; one older (by sequence) than the newest is ignored.
 
         Returns at once, from any thread. Does nothing on a stream that is over.
         """
-        with self._changing:
+        with self._lock:
             if job.sequence >= self._newest:
                 self._newest = job.sequence
                 self._waiting = job
-                self._look()
+                self._notify()
 
     def close(self) -> None:
         """No callback begins after this returns, unless it is called from one. Calling it again changes nothing."""
-        with self._changing:
+        with self._lock:
             self._closed = True
-            self._look()
+            self._notify()
         if threading.current_thread() is not self._thread:
-            self._thread.join(JOIN_S)
+            self._thread.join(JOIN_TIMEOUT_S)
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +89,7 @@ class PreviewStream:
         """Whether frames may still come."""
         return self._thread.is_alive() and not self._closed
 
-    def _look(self) -> None:
+    def _notify(self) -> None:
         if self._wake is not None:
             self._wake()
 
@@ -112,7 +112,7 @@ class PreviewStream:
 
         changed = asyncio.Event()
         loop = asyncio.get_running_loop()
-        with self._changing:
+        with self._lock:
             self._wake = lambda: loop.call_soon_threadsafe(changed.set)
             changed.set()
         try:
@@ -125,12 +125,12 @@ class PreviewStream:
                 ping_interval=None,
                 close_timeout=1,
             ) as connection:
-                await self._converse(connection, changed)
+                await self._exchange_messages(connection, changed)
         finally:
-            with self._changing:
+            with self._lock:
                 self._wake = None
 
-    async def _converse(self, connection: ClientConnection, changed: asyncio.Event) -> None:
+    async def _exchange_messages(self, connection: ClientConnection, changed: asyncio.Event) -> None:
         """Send and receive side by side: the end of the connection shows on the receiving side, busy or idle."""
         import asyncio
 
@@ -153,10 +153,10 @@ class PreviewStream:
                 await connection.send(codec.encode(codec.JobMessage(job=job)).decode())
         await connection.close()
 
-    def _next_job(self) -> RenderJob | None:
+    def _next_job(self) -> RenderRequest | None:
         """The waiting job, which is under way from now on; None where one is that must be waited for."""
-        with self._changing:
-            if self._waiting is None or (self._under_way is not None and not _takes_long(self._under_way)):
+        with self._lock:
+            if self._waiting is None or (self._under_way is not None and not _is_interruptible(self._under_way)):
                 return None
             self._under_way, self._waiting = self._waiting, None
         return self._under_way
@@ -177,6 +177,6 @@ class PreviewStream:
             self._on_frame(frame)
 
 
-def _takes_long(job: RenderJob) -> bool:
+def _is_interruptible(job: RenderRequest) -> bool:
     """Whether the engine looks for a lock's step, and gives it up for a newer job."""
     return bool(job.recipe.locks) and not job.hurried

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tuiface.core.errors import EngineError
-from tuiface.core.files import explained, make_folder
+from tuiface.core.files import make_folder, translate_os_errors
 from tuiface.core.settings import Settings
 from tuiface.engine_api import codec
 
@@ -35,9 +35,9 @@ PREVIOUS_LOG_NAME = "engine.previous.log"
 
 MAX_SOCKET_PATH_BYTES = 107
 """sun_path in Linux' sockaddr_un is 108 bytes, of which the last is zero."""
-LEAVE_S = 1.0
+EXIT_TIMEOUT_S = 1.0
 """What a child gets between the end of its lifeline and SIGKILL; an idle one needs a few milliseconds."""
-KILL_S = 5.0
+KILL_TIMEOUT_S = 5.0
 """How long SIGKILL is waited for: a process stuck in a device driver ends when the driver lets it."""
 
 
@@ -47,7 +47,7 @@ class EngineProcess:
     def __init__(self, settings: Settings, command: Sequence[str] = COMMAND) -> None:
         """Start it; raises OutputError for the log file and EngineError where nothing can be started."""
         self.log = settings.state / LOG_NAME
-        self._folder = _socket_folder()
+        self._folder = _make_socket_folder()
         self.socket = self._folder / "engine.sock"
         child_lifeline, lifeline = os.pipe()
         ready, child_ready = os.pipe()
@@ -55,7 +55,7 @@ class EngineProcess:
         self._ready = os.fdopen(ready, "rb", buffering=0)
         arguments = ["--socket", str(self.socket), "--lifeline", str(child_lifeline), "--ready", str(child_ready)]
         try:
-            with _new_log(settings.state) as log:
+            with _open_new_log(settings.state) as log:
                 self._child = subprocess.Popen(
                     [*command, *arguments],
                     stdin=subprocess.PIPE,
@@ -109,12 +109,12 @@ class EngineProcess:
         """End the child, wait for its end and remove its folder. Calling it again changes nothing."""
         self._lifeline.close()
         try:
-            self._child.wait(LEAVE_S)
+            self._child.wait(EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, signal.SIGKILL)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(KILL_S)
+                self._child.wait(KILL_TIMEOUT_S)
         self._release()
 
     def _release(self) -> None:
@@ -146,7 +146,7 @@ def read_report(ready: FileIO, timeout_s: float, log: Path) -> bool:
     return bool(text)
 
 
-def _socket_folder() -> Path:
+def _make_socket_folder() -> Path:
     """A new folder, mode 0700, in the first place where the socket's path is short enough for the system."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     places = [*([runtime] if runtime else []), tempfile.gettempdir(), "/tmp"]  # noqa: S108 - mkdtemp makes it private
@@ -160,18 +160,18 @@ def _socket_folder() -> Path:
 
 
 @contextlib.contextmanager
-def _new_log(folder: Path) -> Iterator[BinaryIO]:
+def _open_new_log(folder: Path) -> Iterator[BinaryIO]:
     """An empty log file; that of the start before is kept beside it."""
     make_folder(folder)
     path = folder / LOG_NAME
-    with explained(path):
+    with translate_os_errors(path):
         with contextlib.suppress(FileNotFoundError):
             path.replace(folder / PREVIOUS_LOG_NAME)
-        file = open(path, "wb", opener=private_file)  # noqa: SIM115 - closed below
+        file = open(path, "wb", opener=open_private_file)  # noqa: SIM115 - closed below
     with file:
         yield file
 
 
-def private_file(path: str, flags: int) -> int:
+def open_private_file(path: str, flags: int) -> int:
     """An opener (`open`) of files that others cannot read."""
     return os.open(path, flags, 0o600)

@@ -17,30 +17,30 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from tuiface.core.errors import EngineError
-from tuiface.engine_api.protocol import Frame, InterruptibleEngine, RenderJob
+from tuiface.engine_api.protocol import InterruptibleEngine, RenderRequest, RenderResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Turn:
+class QueueEntry:
     """A place in line."""
 
-    take: Callable[[], RenderJob]
+    take: Callable[[], RenderRequest]
     """The job, when the turn has come."""
     is_wanted: Callable[[], bool]
     """Whether its picture is still waited for, while it is rendered."""
-    future: Future[Frame] = field(default_factory=Future)
+    future: Future[RenderResult] = field(default_factory=Future)
 
 
 class Mailbox:
     """The newest job of one preview client: filled on the event loop, emptied by the render thread."""
 
     def __init__(self) -> None:
-        self._slot: deque[RenderJob] = deque(maxlen=1)  # appending to a full deque drops the older job, atomically
+        self._slot: deque[RenderRequest] = deque(maxlen=1)  # appending to a full deque drops the older job, atomically
         self._filled = asyncio.Event()
         self.sequence = 0
         """Of the job that was taken last."""
 
-    def put(self, job: RenderJob) -> None:
+    def put(self, job: RenderRequest) -> None:
         """Replace the waiting job, if there is one."""
         self._slot.append(job)
         self._filled.set()
@@ -50,34 +50,34 @@ class Mailbox:
         """Whether no job waits; from any thread."""
         return not self._slot
 
-    async def filled(self) -> None:
+    async def wait_for_job(self) -> None:
         """Wait for a job. While a turn is being waited for nobody may call this: the job could be gone on return."""
         while not self._slot:
             self._filled.clear()
             await self._filled.wait()
 
-    def take(self) -> RenderJob:
+    def take(self) -> RenderRequest:
         """The newest job; the mailbox is empty afterwards."""
         job = self._slot.popleft()
         self.sequence = job.sequence
         return job
 
 
-class Renders(Protocol):
+class RenderBackend(Protocol):
     """The part of an Engine that the queue stands in front of."""
 
-    def render(self, job: RenderJob) -> Frame:
+    def render(self, job: RenderRequest) -> RenderResult:
         """Render `job` and wait for it."""
 
 
 class RenderQueue:
     """The line in front of an engine; as a context manager it owns the render thread."""
 
-    def __init__(self, engine: Renders) -> None:
+    def __init__(self, engine: RenderBackend) -> None:
         self._engine = engine
         self._changed = threading.Condition()
-        self._saves: deque[Turn] = deque()
-        self._previews: deque[Turn] = deque()
+        self._saves: deque[QueueEntry] = deque()
+        self._previews: deque[QueueEntry] = deque()
         self._closed = False
         # A daemon: a picture that takes minutes must not keep a stopped process alive.
         self._thread = threading.Thread(target=self._run, name="render", daemon=True)
@@ -98,23 +98,23 @@ class RenderQueue:
             self._changed.notify()
         for turn in waiting:
             if turn.future.set_running_or_notify_cancel():
-                turn.future.set_exception(_stopping())
+                turn.future.set_exception(_stopping_error())
 
-    def save(self, job: RenderJob) -> Future[Frame]:
+    def save(self, job: RenderRequest) -> Future[RenderResult]:
         """Line up `job` behind the saves that came before."""
-        return self._line_up(self._saves, Turn(lambda: job, lambda: True))
+        return self._enqueue(self._saves, QueueEntry(lambda: job, lambda: True))
 
-    def preview(self, mailbox: Mailbox) -> Future[Frame]:
+    def enqueue_preview(self, mailbox: Mailbox) -> Future[RenderResult]:
         """Line up for whatever lies in `mailbox` when the turn comes; it must be filled, with no other turn awaited.
 
         The future raises Superseded where the picture was given up because the mailbox was filled again.
         """
-        return self._line_up(self._previews, Turn(mailbox.take, lambda: mailbox.is_empty))
+        return self._enqueue(self._previews, QueueEntry(mailbox.take, lambda: mailbox.is_empty))
 
-    def _line_up(self, line: deque[Turn], turn: Turn) -> Future[Frame]:
+    def _enqueue(self, line: deque[QueueEntry], turn: QueueEntry) -> Future[RenderResult]:
         with self._changed:
             if self._closed:
-                raise _stopping()
+                raise _stopping_error()
             line.append(turn)
             self._changed.notify()
         return turn.future
@@ -133,7 +133,7 @@ class RenderQueue:
             if turn.future.set_running_or_notify_cancel():
                 self._render(turn)
 
-    def _render(self, turn: Turn) -> None:
+    def _render(self, turn: QueueEntry) -> None:
         job = turn.take()
         try:
             if isinstance(self._engine, InterruptibleEngine):
@@ -146,5 +146,5 @@ class RenderQueue:
             turn.future.set_result(frame)
 
 
-def _stopping() -> EngineError:
+def _stopping_error() -> EngineError:
     return EngineError("the engine is stopping; nothing more is rendered")

@@ -18,8 +18,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuiface.core.errors import EngineError, OutputError, UsageError, quoted
-from tuiface.core.files import explained
+from tuiface.core.errors import EngineError, OutputError, UsageError, quote
+from tuiface.core.files import translate_os_errors
 from tuiface.core.settings import Settings, runtime_folder
 
 SOCKET_NAME = "engine.sock"
@@ -42,10 +42,10 @@ def group_id(name: str) -> int:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
-        raise UsageError(f"group {quoted(name)}: no such Unix group here", "`id` lists yours") from None
+        raise UsageError(f"group {quote(name)}: no such Unix group here", "`id` lists yours") from None
 
 
-def host_of(settings: Settings) -> tuple[Path, int]:
+def locate_engine(settings: Settings) -> tuple[Path, int]:
     """The folder and the user of the engine that `settings.engine` speaks of; raises UsageError for an unknown user."""
     if settings.engine in ("auto", "private", "resident"):
         return settings.runtime, os.getuid()
@@ -53,7 +53,7 @@ def host_of(settings: Settings) -> tuple[Path, int]:
         uid = pwd.getpwnam(settings.engine).pw_uid
     except KeyError:
         raise UsageError(
-            f"engine {quoted(settings.engine)}: no such user here; accepted: auto, private, resident, or a user's name"
+            f"engine {quote(settings.engine)}: no such user here; accepted: auto, private, resident, or a user's name"
         ) from None
     return settings.runtime if uid == os.getuid() else runtime_folder(uid), uid
 
@@ -67,7 +67,7 @@ def find_socket(folder: Path, uid: int) -> Path | None:
         status = folder.lstat()
     except OSError:
         return None
-    _refuse_strange(folder, status, uid)
+    _refuse_untrusted(folder, status, uid)
     socket = folder / SOCKET_NAME
     try:
         return socket if stat.S_ISSOCK(socket.lstat().st_mode) else None
@@ -76,26 +76,26 @@ def find_socket(folder: Path, uid: int) -> Path | None:
 
 
 @contextlib.contextmanager
-def claimed(folder: Path, gid: int | None) -> Iterator[int]:
+def claim_folder(folder: Path, gid: int | None) -> Iterator[int]:
     """Make `folder` (0700, or 0750 for the group `gid`) and lock it; yields the descriptor that holds the lock.
 
     A socket that an engine left behind when it was killed is removed. The lock lasts until every copy of the
     descriptor is closed. Raises EngineTakenError where another process holds it, OutputError or EngineError for a
     folder that cannot be used.
     """
-    with explained(folder):
+    with translate_os_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
-        raise OutputError(f"cannot use {quoted(folder, 120)}: {error.strerror}", "set `runtime` to another") from None
+        raise OutputError(f"cannot use {quote(folder, 120)}: {error.strerror}", "set `runtime` to another") from None
     try:
-        _refuse_strange(folder, os.fstat(descriptor), os.getuid())
+        _refuse_untrusted(folder, os.fstat(descriptor), os.getuid())
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise EngineTakenError("an engine of yours is starting, or runs already") from None
-        with explained(folder):
+        with translate_os_errors(folder):
             if gid is not None:
                 os.fchown(descriptor, -1, gid)
             os.fchmod(descriptor, 0o700 if gid is None else 0o750)
@@ -105,7 +105,7 @@ def claimed(folder: Path, gid: int | None) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _refuse_strange(folder: Path, status: os.stat_result, uid: int) -> None:
+def _refuse_untrusted(folder: Path, status: os.stat_result, uid: int) -> None:
     if not stat.S_ISDIR(status.st_mode):
         what = "is no folder"
     elif status.st_uid != uid:
@@ -114,4 +114,4 @@ def _refuse_strange(folder: Path, status: os.stat_result, uid: int) -> None:
         what = "can be written by others"
     else:
         return
-    raise EngineError(f"{quoted(folder, 120)} {what}: no engine is trusted there", "set `runtime` to a folder of yours")
+    raise EngineError(f"{quote(folder, 120)} {what}: no engine is trusted there", "set `runtime` to a folder of yours")

@@ -27,16 +27,16 @@ from fastapi import FastAPI, Request, Response, WebSocket
 
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
 from tuiface.engine_api import codec
-from tuiface.engine_api.protocol import Engine, RenderJob, Superseded
+from tuiface.engine_api.protocol import Engine, RenderRequest, Superseded
 from tuiface.service.render_queue import Mailbox, RenderQueue
-from tuiface.service.sharing import Sharing, add_shared_routes
+from tuiface.service.sharing import SharedEngineState, add_shared_routes
 
 log = logging.getLogger(__name__)
 
 WS_POLICY_VIOLATION = 1008
 
 
-def create_app(engine: Engine, sharing: Sharing | None = None) -> FastAPI:
+def create_app(engine: Engine, sharing: SharedEngineState | None = None) -> FastAPI:
     """The application that serves `engine`, which stays the caller's to close; `sharing` for several clients."""
     queue = RenderQueue(engine)
     info = codec.encode(codec.InfoMessage(info=engine.info()))
@@ -44,7 +44,7 @@ def create_app(engine: Engine, sharing: Sharing | None = None) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with queue:
-            async with contextlib.nullcontext() if sharing is None else sharing.watched():
+            async with contextlib.nullcontext() if sharing is None else sharing.leave_when_idle():
                 yield
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
@@ -84,13 +84,13 @@ def create_app(engine: Engine, sharing: Sharing | None = None) -> FastAPI:
 
     @app.post(codec.DIRECTIONS_PATH)
     async def directions(request: Request) -> Response:
-        order = codec.decode_order(await read_body(request))
+        order = codec.decode_direction_request(await read_body(request))
         made = await asyncio.to_thread(engine.make_directions, order)
         return Response(codec.encode_directions(made), media_type="application/json")
 
     @app.post(codec.FACES_PATH)
     async def faces(request: Request) -> Response:
-        order = codec.decode_face_order(await read_body(request))
+        order = codec.decode_face_request(await read_body(request))
         found = await asyncio.to_thread(engine.find_face, order)
         return Response(codec.encode_found_face(found), media_type="application/json")
 
@@ -116,14 +116,14 @@ async def _collect_jobs(socket: WebSocket, mailbox: Mailbox) -> None:
     """Fill the mailbox until the client leaves, or is sent away for a message that is no job."""
     while (message := await socket.receive())["type"] == "websocket.receive":
         try:
-            mailbox.put(_job(message.get("text")))
+            mailbox.put(_decode_job(message.get("text")))
         except InputFileError as error:
-            await socket.send_text(codec.encode(codec.error_message(error)).decode())
+            await socket.send_text(codec.encode(codec.to_error_message(error)).decode())
             await socket.close(WS_POLICY_VIOLATION)
             return
 
 
-def _job(text: str | None) -> RenderJob:
+def _decode_job(text: str | None) -> RenderRequest:
     if text is None:
         raise InputFileError("render job: a binary message; accepted is JSON text")
     return codec.decode_job(text)
@@ -132,16 +132,18 @@ def _job(text: str | None) -> RenderJob:
 async def _answer_previews(socket: WebSocket, mailbox: Mailbox, queue: RenderQueue) -> None:
     """Render what the mailbox holds, over and over. A client that reads slowly delays its own next frame alone."""
     while True:
-        await mailbox.filled()
+        await mailbox.wait_for_job()
         try:
-            frame = await asyncio.wrap_future(queue.preview(mailbox))
+            frame = await asyncio.wrap_future(queue.enqueue_preview(mailbox))
             answer = codec.encode_frame(frame)
         except Superseded:
             continue
         except Exception as error:
             if not isinstance(error, TuifaceError):
                 log.exception("preview %d failed", mailbox.sequence)
-            await socket.send_text(codec.encode(codec.error_message(_explained(error), mailbox.sequence)).decode())
+            await socket.send_text(
+                codec.encode(codec.to_error_message(_to_tuiface_error(error), mailbox.sequence)).decode()
+            )
         else:
             await socket.send_bytes(answer)
 
@@ -157,12 +159,12 @@ async def read_body(request: Request) -> bytes:
 
 
 async def _error_response(_: Request, error: Exception) -> Response:
-    explained = _explained(error)
+    explained = _to_tuiface_error(error)
     status = 500 if isinstance(explained, EngineError) else 400
-    return Response(codec.encode(codec.error_message(explained)), status, media_type="application/json")
+    return Response(codec.encode(codec.to_error_message(explained)), status, media_type="application/json")
 
 
-def _explained(error: Exception) -> TuifaceError:
+def _to_tuiface_error(error: Exception) -> TuifaceError:
     """What a client is told; of a failure that nobody foresaw the traceback is in the log."""
     if isinstance(error, TuifaceError):
         return error

@@ -56,16 +56,16 @@ from tuiface.service.messages import (
 from tuiface.service.peercred import peer_uid
 from tuiface.service.runtime_folder import user_name
 
-TELL_S = 0.2
+UPDATE_INTERVAL_S = 0.2
 """Changes of jobs are told no more often."""
 WS_POLICY_VIOLATION = 1008
-JOBS_END_S = 20.0
-"""What cancelled jobs get to say that they ended: more than `job_process.PATIENCE_S`."""
+JOBS_END_TIMEOUT_S = 20.0
+"""What cancelled jobs get to say that they ended: more than `job_process.CANCEL_GRACE_S`."""
 
 ReadBody = Callable[[Request], Awaitable[bytes]]
 
 
-class Sharing:
+class SharedEngineState:
     """The state of an engine that several clients use; all methods are called on the server's event loop."""
 
     def __init__(self, info: EngineInfo, offer: Offer, *, idle_s: float, group: str | None) -> None:
@@ -92,13 +92,13 @@ class Sharing:
     @property
     def is_idle(self) -> bool:
         """Whether nobody needs the engine at this moment."""
-        return not (self._requests or self._interfaces.total() or self.board.running())
+        return not (self._requests or self._interfaces.total() or self.board.running_jobs())
 
     @contextlib.asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
+    async def leave_when_idle(self) -> AsyncIterator[None]:
         """End the server when it was idle for long enough."""
         if self._idle_s:
-            self._in_background(self._leave_when_idle())
+            self._start_task(self._leave_when_idle())
         try:
             yield
         finally:
@@ -106,7 +106,7 @@ class Sharing:
                 task.cancel()
 
     @contextlib.contextmanager
-    def attended(self, connection: HTTPConnection) -> Iterator[None]:
+    def count_connection(self, connection: HTTPConnection) -> Iterator[None]:
         """Note who is here for as long as a request or a stream lasts."""
         uid, path = peer_uid(connection), connection.url.path
         is_interface, is_render = path == codec.PREVIEW_PATH, path == codec.RENDER_PATH
@@ -147,7 +147,7 @@ class Sharing:
                 for user, number in sorted(self._interfaces.items())
                 if number
             ),
-            jobs=_lines(self.board.of(None if _is_host(uid) else uid)),
+            jobs=_to_job_lines(self.board.of(None if _is_host(uid) else uid)),
         )
 
     def stop(self, uid: int, *, force: bool) -> StopAnswer:
@@ -157,16 +157,16 @@ class Sharing:
         """
         if not _is_host(uid):
             raise UsageError(f"this engine is {user_name(os.geteuid())}'s, who alone may stop it")
-        running = self.board.running()
+        running = self.board.running_jobs()
         if running and not force:
-            return StopAnswer(stops=False, jobs=_lines(running))
+            return StopAnswer(stops=False, jobs=_to_job_lines(running))
         self.board.cancel_all()  # at once: they are among those who ask for pictures
         if not self._is_stopping:
             self._is_stopping = True
-            self._in_background(self._leave_when_saved())
-        return StopAnswer(stops=True, jobs=_lines(running))
+            self._start_task(self._leave_when_saved())
+        return StopAnswer(stops=True, jobs=_to_job_lines(running))
 
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+    def _start_task(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -175,12 +175,12 @@ class Sharing:
         """A job that is told to end and loses its connection at the same moment may read of neither."""
         await self._nothing_renders.wait()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._end_jobs(), JOBS_END_S)
+            await asyncio.wait_for(self._end_jobs(), JOBS_END_TIMEOUT_S)
         self.leave()
 
     async def _end_jobs(self) -> None:
         with self.board.watch() as changed:
-            while self.board.running():
+            while self.board.running_jobs():
                 self.board.cancel_all()
                 changed.clear()
                 await changed.wait()
@@ -194,10 +194,10 @@ class Sharing:
             await asyncio.sleep(left_s if left_s > 0 else self._idle_s)
 
 
-class Attendance:
+class ConnectionCounter:
     """ASGI: counts who is here."""
 
-    def __init__(self, app: ASGIApp, sharing: Sharing) -> None:
+    def __init__(self, app: ASGIApp, sharing: SharedEngineState) -> None:
         self._app = app
         self._sharing = sharing
 
@@ -206,38 +206,38 @@ class Attendance:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        with self._sharing.attended(HTTPConnection(scope)):
+        with self._sharing.count_connection(HTTPConnection(scope)):
             await self._app(scope, receive, send)
 
 
-def add_shared_routes(app: FastAPI, sharing: Sharing, read_body: ReadBody) -> None:
+def add_shared_routes(app: FastAPI, sharing: SharedEngineState, read_body: ReadBody) -> None:
     """Serve what this module's docstring lists."""
-    app.add_middleware(Attendance, sharing=sharing)
+    app.add_middleware(ConnectionCounter, sharing=sharing)
     board = sharing.board
 
     @app.get(OFFER_PATH)
     async def offer() -> Response:
-        return _json(sharing.offer)
+        return _json_response(sharing.offer)
 
     @app.get(STATUS_PATH)
     async def status(request: Request) -> Response:
-        return _json(sharing.status(peer_uid(request)))
+        return _json_response(sharing.status(peer_uid(request)))
 
     @app.post(STOP_PATH)
     async def stop(request: Request) -> Response:
         message = parse_json(StopMessage, await read_body(request), "stop")
-        return _json(sharing.stop(peer_uid(request), force=message.force))
+        return _json_response(sharing.stop(peer_uid(request), force=message.force))
 
     @app.post(CANCEL_PATH)
     async def cancel(request: Request) -> Response:
         message = parse_json(JobNumber, await read_body(request), "cancel")
         board.cancel(peer_uid(request), message.id)
-        return _json(message)
+        return _json_response(message)
 
     @app.post(FORGET_PATH)
     async def forget(request: Request) -> Response:
         board.forget(peer_uid(request))
-        return _json(_job_list(board, peer_uid(request)))
+        return _json_response(_job_list(board, peer_uid(request)))
 
     @app.websocket(JOBS_PATH)
     async def watch(socket: WebSocket) -> None:
@@ -254,32 +254,32 @@ def add_shared_routes(app: FastAPI, sharing: Sharing, read_body: ReadBody) -> No
     async def work(socket: WebSocket) -> None:
         await socket.accept()
         try:
-            await _follow(socket, board)
+            await _follow_job(socket, board)
         except WebSocketDisconnect:
             pass
         except TuifaceError as error:
-            await socket.send_text(_text(codec.error_message(error)))
+            await socket.send_text(_encode_text(codec.to_error_message(error)))
             await socket.close(WS_POLICY_VIOLATION)
 
 
-async def _follow(socket: WebSocket, board: JobBoard) -> None:
+async def _follow_job(socket: WebSocket, board: JobBoard) -> None:
     """Keep a job's line on the board while the process that does it talks; raises what a wrong message deserves."""
-    opening = parse_json(JobOpening, await _receive(socket), "job")
+    opening = parse_json(JobOpening, await _receive_text(socket), "job")
     job = board.open(peer_uid(socket), opening.label, opening.total)
     cancelling = asyncio.create_task(_pass_cancel(socket, job))
     try:
-        await socket.send_text(_text(JobTicket(id=job.progress.id)))
+        await socket.send_text(_encode_text(JobTicket(id=job.progress.id)))
         while not job.progress.is_over:
-            board.report(job, parse_json(JobReport, await _receive(socket), "job report"))
+            board.report(job, parse_json(JobReport, await _receive_text(socket), "job report"))
     finally:
         cancelling.cancel()
         await asyncio.gather(cancelling, return_exceptions=True)
-        board.lose(job)
+        board.mark_lost(job)
 
 
 async def _pass_cancel(socket: WebSocket, job: Job) -> None:
     await job.cancelled.wait()
-    await socket.send_text(_text(JobCancel()))
+    await socket.send_text(_encode_text(JobCancel()))
 
 
 async def _tell_jobs(socket: WebSocket, board: JobBoard) -> None:
@@ -287,12 +287,12 @@ async def _tell_jobs(socket: WebSocket, board: JobBoard) -> None:
     with board.watch() as changed:
         while True:
             changed.clear()
-            await socket.send_text(_text(_job_list(board, uid)))
+            await socket.send_text(_encode_text(_job_list(board, uid)))
             await changed.wait()
-            await asyncio.sleep(TELL_S)
+            await asyncio.sleep(UPDATE_INTERVAL_S)
 
 
-async def _receive(socket: WebSocket) -> str:
+async def _receive_text(socket: WebSocket) -> str:
     message = await socket.receive()
     if message["type"] != "websocket.receive":
         raise WebSocketDisconnect
@@ -307,7 +307,7 @@ def _job_list(board: JobBoard, uid: int) -> JobList:
     return JobList(jobs=tuple(job.progress for job in board.of(uid)))
 
 
-def _lines(jobs: Sequence[Job]) -> tuple[JobLine, ...]:
+def _to_job_lines(jobs: Sequence[Job]) -> tuple[JobLine, ...]:
     return tuple(JobLine(user=user_name(job.uid), job=job.progress) for job in jobs)
 
 
@@ -330,9 +330,9 @@ def _device_memory_mb(device: str) -> float | None:
     return float(torch.cuda.memory_reserved(device)) / 2**20
 
 
-def _text(message: Value) -> str:
+def _encode_text(message: Value) -> str:
     return codec.encode(message).decode()
 
 
-def _json(message: Value) -> Response:
+def _json_response(message: Value) -> Response:
     return Response(codec.encode(message), media_type="application/json")

@@ -40,7 +40,7 @@ def request(
         connection.close()
 
 
-def answers(path: Path) -> bool:
+def is_listening(path: Path) -> bool:
     """Whether somebody listens at `path`."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1)  # a full queue of connections makes even this wait

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiface.core.errors import UsageError
-from tuiface.core.files import room_for, write_file
-from tuiface.engine_api.requests import CrossOrder
+from tuiface.core.files import reserve_paths, write_file
+from tuiface.engine_api.requests import CrossRequest
 from tuiface.faces.library import write_tags
-from tuiface.faces.provenance import with_provenance
+from tuiface.faces.provenance import list_saved_files
 from tuiface.faces.studio import Face
-from tuiface.stimuli.series import Progress, go_on
+from tuiface.stimuli.series import Progress, report_progress
 
 COLUMNS = ("file", "contour", "inner", "id", "frame_variation_percent", "inner_difference_percent")
 
@@ -51,7 +51,7 @@ def cross(a: Face, b: Face) -> Cells:
     Raises what `check_cross` raises.
     """
     check_cross(a, b)
-    return Cell(a, a, a), _child(a, b), _child(b, a), Cell(b, b, b)
+    return Cell(a, a, a), _make_child(a, b), _make_child(b, a), Cell(b, b, b)
 
 
 def save_cross(
@@ -67,14 +67,14 @@ def save_cross(
     table = folder / f"{series}.csv"
     pairs = ((a, a), (a, b), (b, a), (b, b))
     paths = tuple(folder / f"contour-{contour.id}-inner-{inner.id}.png" for contour, inner in pairs)
-    with room_for(folder, (*with_provenance(paths), table), force=force):
-        go_on(progress, 0, len(paths))
+    with reserve_paths(folder, (*list_saved_files(paths), table), force=force):
+        report_progress(progress, 0, len(paths))
         cells = cross(a, b)
         for number, (cell, path) in enumerate(zip(cells, paths, strict=True), start=1):
             cell.face.write(cell.face.render(), path, force=force)
             write_tags(path, (f"contour-{cell.contour.id}", f"inner-{cell.inner.id}"), series)
-            go_on(progress, number, len(paths))
-        write_file(table, _table(cells, paths).encode(), force=force)
+            report_progress(progress, number, len(paths))
+        write_file(table, _format_table(cells, paths).encode(), force=force)
     return SavedCross(cells, paths, table)
 
 
@@ -87,12 +87,12 @@ def check_cross(a: Face, b: Face) -> None:
             raise UsageError(f"face {face.id} has locks, which a crossed face cannot keep", "use a face without locks")
 
 
-def _child(contour: Face, inner: Face) -> Cell:
-    face, measures = contour.found(CrossOrder(contour=contour.recipe, inner=inner.recipe), inner)
+def _make_child(contour: Face, inner: Face) -> Cell:
+    face, measures = contour.found(CrossRequest(contour=contour.recipe, inner=inner.recipe), inner)
     return Cell(face, contour, inner, measures["frame_variation_percent"], measures["inner_difference_percent"])
 
 
-def _table(cells: Cells, paths: tuple[Path, ...]) -> str:
+def _format_table(cells: Cells, paths: tuple[Path, ...]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

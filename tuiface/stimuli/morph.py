@@ -68,7 +68,7 @@ class Morph:
         for index, (a, b) in enumerate(zip(self.faces, self.faces[1:], strict=False)):
             steps = stops[index + 1] - stops[index]
             parts = np.arange(steps) / steps
-            faces += [a, *self._between(a, b, parts[1:])]
+            faces += [a, *self._interpolate(a, b, parts[1:])]
         return [*faces, self.faces[-1]]
 
     def _stops(self) -> list[int]:
@@ -76,9 +76,9 @@ class Morph:
         stops: list[int] = np.linspace(0, self.num_frames - 1, len(self.faces)).round().astype(int).tolist()
         return stops
 
-    def _between(self, a: Face, b: Face, parts: np.ndarray) -> list[Face]:
+    def _interpolate(self, a: Face, b: Face, parts: np.ndarray) -> list[Face]:
         if self.space == "z":
-            return self._between_z(a, b, parts)
+            return self._interpolate_z(a, b, parts)
         engine = a.studio.engine
         start, end = engine.ws(a.recipe), engine.ws(b.recipe)  # [num_ws, w_dim], truncated
         if self.space == "w" and (np.ptp(start, axis=0).any() or np.ptp(end, axis=0).any()):
@@ -88,11 +88,11 @@ class Morph:
         sources = [LatentSource.from_array(row[0] if self.space == "w" else row) for row in rows]
         return [a.derive(b, source=source, truncation=truncation, mixes=()) for source in sources]
 
-    def _between_z(self, a: Face, b: Face, parts: np.ndarray) -> list[Face]:
+    def _interpolate_z(self, a: Face, b: Face, parts: np.ndarray) -> list[Face]:
         """Linear in z, and in psi where the ends differ in it."""
         studio = a.studio
-        z = [draw_z(_seed(face.recipe).seed, studio.info.z_dim) for face in (a, b)]
-        w = studio.engine.map(z[0] + parts[:, None] * (z[1] - z[0]), _seed(a.recipe).label)
+        z = [draw_z(_seed_source(face.recipe).seed, studio.info.z_dim) for face in (a, b)]
+        w = studio.engine.map(z[0] + parts[:, None] * (z[1] - z[0]), _seed_source(a.recipe).label)
         psi = [face.recipe.truncation.psi for face in (a, b)]
         return [
             a.derive(
@@ -104,7 +104,7 @@ class Morph:
         ]
 
 
-def _seed(recipe: Recipe) -> SeedSource:
+def _seed_source(recipe: Recipe) -> SeedSource:
     assert isinstance(recipe.source, SeedSource)
     return recipe.source
 

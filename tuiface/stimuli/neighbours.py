@@ -12,7 +12,7 @@ from tuiface.faces.studio import Face
 MIN_DISTANCE, MAX_DISTANCE = 0.02, 1.0
 
 
-def neighbours(face: Face, count: int, distance: float, seed: int = 0) -> list[Face]:
+def draw_neighbours(face: Face, count: int, distance: float, seed: int = 0) -> list[Face]:
     """`count` faces whose difference to `face` is `distance` of that between two unrelated faces.
 
     In Z for a face that was drawn by a seed: z' = cos(a) z + sin(a) e with e from N(0, 1), which keeps the

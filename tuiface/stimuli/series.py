@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from tuiface.core.errors import OutputError, UsageError
-from tuiface.core.files import room_for, write_file
-from tuiface.engine_api.protocol import RenderJob
+from tuiface.core.files import reserve_paths, write_file
+from tuiface.engine_api.protocol import RenderRequest
 from tuiface.faces.library import write_tags
-from tuiface.faces.provenance import with_provenance
+from tuiface.faces.provenance import list_saved_files
 from tuiface.faces.studio import Face
 
 Progress = Callable[[int, int], bool]
@@ -58,16 +58,16 @@ def save_series(
         find_ffmpeg()
     pixels = []
     total = len(faces) + len(film_paths)
-    with room_for(folder, (*with_provenance(paths), *film_paths), force=force):
+    with reserve_paths(folder, (*list_saved_files(paths), *film_paths), force=force):
         for index, (face, path) in enumerate(zip(faces, paths, strict=True)):
-            go_on(progress, index, total)
-            frame = face.studio.engine.render(RenderJob(face.recipe, resolution))
+            report_progress(progress, index, total)
+            frame = face.studio.engine.render(RenderRequest(face.recipe, resolution))
             face.write(frame, path, resolution=resolution, force=force)
             write_tags(path, tags, name)
             if film_paths:
                 pixels.append(frame.pixels)
         for index, path in enumerate(film_paths, len(faces)):
-            go_on(progress, index, total)
+            report_progress(progress, index, total)
             write_film(pixels, path, fps=fps, force=force)
         progress(total, total)
     return SavedSeries(tuple(paths), tuple(film_paths))
@@ -75,11 +75,11 @@ def save_series(
 
 def write_film(pixels: Sequence[np.ndarray], path: Path, *, fps: float, force: bool) -> None:
     """A GIF or MP4, by the name's ending, of pictures uint8 [H, W, 3]."""
-    data = gif_bytes(pixels, fps) if path.suffix == ".gif" else mp4_bytes(pixels, fps)
+    data = encode_gif(pixels, fps) if path.suffix == ".gif" else encode_mp4(pixels, fps)
     write_file(path, data, force=force)
 
 
-def gif_bytes(pixels: Sequence[np.ndarray], fps: float) -> bytes:
+def encode_gif(pixels: Sequence[np.ndarray], fps: float) -> bytes:
     """An endless GIF; one palette for all pictures, so that nothing flickers."""
     from PIL import Image
 
@@ -92,7 +92,7 @@ def gif_bytes(pixels: Sequence[np.ndarray], fps: float) -> bytes:
     return buffer.getvalue()
 
 
-def mp4_bytes(pixels: Sequence[np.ndarray], fps: float) -> bytes:
+def encode_mp4(pixels: Sequence[np.ndarray], fps: float) -> bytes:
     """H.264 in MP4 through ffmpeg, near to lossless."""
     height, width = pixels[0].shape[:2]
     command = [find_ffmpeg(), "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
@@ -113,7 +113,7 @@ def find_ffmpeg() -> str:
     return found
 
 
-def go_on(progress: Progress, done: int, total: int) -> None:
+def report_progress(progress: Progress, done: int, total: int) -> None:
     """Tell how far it is; raises Cancelled where that is far enough."""
     if not progress(done, total):
         raise Cancelled

@@ -9,14 +9,14 @@ from tuiface.faces.recipe import ChannelEdit, LatentSource, Truncation
 from tuiface.faces.studio import Face
 
 
-def strip_amounts(limit: float, number: int) -> tuple[float, ...]:
+def amounts_of_strip(limit: float, number: int) -> tuple[float, ...]:
     """`number` amounts, an odd number of them, from -`limit` to `limit` in equal steps; the middle one is 0."""
     assert number % 2 == 1
     half = number // 2
     return tuple(round(limit * (i - half) / half, 4) for i in range(number))
 
 
-def trial(face: Face, ws: np.ndarray, direction: Direction, amount: float) -> Face:
+def apply_direction(face: Face, ws: np.ndarray, direction: Direction, amount: float) -> Face:
     """The face at `amount` of a direction of its network, without the direction's file.
 
     ws: float32 [num_ws, w_dim], the face's rows after truncation and mixes (`Engine.ws`). A direction of W or W+ moves

@@ -19,13 +19,13 @@ from tuiface.terminal.probe import NO_ANSWERS, Answers, locale_is_utf8
 
 Colours = Literal["truecolor", "256", "16"]
 Graphics = Literal["auto", "kitty", "sixel", "block", "none"]
-Protocol = Literal["kitty", "sixel", "block", "none"]
+GraphicsProtocol = Literal["kitty", "sixel", "block", "none"]
 """How pictures reach the terminal: kitty's Unicode placeholders, sixel, coloured cells, or not at all."""
 CellStyle = Literal["auto", "half", "quadrant", "sextant"]
 Mosaic = Literal["half", "quadrant", "sextant"]
 """Pixels that one coloured cell can tell apart: 1x2, 2x2 or 2x3, in two colours."""
 
-USUAL_CELL_PX = (10, 20)
+DEFAULT_CELL_PX = (10, 20)
 
 #: Terminals with 24-bit colours whose TERM says which they are.
 _TRUECOLOR_TERMS = ("xterm-kitty", "xterm-ghostty", "ghostty", "alacritty", "foot", "contour", "wezterm")
@@ -39,7 +39,7 @@ _TRUECOLOR_NAMES = ("kitty", "ghostty", "wezterm", "iterm2", "foot", "konsole", 
 #: The words of TEXTUAL_COLOR_SYSTEM, Textual's own override.
 _OVERRIDES: dict[str, Colours] = {"truecolor": "truecolor", "256": "256", "standard": "16"}
 #: Placeholders came with this release of kitty (its changelog, 2023).
-_FIRST_KITTY = (0, 28)
+_MIN_KITTY_VERSION = (0, 28)
 _SIXEL_ATTRIBUTE = 4
 """In the answer to DA1 (VT340 and its heirs)."""
 
@@ -60,20 +60,20 @@ class TmuxFacts:
 class Capabilities:
     """How pictures are drawn in this terminal."""
 
-    graphics: Protocol = "block"
+    graphics: GraphicsProtocol = "block"
     """`none`: pictures are described by their measures."""
     colours: Colours = "truecolor"
     """Colours that cells may have."""
     unicode: bool = True
     """False: cells are drawn as coloured spaces, one pixel each, since block characters may not arrive."""
-    cell_px: tuple[int, int] = USUAL_CELL_PX
+    cell_px: tuple[int, int] = DEFAULT_CELL_PX
     """Width and height of a cell in pixels."""
     mosaic: Mosaic = "half"
     in_tmux: bool = False
     """Kitty's commands are wrapped so that tmux passes them on."""
     is_remote: bool = False
     """Over SSH: a draft is sent first until the link has shown that it is quick."""
-    offered: tuple[Protocol, ...] = ("block", "none")
+    available_protocols: tuple[GraphicsProtocol, ...] = ("block", "none")
     """What the terminal can do, the best first: the key that changes it goes round these."""
     name: str = ""
     """What the terminal calls itself."""
@@ -113,7 +113,7 @@ class Capabilities:
         return max(columns * across, rows * down)
 
 
-def detect(
+def detect_capabilities(
     environment: Mapping[str, str],
     graphics: Graphics = "auto",
     *,
@@ -127,28 +127,28 @@ def detect(
     `cell_px` None takes the size that the terminal driver reports, else the one that was answered. NO_COLOR leaves
     cells: Textual turns every colour into a grey, which would break the numbers that placeholders carry.
     """
-    colours = _colours(environment, answers, tmux)
+    colours = _detect_colours(environment, answers, tmux)
     unicode = locale_is_utf8(environment) or answers.utf8 is True
-    offered = _offered(environment, answers, tmux, unicode=unicode)
+    offered = _list_protocols(environment, answers, tmux, unicode=unicode)
     return Capabilities(
         graphics=offered[0] if graphics == "auto" else graphics,
         colours="truecolor" if graphics == "kitty" else colours,
         unicode=unicode,
-        cell_px=_plausible(cell_px or measured_cell_px() or answers.cell_px),
-        mosaic=_mosaic(cells, colours, unicode=unicode),
+        cell_px=_sanitize_cell_px(cell_px or measure_cell_px() or answers.cell_px),
+        mosaic=_choose_mosaic(cells, colours, unicode=unicode),
         in_tmux=tmux is not None,
         is_remote="SSH_CONNECTION" in environment or "SSH_TTY" in environment,
-        offered=offered if graphics == "auto" or graphics in offered else (graphics, *offered),
+        available_protocols=offered if graphics == "auto" or graphics in offered else (graphics, *offered),
         name=answers.name or environment.get("TERM", ""),
     )
 
 
-def _offered(
+def _list_protocols(
     environment: Mapping[str, str], answers: Answers, tmux: TmuxFacts | None, *, unicode: bool
-) -> tuple[Protocol, ...]:
+) -> tuple[GraphicsProtocol, ...]:
     if environment.get("TERM", "") in ("dumb", "unknown"):
         return ("none", "block")
-    found: list[Protocol] = []
+    found: list[GraphicsProtocol] = []
     if not environment.get("NO_COLOR") and not is_opaque(environment):
         if unicode and _has_placeholders(answers, tmux):
             found.append("kitty")
@@ -169,17 +169,19 @@ def _has_placeholders(answers: Answers, tmux: TmuxFacts | None) -> bool:
         return tmux.passthrough and tmux.outer_term in ("xterm-kitty", "xterm-ghostty")
     name = answers.name.lower()
     version = tuple(int(n) for n in re.findall(r"\d+", name)[:2])
-    return answers.kitty and (name.startswith("ghostty") or (name.startswith("kitty") and version >= _FIRST_KITTY))
+    return answers.kitty and (
+        name.startswith("ghostty") or (name.startswith("kitty") and version >= _MIN_KITTY_VERSION)
+    )
 
 
-def _mosaic(cells: CellStyle, colours: Colours, *, unicode: bool) -> Mosaic:
+def _choose_mosaic(cells: CellStyle, colours: Colours, *, unicode: bool) -> Mosaic:
     """Quadrants by default: never worse than half-blocks, and in every font; palettes are dithered, so halves there."""
     if not unicode or colours != "truecolor":
         return "half"
     return "quadrant" if cells == "auto" else cells
 
 
-def _colours(environment: Mapping[str, str], answers: Answers, tmux: TmuxFacts | None) -> Colours:
+def _detect_colours(environment: Mapping[str, str], answers: Answers, tmux: TmuxFacts | None) -> Colours:
     override = _OVERRIDES.get(environment.get("TEXTUAL_COLOR_SYSTEM", "").lower())
     if override is not None:
         return override
@@ -197,7 +199,7 @@ def _colours(environment: Mapping[str, str], answers: Answers, tmux: TmuxFacts |
     return "256" if term.endswith("-256color") else "16"
 
 
-def measured_cell_px() -> tuple[int, int] | None:
+def measure_cell_px() -> tuple[int, int] | None:
     """Size of a cell from the terminal driver's size in pixels; None where it reports none."""
     for stream in (sys.__stderr__, sys.__stdout__, sys.__stdin__):
         try:
@@ -211,15 +213,15 @@ def measured_cell_px() -> tuple[int, int] | None:
     return None
 
 
-def _plausible(cell_px: tuple[int, int] | None) -> tuple[int, int]:
+def _sanitize_cell_px(cell_px: tuple[int, int] | None) -> tuple[int, int]:
     """A terminal's own word, unless no font has such cells."""
     if cell_px is None or cell_px[0] < 3 or not 1.4 <= cell_px[1] / cell_px[0] <= 3:
-        return USUAL_CELL_PX
+        return DEFAULT_CELL_PX
     return cell_px
 
 
-def tmux_facts(line: str | None) -> TmuxFacts | None:
-    """From `Probe.tmux_line`: None outside tmux, nothing promised where it was mute."""
+def parse_tmux_line(line: str | None) -> TmuxFacts | None:
+    """From `Probe.wait_for_tmux_line`: None outside tmux, nothing promised where it was mute."""
     if line is None:
         return None
     features, outer_term, passthrough = (*line.split("\t"), "", "", "")[:3]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuiface.terminal import halfblock, kitty, mosaic, sixel
-from tuiface.terminal.capabilities import Capabilities, Protocol
+from tuiface.terminal.capabilities import Capabilities, GraphicsProtocol
 
 if TYPE_CHECKING:
     from textual.strip import Strip
@@ -18,10 +18,10 @@ DRAFT_STEP = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedPicture:
     """A picture ready to be put on the terminal."""
 
-    graphics: Protocol
+    graphics: GraphicsProtocol
     columns: int
     rows: int
     pixels: np.ndarray
@@ -36,7 +36,9 @@ class Encoded:
     """`sixel`: the whole escape sequence."""
 
 
-def encode(pixels: np.ndarray, columns: int, rows: int, capabilities: Capabilities, *, draft: bool = False) -> Encoded:
+def encode(
+    pixels: np.ndarray, columns: int, rows: int, capabilities: Capabilities, *, draft: bool = False
+) -> EncodedPicture:
     """uint8 [H, W, 3] for `columns` x `rows` cells; `draft` for a slow link: a fraction of the bytes."""
     if capabilities.graphics == "kitty" and max(columns, rows) <= kitty.MAX_CELLS:
         return _encode_kitty(pixels, columns, rows, capabilities, draft=draft)
@@ -46,13 +48,13 @@ def encode(pixels: np.ndarray, columns: int, rows: int, capabilities: Capabiliti
         if height:
             fine = halfblock.resample(pixels, height, width)
             text = sixel.encode(fine, sixel.DRAFT_COLOURS if draft else sixel.FULL_COLOURS)
-            return Encoded("sixel", columns, rows, pixels, draft, text=text)
+            return EncodedPicture("sixel", columns, rows, pixels, draft, text=text)
     return encode_cells(pixels, columns, rows, capabilities, draft=draft)
 
 
 def encode_cells(
     pixels: np.ndarray, columns: int, rows: int, capabilities: Capabilities, *, draft: bool = False
-) -> Encoded:
+) -> EncodedPicture:
     """The same in coloured cells, which every terminal takes. A draft has pairs of equal cells, of fewer colours: less
     than half of the bytes."""
     across, step = (max(1, columns // 2), DRAFT_STEP) if draft else (columns, 1)
@@ -62,7 +64,7 @@ def encode_cells(
         cells = mosaic.to_cells(pixels, across, rows, capabilities.mosaic, step=step)
     if across != columns:
         cells = cells[:, np.minimum(np.arange(columns) // 2, across - 1)]
-    return Encoded("block", columns, rows, pixels, draft, cells=cells)
+    return EncodedPicture("block", columns, rows, pixels, draft, cells=cells)
 
 
 def cell_strips(cells: np.ndarray, capabilities: Capabilities) -> list[Strip]:
@@ -72,12 +74,14 @@ def cell_strips(cells: np.ndarray, capabilities: Capabilities) -> list[Strip]:
     return halfblock.to_strips(cells)
 
 
-def _encode_kitty(pixels: np.ndarray, columns: int, rows: int, capabilities: Capabilities, *, draft: bool) -> Encoded:
+def _encode_kitty(
+    pixels: np.ndarray, columns: int, rows: int, capabilities: Capabilities, *, draft: bool
+) -> EncodedPicture:
     """At the picture's own size where that is smaller than its place: the terminal enlarges it as well as we could."""
     width, height = columns * capabilities.cell_px[0], rows * capabilities.cell_px[1]
     fine = pixels
     if pixels.shape[0] > height or pixels.shape[1] > width:
         fine = halfblock.resample(pixels, min(height, pixels.shape[0]), min(width, pixels.shape[1]))
     is_coarse = draft and max(fine.shape) > kitty.DRAFT_PX // 2
-    data = kitty.draft_png_bytes(fine) if is_coarse else kitty.png_bytes(fine)
-    return Encoded("kitty", columns, rows, pixels, is_coarse, data=data)
+    data = kitty.encode_draft_png(fine) if is_coarse else kitty.encode_png(fine)
+    return EncodedPicture("kitty", columns, rows, pixels, is_coarse, data=data)

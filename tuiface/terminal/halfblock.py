@@ -82,11 +82,11 @@ def _resize(values: np.ndarray, height: int, width: int) -> np.ndarray:
     from PIL import Image
 
     image = Image.fromarray(values)
-    image = image.resize((width, image.height), _filter(image.width, width))
-    return np.asarray(image.resize((width, height), _filter(image.height, height)))
+    image = image.resize((width, image.height), _choose_filter(image.width, width))
+    return np.asarray(image.resize((width, height), _choose_filter(image.height, height)))
 
 
-def _filter(source: int, target: int) -> Resampling:
+def _choose_filter(source: int, target: int) -> Resampling:
     """Three lobes sharpen a reduction; enlarging, they leave dark halos around light skin."""
     from PIL.Image import Resampling
 

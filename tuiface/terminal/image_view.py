@@ -19,19 +19,19 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tuiface.terminal.private_api import control_segment, forget_drawn_lines
+from tuiface.terminal.private_api import control_segment, invalidate_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
 
-    from tuiface.terminal.encoding import Encoded
+    from tuiface.terminal.encoding import EncodedPicture
     from tuiface.terminal.picture import Picture
     from tuiface.terminal.pump import FramePump
-    from tuiface.terminal.writer import Wire, WorkDone
+    from tuiface.terminal.writer import TerminalWriter, WorkDone
 
-LOOK_S = 0.1
+COVER_CHECK_INTERVAL_S = 0.1
 """How often a sixel looks whether something lies over it."""
 
 
@@ -52,10 +52,12 @@ class ImageView(Widget):
             """The view, for selectors of handlers."""
             return self.view
 
-    def __init__(self, wire: Wire, *, id: str | None = None, classes: str | None = None, at_top: bool = False) -> None:
+    def __init__(
+        self, wire: TerminalWriter, *, id: str | None = None, classes: str | None = None, at_top: bool = False
+    ) -> None:
         """`at_top`: the picture stands below what is above it, not in the middle of its place."""
         super().__init__(id=id, classes=classes)
-        self.wire = wire
+        self.writer = wire
         self._at_top = at_top
         self._pixels: np.ndarray | None = None
         self._picture: Picture | None = None
@@ -75,11 +77,11 @@ class ImageView(Widget):
         if self._pixels is None or self._pixels.shape != pixels.shape:
             self._drawn_size = Size(0, 0)
         self._pixels = pixels
-        if not self.wire.capabilities.pictures:
+        if not self.writer.capabilities.pictures:
             self._drawn_size = Size(0, 0)
             self.refresh()
         elif all(self.content_size):
-            self._frames().offer(pixels)
+            self._ensure_pump().offer(pixels)
 
     def clear(self) -> None:
         """Show nothing."""
@@ -113,20 +115,20 @@ class ImageView(Widget):
 
     def on_mount(self) -> None:
         """Be told when the protocol changes."""
-        self.wire.views.append(self)
-        if "sixel" in self.wire.capabilities.offered:
-            self.set_interval(LOOK_S, self._look_for_covers)
+        self.writer.views.append(self)
+        if "sixel" in self.writer.capabilities.available_protocols:
+            self.set_interval(COVER_CHECK_INTERVAL_S, self._look_for_covers)
 
     def on_unmount(self) -> None:
         """Free the picture."""
         self.free()
-        if self in self.wire.views:
-            self.wire.views.remove(self)
+        if self in self.writer.views:
+            self.writer.views.remove(self)
 
     def on_resize(self) -> None:
         """Say how large the picture is now; it is drawn when its rows are asked for."""
-        columns, rows = self.fitted()
-        self.post_message(self.Resized(self, self.wire.capabilities.view_px(columns, rows)))
+        columns, rows = self.fit_picture()
+        self.post_message(self.Resized(self, self.writer.capabilities.view_px(columns, rows)))
 
     def on_work_done(self, message: WorkDone) -> None:
         """The encoder has the picture."""
@@ -148,12 +150,12 @@ class ImageView(Widget):
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
-    def fitted(self) -> tuple[int, int]:
+    def fit_picture(self) -> tuple[int, int]:
         """Columns and rows that a picture takes in the present size: a square while there is none."""
         if self._pixels is None:
-            return self.wire.capabilities.fit_square(*self.content_size)
+            return self.writer.capabilities.fit_square(*self.content_size)
         height, width = self._pixels.shape[:2]
-        return self.wire.capabilities.fit(*self.content_size, width / height)
+        return self.writer.capabilities.fit(*self.content_size, width / height)
 
     def words(self, columns: int, rows: int) -> list[Strip]:
         """What stands in the picture's place while none is shown: nothing."""
@@ -164,7 +166,7 @@ class ImageView(Widget):
         covered = self._is_covered()
         if covered != self._was_covered:
             self._was_covered = covered
-            forget_drawn_lines(self)
+            invalidate_lines(self)
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
@@ -193,20 +195,20 @@ class ImageView(Widget):
 
     @property
     def _strips(self) -> list[Strip]:
-        if self._pixels is None or not self.wire.capabilities.pictures:
-            return self._word_strips
+        if self._pixels is None or not self.writer.capabilities.pictures:
+            return self._message_strips
         if self._picture is None:
             return []
-        return self._picture.substitute() if self._was_covered else self._picture.strips
+        return self._picture.render_fallback() if self._was_covered else self._picture.strips
 
-    _word_strips: list[Strip] = []  # noqa: RUF012 - replaced, never changed
+    _message_strips: list[Strip] = []  # noqa: RUF012 - replaced, never changed
 
     def _rebuild(self) -> None:
         """Make the strips for the present size, at once: what is shown next must fit."""
         self._drawn_size = self.content_size
-        self._fit = self.fitted()
-        if self._pixels is None or not self.wire.capabilities.pictures:
-            self._word_strips = self.words(*self._fit)
+        self._fit = self.fit_picture()
+        if self._pixels is None or not self.writer.capabilities.pictures:
+            self._message_strips = self.words(*self._fit)
             return
         from tuiface.terminal.encoding import encode
 
@@ -214,17 +216,17 @@ class ImageView(Widget):
             shown = self._picture.shown
             if (shown.columns, shown.rows) == self._fit and shown.pixels is self._pixels:
                 return
-        self._own_picture().show(encode(self._pixels, *self._fit, self.wire.capabilities))
+        self._ensure_picture().show(encode(self._pixels, *self._fit, self.writer.capabilities))
 
     def _redraw(self) -> None:
         self._rebuild()
         self.refresh()
 
-    def _frames(self) -> FramePump[np.ndarray]:
+    def _ensure_pump(self) -> FramePump[np.ndarray]:
         if self._pump is None:
             from tuiface.terminal.pump import FramePump
 
-            self._pump = FramePump(self._send, self.set_timer, slow=self.wire.capabilities.is_remote)
+            self._pump = FramePump(self._send, self.set_timer, slow=self.writer.capabilities.is_remote)
         return self._pump
 
     def _send(self, pixels: np.ndarray, draft: bool) -> None:  # noqa: FBT001 - the pump's signature
@@ -232,8 +234,8 @@ class ImageView(Widget):
         from tuiface.terminal.encoding import encode
 
         self._drawn_size = self.content_size
-        self._fit = self.fitted()
-        size, capabilities = self._fit, self.wire.capabilities
+        self._fit = self.fit_picture()
+        size, capabilities = self._fit, self.writer.capabilities
 
         def work() -> Callable[[], None]:
             encoded = encode(pixels, *size, capabilities, draft=draft)
@@ -242,46 +244,46 @@ class ImageView(Widget):
         if capabilities.graphics == "block":
             work()()
         else:
-            self.wire.encode(self, work)
+            self.writer.encode(self, work)
 
-    def _present(self, encoded: Encoded) -> None:
+    def _present(self, encoded: EncodedPicture) -> None:
         """Put an encoded picture on the terminal, then ask when it has been read."""
         if not self.is_attached or self._fit != (encoded.columns, encoded.rows):
-            self._frames().skip()  # resized meanwhile: the rows were made for the new size already
+            self._ensure_pump().skip()  # resized meanwhile: the rows were made for the new size already
             self.refresh()
             return
-        changed = self._own_picture().show(encoded)
+        changed = self._ensure_picture().show(encoded)
         if changed is None or encoded.graphics != "block":
             self.refresh()
         elif changed:
             width = self.content_size.width
             self.refresh(*(Region(0, self._top + row, width, 1) for row in changed))
-        self.call_after_refresh(self.wire.ask, self._frames().acknowledged)
+        self.call_after_refresh(self.writer.ask, self._ensure_pump().acknowledge)
 
-    def _own_picture(self) -> Picture:
+    def _ensure_picture(self) -> Picture:
         if self._picture is None:
             from tuiface.terminal.picture import Picture
 
-            self._picture = Picture(self.wire)
+            self._picture = Picture(self.writer)
         return self._picture
 
     def _sixel_segments(self, left: int, top: int) -> list[Segment]:
         sixel = self._picture.sixel if self._picture is not None else ""
         if not sixel:
             return []
-        from tuiface.terminal.sixel import at
+        from tuiface.terminal.sixel import place_sixel
 
         region = self.content_region
-        return [control_segment(at(region.x + left, region.y + top, sixel))]
+        return [control_segment(place_sixel(region.x + left, region.y + top, sixel))]
 
     # --- covers --------------------------------------------------------------------------------------------------
 
     def _is_covered(self) -> bool:
-        if self.wire.capabilities.graphics not in ("kitty", "sixel"):
+        if self.writer.capabilities.graphics not in ("kitty", "sixel"):
             return False
-        if self.wire.must_use_cells or not self.screen.is_active:
+        if self.writer.must_use_cells or not self.screen.is_active:
             return True
-        return self.wire.capabilities.graphics == "sixel" and self._is_obscured()
+        return self.writer.capabilities.graphics == "sixel" and self._is_obscured()
 
     def _is_obscured(self) -> bool:
         """Whether a toast lies over the view, or only a part of it is on the screen."""
@@ -293,5 +295,5 @@ class ImageView(Widget):
         return any(region.overlaps(toast.region) for toast in self.screen.query(Toast))
 
     def _look_for_covers(self) -> None:
-        if self.wire.capabilities.graphics == "sixel" and self._is_covered() != self._was_covered:
+        if self.writer.capabilities.graphics == "sixel" and self._is_covered() != self._was_covered:
             self.refresh()

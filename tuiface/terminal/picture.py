@@ -10,21 +10,21 @@ from textual.strip import Strip
 
 from tuiface.terminal import kitty
 from tuiface.terminal.capabilities import Capabilities
-from tuiface.terminal.encoding import Encoded, cell_strips, encode_cells
-from tuiface.terminal.writer import Wire
+from tuiface.terminal.encoding import EncodedPicture, cell_strips, encode_cells
+from tuiface.terminal.writer import TerminalWriter
 
 
 class Picture:
     """Owned by the widget that draws it."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._numbers: tuple[int, int] | None = None
-        self._number = 0
-        self.shown: Encoded | None = None
+    def __init__(self, wire: TerminalWriter) -> None:
+        self._writer = wire
+        self._image_ids: tuple[int, int] | None = None
+        self._image_id = 0
+        self.shown: EncodedPicture | None = None
         self.strips: list[Strip] = []
         """One for each row; of blanks where a sixel lies over them."""
-        self._substitute: list[Strip] | None = None
+        self._fallback_strips: list[Strip] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -36,10 +36,10 @@ class Picture:
         """What is to be written over the cells; empty for other protocols."""
         return self.shown.text if self.shown is not None and self.shown.graphics == "sixel" else ""
 
-    def show(self, encoded: Encoded) -> list[int] | None:
+    def show(self, encoded: EncodedPicture) -> list[int] | None:
         """Send `encoded` and make its strips; the rows that differ from those before, None for all."""
-        before, self.shown, self._substitute = self.shown, encoded, None
-        capabilities = self._wire.capabilities
+        before, self.shown, self._fallback_strips = self.shown, encoded, None
+        capabilities = self._writer.capabilities
         if encoded.graphics == "kitty":
             self._send(encoded, capabilities)
             return None
@@ -48,39 +48,41 @@ class Picture:
             return None
         return self._show_cells(before, encoded, capabilities)
 
-    def substitute(self) -> list[Strip]:
+    def render_fallback(self) -> list[Strip]:
         """The picture in coloured cells, for where its own protocol cannot be used for a while."""
         if self.shown is None or self.shown.graphics == "block":
             return self.strips
-        if self._substitute is None:
-            capabilities = self._wire.capabilities
+        if self._fallback_strips is None:
+            capabilities = self._writer.capabilities
             cells = encode_cells(self.shown.pixels, self.shown.columns, self.shown.rows, capabilities).cells
             assert cells is not None
-            self._substitute = cell_strips(cells, capabilities)
-        return self._substitute
+            self._fallback_strips = cell_strips(cells, capabilities)
+        return self._fallback_strips
 
     def forget(self) -> None:
         """Show nothing, and free what the terminal keeps."""
         self.free()
-        self.shown, self.strips, self._substitute = None, [], None
+        self.shown, self.strips, self._fallback_strips = None, [], None
 
     def free(self) -> None:
         """Delete the picture from the terminal's memory."""
-        if self._numbers is not None:
-            in_tmux = self._wire.capabilities.in_tmux
-            self._wire.write("".join(kitty.delete(number, in_tmux=in_tmux) for number in self._numbers))
-            self._numbers = None
+        if self._image_ids is not None:
+            in_tmux = self._writer.capabilities.in_tmux
+            self._writer.write("".join(kitty.delete(number, in_tmux=in_tmux) for number in self._image_ids))
+            self._image_ids = None
 
-    def _send(self, encoded: Encoded, capabilities: Capabilities) -> None:
-        if self._numbers is None:
-            self._numbers = (kitty.new_id(), kitty.new_id())
-        first, second = self._numbers
-        self._number = second if self._number == first else first
+    def _send(self, encoded: EncodedPicture, capabilities: Capabilities) -> None:
+        if self._image_ids is None:
+            self._image_ids = (kitty.new_id(), kitty.new_id())
+        first, second = self._image_ids
+        self._image_id = second if self._image_id == first else first
         columns, rows = encoded.columns, encoded.rows
-        self._wire.write(kitty.transmit(encoded.data, self._number, columns, rows, in_tmux=capabilities.in_tmux))
-        self.strips = kitty.placeholder_strips(self._number, columns, rows)
+        self._writer.write(kitty.transmit(encoded.data, self._image_id, columns, rows, in_tmux=capabilities.in_tmux))
+        self.strips = kitty.placeholder_strips(self._image_id, columns, rows)
 
-    def _show_cells(self, before: Encoded | None, encoded: Encoded, capabilities: Capabilities) -> list[int] | None:
+    def _show_cells(
+        self, before: EncodedPicture | None, encoded: EncodedPicture, capabilities: Capabilities
+    ) -> list[int] | None:
         cells = encoded.cells
         assert cells is not None
         old = before.cells if before is not None else None

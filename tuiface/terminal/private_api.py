@@ -45,7 +45,7 @@ def _colour(value: tuple[int, int, int]) -> Color:
     return Color("", ColorType.TRUECOLOR, None, ColorTriplet(*value))
 
 
-def send_truecolor(app: App[Any]) -> None:
+def force_truecolor(app: App[Any]) -> None:
     """Make Textual write 24-bit colours: over SSH it sees no COLORTERM and would reduce them to 256.
 
     TEXTUAL_COLOR_SYSTEM does the same, but is read when textual is first imported, which is too early for us.
@@ -77,7 +77,7 @@ def terminal_size(app: App[Any]) -> Size | None:
     return Size(*driver._get_terminal_size())
 
 
-def forget_drawn_lines(widget: Widget) -> None:
+def invalidate_lines(widget: Widget) -> None:
     """Make Textual ask for every row of `widget` again, in the paint that is under way."""
     widget._styles_cache.clear()
     widget._styles_cache.set_dirty(widget.size.region)
@@ -98,6 +98,6 @@ async def run_binding(app: App[Any], key: str) -> None:
     await app._check_bindings(key)
 
 
-def give_key(app: App[Any], key: str, character: str | None) -> None:
+def forward_key(app: App[Any], key: str, character: str | None) -> None:
     """Hand a key to the widget that has the focus, or to the active screen, as if it were typed now."""
     (app.focused or app.screen)._forward_event(Key(key, character))

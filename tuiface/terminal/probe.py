@@ -60,7 +60,7 @@ class Answers:
 NO_ANSWERS = Answers()
 
 
-def question(environment: Mapping[str, str]) -> str:
+def compose_query(environment: Mapping[str, str]) -> str:
     """What this terminal may be asked: empty for one that would print the question instead of answering it."""
     term = environment.get("TERM", "")
     if term in ("", "dumb", "unknown"):
@@ -77,7 +77,7 @@ def locale_is_utf8(environment: Mapping[str, str]) -> bool:
     return "utf8" in locale.lower().replace("-", "")
 
 
-def given_environment(environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+def drop_coerced_locale(environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:
     """Without the LC_CTYPE that Python itself sets to UTF-8 in the C locale (PEP 538)."""
     try:
         was_given = b"LC_CTYPE=" in Path("/proc/self/environ").read_bytes()
@@ -102,7 +102,7 @@ def parse_answers(data: bytes, elapsed_s: float | None = None) -> Answers:
     )
 
 
-def ask(terminal: int, text: str, deadline_s: float = DEADLINE_S) -> Answers:
+def query_terminal(terminal: int, text: str, deadline_s: float = DEADLINE_S) -> Answers:
     """Write `text` to the open tty `terminal` and read until DA1 is answered or the deadline has passed.
 
     The terminal is left as it was; what arrives late is thrown away (TCSAFLUSH).
@@ -141,7 +141,7 @@ class Probe:
         self._thread.join()
         return self._answers
 
-    def tmux_line(self) -> str | None:
+    def wait_for_tmux_line(self) -> str | None:
         """What `ask_tmux` brought; None outside tmux."""
         self._thread.join()
         return self._tmux
@@ -149,14 +149,14 @@ class Probe:
     def _run(self) -> None:
         if self._environment.get("TMUX"):
             self._tmux = ask_tmux()
-        text = question(self._environment)
+        text = compose_query(self._environment)
         try:
             terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
         except OSError:
             return
         try:
             if text and os.tcgetpgrp(terminal) == os.getpgrp():  # a job in the background may not touch the tty
-                self._answers = ask(terminal, text)
+                self._answers = query_terminal(terminal, text)
         except (OSError, termios.error):
             return  # the terminal went away; the interface will notice by itself
         finally:

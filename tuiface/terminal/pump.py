@@ -17,7 +17,7 @@ QUIET_S = 0.1
 """After the last picture, until it is sent in full."""
 SLOW_S = 0.045
 """A full picture that takes longer to be read makes a link slow: drafts keep it above 20 pictures a second."""
-FORGIVEN_ROUND_TRIP_S = 0.08
+MAX_ROUND_TRIP_ALLOWANCE_S = 0.08
 """Of a picture's time, at most so much is put down to the round trip and not to the link's speed."""
 LONG_ROUND_TRIP_S = 0.03
 """From here on two pictures are under way: with one, half of the time the link would be idle."""
@@ -49,17 +49,17 @@ class FramePump(Generic[Item]):
         self._waiting: Item | None = None
         self._shown: Item | None = None
         self._shown_in_full = True
-        self._sent: list[tuple[float, bool]] = []
+        self._in_flight: list[tuple[float, bool]] = []
         """Of each picture under way: when it was sent, and whether as a draft."""
-        self._quiet: Timer | None = None
-        self._quickest_s = float("inf")
+        self._quiet_timer: Timer | None = None
+        self._min_round_trip_s = float("inf")
         self.is_slow = slow
         """Whether pictures that keep coming are drafts."""
 
     @property
     def is_idle(self) -> bool:
         """Whether the newest picture is on the terminal, in full."""
-        return self._waiting is None and not self._sent and self._shown_in_full
+        return self._waiting is None and not self._in_flight and self._shown_in_full
 
     def offer(self, item: Item) -> None:
         """A newer picture: sent now or as soon as there is room, unless a newer one comes before."""
@@ -68,46 +68,46 @@ class FramePump(Generic[Item]):
 
     def skip(self) -> None:
         """The picture that was to be sent could not be: forget it."""
-        if self._sent:
-            self._sent.pop()
+        if self._in_flight:
+            self._in_flight.pop()
 
-    def acknowledged(self, elapsed_s: float) -> None:
+    def acknowledge(self, elapsed_s: float) -> None:
         """The terminal has read the oldest picture under way, `elapsed_s` after it was asked."""
-        if not self._sent:
+        if not self._in_flight:
             return
-        sent, was_draft = self._sent.pop(0)
-        self._quickest_s = min(self._quickest_s, elapsed_s)
+        sent, was_draft = self._in_flight.pop(0)
+        self._min_round_trip_s = min(self._min_round_trip_s, elapsed_s)
         if not was_draft:
-            self.is_slow = self._now() - sent > SLOW_S + min(self._quickest_s, FORGIVEN_ROUND_TRIP_S)
+            self.is_slow = self._now() - sent > SLOW_S + min(self._min_round_trip_s, MAX_ROUND_TRIP_ALLOWANCE_S)
         self._advance()
 
     def _advance(self) -> None:
-        if self._waiting is not None and len(self._sent) < self._allowed:
+        if self._waiting is not None and len(self._in_flight) < self._max_in_flight:
             item, self._waiting = self._waiting, None
             self._deliver(item, draft=self.is_slow)
-        elif self._waiting is None and not self._sent and not self._shown_in_full:
+        elif self._waiting is None and not self._in_flight and not self._shown_in_full:
             self._wait_for_quiet()
 
     @property
-    def _allowed(self) -> int:
-        return 2 if LONG_ROUND_TRIP_S < self._quickest_s < float("inf") else 1
+    def _max_in_flight(self) -> int:
+        return 2 if LONG_ROUND_TRIP_S < self._min_round_trip_s < float("inf") else 1
 
     def _deliver(self, item: Item, *, draft: bool) -> None:
         self._stop_waiting()
         self._shown, self._shown_in_full = item, not draft
-        self._sent.append((self._now(), draft))
+        self._in_flight.append((self._now(), draft))
         self._send(item, draft)
 
     def _wait_for_quiet(self) -> None:
-        if self._quiet is None:
-            self._quiet = self._schedule(QUIET_S, self._refine)
+        if self._quiet_timer is None:
+            self._quiet_timer = self._schedule(QUIET_S, self._refine)
 
     def _refine(self) -> None:
-        self._quiet = None
-        if self._waiting is None and not self._sent and self._shown is not None and not self._shown_in_full:
+        self._quiet_timer = None
+        if self._waiting is None and not self._in_flight and self._shown is not None and not self._shown_in_full:
             self._deliver(self._shown, draft=False)
 
     def _stop_waiting(self) -> None:
-        if self._quiet is not None:
-            self._quiet.stop()
-            self._quiet = None
+        if self._quiet_timer is not None:
+            self._quiet_timer.stop()
+            self._quiet_timer = None

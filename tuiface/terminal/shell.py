@@ -19,7 +19,7 @@ Style = Literal["kitty", "iterm2", "block"]
 
 def show_pixels(pixels: np.ndarray) -> None:
     """Draw uint8 [H, W, 3] on stdout; without a terminal, or without colour, say so on stderr instead."""
-    reason = _why_not(os.environ)
+    reason = _find_obstacle(os.environ)
     if reason:
         print(f"note: the picture is not shown: {reason}", file=sys.stderr)
         return
@@ -29,7 +29,7 @@ def show_pixels(pixels: np.ndarray) -> None:
     from PIL import Image
     from term_image.image import BlockImage, ITerm2Image, KittyImage
 
-    style = shell_style(os.environ)
+    style = choose_style(os.environ)
     kind = {"kitty": KittyImage, "iterm2": ITerm2Image, "block": BlockImage}[style]
     if style != "block":
         kind.forced_support = True
@@ -37,7 +37,7 @@ def show_pixels(pixels: np.ndarray) -> None:
     sys.stdout.flush()
 
 
-def shell_style(environment: Mapping[str, str]) -> Style:
+def choose_style(environment: Mapping[str, str]) -> Style:
     """What the terminal in `environment` draws best; multiplexers swallow pictures, so cells there."""
     term = environment.get("TERM", "")
     if "TMUX" in environment or term.startswith(("screen", "tmux")):
@@ -49,7 +49,7 @@ def shell_style(environment: Mapping[str, str]) -> Style:
     return "block"
 
 
-def _why_not(environment: Mapping[str, str]) -> str:
+def _find_obstacle(environment: Mapping[str, str]) -> str:
     if not sys.stdout.isatty():
         return "the output is not a terminal"
     if environment.get("NO_COLOR"):

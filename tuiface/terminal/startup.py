@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiface.terminal.capabilities import Capabilities, detect, tmux_facts
-from tuiface.terminal.probe import given_environment
+from tuiface.terminal.capabilities import Capabilities, detect_capabilities, parse_tmux_line
+from tuiface.terminal.probe import drop_coerced_locale
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def capabilities_of(settings: Settings, probe: Probe | None = None) -> Capabilities:
     """What the environment says of the terminal, with its answers and the settings."""
-    environment = given_environment()
+    environment = drop_coerced_locale()
     if probe is None:
-        return detect(environment, settings.graphics, cells=settings.cells)
-    answers, tmux = probe.answers(), tmux_facts(probe.tmux_line())
-    return detect(environment, settings.graphics, cells=settings.cells, answers=answers, tmux=tmux)
+        return detect_capabilities(environment, settings.graphics, cells=settings.cells)
+    answers, tmux = probe.answers(), parse_tmux_line(probe.wait_for_tmux_line())
+    return detect_capabilities(environment, settings.graphics, cells=settings.cells, answers=answers, tmux=tmux)

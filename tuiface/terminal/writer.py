@@ -25,7 +25,7 @@ from tuiface.terminal.private_api import write_to_terminal
 
 ACK_TIMEOUT_S = 2.0
 """A terminal that does not answer is taken to have read everything by then."""
-_ASK = "\x1b7\x1b[2;2H\x1b[6n\x1b8"
+_CURSOR_QUERY = "\x1b7\x1b[2;2H\x1b[6n\x1b8"
 """From row 2: an answer from row 1 can read as a function key (`CSI 1;2R` is Shift+F3)."""
 
 
@@ -37,7 +37,7 @@ class WorkDone(Message):
 
 
 @dataclass
-class _Question:
+class _PendingAcknowledgement:
     asked: float
     answer: Callable[[float], None]
 
@@ -52,7 +52,7 @@ class Redrawable(Protocol):
         """Delete what the terminal keeps."""
 
 
-class Wire:
+class TerminalWriter:
     """One terminal's connection."""
 
     def __init__(self, app: App[Any], capabilities: Capabilities) -> None:
@@ -60,7 +60,7 @@ class Wire:
         self.capabilities = capabilities
         self.views: list[Redrawable] = []
         """What must be drawn again when the protocol changes or the terminal has forgotten its pictures."""
-        self._questions: deque[_Question] = deque()
+        self._pending_acknowledgements: deque[_PendingAcknowledgement] = deque()
         self._encoder = Encoder()
         self.bytes_written = 0
         self.must_use_cells = False
@@ -73,22 +73,22 @@ class Wire:
 
     def ask(self, answer: Callable[[float], None]) -> None:
         """Call `answer` with the seconds that passed until the terminal had read everything written so far."""
-        question = _Question(time.monotonic(), answer)
-        if not write_to_terminal(self._app, _ASK):
+        question = _PendingAcknowledgement(time.monotonic(), answer)
+        if not write_to_terminal(self._app, _CURSOR_QUERY):
             answer(0.0)
             return
-        self._questions.append(question)
+        self._pending_acknowledgements.append(question)
         self._app.set_timer(ACK_TIMEOUT_S, lambda: self._give_up(question))
 
     def answered(self) -> None:
         """A cursor position arrived: the oldest question is answered."""
-        if self._questions:
-            question = self._questions.popleft()
+        if self._pending_acknowledgements:
+            question = self._pending_acknowledgements.popleft()
             question.answer(time.monotonic() - question.asked)
 
-    def _give_up(self, question: _Question) -> None:
-        if question in self._questions:
-            self._questions.remove(question)
+    def _give_up(self, question: _PendingAcknowledgement) -> None:
+        if question in self._pending_acknowledgements:
+            self._pending_acknowledgements.remove(question)
             question.answer(ACK_TIMEOUT_S)
 
     @contextlib.contextmanager
@@ -104,9 +104,9 @@ class Wire:
         """Run `work` in the encoder's thread in place of any that `owner` has waiting; then what it returns, here."""
         self._encoder.submit(owner, work)
 
-    def next_graphics(self) -> Capabilities:
+    def cycle_graphics(self) -> Capabilities:
         """Go on to the next protocol that the terminal offers, and draw everything again."""
-        offered = self.capabilities.offered
+        offered = self.capabilities.available_protocols
         at = offered.index(self.capabilities.graphics) if self.capabilities.graphics in offered else -1
         self.capabilities = replace(self.capabilities, graphics=offered[(at + 1) % len(offered)])
         self.redraw()

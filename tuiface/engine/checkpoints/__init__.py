@@ -4,7 +4,7 @@
 
 `read_checkpoint` opens NVIDIA's pickles (stylegan2-ada-pytorch, stylegan3 repository), TensorFlow's StyleGAN2 and
 StyleGAN2-ADA, rosinality's .pt, plain state dicts and our own safetensors. `inspect_checkpoint` explains any file,
-refused ones included. `write_native` and `open_native_header` are our own format, `network_digest` a network's name.
+refused ones included. `write_native` and `read_native_header` are our own format, `network_digest` a network's name.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from tuiface.engine.checkpoints.contents import (
     network_digest,
 )
 from tuiface.engine.checkpoints.formats import open_contents
-from tuiface.engine.checkpoints.inventory import Census, printable
-from tuiface.engine.checkpoints.native import NativeHeader, Precision, open_native_header, write_native
+from tuiface.engine.checkpoints.inventory import Inventory, to_printable
+from tuiface.engine.checkpoints.native import NativeHeader, StoragePrecision, read_native_header, write_native
 from tuiface.engine.checkpoints.report import CheckpointReport, inspect_checkpoint
 from tuiface.engine.checkpoints.source_file import read_source
 
@@ -38,13 +38,13 @@ __all__ = [
     "GeneratorTensors",
     "NativeHeader",
     "NetworkTensors",
-    "Precision",
+    "StoragePrecision",
     "Tensors",
     "inspect_checkpoint",
     "network_digest",
-    "open_native_header",
     "read_arrays",
     "read_checkpoint",
+    "read_native_header",
     "write_native",
 ]
 
@@ -57,6 +57,6 @@ def read_checkpoint(path: Path) -> CheckpointContents:
     discriminator; time: about a second for 380 MB.
     """
     try:
-        return open_contents(read_source(path), Census())
+        return open_contents(read_source(path), Inventory())
     except ModelError as error:
-        raise ModelError(f"{printable(path.name)}: {error.message}", error.hint) from None
+        raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None

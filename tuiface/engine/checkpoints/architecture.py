@@ -151,7 +151,7 @@ def generator_config_from_shapes(shapes: Shapes) -> GeneratorConfig:
 
     Consistency is not checked here: compare with `generator_shapes` of the result.
     """
-    resolution = _resolution(shapes, "synthesis.b{}.conv1.weight")
+    resolution = _infer_resolution(shapes, "synthesis.b{}.conv1.weight")
     channels = tuple(_side(shapes, f"synthesis.b{r}.conv1.weight", 0, 4) for r in block_resolutions(resolution))
     c_dim, embed_features, z_dim, features = _mapping_dimensions(shapes)
     return GeneratorConfig(
@@ -168,7 +168,7 @@ def generator_config_from_shapes(shapes: Shapes) -> GeneratorConfig:
 
 def discriminator_config_from_shapes(shapes: Shapes) -> DiscriminatorConfig:
     """The configuration that follows from the tensors alone: no clamp, groups of 4, multiplier 0.01."""
-    resolution = _resolution(shapes, "b{}.conv0.weight")
+    resolution = _infer_resolution(shapes, "b{}.conv0.weight")
     channels_4 = _side(shapes, "b4.conv.weight", 0, 4)
     channels = (channels_4, *(_side(shapes, f"b{r}.conv0.weight", 0, 4) for r in block_resolutions(resolution)[1:]))
     c_dim, embed_features = 0, 0
@@ -203,7 +203,7 @@ def _mapping_dimensions(shapes: Shapes) -> tuple[int, int, int, Shape]:
     return c_dim, embed_features, _side(shapes, "mapping.fc0.weight", 1, 2) - embed_features, features
 
 
-def _resolution(shapes: Shapes, pattern: str) -> int:
+def _infer_resolution(shapes: Shapes, pattern: str) -> int:
     held = [r for r in RESOLUTIONS[1:] if pattern.format(r) in shapes]
     if not held:
         raise ModelError(f"no tensor is named {pattern.format('8')}: not a StyleGAN2 network of 8 to 1024 pixels")

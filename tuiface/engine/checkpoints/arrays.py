@@ -10,7 +10,7 @@ import numpy as np
 from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.budget import LIMITS, Meter
 from tuiface.engine.checkpoints.formats import read_value
-from tuiface.engine.checkpoints.inventory import Census, describe, printable
+from tuiface.engine.checkpoints.inventory import Inventory, describe_value, to_printable
 from tuiface.engine.checkpoints.materialise import TensorSource
 from tuiface.engine.checkpoints.source_file import read_source
 from tuiface.engine.checkpoints.storages import TorchTensor
@@ -24,22 +24,22 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
     Nothing in the file is executed. Raises ModelError, one line with the file's name, for anything that is not sound.
     """
-    census = Census()
+    census = Inventory()
     try:
         source = read_source(path)
         if source.container == "safetensors":
             raise ModelError("a safetensors file; accepted are .npy, .npz and .pt")
         meter = Meter(LIMITS, file_bytes=len(source.data))
-        found = dict(_arrays(read_value(source, meter, census), ""))
+        found = dict(_collect_arrays(read_value(source, meter, census), ""))
         if not found:
             raise ModelError("no array in it")
         meter.use_tensors(sum(4 * tensor.array().size for tensor in found.values()))
         return {place: TensorSource(tensor, place or "array").float32() for place, tensor in found.items()}
     except ModelError as error:
-        raise ModelError(f"{printable(path.name)}: {error.message}", error.hint) from None
+        raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
 
 
-def _arrays(value: object, place: str) -> Iterator[tuple[str, TorchTensor | NumpyArray]]:
+def _collect_arrays(value: object, place: str) -> Iterator[tuple[str, TorchTensor | NumpyArray]]:
     """Arrays in nested dicts and lists, depth first."""
     for number, (where, found) in enumerate(_walk(value, place, depth=0)):
         if number >= MAX_ARRAYS:
@@ -55,5 +55,5 @@ def _walk(value: object, place: str, depth: int) -> Iterator[tuple[str, TorchTen
         raise ModelError("arrays nested too deeply")
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
     for key, entry in entries:
-        name = printable(key) if isinstance(key, str) else str(key) if isinstance(key, int) else describe(key)
+        name = to_printable(key) if isinstance(key, str) else str(key) if isinstance(key, int) else describe_value(key)
         yield from _walk(entry, f"{place}.{name}" if place else name, depth + 1)

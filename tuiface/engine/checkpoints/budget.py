@@ -56,15 +56,15 @@ class Meter:
         """Count one pickle operation."""
         self.opcodes += 1
         if self.opcodes > self.limits.opcodes:
-            raise over_budget("pickle operations", self.limits.opcodes)
+            raise over_budget_error("pickle operations", self.limits.opcodes)
 
     def use_text(self, num_bytes: int) -> None:
         """Count a string before it is decoded."""
         if num_bytes > self.limits.text_bytes:
-            raise over_budget(f"bytes in one string ({num_bytes} claimed)", self.limits.text_bytes)
+            raise over_budget_error(f"bytes in one string ({num_bytes} claimed)", self.limits.text_bytes)
         self.text_bytes += num_bytes
         if self.text_bytes > self.limits.total_text_bytes:
-            raise over_budget("bytes of text", self.limits.total_text_bytes)
+            raise over_budget_error("bytes of text", self.limits.total_text_bytes)
 
     def use_tensors(self, num_bytes: int) -> None:
         """Count float32 tensors before they are allocated; views of one storage add up."""
@@ -77,6 +77,6 @@ class Meter:
             )
 
 
-def over_budget(what: str, limit: int) -> ModelError:
+def over_budget_error(what: str, limit: int) -> ModelError:
     """The refusal of a file that asks for more than any honest checkpoint."""
     return ModelError(f"more than {limit} {what}, which no StyleGAN2 checkpoint needs; refused unread")

@@ -12,7 +12,7 @@ from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
 
 @dataclass(frozen=True, eq=False)  # without slots: Generic sets __orig_class__ on instances
-class FoundNetwork(Generic[ConfigT]):
+class DetectedNetwork(Generic[ConfigT]):
     """A network that the file claims to hold; `opening` checks the claim."""
 
     network: str
@@ -23,13 +23,13 @@ class FoundNetwork(Generic[ConfigT]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class DetectedCheckpoint:
     """The networks of a file in one of the known formats."""
 
     format: CheckpointFormat
     generator_source: GeneratorSource
-    generator: FoundNetwork[GeneratorConfig]
-    discriminator: Callable[[], FoundNetwork[DiscriminatorConfig]] | None
+    generator: DetectedNetwork[GeneratorConfig]
+    discriminator: Callable[[], DetectedNetwork[DiscriminatorConfig]] | None
     """Called by `opening`, so that a discriminator of another kind costs a notice and not the file."""
     notices: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()

@@ -20,8 +20,8 @@ from tuiface.engine.checkpoints.contents import (
     GeneratorTensors,
     network_digest,
 )
-from tuiface.engine.checkpoints.detected import Found
-from tuiface.engine.checkpoints.inventory import Census, describe
+from tuiface.engine.checkpoints.detected import DetectedCheckpoint
+from tuiface.engine.checkpoints.inventory import Inventory, describe_value
 from tuiface.engine.checkpoints.materialise import materialise
 from tuiface.engine.checkpoints.pickle_machine import PickleMachine
 from tuiface.engine.checkpoints.source_file import SourceFile
@@ -30,7 +30,7 @@ from tuiface.engine.checkpoints.stubs import PersistentModule, python_globals
 from tuiface.engine.checkpoints.torch_zip import read_torch_zip
 
 
-def open_contents(source: SourceFile, census: Census) -> CheckpointContents:
+def open_contents(source: SourceFile, census: Inventory) -> CheckpointContents:
     """The contents of any supported checkpoint. `census` also tells what a refused file named."""
     if source.container == "safetensors":
         contents = native.read_native(source)
@@ -38,10 +38,10 @@ def open_contents(source: SourceFile, census: Census) -> CheckpointContents:
         return contents
     meter = Meter(file_bytes=len(source.data))
     found = find_networks(read_value(source, meter, census), census)
-    return _check(found, source, meter, census)
+    return _materialise_contents(found, source, meter, census)
 
 
-def read_value(source: SourceFile, meter: Meter, census: Census) -> object:
+def read_value(source: SourceFile, meter: Meter, census: Inventory) -> object:
     """The inert value in a pickle or torch container."""
     data = memoryview(source.data)
     table = {**python_globals(census), **torch_globals(meter, census)}
@@ -56,7 +56,7 @@ def read_value(source: SourceFile, meter: Meter, census: Census) -> object:
     return value
 
 
-def find_networks(value: object, census: Census) -> Found:
+def find_networks(value: object, census: Inventory) -> DetectedCheckpoint:
     """The networks in a value of any of the formats; ModelError names what was found instead."""
     if isinstance(value, PersistentModule):
         value = {"G_ema": value}
@@ -65,7 +65,7 @@ def find_networks(value: object, census: Census) -> Found:
         census.networks = ("G", "D", "Gs")
         return tensorflow.find_networks(value, census)
     if not isinstance(value, dict):
-        raise ModelError(f"not a StyleGAN2 checkpoint: it holds {describe(value)} instead of networks")
+        raise ModelError(f"not a StyleGAN2 checkpoint: it holds {describe_value(value)} instead of networks")
     census.networks = tuple(key for key, entry in value.items() if isinstance(key, str) and _is_network(entry))[:16]
     if isinstance(value.get("G_ema"), PersistentModule):
         return nvidia.find_networks(value)
@@ -81,7 +81,7 @@ def find_networks(value: object, census: Census) -> Found:
     for prefix in ("", "decoder."):
         if rosinality.is_generator(value, prefix):
             return rosinality.find_networks(value, prefix=prefix)
-    raise _unknown(value)
+    raise _unknown_format_error(value)
 
 
 def _is_network(entry: object) -> bool:
@@ -90,8 +90,8 @@ def _is_network(entry: object) -> bool:
     return isinstance(entry, dict) and any(isinstance(tensor, TorchTensor) for tensor in entry.values())
 
 
-def _unknown(value: Mapping[object, object]) -> ModelError:
-    keys = [describe(key, 24) for key in list(value)[:6]]
+def _unknown_format_error(value: Mapping[object, object]) -> ModelError:
+    keys = [describe_value(key, 24) for key in list(value)[:6]]
     if any(isinstance(key, str) and "progression." in key for key in value):
         return ModelError("a StyleGAN1 state dict: accepted is StyleGAN2")
     more = ", ..." if len(value) > len(keys) else ""
@@ -101,7 +101,9 @@ def _unknown(value: Mapping[object, object]) -> ModelError:
     )
 
 
-def _check(found: Found, source: SourceFile, meter: Meter, census: Census) -> CheckpointContents:
+def _materialise_contents(
+    found: DetectedCheckpoint, source: SourceFile, meter: Meter, census: Inventory
+) -> CheckpointContents:
     """The found networks, checked and materialised."""
     config = found.generator.config
     check_generator_config(config)
@@ -116,7 +118,7 @@ def _check(found: Found, source: SourceFile, meter: Meter, census: Census) -> Ch
     return CheckpointContents(
         format=found.format,
         generator=GeneratorTensors(config, tensors),
-        discriminator=_discriminator(found, meter, notices),
+        discriminator=_materialise_discriminator(found, meter, notices),
         generator_source=found.generator_source,
         has_w_avg=has_w_avg,
         notices=tuple(notices),
@@ -128,7 +130,9 @@ def _check(found: Found, source: SourceFile, meter: Meter, census: Census) -> Ch
     )
 
 
-def _discriminator(found: Found, meter: Meter, notices: list[str]) -> DiscriminatorTensors | None:
+def _materialise_discriminator(
+    found: DetectedCheckpoint, meter: Meter, notices: list[str]
+) -> DiscriminatorTensors | None:
     if found.discriminator is None:
         notices.append("no discriminator in the file")
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Census:
+class Inventory:
     """Globals, classes and embedded source texts, in the order in which they were met."""
 
     globals: set[str] = field(default_factory=set)
@@ -31,7 +31,7 @@ class Census:
             self.source_digests.add(digest)
 
 
-def describe(value: object, limit: int = 60) -> str:
+def describe_value(value: object, limit: int = 60) -> str:
     """A value from the file for an error line: scalars by value, everything else by kind only.
 
     Never formats a container: 40 nested lists of 10 references print as 10^40 leaves.
@@ -45,7 +45,7 @@ def describe(value: object, limit: int = 60) -> str:
     return f"a {type(value).__name__}"
 
 
-def printable(text: str, limit: int = 120) -> str:
+def to_printable(text: str, limit: int = 120) -> str:
     """Text from the file, fit for a terminal line."""
     cut = text if len(text) <= limit else text[: limit - 3] + "..."
     return "".join(c if c.isprintable() else "?" for c in cut)

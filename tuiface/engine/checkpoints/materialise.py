@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.architecture import Shape, Shapes
 from tuiface.engine.checkpoints.budget import Meter
-from tuiface.engine.checkpoints.inventory import printable
+from tuiface.engine.checkpoints.inventory import to_printable
 from tuiface.engine.checkpoints.storages import TorchTensor
 from tuiface.engine.checkpoints.stubs import NumpyArray
 from tuiface.engine.networks.config import RESAMPLE_TAPS
@@ -50,7 +50,7 @@ class TensorSource:
     stored_name: str
     arrangement: Arrangement | None = None
     """None where the file stores it as we do."""
-    plus: float = 0.0
+    addend: float = 0.0
     """Added to every value."""
     filter_sum: float = 1.0
     """Sum of a stored low-pass filter; 4 where a format folds the gain of up-sampling into it."""
@@ -63,7 +63,7 @@ class TensorSource:
         if not self.arrangement.fits(stored.shape):
             units = f", the first {self.arrangement.unit_axes} of size 1" if self.arrangement.unit_axes else ""
             raise ModelError(
-                f"tensor {printable(self.stored_name)} has shape {list(stored.shape)}; "
+                f"tensor {to_printable(self.stored_name)} has shape {list(stored.shape)}; "
                 f"expected are {self.arrangement.num_axes} axes{units}"
             )
         return self.arrangement.apply(stored)
@@ -76,11 +76,11 @@ class TensorSource:
             view = (view.astype(np.uint32) << 16).view(np.float32)
         elif view.dtype.kind != "f":
             raise ModelError(
-                f"tensor {printable(self.stored_name)} holds {view.dtype}; accepted are floating point types"
+                f"tensor {to_printable(self.stored_name)} holds {view.dtype}; accepted are floating point types"
             )
         values = np.array(view, np.float32, order="C")
-        if self.plus:
-            values += np.float32(self.plus)
+        if self.addend:
+            values += np.float32(self.addend)
         return values
 
 
@@ -102,14 +102,14 @@ def materialise(network: str, expected: Shapes, sources: Sources, meter: Meter) 
         if name.endswith(FILTER_SUFFIX):
             _check_filter(network, source)
         elif name not in expected:
-            raise not_stock(f"{network} has the additional tensor '{printable(source.stored_name)}'")
+            raise not_stock_error(f"{network} has the additional tensor '{to_printable(source.stored_name)}'")
     for name, shape in expected.items():
         _check_shape(network, name, shape, sources)
     meter.use_tensors(sum(4 * math.prod(shape) for shape in expected.values()))
-    return {name: _finite(network, name, sources[name]) for name in expected}
+    return {name: _read_finite(network, name, sources[name]) for name in expected}
 
 
-def not_stock(reason: str) -> ModelError:
+def not_stock_error(reason: str) -> ModelError:
     """The refusal of a network whose arithmetic differs from the published one."""
     return ModelError(
         f"not a stock StyleGAN2 architecture: {reason}", "tuiface model inspect FILE shows what the file holds"
@@ -124,11 +124,11 @@ def _check_shape(network: str, name: str, shape: Shape, sources: Sources) -> Non
         )
     held = source.view().shape
     if held != shape:
-        stored = "" if source.stored_name == name else f" (stored as '{printable(source.stored_name)}')"
+        stored = "" if source.stored_name == name else f" (stored as '{to_printable(source.stored_name)}')"
         raise ModelError(f"{network}: tensor {name}{stored} has shape {list(held)}; expected is {list(shape)}")
 
 
-def _finite(network: str, name: str, source: TensorSource) -> npt.NDArray[np.float32]:
+def _read_finite(network: str, name: str, source: TensorSource) -> npt.NDArray[np.float32]:
     # A float64 beyond float32's range becomes infinite, and is then refused by name.
     with np.errstate(over="ignore", invalid="ignore"):
         values = source.float32()
@@ -142,5 +142,5 @@ def _check_filter(network: str, source: TensorSource) -> None:
     taps = np.outer(RESAMPLE_TAPS, RESAMPLE_TAPS)
     held = source.view().shape
     if held != taps.shape or not np.allclose(source.float32(), taps / taps.sum() * source.filter_sum, rtol=1e-5):
-        name = printable(source.stored_name)
-        raise not_stock(f"{network}: filter {name} {list(held)} is not the product of [1, 3, 3, 1] with itself")
+        name = to_printable(source.stored_name)
+        raise not_stock_error(f"{network}: filter {name} {list(held)} is not the product of [1, 3, 3, 1] with itself")

@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuiface.core.errors import ModelError
-from tuiface.core.files import explained
+from tuiface.core.files import translate_os_errors
 from tuiface.engine.checkpoints.architecture import (
     W_AVG,
     Shape,
@@ -48,18 +48,18 @@ from tuiface.engine.checkpoints.contents import (
     GeneratorTensors,
     network_digest,
 )
-from tuiface.engine.checkpoints.inventory import describe, printable
+from tuiface.engine.checkpoints.inventory import describe_value, to_printable
 from tuiface.engine.checkpoints.safetensors_file import (
     LENGTH_BYTES,
     MAX_HEADER_BYTES,
     ContainerHeader,
     check_tensors,
-    encoded_header,
-    float32_tensors,
-    json_object,
+    encode_header,
+    parse_json_object,
+    read_float32_tensors,
     split_header,
 )
-from tuiface.engine.checkpoints.source_file import SourceFile, open_regular
+from tuiface.engine.checkpoints.source_file import SourceFile, open_regular_file
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig, config_to_json
 
 FORMAT: Final = "tuiface.model/1"
@@ -93,14 +93,14 @@ class NativeHeader:
     file_bytes: int
 
 
-def open_native_header(path: Path) -> NativeHeader:
+def read_native_header(path: Path) -> NativeHeader:
     """Read and validate the header of a tuiface model, in milliseconds: the tensors are not touched.
 
     Configurations, names, shapes, types and offsets of all tensors agree with each other and with the file's size when
     this returns; raises ModelError otherwise.
     """
     try:
-        handle = open_regular(path)
+        handle = open_regular_file(path)
         try:
             head = os.pread(handle, LENGTH_BYTES + MAX_HEADER_BYTES, 0)
             size = os.fstat(handle).st_size
@@ -108,7 +108,7 @@ def open_native_header(path: Path) -> NativeHeader:
             os.close(handle)
         return parse_header(head, size)
     except ModelError as error:
-        raise ModelError(f"{printable(path.name)}: {error.message}", error.hint) from None
+        raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
 
 
 def parse_header(head: bytes | memoryview, file_bytes: int) -> NativeHeader:
@@ -116,33 +116,33 @@ def parse_header(head: bytes | memoryview, file_bytes: int) -> NativeHeader:
     container = split_header(
         head, file_bytes, FORMAT, "a tuiface model", "tuiface model convert makes one from a checkpoint"
     )
-    header = _header(container, file_bytes)
+    header = _build_header_value(container, file_bytes)
     shapes = expected_shapes(header.generator_config, header.discriminator_config, has_w_avg=header.has_w_avg)
     check_tensors(container, shapes)
     return header
 
 
-def _header(container: ContainerHeader, file_bytes: int) -> NativeHeader:
+def _build_header_value(container: ContainerHeader, file_bytes: int) -> NativeHeader:
     metadata, entries = container.metadata, container.entries
-    generator = _config(metadata, "config", GeneratorConfig)
+    generator = _read_config(metadata, "config", GeneratorConfig)
     check_generator_config(generator)
     discriminator = None
     if "discriminator_config" in metadata:
-        discriminator = _config(metadata, "discriminator_config", DiscriminatorConfig)
+        discriminator = _read_config(metadata, "discriminator_config", DiscriminatorConfig)
         check_discriminator_config(discriminator)
     return NativeHeader(
         generator_config=generator,
         discriminator_config=discriminator,
         has_w_avg=f"G.{W_AVG}" in entries,
-        network_sha256=_digest(metadata, "network_sha256"),
-        discriminator_sha256=None if discriminator is None else _digest(metadata, "discriminator_sha256"),
-        origin_sha256=_digest(metadata, "origin_sha256"),
-        origin_format=_choice(metadata, "origin_format", get_args(CheckpointFormat)),
-        generator_source=_choice(metadata, "generator_source", get_args(GeneratorSource)),
-        notices=_lines(metadata, "notices"),
-        assumptions=_lines(metadata, "assumptions"),
-        licence=_line(metadata, "licence"),
-        name=_line(metadata, "name"),
+        network_sha256=_read_digest(metadata, "network_sha256"),
+        discriminator_sha256=None if discriminator is None else _read_digest(metadata, "discriminator_sha256"),
+        origin_sha256=_read_digest(metadata, "origin_sha256"),
+        origin_format=_read_choice(metadata, "origin_format", get_args(CheckpointFormat)),
+        generator_source=_read_choice(metadata, "generator_source", get_args(GeneratorSource)),
+        notices=_read_lines(metadata, "notices"),
+        assumptions=_read_lines(metadata, "assumptions"),
+        licence=_read_line(metadata, "licence"),
+        name=_read_line(metadata, "name"),
         dtypes=frozenset(entry["dtype"] for entry in entries.values() if isinstance(entry, dict) and "dtype" in entry),
         file_bytes=file_bytes,
     )
@@ -160,21 +160,21 @@ def expected_shapes(
     return shapes
 
 
-def _config(metadata: Mapping[str, str], key: str, kind: type[ConfigT]) -> ConfigT:
+def _read_config(metadata: Mapping[str, str], key: str, kind: type[ConfigT]) -> ConfigT:
     if key not in metadata:
         raise ModelError(f"metadata '{key}' is missing")
-    values = json_object(metadata[key], f"metadata '{key}'")
+    values = parse_json_object(metadata[key], f"metadata '{key}'")
     hints = get_type_hints(kind)
     for name in values:
         if name not in hints:
-            raise ModelError(f"metadata '{key}' has the unknown entry '{printable(name)}'")
+            raise ModelError(f"metadata '{key}' has the unknown entry '{to_printable(name)}'")
     absent = [field.name for field in fields(kind) if field.default is MISSING and field.name not in values]
     if absent:
         raise ModelError(f"metadata '{key}' lacks {', '.join(absent)}")
-    return kind(**{name: _config_value(key, name, hints[name], value) for name, value in values.items()})
+    return kind(**{name: _check_config_value(key, name, hints[name], value) for name, value in values.items()})
 
 
-def _config_value(key: str, name: str, hint: Any, value: Any) -> Any:
+def _check_config_value(key: str, name: str, hint: Any, value: Any) -> Any:
     """One entry of a configuration, checked against its type in `tuiface.engine.networks.config`."""
     accepted = get_args(hint)
     if get_origin(hint) is tuple:
@@ -190,38 +190,40 @@ def _config_value(key: str, name: str, hint: Any, value: Any) -> Any:
             return float(value)
     elif type(value) is int:
         return value
-    raise ModelError(f"metadata '{key}': {name} is {describe(value)}; accepted is {getattr(hint, '__name__', hint)}")
+    raise ModelError(
+        f"metadata '{key}': {name} is {describe_value(value)}; accepted is {getattr(hint, '__name__', hint)}"
+    )
 
 
-def _digest(metadata: Mapping[str, str], key: str) -> str:
+def _read_digest(metadata: Mapping[str, str], key: str) -> str:
     value = metadata.get(key)
     if value is None or not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ModelError(f"metadata '{key}' is {describe(value)}; accepted is a SHA-256 in hexadecimal")
+        raise ModelError(f"metadata '{key}' is {describe_value(value)}; accepted is a SHA-256 in hexadecimal")
     return value
 
 
-def _choice(metadata: Mapping[str, str], key: str, accepted: tuple[Any, ...]) -> Any:
+def _read_choice(metadata: Mapping[str, str], key: str, accepted: tuple[Any, ...]) -> Any:
     value = metadata.get(key)
     if value not in accepted:
-        raise ModelError(f"metadata '{key}' is {describe(value)}; accepted are {', '.join(accepted)}")
+        raise ModelError(f"metadata '{key}' is {describe_value(value)}; accepted are {', '.join(accepted)}")
     return value
 
 
-def _line(metadata: Mapping[str, str], key: str) -> str | None:
-    return printable(metadata[key], MAX_LINE) if key in metadata else None
+def _read_line(metadata: Mapping[str, str], key: str) -> str | None:
+    return to_printable(metadata[key], MAX_LINE) if key in metadata else None
 
 
-def _lines(metadata: Mapping[str, str], key: str) -> tuple[str, ...]:
-    lines = json_object('{"lines": ' + metadata.get(key, "[]") + "}", f"metadata '{key}'").get("lines")
+def _read_lines(metadata: Mapping[str, str], key: str) -> tuple[str, ...]:
+    lines = parse_json_object('{"lines": ' + metadata.get(key, "[]") + "}", f"metadata '{key}'").get("lines")
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise ModelError(f"metadata '{key}' is not a JSON list of text")
-    return tuple(printable(line, MAX_LINE) for line in lines[:32])
+    return tuple(to_printable(line, MAX_LINE) for line in lines[:32])
 
 
-Precision = Literal["float32", "float16"]
+StoragePrecision = Literal["float32", "float16"]
 
 #: Code in the header and element type of each precision.
-STORED_TYPES: Final[Mapping[Precision, tuple[str, npt.DTypeLike]]] = {
+STORED_TYPES: Final[Mapping[StoragePrecision, tuple[str, npt.DTypeLike]]] = {
     "float32": ("F32", np.dtype("<f4")),
     "float16": ("F16", np.dtype("<f2")),
 }
@@ -230,7 +232,7 @@ STORED_TYPES: Final[Mapping[Precision, tuple[str, npt.DTypeLike]]] = {
 def read_native(source: SourceFile) -> CheckpointContents:
     """The contents of a tuiface model. Raises ModelError where it is unsound or was changed since its conversion."""
     header = parse_header(source.data, len(source.data))
-    tensors = float32_tensors(source.data)
+    tensors = read_float32_tensors(source.data)
     shapes = expected_shapes(header.generator_config, header.discriminator_config, has_w_avg=header.has_w_avg)
     generator = {name.removeprefix("G."): tensors[name] for name in shapes if name.startswith("G.")}
     discriminator = {name.removeprefix("D."): tensors[name] for name in shapes if name.startswith("D.")}
@@ -268,7 +270,7 @@ def write_native(
     *,
     licence: str | None = None,
     name: str | None = None,
-    precision: Precision = "float32",
+    precision: StoragePrecision = "float32",
 ) -> None:
     """Write a tuiface model, replacing `path` in one step; equal contents give equal bytes.
 
@@ -276,14 +278,14 @@ def write_native(
     network, with the digest of the rounded values. Raises OutputError, leaving nothing behind, if it cannot be written,
     and ModelError if a value does not fit half precision.
     """
-    header = _encoded_header(contents, licence or contents.licence, name or contents.name, precision)
+    header = _build_header(contents, licence or contents.licence, name or contents.name, precision)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    with explained(path):
+    with translate_os_errors(path):
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(header)
-                for _, tensor in _stored_tensors(contents, precision):
+                for _, tensor in _iterate_stored_tensors(contents, precision):
                     file.write(tensor.reshape(-1).data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -293,8 +295,8 @@ def write_native(
         _sync_folder(path.parent)
 
 
-def _stored_tensors(
-    contents: CheckpointContents, precision: Precision
+def _iterate_stored_tensors(
+    contents: CheckpointContents, precision: StoragePrecision
 ) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
     """All tensors in the order of the file, in the element type of the file."""
     dtype = STORED_TYPES[precision][1]
@@ -309,19 +311,21 @@ def _stored_tensors(
             yield prefix + name, stored
 
 
-def _encoded_header(contents: CheckpointContents, licence: str | None, name: str | None, precision: Precision) -> bytes:
+def _build_header(
+    contents: CheckpointContents, licence: str | None, name: str | None, precision: StoragePrecision
+) -> bytes:
     code = STORED_TYPES[precision][0]
-    tensors = ((key, code, tensor.shape, tensor.nbytes) for key, tensor in _stored_tensors(contents, precision))
-    return encoded_header(_metadata(contents, licence, name, precision), tensors)
+    tensors = ((key, code, tensor.shape, tensor.nbytes) for key, tensor in _iterate_stored_tensors(contents, precision))
+    return encode_header(_build_metadata(contents, licence, name, precision), tensors)
 
 
-def _metadata(
-    contents: CheckpointContents, licence: str | None, name: str | None, precision: Precision
+def _build_metadata(
+    contents: CheckpointContents, licence: str | None, name: str | None, precision: StoragePrecision
 ) -> dict[str, str]:
     metadata = {
         "format": FORMAT,
         "config": json.dumps(config_to_json(contents.generator.config)),
-        "network_sha256": _stored_digest(contents.generator, precision),
+        "network_sha256": _compute_stored_digest(contents.generator, precision),
         "origin_sha256": contents.origin_sha256,
         "origin_format": contents.origin_format,
         "generator_source": contents.generator_source,
@@ -330,7 +334,7 @@ def _metadata(
     }
     if contents.discriminator is not None:
         metadata["discriminator_config"] = json.dumps(config_to_json(contents.discriminator.config))
-        metadata["discriminator_sha256"] = _stored_digest(contents.discriminator, precision)
+        metadata["discriminator_sha256"] = _compute_stored_digest(contents.discriminator, precision)
     if licence is not None:
         metadata["licence"] = licence
     if name is not None:
@@ -338,7 +342,7 @@ def _metadata(
     return metadata
 
 
-def _stored_digest(network: GeneratorTensors | DiscriminatorTensors, precision: Precision) -> str:
+def _compute_stored_digest(network: GeneratorTensors | DiscriminatorTensors, precision: StoragePrecision) -> str:
     """The digest of the values that a reader of the file gets."""
     if precision == "float32":
         return network_digest(network.config, network.tensors)

@@ -18,9 +18,9 @@ from tuiface.engine.checkpoints.architecture import (
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
-from tuiface.engine.checkpoints.detected import Found, FoundNetwork
-from tuiface.engine.checkpoints.inventory import describe, printable
-from tuiface.engine.checkpoints.materialise import TensorSource, not_stock, shapes_of
+from tuiface.engine.checkpoints.detected import DetectedCheckpoint, DetectedNetwork
+from tuiface.engine.checkpoints.inventory import describe_value, to_printable
+from tuiface.engine.checkpoints.materialise import TensorSource, not_stock_error, shapes_of
 from tuiface.engine.checkpoints.storages import TorchTensor
 from tuiface.engine.checkpoints.stubs import PersistentModule
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
@@ -56,26 +56,26 @@ DISCRIMINATOR_CLASSES: Final[Mapping[str, str]] = {
 }
 
 
-def find_networks(entries: Mapping[object, object]) -> Found:
+def find_networks(entries: Mapping[object, object]) -> DetectedCheckpoint:
     """The networks of a dict with persistent `G_ema` and, perhaps, `D`."""
     generator = entries["G_ema"]
     assert isinstance(generator, PersistentModule)
-    tree = module_tree("G_ema", generator)
+    tree = build_module_tree("G_ema", generator)
     written_by_stylegan3 = any("in_channels" in layer.state for _, layer in tree.of_class("SynthesisLayer"))
     discriminator = entries.get("D")
     augmented = entries.get("augment_pipe") is not None
-    return Found(
+    return DetectedCheckpoint(
         format="stylegan3-repository pickle" if written_by_stylegan3 else "stylegan2-ada-pytorch pickle",
         generator_source="G_ema",
         generator=describe_generator(tree),
-        discriminator=(lambda: describe_discriminator(module_tree("D", discriminator)))
+        discriminator=(lambda: describe_discriminator(build_module_tree("D", discriminator)))
         if isinstance(discriminator, PersistentModule)
         else None,
         notices=("augment_pipe ignored: it is only used in training",) if augmented else (),
     )
 
 
-def describe_generator(tree: ModuleTree) -> FoundNetwork[GeneratorConfig]:
+def describe_generator(tree: ModuleTree) -> DetectedNetwork[GeneratorConfig]:
     """Configuration and tensor views of a persistent Generator."""
     root = tree.modules[""]
     if any(module.class_name == "SynthesisInput" for module in tree.modules.values()):
@@ -90,16 +90,16 @@ def describe_generator(tree: ModuleTree) -> FoundNetwork[GeneratorConfig]:
         fixed = {"activation": "lrelu", "use_noise": True, "padding": 1, "act_gain": SQRT_2, "up": up}
         _expect(tree, path, layer, fixed)
     for path, layer in tree.of_class("ToRGBLayer"):
-        _expect(tree, path, layer, {"weight_gain": _gain(shapes, path)})
+        _expect(tree, path, layer, {"weight_gain": _weight_gain(shapes, path)})
     clamped = [*tree.of_class("SynthesisLayer"), *tree.of_class("ToRGBLayer")]
     config = replace(
         config,
-        conv_clamp=_clamp(tree, clamped),
+        conv_clamp=_read_conv_clamp(tree, clamped),
         mapping_lr_multiplier=_check_linear_layers(tree, shapes),
         fp16_resolutions=tuple(
             resolution
             for resolution in config.block_resolutions
-            if _module(tree, f"synthesis.b{resolution}").attribute("use_fp16") is True
+            if _require_module(tree, f"synthesis.b{resolution}").attribute("use_fp16") is True
         ),
     )
     recorded = {
@@ -112,10 +112,10 @@ def describe_generator(tree: ModuleTree) -> FoundNetwork[GeneratorConfig]:
     }
     _expect(tree, "", root, recorded)
     notices = ("conditional generator: pictures need a class label",) if config.c_dim else ()
-    return FoundNetwork(tree.network, config, tree.sources, notices)
+    return DetectedNetwork(tree.network, config, tree.sources, notices)
 
 
-def describe_discriminator(tree: ModuleTree) -> FoundNetwork[DiscriminatorConfig]:
+def describe_discriminator(tree: ModuleTree) -> DetectedNetwork[DiscriminatorConfig]:
     """Configuration and tensor views of a persistent Discriminator."""
     _check_classes(tree, DISCRIMINATOR_CLASSES)
     shapes = shapes_of(tree.sources)
@@ -129,21 +129,23 @@ def describe_discriminator(tree: ModuleTree) -> FoundNetwork[DiscriminatorConfig
     group_size: int | None = None
     groups = tree.of_class("MinibatchStdLayer")
     if len(groups) != min(1, config.mbstd_num_channels):
-        raise not_stock(f"D has {len(groups)} MinibatchStdLayer for {config.mbstd_num_channels} additional channels")
+        raise not_stock_error(
+            f"D has {len(groups)} MinibatchStdLayer for {config.mbstd_num_channels} additional channels"
+        )
     for path, layer in groups:
         _expect(tree, path, layer, {"num_channels": config.mbstd_num_channels})
-        group_size = _group_size(layer.attribute("group_size"))
+        group_size = _check_group_size(layer.attribute("group_size"))
     multiplier = _check_linear_layers(tree, shapes)
     config = replace(
         config,
         # The linear skip is never clamped; the block's sum is, through conv1.
-        conv_clamp=_clamp(tree, [item for item in convolutions if not item[0].endswith(".skip")]),
+        conv_clamp=_read_conv_clamp(tree, [item for item in convolutions if not item[0].endswith(".skip")]),
         mbstd_group_size=group_size,
         mapping_lr_multiplier=multiplier,
     )
     _expect(tree, "", tree.modules[""], {"c_dim": config.c_dim, "img_resolution": config.img_resolution})
     notices = ("conditional discriminator",) if config.c_dim else ()
-    return FoundNetwork(tree.network, config, tree.sources, notices)
+    return DetectedNetwork(tree.network, config, tree.sources, notices)
 
 
 @dataclass(slots=True)
@@ -159,33 +161,39 @@ class ModuleTree:
         return [(path, module) for path, module in self.modules.items() if module.class_name == class_name]
 
 
-def module_tree(network: str, root: PersistentModule) -> ModuleTree:
+def build_module_tree(network: str, root: PersistentModule) -> ModuleTree:
     """All modules under `root`, walked iteratively: shared or cyclic references end at a fixed count and depth."""
     tree = ModuleTree(network)
     waiting: list[tuple[str, PersistentModule, int]] = [("", root, 0)]
     while waiting:
         path, module, depth = waiting.pop()
         if depth > MAX_DEPTH or len(tree.modules) >= MAX_MODULES:
-            raise not_stock(f"{network} has more than {MAX_MODULES} modules, or nests them deeper than {MAX_DEPTH}")
+            raise not_stock_error(
+                f"{network} has more than {MAX_MODULES} modules, or nests them deeper than {MAX_DEPTH}"
+            )
         tree.modules[path] = module
         for group in ("_parameters", "_buffers"):
             for name, tensor in module.children(group).items():
                 if isinstance(tensor, TorchTensor):
-                    full_name = _joined(path, name)
+                    full_name = _join_path(path, name)
                     tree.sources[full_name] = TensorSource(tensor, full_name)
                 elif tensor is not None:
-                    raise not_stock(f"{network}: {_joined(path, name)} is {describe(tensor)} instead of a tensor")
+                    raise not_stock_error(
+                        f"{network}: {_join_path(path, name)} is {describe_value(tensor)} instead of a tensor"
+                    )
         for name, child in module.children("_modules").items():
             if isinstance(child, PersistentModule):
-                waiting.append((_joined(path, name), child, depth + 1))
+                waiting.append((_join_path(path, name), child, depth + 1))
             elif child is not None:
-                raise not_stock(f"{network}: {_joined(path, name)} is {describe(child)} instead of a module")
+                raise not_stock_error(
+                    f"{network}: {_join_path(path, name)} is {describe_value(child)} instead of a module"
+                )
     return tree
 
 
-def _joined(path: str, name: object) -> str:
+def _join_path(path: str, name: object) -> str:
     if not isinstance(name, str) or len(name) > 64 or not name.isprintable():
-        raise not_stock(f"a module has a member named {describe(name)}")
+        raise not_stock_error(f"a module has a member named {describe_value(name)}")
     return f"{path}.{name}" if path else name
 
 
@@ -196,7 +204,7 @@ def _check_classes(tree: ModuleTree, classes: Mapping[str, str]) -> None:
         if module.class_name != accepted:
             where = f"{tree.network}.{path}" if path else tree.network
             expected = f"; expected is {accepted}" if accepted else ""
-            raise not_stock(f"{where} is of class '{printable(module.class_name)}'{expected}")
+            raise not_stock_error(f"{where} is of class '{to_printable(module.class_name)}'{expected}")
 
 
 def _expect(tree: ModuleTree, path: str, module: PersistentModule, attributes: Mapping[str, object]) -> None:
@@ -210,14 +218,14 @@ def _expect(tree: ModuleTree, path: str, module: PersistentModule, attributes: M
             same = type(held) is type(expected) and held == expected
         if not same:
             where = f"{tree.network}.{path}" if path else tree.network
-            raise not_stock(f"{where}.{name} is {describe(held)}; expected is {describe(expected)}")
+            raise not_stock_error(f"{where}.{name} is {describe_value(held)}; expected is {describe_value(expected)}")
 
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _gain(shapes: Mapping[str, Shape], path: str, multiplier: float = 1.0) -> float:
+def _weight_gain(shapes: Mapping[str, Shape], path: str, multiplier: float = 1.0) -> float:
     """The runtime weight gain of equalised learning rate: multiplier / sqrt(fan-in)."""
     return multiplier / math.sqrt(math.prod(shapes.get(f"{path}.weight", ())[1:]) or 1)
 
@@ -231,7 +239,7 @@ def _convolution_attributes(shapes: Mapping[str, Shape], path: str) -> Mapping[s
         "up": 1,
         "down": 2 if leaf in ("conv1", "skip") else 1,
         "padding": kernel // 2,
-        "weight_gain": _gain(shapes, path),
+        "weight_gain": _weight_gain(shapes, path),
     }
 
 
@@ -243,40 +251,40 @@ def _check_linear_layers(tree: ModuleTree, shapes: Mapping[str, Shape]) -> float
         in_mapping = path.startswith("mapping.fc")
         multiplier = _number(layer.attribute("bias_gain")) if in_mapping else 1.0
         if multiplier is None or not 0 < multiplier <= 1:
-            raise not_stock(f"{tree.network}.{path}.bias_gain is {describe(layer.attribute('bias_gain'))}")
+            raise not_stock_error(f"{tree.network}.{path}.bias_gain is {describe_value(layer.attribute('bias_gain'))}")
         linear = leaf in ("affine", "out", "embed")
-        gains = {"weight_gain": _gain(shapes, path, multiplier), "bias_gain": multiplier}
+        gains = {"weight_gain": _weight_gain(shapes, path, multiplier), "bias_gain": multiplier}
         _expect(tree, path, layer, {"activation": "linear" if linear else "lrelu", **gains})
         if in_mapping:
             multipliers.add(multiplier)
     if len(multipliers) > 1:
-        raise not_stock(f"{tree.network}: the mapping's layers have the multipliers {sorted(multipliers)[:4]}")
+        raise not_stock_error(f"{tree.network}: the mapping's layers have the multipliers {sorted(multipliers)[:4]}")
     return multipliers.pop() if multipliers else 0.01
 
 
-def _clamp(tree: ModuleTree, layers: Iterable[tuple[str, PersistentModule]]) -> float | None:
+def _read_conv_clamp(tree: ModuleTree, layers: Iterable[tuple[str, PersistentModule]]) -> float | None:
     """The clamp that all layers share."""
     held: dict[float | None, str] = {}
     for path, layer in layers:
         clamp = layer.attribute("conv_clamp")
         number = _number(clamp)
         if clamp is not None and (number is None or not 0 < number < math.inf):
-            raise not_stock(f"{tree.network}.{path}.conv_clamp is {describe(clamp)}")
+            raise not_stock_error(f"{tree.network}.{path}.conv_clamp is {describe_value(clamp)}")
         held.setdefault(number, path)
     if len(held) > 1:
         listed = ", ".join(f"{clamp} in {path}" for clamp, path in list(held.items())[:3])
-        raise not_stock(f"{tree.network}: conv_clamp differs between layers: {listed}")
+        raise not_stock_error(f"{tree.network}: conv_clamp differs between layers: {listed}")
     return next(iter(held), None)
 
 
-def _group_size(value: object) -> int | None:
+def _check_group_size(value: object) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
         return value
-    raise not_stock(f"D.b4.mbstd.group_size is {describe(value)}")
+    raise not_stock_error(f"D.b4.mbstd.group_size is {describe_value(value)}")
 
 
-def _module(tree: ModuleTree, path: str) -> PersistentModule:
+def _require_module(tree: ModuleTree, path: str) -> PersistentModule:
     module = tree.modules.get(path)
     if module is None:
-        raise not_stock(f"{tree.network} has no module {path}")
+        raise not_stock_error(f"{tree.network} has no module {path}")
     return module

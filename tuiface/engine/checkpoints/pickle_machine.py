@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from tuiface.core.errors import ModelError
-from tuiface.engine.checkpoints.budget import Meter, over_budget
-from tuiface.engine.checkpoints.inventory import Census, describe, printable
+from tuiface.engine.checkpoints.budget import Meter, over_budget_error
+from tuiface.engine.checkpoints.inventory import Inventory, describe_value, to_printable
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
 
 MAX_PROTOCOL: Final = 5
@@ -32,7 +32,7 @@ class Constructor:
     make: Callable[[tuple[object, ...]], object]
 
 
-class StandIn(ABC):
+class Stub(ABC):
     """An inert object that may receive a state through `BUILD`."""
 
     @abstractmethod
@@ -56,7 +56,7 @@ class PickleMachine:
         data: memoryview,
         table: GlobalTable,
         meter: Meter,
-        census: Census,
+        census: Inventory,
         *,
         position: int = 0,
         persistent_load: Callable[[object], object] | None = None,
@@ -65,7 +65,7 @@ class PickleMachine:
         self._data = data
         self._table = table
         self._meter = meter
-        self._census = census
+        self._inventory = census
         self._persistent_load = persistent_load
         self._stack: list[object] = []
         self._marks: list[list[object]] = []
@@ -75,20 +75,20 @@ class PickleMachine:
         """The value that the pickle describes. Raises ModelError for anything unusual."""
         limit = self._meter.limits.stack_values
         while True:
-            opcode = self._unsigned(1)
+            opcode = self._read_unsigned(1)
             if opcode == STOP:
                 return self._finish()
             operation = OPERATIONS.get(opcode)
             if operation is None:
-                raise self._refused_opcode(opcode)
+                raise self._refused_opcode_error(opcode)
             self._meter.use_opcode()
             operation(self)
             if len(self._stack) > limit:
-                raise over_budget("values waiting on the pickle's stack", limit)
+                raise over_budget_error("values waiting on the pickle's stack", limit)
 
     def _finish(self) -> object:
         if self._marks or len(self._stack) != 1:
-            raise self._malformed("STOP with unfinished values")
+            raise self._malformed_error("STOP with unfinished values")
         return self._stack[0]
 
     # -- bytes of the stream ---------------------------------------------------------------------------------------
@@ -103,23 +103,23 @@ class PickleMachine:
         self.position += num_bytes
         return self._data[self.position - num_bytes : self.position]
 
-    def _unsigned(self, width: int) -> int:
+    def _read_unsigned(self, width: int) -> int:
         return int.from_bytes(self._take(width), "little")
 
-    def _text(self, num_bytes: int) -> str:
+    def _read_text(self, num_bytes: int) -> str:
         self._meter.use_text(num_bytes)
         try:
             return str(self._take(num_bytes), "utf-8")
         except UnicodeDecodeError:
-            raise self._malformed("text that is not UTF-8") from None
+            raise self._malformed_error("text that is not UTF-8") from None
 
-    def _line(self) -> str:
+    def _read_line(self) -> str:
         limit = self._meter.limits.name_characters
         window = bytes(self._data[self.position : self.position + limit])
         length = window.find(b"\n")
         if length < 0:
-            raise self._malformed(f"a global's name without an end within {limit} bytes")
-        text = self._text(length)
+            raise self._malformed_error(f"a global's name without an end within {limit} bytes")
+        text = self._read_text(length)
         self.position += 1
         return text
 
@@ -130,35 +130,35 @@ class PickleMachine:
 
     def _pop(self) -> object:
         if not self._stack:
-            raise self._malformed("an operation without its operand")
+            raise self._malformed_error("an operation without its operand")
         return self._stack.pop()
 
     def _top(self) -> object:
         if not self._stack:
-            raise self._malformed("an operation without its operand")
+            raise self._malformed_error("an operation without its operand")
         return self._stack[-1]
 
     def _pop_to_mark(self) -> list[object]:
         if not self._marks:
-            raise self._malformed("an operation without its mark")
+            raise self._malformed_error("an operation without its mark")
         items, self._stack = self._stack, self._marks.pop()
         return items
 
     def _mark(self) -> None:
         if len(self._marks) >= self._meter.limits.marks:
-            raise over_budget("nested containers", self._meter.limits.marks)
+            raise over_budget_error("nested containers", self._meter.limits.marks)
         self._marks.append(self._stack)
         self._stack = []
 
     # -- operations ------------------------------------------------------------------------------------------------
 
     def _protocol(self) -> None:
-        if (version := self._unsigned(1)) > MAX_PROTOCOL:
-            raise self._malformed(f"pickle protocol {version} (0 to {MAX_PROTOCOL} exist)")
+        if (version := self._read_unsigned(1)) > MAX_PROTOCOL:
+            raise self._malformed_error(f"pickle protocol {version} (0 to {MAX_PROTOCOL} exist)")
 
     def _frame(self) -> None:
         # A frame groups bytes for reading ahead. All bytes are here, so only a false promise matters.
-        length, remaining = self._unsigned(8), len(self._data) - self.position
+        length, remaining = self._read_unsigned(8), len(self._data) - self.position
         if length > remaining:
             raise ModelError(f"cut off: a frame announces {length} bytes, {remaining} remain", DOWNLOAD_AGAIN)
 
@@ -167,94 +167,94 @@ class PickleMachine:
         self._push(value)
 
     def _long(self, width: int) -> None:
-        length = self._unsigned(width)
+        length = self._read_unsigned(width)
         if length > (limit := self._meter.limits.integer_bytes):
-            raise over_budget(f"bytes in one integer ({length} claimed)", limit)
+            raise over_budget_error(f"bytes in one integer ({length} claimed)", limit)
         self._push(int.from_bytes(self._take(length), "little", signed=True))
 
     def _unicode(self, width: int) -> None:
-        self._push(self._text(self._unsigned(width)))
+        self._push(self._read_text(self._read_unsigned(width)))
 
     def _binary(self, width: int) -> None:
-        self._push(self._take(self._unsigned(width)))
+        self._push(self._take(self._read_unsigned(width)))
 
-    def _last_as_tuple(self, count: int) -> None:
+    def _pack_tuple(self, count: int) -> None:
         if len(self._stack) < count:
-            raise self._malformed("an operation without its operand")
+            raise self._malformed_error("an operation without its operand")
         self._stack[-count:] = [tuple(self._stack[-count:])]
 
     def _append(self) -> None:
         value = self._pop()
-        self._list().append(value)
+        self._top_list().append(value)
 
     def _appends(self) -> None:
         items = self._pop_to_mark()
-        self._list().extend(items)
+        self._top_list().extend(items)
 
     def _add_items(self) -> None:
         items = self._pop_to_mark()
         if not isinstance(target := self._top(), UnorderedItems):
-            raise self._malformed(f"set items for {describe(target)}")
+            raise self._malformed_error(f"set items for {describe_value(target)}")
         target.extend(items)
 
-    def _list(self) -> list[object]:
+    def _top_list(self) -> list[object]:
         if not isinstance(target := self._top(), list):
-            raise self._malformed(f"list items for {describe(target)}")
+            raise self._malformed_error(f"list items for {describe_value(target)}")
         return target
 
     def _set_item(self) -> None:
         value, key = self._pop(), self._pop()
-        self._dict()[self._key(key)] = value
+        self._top_dict()[self._check_key(key)] = value
 
     def _set_items(self) -> None:
         items = self._pop_to_mark()
         if len(items) % 2:
-            raise self._malformed("a dict key without a value")
-        target = self._dict()
+            raise self._malformed_error("a dict key without a value")
+        target = self._top_dict()
         for key, value in zip(items[::2], items[1::2], strict=True):
-            target[self._key(key)] = value
+            target[self._check_key(key)] = value
 
-    def _dict(self) -> dict[object, object]:
+    def _top_dict(self) -> dict[object, object]:
         if not isinstance(target := self._top(), dict):
-            raise self._malformed(f"dict items for {describe(target)}")
+            raise self._malformed_error(f"dict items for {describe_value(target)}")
         return target
 
-    def _key(self, key: object) -> object:
+    def _check_key(self, key: object) -> object:
         # Hashing a deep tuple recurses in C, and wide integers can be chosen to collide; no checkpoint has either.
         if isinstance(key, str) or key is None or (isinstance(key, int) and -(1 << 63) <= key < 1 << 63):
             return key
-        raise self._malformed(f"a dict key that is {describe(key)}; accepted are text and 64-bit integers")
+        raise self._malformed_error(f"a dict key that is {describe_value(key)}; accepted are text and 64-bit integers")
 
     def _put(self, width: int) -> None:
-        self._remember(self._unsigned(width))
+        self._remember(self._read_unsigned(width))
 
     def _memoize(self) -> None:
         self._remember(len(self._memo))
 
     def _remember(self, index: int) -> None:
         if len(self._memo) >= (limit := self._meter.limits.memo_entries):
-            raise over_budget("remembered objects", limit)
+            raise over_budget_error("remembered objects", limit)
         self._memo[index] = self._top()
 
     def _get(self, width: int) -> None:
-        index = self._unsigned(width)
+        index = self._read_unsigned(width)
         if index not in self._memo:
-            raise self._malformed(f"a reference to object {index}, which does not exist")
+            raise self._malformed_error(f"a reference to object {index}, which does not exist")
         self._push(self._memo[index])
 
     def _global_line(self) -> None:
-        module = self._line()
-        self._push_global(module, self._line())
+        module = self._read_line()
+        self._push_global(module, self._read_line())
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
         if not isinstance(module, str) or not isinstance(name, str):
-            raise self._malformed(f"a global named by {describe(module)} and {describe(name)}")
+            raise self._malformed_error(f"a global named by {describe_value(module)} and {describe_value(name)}")
         self._push_global(module, name)
 
     def _push_global(self, module: str, name: str) -> None:
-        full_name = f"{printable(module)}.{printable(name)}"
-        self._census.globals.add(full_name)
+        full_name = f"{to_printable(module)}.{to_printable(name)}"
+        self._inventory.globals.add(full_name)
         if (module, name) not in self._table:
             raise ModelError(
                 f"names the global '{full_name}' at byte {self.position}, which no StyleGAN2 checkpoint needs; "
@@ -266,26 +266,26 @@ class PickleMachine:
     def _reduce(self) -> None:
         arguments, target = self._pop(), self._pop()
         if not isinstance(target, Constructor) or not isinstance(arguments, tuple):
-            raise self._malformed(f"a call of {describe(target)} with {describe(arguments)}")
+            raise self._malformed_error(f"a call of {describe_value(target)} with {describe_value(arguments)}")
         self._push(target.make(arguments))
 
     def _build(self) -> None:
         state, target = self._pop(), self._top()
-        if not isinstance(target, StandIn):
-            raise self._malformed(f"a state for {describe(target)}")
+        if not isinstance(target, Stub):
+            raise self._malformed_error(f"a state for {describe_value(target)}")
         target.build(state)
 
     def _persistent_id(self) -> None:
         if self._persistent_load is None:
-            raise self._malformed("an outside reference (BINPERSID)")
+            raise self._malformed_error("an outside reference (BINPERSID)")
         self._push(self._persistent_load(self._pop()))
 
     # -- refusals --------------------------------------------------------------------------------------------------
 
-    def _malformed(self, what: str) -> ModelError:
+    def _malformed_error(self, what: str) -> ModelError:
         return ModelError(f"not a sound checkpoint: its pickle has {what}, at byte {self.position}", DOWNLOAD_AGAIN)
 
-    def _refused_opcode(self, opcode: int) -> ModelError:
+    def _refused_opcode_error(self, opcode: int) -> ModelError:
         name = REFUSED_NAMES.get(opcode, f"0x{opcode:02x}")
         return ModelError(
             f"not a sound checkpoint: pickle operation {name} at byte {self.position - 1} is not one that "
@@ -307,8 +307,8 @@ OPERATIONS: Final[Mapping[int, Callable[[PickleMachine], None]]] = {
     0x88: lambda m: m._push(value=True),  # NEWTRUE
     0x89: lambda m: m._push(value=False),  # NEWFALSE
     ord("J"): lambda m: m._integer(_INT32),  # BININT
-    ord("K"): lambda m: m._push(m._unsigned(1)),  # BININT1
-    ord("M"): lambda m: m._push(m._unsigned(2)),  # BININT2
+    ord("K"): lambda m: m._push(m._read_unsigned(1)),  # BININT1
+    ord("M"): lambda m: m._push(m._read_unsigned(2)),  # BININT2
     0x8A: lambda m: m._long(1),  # LONG1
     0x8B: lambda m: m._long(4),  # LONG4
     ord("G"): lambda m: m._integer(_FLOAT64_BIG_ENDIAN),  # BINFLOAT
@@ -320,9 +320,9 @@ OPERATIONS: Final[Mapping[int, Callable[[PickleMachine], None]]] = {
     0x8E: lambda m: m._binary(8),  # BINBYTES8
     ord(")"): lambda m: m._push(()),  # EMPTY_TUPLE
     ord("t"): lambda m: m._push(tuple(m._pop_to_mark())),  # TUPLE
-    0x85: lambda m: m._last_as_tuple(1),  # TUPLE1
-    0x86: lambda m: m._last_as_tuple(2),  # TUPLE2
-    0x87: lambda m: m._last_as_tuple(3),  # TUPLE3
+    0x85: lambda m: m._pack_tuple(1),  # TUPLE1
+    0x86: lambda m: m._pack_tuple(2),  # TUPLE2
+    0x87: lambda m: m._pack_tuple(3),  # TUPLE3
     ord("]"): lambda m: m._push([]),  # EMPTY_LIST
     ord("a"): PickleMachine._append,  # APPEND
     ord("e"): PickleMachine._appends,  # APPENDS

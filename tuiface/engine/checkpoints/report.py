@@ -8,8 +8,8 @@ from pathlib import Path
 from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.contents import CheckpointContents, CheckpointFormat, network_digest
 from tuiface.engine.checkpoints.formats import open_contents
-from tuiface.engine.checkpoints.inventory import Census, printable
-from tuiface.engine.checkpoints.source_file import ForeignFileError, read_source, stream_digest
+from tuiface.engine.checkpoints.inventory import Inventory, to_printable
+from tuiface.engine.checkpoints.source_file import ForeignFileError, hash_file, read_source
 
 MAX_LISTED = 200
 
@@ -64,10 +64,10 @@ def inspect_checkpoint(path: Path) -> CheckpointReport:
     try:
         source = read_source(path)
     except ForeignFileError as error:
-        return _foreign(path, str(error))
+        return _report_foreign_file(path, str(error))
     except ModelError as error:
-        raise ModelError(f"{printable(path.name)}: {error.message}", error.hint) from None
-    census = Census()
+        raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
+    census = Inventory()
     contents: CheckpointContents | None = None
     refused = None
     try:
@@ -79,21 +79,21 @@ def inspect_checkpoint(path: Path) -> CheckpointReport:
         file_bytes=len(source.data),
         file_sha256=source.sha256,
         refused=refused,
-        globals=_listed(census.globals),
-        class_names=_listed(census.class_names),
-        source_digests=_listed(census.source_digests),
-        networks=tuple(printable(name) for name in census.networks),
+        globals=_list_names(census.globals),
+        class_names=_list_names(census.class_names),
+        source_digests=_list_names(census.source_digests),
+        networks=tuple(to_printable(name) for name in census.networks),
         notices=tuple(census.notices),
     )
-    return report if contents is None else _with_contents(report, contents)
+    return report if contents is None else _add_contents(report, contents)
 
 
-def _foreign(path: Path, refused: str) -> CheckpointReport:
-    file_bytes, sha256 = stream_digest(path)
-    return CheckpointReport(printable(path.name), file_bytes, sha256, refused)
+def _report_foreign_file(path: Path, refused: str) -> CheckpointReport:
+    file_bytes, sha256 = hash_file(path)
+    return CheckpointReport(to_printable(path.name), file_bytes, sha256, refused)
 
 
-def _with_contents(report: CheckpointReport, contents: CheckpointContents) -> CheckpointReport:
+def _add_contents(report: CheckpointReport, contents: CheckpointContents) -> CheckpointReport:
     config, discriminator = contents.generator.config, contents.discriminator
     return replace(
         report,
@@ -121,6 +121,6 @@ def _with_contents(report: CheckpointReport, contents: CheckpointContents) -> Ch
     )
 
 
-def _listed(names: set[str]) -> tuple[str, ...]:
+def _list_names(names: set[str]) -> tuple[str, ...]:
     """Names from the file, sorted, fit for a terminal; a file that names thousands is cut."""
-    return tuple(printable(name) for name in sorted(names)[:MAX_LISTED])
+    return tuple(to_printable(name) for name in sorted(names)[:MAX_LISTED])

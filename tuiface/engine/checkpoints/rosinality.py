@@ -30,9 +30,9 @@ from tuiface.engine.checkpoints.architecture import (
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
-from tuiface.engine.checkpoints.detected import Found, FoundNetwork
-from tuiface.engine.checkpoints.inventory import printable
-from tuiface.engine.checkpoints.materialise import FILTER_SUFFIX, Arrangement, TensorSource, not_stock, shapes_of
+from tuiface.engine.checkpoints.detected import DetectedCheckpoint, DetectedNetwork
+from tuiface.engine.checkpoints.inventory import to_printable
+from tuiface.engine.checkpoints.materialise import FILTER_SUFFIX, Arrangement, TensorSource, not_stock_error, shapes_of
 from tuiface.engine.checkpoints.state_dicts import tensor_sources
 from tuiface.engine.checkpoints.storages import TorchTensor
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
@@ -44,7 +44,7 @@ WITHOUT_BATCH: Final = Arrangement(5, lambda a: a[0], unit_axes=1)
 CHANNEL_VECTOR: Final = Arrangement(4, lambda a: a[0, :, 0, 0], unit_axes=1)
 
 #: Rows of W+ at 1024 px.
-MAX_ROWS: Final = 18
+MAX_NUM_WS: Final = 18
 
 #: Renaming of one tensor: rosinality's name, ours, arrangement.
 Rule = tuple[str, str, Arrangement | None]
@@ -57,10 +57,10 @@ def is_generator(entries: Mapping[object, object], prefix: str = "") -> bool:
 
 def find_networks(
     generator: Mapping[object, object], *, prefix: str = "", latent_avg: object = None, discriminator: object = None
-) -> Found:
+) -> DetectedCheckpoint:
     """The averaged generator, the mean of w where it is recorded, and the discriminator where it is held."""
     found = _describe_generator(generator, prefix, latent_avg)
-    return Found(
+    return DetectedCheckpoint(
         format="rosinality pt",
         generator_source="g_ema",
         generator=found,
@@ -71,28 +71,28 @@ def find_networks(
 
 def _describe_generator(
     entries: Mapping[object, object], prefix: str, latent_avg: object
-) -> FoundNetwork[GeneratorConfig]:
-    sources = _renamed(tensor_sources("g_ema", entries, prefix), _generator_rules(), filter_sum=4.0)
+) -> DetectedNetwork[GeneratorConfig]:
+    sources = _rename_tensors(tensor_sources("g_ema", entries, prefix), _generator_rules(), filter_sum=4.0)
     if isinstance(latent_avg, TorchTensor):
         sources[W_AVG] = TensorSource(latent_avg, "latent_avg", _mean_arrangement(latent_avg))
-    return FoundNetwork("g_ema", generator_config_from_shapes(shapes_of(sources)), sources)
+    return DetectedNetwork("g_ema", generator_config_from_shapes(shapes_of(sources)), sources)
 
 
 def _mean_arrangement(latent_avg: TorchTensor) -> Arrangement | None:
     """Encoders repeat the mean for every row of W+: [rows, w] whose rows are all the same."""
     if len(latent_avg.shape) != 2:
         return None
-    rows = latent_avg.array()[:MAX_ROWS]
+    rows = latent_avg.array()[:MAX_NUM_WS]
     if len(rows) == latent_avg.shape[0] and rows.size and bool(np.all(rows == rows[:1])):
         return Arrangement(2, lambda a: a[0])
-    raise not_stock(f"latent_avg {list(latent_avg.shape)} has rows that differ; accepted is one mean of w")
+    raise not_stock_error(f"latent_avg {list(latent_avg.shape)} has rows that differ; accepted is one mean of w")
 
 
-def _describe_discriminator(entries: Mapping[object, object]) -> FoundNetwork[DiscriminatorConfig]:
+def _describe_discriminator(entries: Mapping[object, object]) -> DetectedNetwork[DiscriminatorConfig]:
     stored = tensor_sources("d", entries)
     num_blocks = sum(f"convs.{index}.conv1.0.weight" in stored for index in range(1, len(RESOLUTIONS)))
-    sources = _renamed(stored, _discriminator_rules(4 * 2**num_blocks), filter_sum=1.0)
-    return FoundNetwork("d", discriminator_config_from_shapes(shapes_of(sources)), sources)
+    sources = _rename_tensors(stored, _discriminator_rules(4 * 2**num_blocks), filter_sum=1.0)
+    return DetectedNetwork("d", discriminator_config_from_shapes(shapes_of(sources)), sources)
 
 
 def _generator_rules() -> Iterator[Rule]:
@@ -146,7 +146,7 @@ def _discriminator_rules(img_resolution: int) -> Iterator[Rule]:
         yield f"final_linear.{index}.bias", f"{name}.bias", None
 
 
-def _renamed(
+def _rename_tensors(
     stored: Mapping[str, TensorSource], rules: Iterator[Rule], *, filter_sum: float
 ) -> dict[str, TensorSource]:
     """All tensors under our names; one without a rule keeps its own, and is refused later."""
@@ -156,4 +156,4 @@ def _renamed(
         for stored_name, name, arrangement in rules
         if stored_name in left
     }
-    return sources | {f"({printable(name)})": source for name, source in left.items()}
+    return sources | {f"({to_printable(name)})": source for name, source in left.items()}

@@ -19,7 +19,7 @@ import safetensors
 
 from tuiface.core.errors import ModelError, OutputError
 from tuiface.engine.checkpoints.architecture import Shape
-from tuiface.engine.checkpoints.inventory import describe, printable
+from tuiface.engine.checkpoints.inventory import describe_value, to_printable
 
 MAX_HEADER_BYTES: Final = 1 << 20
 LENGTH_BYTES: Final = 8
@@ -51,16 +51,16 @@ def split_header(head: bytes | memoryview, file_bytes: int, file_format: str, ki
             f"{MAX_HEADER_BYTES}",
             f"the file is cut off, damaged or not {kind}",
         )
-    entries = json_object(bytes(head[LENGTH_BYTES : LENGTH_BYTES + length]), "the safetensors header")
+    entries = parse_json_object(bytes(head[LENGTH_BYTES : LENGTH_BYTES + length]), "the safetensors header")
     metadata = entries.pop("__metadata__", None)
     if not isinstance(metadata, dict) or metadata.get("format") != file_format:
-        held = describe(metadata.get("format")) if isinstance(metadata, dict) else "absent"
+        held = describe_value(metadata.get("format")) if isinstance(metadata, dict) else "absent"
         raise ModelError(
             f"a safetensors file, but not {kind}: metadata 'format' is {held}; accepted is '{file_format}'", hint
         )
     for key, text in metadata.items():
         if not isinstance(text, str):
-            raise ModelError(f"metadata '{printable(key)}' is {describe(text)} instead of text")
+            raise ModelError(f"metadata '{to_printable(key)}' is {describe_value(text)} instead of text")
     return ContainerHeader(metadata, entries, file_bytes - LENGTH_BYTES - length)
 
 
@@ -68,7 +68,7 @@ def check_tensors(header: ContainerHeader, expected: Mapping[str, Shape]) -> Non
     """Raise ModelError unless the file holds exactly the tensors `expected`, without gaps."""
     for name in header.entries:
         if name not in expected:
-            raise ModelError(f"tensor '{printable(name)}' does not belong to the network that config describes")
+            raise ModelError(f"tensor '{to_printable(name)}' does not belong to the network that config describes")
     ranges = []
     for name, shape in expected.items():
         match header.entries.get(name):
@@ -76,15 +76,17 @@ def check_tensors(header: ContainerHeader, expected: Mapping[str, Shape]) -> Non
                 raise ModelError(f"tensor {name} {list(shape)} is missing", "the file is incomplete: convert it again")
             case {"dtype": str() as dtype, "shape": list() as held, "data_offsets": [int() as start, int() as stop]}:
                 if dtype not in ITEM_SIZES:
-                    raise ModelError(f"tensor {name} is of type {describe(dtype)}; accepted are F32, F16, BF16")
+                    raise ModelError(f"tensor {name} is of type {describe_value(dtype)}; accepted are F32, F16, BF16")
                 if held != list(shape):
-                    sides = ", ".join(map(describe, held[:8]))
+                    sides = ", ".join(map(describe_value, held[:8]))
                     raise ModelError(f"tensor {name} has shape [{sides}]; expected is {list(shape)}")
                 if stop - start != math.prod(shape) * ITEM_SIZES[dtype]:
-                    raise ModelError(f"tensor {name} {list(shape)} of {dtype} takes {describe(stop - start)} bytes")
+                    raise ModelError(
+                        f"tensor {name} {list(shape)} of {dtype} takes {describe_value(stop - start)} bytes"
+                    )
                 ranges.append((start, stop))
             case other:
-                raise ModelError(f"tensor {name} is described by {describe(other)}")
+                raise ModelError(f"tensor {name} is described by {describe_value(other)}")
     position = 0
     for start, stop in sorted(ranges):
         if start != position:
@@ -96,16 +98,16 @@ def check_tensors(header: ContainerHeader, expected: Mapping[str, Shape]) -> Non
         )
 
 
-def float32_tensors(data: bytes) -> dict[str, npt.NDArray[np.float32]]:
+def read_float32_tensors(data: bytes) -> dict[str, npt.NDArray[np.float32]]:
     """All tensors of a file whose header was checked; raises ModelError for values that are not finite."""
     try:
         entries = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
         raise ModelError(f"not a sound safetensors file: {error}", "copy or convert the file again") from None
-    return {name: _widened(name, entry["dtype"], entry["shape"], entry["data"]) for name, entry in entries}
+    return {name: _to_float32(name, entry["dtype"], entry["shape"], entry["data"]) for name, entry in entries}
 
 
-def encoded_header(metadata: Mapping[str, str], tensors: Iterable[tuple[str, str, Shape, int]]) -> bytes:
+def encode_header(metadata: Mapping[str, str], tensors: Iterable[tuple[str, str, Shape, int]]) -> bytes:
     """The bytes before the tensors, each given as (name, type, shape, bytes) in the order of the file.
 
     Raises OutputError for a header that readers would refuse.
@@ -123,7 +125,7 @@ def encoded_header(metadata: Mapping[str, str], tensors: Iterable[tuple[str, str
     return len(padded).to_bytes(LENGTH_BYTES, "little") + padded
 
 
-def json_object(text: bytes | str, what: str) -> dict[str, Any]:
+def parse_json_object(text: bytes | str, what: str) -> dict[str, Any]:
     """A JSON object without duplicate keys, NaN or infinity; raises ModelError that begins with `what`."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -141,13 +143,13 @@ def json_object(text: bytes | str, what: str) -> dict[str, Any]:
         value = json.loads(decoded, object_pairs_hook=unique, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ModelError(f"{what} is not sound JSON: {printable(reason)}") from None
+        raise ModelError(f"{what} is not sound JSON: {to_printable(reason)}") from None
     if not isinstance(value, dict):
-        raise ModelError(f"{what} is {describe(value)} instead of a JSON object")
+        raise ModelError(f"{what} is {describe_value(value)} instead of a JSON object")
     return value
 
 
-def _widened(name: str, dtype: str, shape: list[int], data: bytearray) -> npt.NDArray[np.float32]:
+def _to_float32(name: str, dtype: str, shape: list[int], data: bytearray) -> npt.NDArray[np.float32]:
     """The values as float32; float32 data, which the library has just copied for us, are not copied again."""
     if dtype == "BF16":
         # bfloat16 is the upper half of a float32.

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.budget import LIMITS
-from tuiface.engine.checkpoints.inventory import printable
+from tuiface.engine.checkpoints.inventory import to_printable
 
 Container = Literal["pickle", "zip", "safetensors"]
 
@@ -22,7 +22,7 @@ DOWNLOAD_AGAIN: Final = "download or copy the file again"
 PROTO: Final = 0x80
 
 #: How files of other kinds begin, and what to tell their owner.
-FOREIGN_HEADS: Final[Mapping[bytes, str]] = {
+FOREIGN_SIGNATURES: Final[Mapping[bytes, str]] = {
     b"version https://git-lfs": "a Git LFS pointer, not the checkpoint itself: fetch it with git lfs pull",
     b"\x1f\x8b": "gzip-compressed: unpack it first",
     b"BZh": "bzip2-compressed: unpack it first",
@@ -55,29 +55,29 @@ class ForeignFileError(ModelError):
 
 def read_source(path: Path) -> SourceFile:
     """Read a regular file of at most `LIMITS.file_bytes`; files of other kinds are refused by their first bytes."""
-    handle = open_regular(path)
+    handle = open_regular_file(path)
     with os.fdopen(handle, "rb") as file:
         try:
-            container = _container(os.pread(handle, HEAD_BYTES, 0), path)
+            container = _detect_container(os.pread(handle, HEAD_BYTES, 0), path)
             # With a size, a file that grows meanwhile is read up to its first size only.
             data = file.read(os.fstat(handle).st_size)
         except OSError as error:
             raise ModelError(f"cannot be read: {error.strerror}") from error
         except MemoryError:
             raise ModelError("does not fit in this machine's memory") from None
-    return SourceFile(printable(path.name), container, data, hashlib.sha256(data).hexdigest())
+    return SourceFile(to_printable(path.name), container, data, hashlib.sha256(data).hexdigest())
 
 
-def stream_digest(path: Path) -> tuple[int, str]:
+def hash_file(path: Path) -> tuple[int, str]:
     """Size and SHA-256 of a file that is not kept in memory."""
-    with os.fdopen(open_regular(path), "rb") as file:
+    with os.fdopen(open_regular_file(path), "rb") as file:
         try:
             return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise ModelError(f"cannot be read: {error.strerror}") from error
 
 
-def _container(head: bytes, path: Path) -> Container:
+def _detect_container(head: bytes, path: Path) -> Container:
     """How the file is packed, from its first bytes; ForeignFileError for anything that cannot be a checkpoint."""
     # A header length below 2^32 and a JSON object: no pickle begins like that.
     if head[4:9] == b"\0\0\0\0{":
@@ -92,7 +92,7 @@ def _container(head: bytes, path: Path) -> Container:
         return "zip"
     if len(head) >= 2 and head[0] == PROTO:
         return "pickle"
-    for start, reason in FOREIGN_HEADS.items():
+    for start, reason in FOREIGN_SIGNATURES.items():
         if head.startswith(start):
             raise ForeignFileError(reason)
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -107,7 +107,7 @@ def _container(head: bytes, path: Path) -> Container:
     )
 
 
-def open_regular(path: Path) -> int:
+def open_regular_file(path: Path) -> int:
     """A descriptor of a regular, non-empty file within the size limit; ModelError otherwise."""
     try:
         # Opening a pipe would wait for a writer without O_NONBLOCK.

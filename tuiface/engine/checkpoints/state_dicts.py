@@ -11,8 +11,8 @@ from tuiface.engine.checkpoints.architecture import (
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
-from tuiface.engine.checkpoints.detected import Found, FoundNetwork
-from tuiface.engine.checkpoints.materialise import TensorSource, not_stock, shapes_of
+from tuiface.engine.checkpoints.detected import DetectedCheckpoint, DetectedNetwork
+from tuiface.engine.checkpoints.materialise import TensorSource, not_stock_error, shapes_of
 from tuiface.engine.checkpoints.storages import TorchTensor
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
@@ -22,7 +22,7 @@ MAX_TENSORS = 10_000
 def tensor_sources(network: str, entries: Mapping[object, object], prefix: str = "") -> dict[str, TensorSource]:
     """The tensors of a state dict under its own names, without `prefix`; other entries are left out."""
     if len(entries) > MAX_TENSORS:
-        raise not_stock(f"{network} has {len(entries)} tensors")
+        raise not_stock_error(f"{network} has {len(entries)} tensors")
     return {
         name.removeprefix(prefix): TensorSource(value, name)
         for name, value in entries.items()
@@ -35,9 +35,9 @@ def has_nvidia_names(entries: Mapping[object, object]) -> bool:
     return isinstance(entries.get("synthesis.b4.const"), TorchTensor)
 
 
-def find_networks(generator: Mapping[object, object], discriminator: object) -> Found:
+def find_networks(generator: Mapping[object, object], discriminator: object) -> DetectedCheckpoint:
     """The generator's state dict and, where the file has one, the discriminator's."""
-    return Found(
+    return DetectedCheckpoint(
         format="torch state dict",
         generator_source="G_ema",
         generator=_describe_generator(generator),
@@ -46,12 +46,12 @@ def find_networks(generator: Mapping[object, object], discriminator: object) -> 
     )
 
 
-def _describe_generator(entries: Mapping[object, object]) -> FoundNetwork[GeneratorConfig]:
+def _describe_generator(entries: Mapping[object, object]) -> DetectedNetwork[GeneratorConfig]:
     sources = tensor_sources("G_ema", entries)
-    return FoundNetwork("G_ema", generator_config_from_shapes(shapes_of(sources)), sources)
+    return DetectedNetwork("G_ema", generator_config_from_shapes(shapes_of(sources)), sources)
 
 
-def _describe_discriminator(entries: Mapping[object, object]) -> FoundNetwork[DiscriminatorConfig]:
+def _describe_discriminator(entries: Mapping[object, object]) -> DetectedNetwork[DiscriminatorConfig]:
     sources = tensor_sources("D", entries)
     config = discriminator_config_from_shapes(shapes_of(sources))
-    return FoundNetwork("D", config, sources, ("minibatch groups of 4 are assumed for D",))
+    return DetectedNetwork("D", config, sources, ("minibatch groups of 4 are assumed for D",))

@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoints.budget import Meter
-from tuiface.engine.checkpoints.inventory import Census, describe
+from tuiface.engine.checkpoints.inventory import Inventory, describe_value
 from tuiface.engine.checkpoints.pickle_machine import Constructor, GlobalTable, PickleMachine
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
-from tuiface.engine.checkpoints.stubs import dimensions
+from tuiface.engine.checkpoints.stubs import check_dimensions
 
 MAGIC_NUMBER: Final = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL: Final = 1001
@@ -89,7 +89,7 @@ class TorchTensor:
         """The values as a read-only view of the file's buffer; 16-bit patterns for bfloat16."""
         if self.storage.data is None:
             raise ModelError(
-                f"not a sound checkpoint: storage {describe(self.storage.key)} has no data", DOWNLOAD_AGAIN
+                f"not a sound checkpoint: storage {describe_value(self.storage.key)} has no data", DOWNLOAD_AGAIN
             )
         if 0 in self.shape:
             return np.empty(0, self.storage.kind.dtype)
@@ -103,10 +103,10 @@ class TorchTensor:
         )
 
 
-def checked_view(storage: Storage, offset: object, size: object, stride: object) -> TorchTensor:
+def view_storage(storage: Storage, offset: object, size: object, stride: object) -> TorchTensor:
     """A tensor as the file claims it, or ModelError if the storage does not hold it."""
-    (start,) = dimensions((offset,), "a tensor's offset")
-    shape, strides = dimensions(size, "a tensor's size"), dimensions(stride, "a tensor's stride")
+    (start,) = check_dimensions((offset,), "a tensor's offset")
+    shape, strides = check_dimensions(size, "a tensor's size"), check_dimensions(stride, "a tensor's stride")
     if len(shape) != len(strides):
         raise ModelError(f"a tensor of size {list(shape)} has strides {list(strides)}")
     num_elements = math.prod(shape)
@@ -123,7 +123,7 @@ def checked_view(storage: Storage, offset: object, size: object, stride: object)
 
 
 @dataclass(slots=True)
-class StorageShelf:
+class StorageTable:
     """The storages of one torch container, by key: what its persistent ids refer to."""
 
     find_data: Callable[[str, int], memoryview] | None = None
@@ -134,18 +134,18 @@ class StorageShelf:
         """The storage of `("storage", kind, key, location, element count[, None])`; the location is ignored."""
         match persistent_id:
             case ("storage", StorageKind() as kind, str() as key, str(), int() as count, *rest) if rest in ([], [None]):
-                (num_elements,) = dimensions((count,), "a storage's element count")
-                return self._shelved(kind, key, num_elements)
+                (num_elements,) = check_dimensions((count,), "a storage's element count")
+                return self._find_storage(kind, key, num_elements)
         raise ModelError("not a sound checkpoint: an outside reference that is not a torch storage")
 
-    def _shelved(self, kind: StorageKind, key: str, count: int) -> Storage:
+    def _find_storage(self, kind: StorageKind, key: str, count: int) -> Storage:
         known = self.storages.get(key)
         if known is None:
             known = self.storages[key] = Storage(kind, key, count)
             if self.find_data is not None:
                 known.data = self.find_data(key, known.num_bytes)
         if known.kind is not kind or known.count != count:
-            raise ModelError(f"not a sound checkpoint: storage {describe(key)} is described in two ways")
+            raise ModelError(f"not a sound checkpoint: storage {describe_value(key)} is described in two ways")
         return known
 
 
@@ -153,7 +153,7 @@ def _rebuild_tensor(arguments: tuple[object, ...]) -> object:
     # (storage, offset, size, stride, requires_grad, hooks[, metadata])
     match arguments:
         case (Storage() as storage, offset, size, stride, _, _, *_):
-            return checked_view(storage, offset, size, stride)
+            return view_storage(storage, offset, size, stride)
     raise ModelError("not a sound checkpoint: a tensor without a storage")
 
 
@@ -164,14 +164,14 @@ def _rebuild_parameter(arguments: tuple[object, ...]) -> object:
     raise ModelError("not a sound checkpoint: a parameter without a tensor")
 
 
-def _torch_size(arguments: tuple[object, ...]) -> object:
+def _make_torch_size(arguments: tuple[object, ...]) -> object:
     match arguments:
         case (tuple() as sides,):
             return sides
     raise ModelError("not a sound checkpoint: a torch.Size that is not a tuple")
 
 
-def torch_globals(meter: Meter, census: Census) -> GlobalTable:
+def torch_globals(meter: Meter, census: Inventory) -> GlobalTable:
     """The closed table of torch names. Streams inside bytes are read with storage kinds as their only globals."""
 
     def load_from_bytes(arguments: tuple[object, ...]) -> object:
@@ -184,7 +184,7 @@ def torch_globals(meter: Meter, census: Census) -> GlobalTable:
         ("torch.storage", "_load_from_bytes"): load_from_bytes,
         ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
         ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-        ("torch", "Size"): _torch_size,
+        ("torch", "Size"): _make_torch_size,
     }
     constructors = {key: Constructor(f"{key[0]}.{key[1]}", make) for key, make in makers.items()}
     return {**STORAGE_GLOBALS, **constructors}
@@ -193,11 +193,11 @@ def torch_globals(meter: Meter, census: Census) -> GlobalTable:
 STORAGE_GLOBALS: Final[GlobalTable] = {("torch", name): kind for name, kind in STORAGE_KINDS.items()}
 
 
-def read_legacy_stream(data: memoryview, table: GlobalTable, meter: Meter, census: Census) -> object:
+def read_legacy_stream(data: memoryview, table: GlobalTable, meter: Meter, census: Inventory) -> object:
     """The object of a legacy torch stream, its storages bound to their data. The stream must fill `data`."""
     position = 0
 
-    def next_pickle(globals_allowed: GlobalTable, shelf: StorageShelf | None = None) -> object:
+    def next_pickle(globals_allowed: GlobalTable, shelf: StorageTable | None = None) -> object:
         nonlocal position
         load = shelf.load if shelf is not None else None
         machine = PickleMachine(data, globals_allowed, meter, census, position=position, persistent_load=load)
@@ -208,13 +208,13 @@ def read_legacy_stream(data: memoryview, table: GlobalTable, meter: Meter, censu
     if next_pickle({}) != MAGIC_NUMBER:
         raise ModelError("not a sound checkpoint: a torch stream without torch's magic number", DOWNLOAD_AGAIN)
     if (version := next_pickle({})) != LEGACY_PROTOCOL:
-        raise ModelError(f"torch stream version {describe(version)}: accepted is {LEGACY_PROTOCOL}")
+        raise ModelError(f"torch stream version {describe_value(version)}: accepted is {LEGACY_PROTOCOL}")
     match next_pickle({}):
         case {"little_endian": True}:
             pass
         case _:
             raise ModelError("a torch stream from a big-endian machine: accepted is little-endian")
-    shelf = StorageShelf()
+    shelf = StorageTable()
     value = next_pickle(table, shelf)
     keys = next_pickle({})
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or set(keys) != set(shelf.storages):
@@ -233,7 +233,8 @@ def _bind(storage: Storage, data: memoryview, position: int) -> int:
     stop = start + storage.num_bytes
     if storage.data is not None or count != storage.count or stop > len(data):
         raise ModelError(
-            f"cut off or damaged: storage {describe(storage.key)} needs {storage.count} elements, its data announce "
+            f"cut off or damaged: storage {describe_value(storage.key)} needs {storage.count} elements, its data "
+            f"announce "
             f"{count}, and {max(0, len(data) - start)} bytes remain",
             DOWNLOAD_AGAIN,
         )

@@ -13,22 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from tuiface.core.errors import ModelError
-from tuiface.engine.checkpoints.inventory import Census, describe
-from tuiface.engine.checkpoints.pickle_machine import Constructor, GlobalTable, StandIn, UnorderedItems
+from tuiface.engine.checkpoints.inventory import Inventory, describe_value
+from tuiface.engine.checkpoints.pickle_machine import Constructor, GlobalTable, Stub, UnorderedItems
 
 #: Element types that appear in checkpoints, as numpy's dtype codes without the byte order.
 ELEMENT_CODES: Final = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 MAX_DIMENSIONS: Final = 8
 
 
-class DictStandIn(dict[object, object], StandIn):
+class DictStub(dict[object, object], Stub):
     """An OrderedDict or EasyDict: its items, and nothing of its attributes (`_metadata` of a state dict)."""
 
     def build(self, state: object) -> None:
         """Drop the attributes."""
 
 
-class Instance(StandIn):
+class Instance(Stub):
     """An object of a class that checkpoints store by its attributes: argparse.Namespace, dnnlib's Network."""
 
     def __init__(self, class_name: str) -> None:
@@ -38,7 +38,7 @@ class Instance(StandIn):
     def build(self, state: object) -> None:
         """Keep the attributes."""
         if not isinstance(state, dict):
-            raise ModelError(f"not a sound checkpoint: the state of a {self.class_name} is {describe(state)}")
+            raise ModelError(f"not a sound checkpoint: the state of a {self.class_name} is {describe_value(state)}")
         self.state = state
 
 
@@ -59,13 +59,13 @@ class PersistentModule:
         return members if isinstance(members, dict) else {}
 
 
-class NumpyDtype(StandIn):
+class NumpyDtype(Stub):
     """A numpy element type, little-endian unless its state says otherwise."""
 
     def __init__(self, code: str) -> None:
         if code not in ELEMENT_CODES:
             raise ModelError(
-                f"numpy type {describe(code)} is not a number type; accepted are {', '.join(ELEMENT_CODES)}"
+                f"numpy type {describe_value(code)} is not a number type; accepted are {', '.join(ELEMENT_CODES)}"
             )
         self.dtype = np.dtype("<" + code)
 
@@ -74,10 +74,10 @@ class NumpyDtype(StandIn):
         # (3, byte order, subtype, names, fields, size, alignment, flags)
         order = state[1] if isinstance(state, tuple) and len(state) >= 2 else None
         if order not in ("<", "|"):
-            raise ModelError(f"numpy byte order {describe(order)}: accepted is '<' (little-endian)")
+            raise ModelError(f"numpy byte order {describe_value(order)}: accepted is '<' (little-endian)")
 
 
-class NumpyArray(StandIn):
+class NumpyArray(Stub):
     """A numpy array whose data stay in the file's buffer."""
 
     def __init__(self) -> None:
@@ -87,15 +87,15 @@ class NumpyArray(StandIn):
         """Bind the data of `(version, shape, type, Fortran order, bytes)`."""
         match state:
             case (int(), tuple() as shape, NumpyDtype() as element, bool() | int() as fortran, memoryview() as raw):
-                self._array = self._checked(shape, element.dtype, raw, "F" if fortran else "C")
+                self._array = self._view_data(shape, element.dtype, raw, "F" if fortran else "C")
             case _:
-                raise ModelError(f"not a sound checkpoint: the state of a numpy array is {describe(state)}")
+                raise ModelError(f"not a sound checkpoint: the state of a numpy array is {describe_value(state)}")
 
     @staticmethod
-    def _checked(
+    def _view_data(
         shape: tuple[object, ...], dtype: np.dtype[np.generic], raw: memoryview, order: str
     ) -> npt.NDArray[np.generic]:
-        sides = dimensions(shape, "a numpy array's shape")
+        sides = check_dimensions(shape, "a numpy array's shape")
         if math.prod(sides) * dtype.itemsize != len(raw):
             raise ModelError(f"a numpy array of shape {list(sides)} and type {dtype} comes with {len(raw)} bytes")
         if 0 in sides:
@@ -109,26 +109,26 @@ class NumpyArray(StandIn):
         return self._array
 
 
-def dimensions(values: object, what: str) -> tuple[int, ...]:
+def check_dimensions(values: object, what: str) -> tuple[int, ...]:
     """Sizes or strides from the file: at most eight whole numbers from 0 to 2^48."""
     if not isinstance(values, tuple | list) or len(values) > MAX_DIMENSIONS:
-        raise ModelError(f"{what} is {describe(values)}; accepted are up to {MAX_DIMENSIONS} whole numbers")
+        raise ModelError(f"{what} is {describe_value(values)}; accepted are up to {MAX_DIMENSIONS} whole numbers")
     checked = []
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 48:
-            raise ModelError(f"{what} has the entry {describe(value)}; accepted are whole numbers from 0 to 2^48")
+            raise ModelError(f"{what} has the entry {describe_value(value)}; accepted are whole numbers from 0 to 2^48")
         checked.append(value)
     return tuple(checked)
 
 
-def _dict(arguments: tuple[object, ...]) -> object:
+def _make_dict(arguments: tuple[object, ...]) -> object:
     # Python 2 wrote OrderedDict's items as one list of pairs; today they follow as SETITEMS.
     if arguments and arguments != ([],):
-        raise ModelError(f"not a sound checkpoint: a dict made from {describe(arguments[0])}")
-    return DictStandIn()
+        raise ModelError(f"not a sound checkpoint: a dict made from {describe_value(arguments[0])}")
+    return DictStub()
 
 
-def _set(arguments: tuple[object, ...]) -> object:
+def _make_set(arguments: tuple[object, ...]) -> object:
     match arguments:
         case ():
             return UnorderedItems()
@@ -137,14 +137,14 @@ def _set(arguments: tuple[object, ...]) -> object:
     raise ModelError("not a sound checkpoint: a set made from something else than one list")
 
 
-def _numpy_dtype(arguments: tuple[object, ...]) -> object:
+def _make_numpy_dtype(arguments: tuple[object, ...]) -> object:
     match arguments:
         case (str() as code, *_):
             return NumpyDtype(code)
     raise ModelError("not a sound checkpoint: a numpy type without its code")
 
 
-def _numpy_scalar(arguments: tuple[object, ...]) -> object:
+def _make_numpy_scalar(arguments: tuple[object, ...]) -> object:
     match arguments:
         case (NumpyDtype() as element, memoryview() as raw) if len(raw) == element.dtype.itemsize:
             value: object = np.frombuffer(raw, element.dtype)[0].item()
@@ -152,7 +152,7 @@ def _numpy_scalar(arguments: tuple[object, ...]) -> object:
     raise ModelError("not a sound checkpoint: a numpy scalar whose bytes do not fit its type")
 
 
-def _encoded(arguments: tuple[object, ...]) -> object:
+def _encode_latin1(arguments: tuple[object, ...]) -> object:
     # Protocols below 3 have no bytes: Python 3 writes them as text to be encoded.
     match arguments:
         case (str() as text, "latin1"):
@@ -163,7 +163,7 @@ def _encoded(arguments: tuple[object, ...]) -> object:
     raise ModelError("not a sound checkpoint: bytes written as text that is not latin1")
 
 
-def _persistent_module(census: Census) -> Callable[[tuple[object, ...]], object]:
+def _persistent_module_maker(census: Inventory) -> Callable[[tuple[object, ...]], object]:
     def make(arguments: tuple[object, ...]) -> object:
         match arguments:
             case ({"type": "class", "module_src": str() as source, "class_name": str() as name, "state": dict(state)},):
@@ -175,7 +175,7 @@ def _persistent_module(census: Census) -> Callable[[tuple[object, ...]], object]
     return make
 
 
-def _instance(class_name: str) -> Callable[[tuple[object, ...]], object]:
+def _instance_maker(class_name: str) -> Callable[[tuple[object, ...]], object]:
     def make(arguments: tuple[object, ...]) -> object:
         if arguments:
             raise ModelError(f"not a sound checkpoint: a {class_name} made with arguments")
@@ -184,22 +184,22 @@ def _instance(class_name: str) -> Callable[[tuple[object, ...]], object]:
     return make
 
 
-def python_globals(census: Census) -> GlobalTable:
+def python_globals(census: Inventory) -> GlobalTable:
     """The closed table of all names outside torch that a StyleGAN2 checkpoint may hold."""
     makers: dict[tuple[str, str], Callable[[tuple[object, ...]], object]] = {
-        ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent_module(census),
-        ("dnnlib.util", "EasyDict"): _dict,
-        ("dnnlib.tflib.network", "Network"): _instance("Network"),
-        ("argparse", "Namespace"): _instance("Namespace"),
-        ("collections", "OrderedDict"): _dict,
-        ("builtins", "set"): _set,
-        ("__builtin__", "set"): _set,
-        ("_codecs", "encode"): _encoded,
-        ("numpy", "dtype"): _numpy_dtype,
+        ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent_module_maker(census),
+        ("dnnlib.util", "EasyDict"): _make_dict,
+        ("dnnlib.tflib.network", "Network"): _instance_maker("Network"),
+        ("argparse", "Namespace"): _instance_maker("Namespace"),
+        ("collections", "OrderedDict"): _make_dict,
+        ("builtins", "set"): _make_set,
+        ("__builtin__", "set"): _make_set,
+        ("_codecs", "encode"): _encode_latin1,
+        ("numpy", "dtype"): _make_numpy_dtype,
         ("numpy", "ndarray"): lambda _: NumpyArray(),
     }
     # numpy 2 renamed its core package.
     for package in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        makers[package, "scalar"] = _numpy_scalar
+        makers[package, "scalar"] = _make_numpy_scalar
         makers[package, "_reconstruct"] = lambda _: NumpyArray()
     return {key: Constructor(f"{key[0]}.{key[1]}", make) for key, make in makers.items()}

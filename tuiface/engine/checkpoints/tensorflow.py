@@ -24,9 +24,9 @@ from tuiface.engine.checkpoints.architecture import (
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
-from tuiface.engine.checkpoints.detected import Found, FoundNetwork
-from tuiface.engine.checkpoints.inventory import Census, describe
-from tuiface.engine.checkpoints.materialise import Arrangement, TensorSource, not_stock, shapes_of
+from tuiface.engine.checkpoints.detected import DetectedCheckpoint, DetectedNetwork
+from tuiface.engine.checkpoints.inventory import Inventory, describe_value
+from tuiface.engine.checkpoints.materialise import Arrangement, TensorSource, not_stock_error, shapes_of
 from tuiface.engine.checkpoints.stubs import Instance, NumpyArray
 from tuiface.engine.networks.config import RESAMPLE_TAPS, DiscriminatorConfig, GeneratorConfig
 
@@ -51,7 +51,7 @@ def is_network_triple(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 3 and all(_is_network(item) for item in value)
 
 
-def find_networks(triple: tuple[object, ...], census: Census) -> Found:
+def find_networks(triple: tuple[object, ...], census: Inventory) -> DetectedCheckpoint:
     """The averaged generator Gs and the discriminator."""
     _, discriminator, generator = triple
     assert isinstance(generator, Instance)
@@ -59,11 +59,11 @@ def find_networks(triple: tuple[object, ...], census: Census) -> Found:
     version = generator.state.get("version")
     if not isinstance(version, int) or version not in (STYLEGAN2_VERSION, ADA_VERSION):
         kind = "StyleGAN1 network" if isinstance(version, int) and version < STYLEGAN2_VERSION else "network"
-        raise ModelError(f"a TensorFlow {kind} of version {describe(version)}: accepted are 4 and 5 (StyleGAN2)")
+        raise ModelError(f"a TensorFlow {kind} of version {describe_value(version)}: accepted are 4 and 5 (StyleGAN2)")
     for network in (generator, discriminator):
         _note_sources(network, census)
     ada = version == ADA_VERSION
-    return Found(
+    return DetectedCheckpoint(
         format="tensorflow stylegan2-ada pickle" if ada else "tensorflow stylegan2 pickle",
         generator_source="Gs",
         generator=_describe_generator(generator),
@@ -71,46 +71,48 @@ def find_networks(triple: tuple[object, ...], census: Census) -> Found:
     )
 
 
-def _describe_generator(network: Instance) -> FoundNetwork[GeneratorConfig]:
+def _describe_generator(network: Instance) -> DetectedNetwork[GeneratorConfig]:
     components = network.state.get("components")
     synthesis = components.get("synthesis") if isinstance(components, dict) else None
     mapping = components.get("mapping") if isinstance(components, dict) else None
     if not isinstance(synthesis, Instance) or not isinstance(mapping, Instance):
-        raise not_stock("Gs has no synthesis and mapping components")
-    variables = _variables("Gs", network, mapping, synthesis)
+        raise not_stock_error("Gs has no synthesis and mapping components")
+    variables = _collect_variables("Gs", network, mapping, synthesis)
     if any("ToRGB_lod" in name for name in variables):
-        raise not_stock("Gs is a progressive network (ToRGB_lod, configurations A to D); accepted are E and F")
+        raise not_stock_error("Gs is a progressive network (ToRGB_lod, configurations A to D); accepted are E and F")
     if "LabelConcat/weight" in variables:
-        raise not_stock("Gs concatenates labels (LabelConcat) as no published network does")
-    settings = {**_settings(network), **_settings(synthesis), **_settings(mapping)}
+        raise not_stock_error("Gs concatenates labels (LabelConcat) as no published network does")
+    settings = {**_read_settings(network), **_read_settings(synthesis), **_read_settings(mapping)}
     _check_settings("Gs", settings, {"architecture": "skip", "resample_kernel": list(RESAMPLE_TAPS), "num_channels": 3})
     _check_settings("Gs", settings, {"normalize_latents": True, "use_noise": True, "nonlinearity": "lrelu"})
-    sources = dict(_renamed(variables, _generator_rules()))
+    sources = dict(_rename_variables(variables, _generator_rules()))
     config = generator_config_from_shapes(shapes_of(sources))
     config = replace(
         config,
-        mapping_lr_multiplier=_multiplier(settings),
-        conv_clamp=_clamp(settings),
-        fp16_resolutions=_fp16_resolutions(config, settings),
+        mapping_lr_multiplier=_read_multiplier(settings),
+        conv_clamp=_read_conv_clamp(settings),
+        fp16_resolutions=_read_fp16_resolutions(config, settings),
     )
     notices = ("conditional generator: pictures need a class label",) if config.c_dim else ()
-    return FoundNetwork("Gs", config, sources, notices)
+    return DetectedNetwork("Gs", config, sources, notices)
 
 
-def _describe_discriminator(network: Instance, *, default_group_size: int | None) -> FoundNetwork[DiscriminatorConfig]:
-    settings = _settings(network)
+def _describe_discriminator(
+    network: Instance, *, default_group_size: int | None
+) -> DetectedNetwork[DiscriminatorConfig]:
+    settings = _read_settings(network)
     if settings.get("label_size", 0) != 0:
-        raise not_stock("D has labels, whose layout differs between releases")
-    variables = _variables("D", network)
+        raise not_stock_error("D has labels, whose layout differs between releases")
+    variables = _collect_variables("D", network)
     _check_settings("D", settings, {"resample_kernel": list(RESAMPLE_TAPS), "num_channels": 3, "nonlinearity": "lrelu"})
-    sources = dict(_renamed(variables, _discriminator_rules()))
+    sources = dict(_rename_variables(variables, _discriminator_rules()))
     config = discriminator_config_from_shapes(shapes_of(sources))
     _check_settings("D", {"architecture": "resnet", **settings}, {"architecture": config.architecture})
     group_size = settings.get("mbstd_group_size", default_group_size)
     if group_size is not None and (not isinstance(group_size, int) or group_size < 1):
-        raise not_stock(f"D has the mbstd_group_size {describe(group_size)}")
-    config = replace(config, mbstd_group_size=group_size, conv_clamp=_clamp(settings))
-    return FoundNetwork("D", config, sources)
+        raise not_stock_error(f"D has the mbstd_group_size {describe_value(group_size)}")
+    config = replace(config, mbstd_group_size=group_size, conv_clamp=_read_conv_clamp(settings))
+    return DetectedNetwork("D", config, sources)
 
 
 def _generator_rules() -> Iterator[Rule]:
@@ -162,7 +164,9 @@ def _discriminator_rules() -> Iterator[Rule]:
         yield f"{stored}/bias", f"{name}.bias", None, 0.0
 
 
-def _renamed(variables: Mapping[str, NumpyArray | float], rules: Iterator[Rule]) -> Iterator[tuple[str, TensorSource]]:
+def _rename_variables(
+    variables: Mapping[str, NumpyArray | float], rules: Iterator[Rule]
+) -> Iterator[tuple[str, TensorSource]]:
     """All variables as sources under our names; a variable without a rule keeps its name, and is refused later."""
     left = dict(variables)
     for stored, name, arrangement, plus in rules:
@@ -173,23 +177,25 @@ def _renamed(variables: Mapping[str, NumpyArray | float], rules: Iterator[Rule])
             yield stored, TensorSource(value, stored)
 
 
-def _variables(label: str, *networks: Instance) -> dict[str, NumpyArray | float]:
+def _collect_variables(label: str, *networks: Instance) -> dict[str, NumpyArray | float]:
     """The variables of a network and its components, whose names do not collide."""
     variables: dict[str, NumpyArray | float] = {}
     for network in networks:
         pairs = network.state.get("variables")
         if not isinstance(pairs, list):
-            raise not_stock(f"{label} has no list of variables")
+            raise not_stock_error(f"{label} has no list of variables")
         for pair in pairs:
             match pair:
                 case (str() as name, NumpyArray() | float() as value) if name not in variables:
                     variables[name] = value
                 case _:
-                    raise not_stock(f"{label} has a variable that is {describe(pair)}, not a new name with an array")
+                    raise not_stock_error(
+                        f"{label} has a variable that is {describe_value(pair)}, not a new name with an array"
+                    )
     return variables
 
 
-def _settings(network: Instance) -> dict[str, object]:
+def _read_settings(network: Instance) -> dict[str, object]:
     settings = network.state.get("static_kwargs")
     if not isinstance(settings, dict):
         return {}
@@ -204,33 +210,35 @@ def _check_settings(label: str, settings: Settings, fixed: Mapping[str, object])
         else:
             same = type(held) is type(expected) and held == expected
         if not same:
-            raise not_stock(f"{label} has the setting {name} = {describe(held)}; accepted is {expected}")
+            raise not_stock_error(f"{label} has the setting {name} = {describe_value(held)}; accepted is {expected}")
 
 
 def _same_number(held: object, expected: object) -> bool:
     return isinstance(held, int | float) and held == expected
 
 
-def _multiplier(settings: Settings) -> float:
+def _read_multiplier(settings: Settings) -> float:
     value = settings.get("mapping_lrmul", 0.01)
     if isinstance(value, int | float) and 0 < value <= 1:
         return float(value)
-    raise not_stock(f"Gs has the setting mapping_lrmul = {describe(value)}; accepted are numbers above 0 up to 1")
+    raise not_stock_error(
+        f"Gs has the setting mapping_lrmul = {describe_value(value)}; accepted are numbers above 0 up to 1"
+    )
 
 
-def _clamp(settings: Settings) -> float | None:
+def _read_conv_clamp(settings: Settings) -> float | None:
     value = settings.get("conv_clamp")
     if value is None or (isinstance(value, int | float) and 0 < value < math.inf):
         return None if value is None else float(value)
-    raise not_stock(f"the setting conv_clamp is {describe(value)}; accepted are None and positive numbers")
+    raise not_stock_error(f"the setting conv_clamp is {describe_value(value)}; accepted are None and positive numbers")
 
 
-def _fp16_resolutions(config: GeneratorConfig, settings: Settings) -> tuple[int, ...]:
+def _read_fp16_resolutions(config: GeneratorConfig, settings: Settings) -> tuple[int, ...]:
     count = settings.get("num_fp16_res", 0)
     return config.block_resolutions[-count:] if isinstance(count, int) and count > 0 else ()
 
 
-def _note_sources(network: Instance, census: Census) -> None:
+def _note_sources(network: Instance, census: Inventory) -> None:
     """Record the source texts of a network and its components, which are never run."""
     components = network.state.get("components")
     members = list(components.values())[:MAX_COMPONENTS] if isinstance(components, dict) else []

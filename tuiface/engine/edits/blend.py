@@ -18,7 +18,7 @@ from tuiface.engine.networks.inference import FeatureBlend
 BLEND_RESOLUTIONS = (16, 32, 64)
 
 
-def feature_blend(held: Tensor) -> FeatureBlend:
+def build_feature_blend(held: Tensor) -> FeatureBlend:
     """For batches of two, the unedited face and the edited one: hold the second to the first."""
     masks: dict[int, Tensor] = {}
 
@@ -26,7 +26,7 @@ def feature_blend(held: Tensor) -> FeatureBlend:
         if resolution not in BLEND_RESOLUTIONS:
             return features
         if resolution not in masks:
-            masks[resolution] = _at(held, resolution)
+            masks[resolution] = _resize(held, resolution)
         unedited, edited = features.chunk(2)
         mixed = torch.lerp(edited, unedited, masks[resolution].to(features.dtype))
         return torch.cat([unedited, mixed]).contiguous(memory_format=torch.channels_last)
@@ -60,7 +60,7 @@ def _pair(held: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     return (held[:-1], held[1:]) if axis == 0 else (held[:, :-1], held[:, 1:])
 
 
-def _at(held: Tensor, side: int) -> Tensor:
+def _resize(held: Tensor, side: int) -> Tensor:
     if held.shape[-1] == side:
         return held
     shrinks = side < held.shape[-1]

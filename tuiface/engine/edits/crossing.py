@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tuiface.engine.edits.lock import LockWeights, share
+from tuiface.engine.edits.lock import LockWeights, normalise_weights
 
 #: What the contour weighs against the inner face; 10 leaves half of the way undone.
 CONTOUR_WEIGHT = 2.0
@@ -47,10 +47,10 @@ def cross_weights(contour_frame: Tensor, inner_frame: Tensor, outline_weight: fl
     """
     between = 1 - torch.maximum(contour_frame, inner_frame)
     inside, outside = between.expand(3, -1, -1), contour_frame.expand(3, -1, -1)
-    classes = share(torch.ones_like(outside))
+    classes = normalise_weights(torch.ones_like(outside))
     return LockWeights(
-        torch.cat([share(inside), torch.zeros_like(inside)]).flatten(),
-        CONTOUR_WEIGHT * torch.cat([share(outside), outline_weight * classes]).flatten(),
+        torch.cat([normalise_weights(inside), torch.zeros_like(inside)]).flatten(),
+        CONTOUR_WEIGHT * torch.cat([normalise_weights(outside), outline_weight * classes]).flatten(),
     )
 
 

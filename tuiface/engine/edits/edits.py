@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from tuiface.core.errors import ModelError, nearest
+from tuiface.core.errors import ModelError, suggest_nearest
 from tuiface.directions.direction import Direction
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.population import Population
+from tuiface.engine.population import LatentPopulation
 from tuiface.faces.recipe import ChannelEdit, DirectionEdit, ModelRef, Recipe
 
 FindDirection = Callable[[str], Direction | None]
@@ -41,7 +41,11 @@ class EditSum:
 
 
 def sum_edits(
-    generator: Generator, recipe: Recipe, model: ModelRef, population: Callable[[], Population], find: FindDirection
+    generator: Generator,
+    recipe: Recipe,
+    model: ModelRef,
+    population: Callable[[], LatentPopulation],
+    find: FindDirection,
 ) -> EditSum:
     """Add up the edits of `recipe`; raises ModelError, naming the edit, for one that does not fit `model`.
 
@@ -64,12 +68,12 @@ def add_styles(styles: dict[str, Tensor], steps: dict[str, Tensor]) -> dict[str,
 
 
 def _add_channel(
-    total: EditSum, generator: Generator, edit: ChannelEdit, population: Callable[[], Population], i: int
+    total: EditSum, generator: Generator, edit: ChannelEdit, population: Callable[[], LatentPopulation], i: int
 ) -> None:
     layers = {name: layer for name, layer, _ in generator.synthesis.style_layers()}
     name, channel = edit.channel
     if name not in layers:
-        raise ModelError(f"edits[{i}].channel: this model has no layer '{name}'", nearest(name, layers))
+        raise ModelError(f"edits[{i}].channel: this model has no layer '{name}'", suggest_nearest(name, layers))
     num_channels = layers[name].affine.weight.shape[0]
     if channel >= num_channels:
         raise ModelError(f"edits[{i}].channel: {name} has channels 0 to {num_channels - 1}, not {channel}")

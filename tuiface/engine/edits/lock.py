@@ -23,11 +23,11 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.edits.edits import EditSum
-from tuiface.engine.population import Population
+from tuiface.engine.population import LatentPopulation
 from tuiface.faces.recipe import Recipe, RegionLock
 
 #: lambda at strength 1: an outside change weighs a hundred times an inside one.
-FULL_LOCK = 100.0
+MAX_LAMBDA = 100.0
 #: Squared levels of [-1, 1] that one standard deviation costs: keeps the step among faces of the population.
 RIDGE = 1e-6
 NUM_ITERATIONS = 40
@@ -54,7 +54,7 @@ class LockWeights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FoundStep:
+class LockStep:
     """The step that locks added to the edits of one recipe."""
 
     recipe: Recipe
@@ -64,16 +64,16 @@ class FoundStep:
     step: Tensor
     """float32 [1, L, w]."""
 
-    def is_of(self, recipe: Recipe) -> bool:
+    def is_reusable_for(self, recipe: Recipe) -> bool:
         """Whether it need not be looked for again."""
-        same = self.recipe.edits == recipe.edits and self.holds_as(recipe)
+        same = self.recipe.edits == recipe.edits and self.has_equal_locks(recipe)
         return same and self.num_threads == torch.get_num_threads()
 
-    def holds_as(self, recipe: Recipe) -> bool:
+    def has_equal_locks(self, recipe: Recipe) -> bool:
         """Whether the recipe's locks hold the same pixels as firmly; what they guarantee beyond the step is theirs."""
-        return _without_guarantees(self.recipe) == _without_guarantees(recipe)
+        return _strip_guarantees(self.recipe) == _strip_guarantees(recipe)
 
-    def scaled_to(self, edits: EditSum) -> Tensor:
+    def scale_to(self, edits: EditSum) -> Tensor:
         """The step [1, L, w] for other amounts of the same edits: in proportion, which holds for small changes."""
         before, now = self.edits.by_name(), edits.by_name()
         share = sum(float((before[name] * now[name]).sum()) for name in before.keys() & now.keys())
@@ -81,23 +81,23 @@ class FoundStep:
         return self.step * (min(max(share / length, -MAX_SCALE), MAX_SCALE) if length else 0.0)
 
 
-def _without_guarantees(recipe: Recipe) -> list[RegionLock]:
+def _strip_guarantees(recipe: Recipe) -> list[RegionLock]:
     return [lock.model_copy(update={"guarantee": "direction"}) for lock in recipe.locks]
 
 
-def firmness(strength: Tensor) -> Tensor:
-    """lambda of each pixel from its strength in [0, 1]: 0, and at strength 1 `FULL_LOCK`."""
-    slack = 1 / FULL_LOCK
+def lambda_from_strength(strength: Tensor) -> Tensor:
+    """lambda of each pixel from its strength in [0, 1]: 0, and at strength 1 `MAX_LAMBDA`."""
+    slack = 1 / MAX_LAMBDA
     return strength / (1 + slack - strength)
 
 
-def share(weights: Tensor) -> Tensor:
+def normalise_weights(weights: Tensor) -> Tensor:
     """Scaled to sum to 1; all zero where nothing weighs."""
     return weights / weights.sum().clamp_min(1e-6)
 
 
-def locked_step(
-    population: Population,
+def solve_lock_step(
+    population: LatentPopulation,
     weights: LockWeights,
     target: Tensor,
     base: Tensor,

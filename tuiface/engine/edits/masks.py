@@ -16,7 +16,7 @@ from tuiface.core.regions import Region
 from tuiface.faces.recipe import RegionLock
 
 _FACE = (Region.SKIN, Region.BROWS, Region.EYES, Region.NOSE, Region.MOUTH, Region.GLASSES, Region.BEARD)
-_NAMED: dict[str, tuple[Region, ...]] = {
+_REGIONS_BY_NAME: dict[str, tuple[Region, ...]] = {
     "hair": (Region.HAIR,),
     "face": _FACE,
     "skin": (Region.SKIN, Region.NOSE, Region.BEARD),
@@ -46,7 +46,7 @@ _BOXES: dict[Region, tuple[float, float, float, float]] = {
 _FACE_ELLIPSE = (146.0, 128.0, 186.0, 136.0)
 
 
-class RegionReader(Protocol):
+class RegionPredictor(Protocol):
     """Says what each pixel of a face shows."""
 
     def probabilities(self, images: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class BoxRegions:
     """Regions by the boxes of aligned faces, the same for every picture; hair, ears, neck and clothing are unknown."""
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """As `RegionReader` says; whatever is not in a box is skin within the face's ellipse, else background."""
+        """As `RegionPredictor` says; whatever is not in a box is skin within the face's ellipse, else background."""
         side = images.shape[-1]
         at = (torch.arange(side, device=images.device) + 0.5) * (256 / side)
         row, column = at.view(-1, 1), at.view(1, -1)
@@ -76,7 +76,7 @@ class BoxRegions:
         return maps.expand(images.shape[0], -1, -1, -1)
 
 
-def locked_mask(probabilities: Tensor, locks: tuple[RegionLock, ...], side: int) -> Tensor:
+def build_lock_mask(probabilities: Tensor, locks: tuple[RegionLock, ...], side: int) -> Tensor:
     """float32 [N, 1, side, side]: how firmly each pixel is held, the largest strength over all locks.
 
     probabilities: [N, K, R, R] of the faces whose regions are held.
@@ -84,11 +84,11 @@ def locked_mask(probabilities: Tensor, locks: tuple[RegionLock, ...], side: int)
     held = torch.zeros(probabilities.shape[0], 1, side, side, device=probabilities.device)
     resized = _resize(probabilities, side)
     for lock in locks:
-        held = torch.maximum(held, lock.strength * _saturated(_region(resized, lock, side)))
+        held = torch.maximum(held, lock.strength * _saturate(_build_region_mask(resized, lock, side)))
     return held
 
 
-def refuse_unknown_regions(locks: tuple[RegionLock, ...], reader: RegionReader) -> None:
+def refuse_unknown_regions(locks: tuple[RegionLock, ...], reader: RegionPredictor) -> None:
     """Raise UsageError for a lock on a region that the reader cannot tell."""
     unknown = {"hair", "hairline", "ears", "neck", "clothing"} if isinstance(reader, BoxRegions) else set()
     for i, lock in enumerate(locks):
@@ -105,28 +105,28 @@ def refuse_immovable(held: Tensor) -> None:
         raise UsageError("the locks leave nothing that may change", "lock fewer regions, or lower their strength")
 
 
-def _region(probabilities: Tensor, lock: RegionLock, side: int) -> Tensor:
+def _build_region_mask(probabilities: Tensor, lock: RegionLock, side: int) -> Tensor:
     """[N, 1, side, side] for one lock at strength 1."""
     if lock.mask is not None:
         mask = torch.from_numpy(lock.mask.array()).float().to(probabilities.device)
         return _resize(mask[None, None], side).expand(probabilities.shape[0], -1, -1, -1)
     if lock.region == "frame":
-        return 1 - _inner_face(probabilities, side)
+        return 1 - _build_inner_face_mask(probabilities, side)
     if lock.region == "hairline":
         hair = probabilities[:, Region.HAIR, None]
         face = probabilities[:, [*_FACE]].sum(dim=1, keepdim=True)
-        return _soften(_grow(hair, side, 2 * MARGIN) * _grow(face, side, 2 * MARGIN), side)
-    inside = probabilities[:, list(_NAMED[lock.region])].sum(dim=1, keepdim=True)
-    return _soften(_grow(inside, side, MARGIN), side)
+        return _soften(_dilate(hair, side, 2 * MARGIN) * _dilate(face, side, 2 * MARGIN), side)
+    inside = probabilities[:, list(_REGIONS_BY_NAME[lock.region])].sum(dim=1, keepdim=True)
+    return _soften(_dilate(inside, side, MARGIN), side)
 
 
-def _inner_face(probabilities: Tensor, side: int) -> Tensor:
+def _build_inner_face_mask(probabilities: Tensor, side: int) -> Tensor:
     """The face without its border: what may change while the frame stays."""
     face = probabilities[:, list(_FACE)].sum(dim=1, keepdim=True)
-    return _soften(1 - _grow(1 - face, side, MARGIN), side)
+    return _soften(1 - _dilate(1 - face, side, MARGIN), side)
 
 
-def _grow(mask: Tensor, side: int, share: float) -> Tensor:
+def _dilate(mask: Tensor, side: int, share: float) -> Tensor:
     """Widen a mask by `share` of the side, and by what `_soften` then takes from its border."""
     radius = max(1, round(share * side)) + 2 * _soft_radius(side)
     return F.max_pool2d(mask, 2 * radius + 1, stride=1, padding=radius)
@@ -145,7 +145,7 @@ def _soft_radius(side: int) -> int:
     return max(1, round(SOFTNESS * side))
 
 
-def _saturated(mask: Tensor) -> Tensor:
+def _saturate(mask: Tensor) -> Tensor:
     """Stretch a soft mask so that its ends are reached: exactly 0 and 1 away from the border, however sure a reader."""
     return ((mask - 0.1) / 0.8).clamp(0, 1)
 

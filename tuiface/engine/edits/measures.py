@@ -11,15 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tuiface.directions.frame_metric import FRAME_SIDE_PX, contour_shift_px, frame_variation_percent
-from tuiface.engine.edits.masks import RegionReader
+from tuiface.engine.edits.masks import RegionPredictor
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.predictors.segmenter import group_probabilities
 
 #: Smallest outside change, in levels, that a ratio divides by: below it lies rounding.
-LEAST_CHANGE = 0.01
+MIN_CHANGE = 0.01
 
 
-def frame_labels(image: Tensor, reader: RegionReader) -> np.ndarray:
+def segment_contour(image: Tensor, reader: RegionPredictor) -> np.ndarray:
     """uint8 [224, 224] of `frame_metric.BACKGROUND`, `FACE`, `HAIR`."""
     scaled = image.clamp(-1, 1)
     if image.shape[-1] != FRAME_SIDE_PX:
@@ -29,8 +29,8 @@ def frame_labels(image: Tensor, reader: RegionReader) -> np.ndarray:
     return groups[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
 
 
-def frame_measures(before: np.ndarray, after: np.ndarray, side: int) -> dict[str, float]:
-    """`frame_variation_percent` and `contour_shift_px` from two maps of `frame_labels`."""
+def contour_measures(before: np.ndarray, after: np.ndarray, side: int) -> dict[str, float]:
+    """`frame_variation_percent` and `contour_shift_px` from two maps of `segment_contour`."""
     return {
         "frame_variation_percent": round(frame_variation_percent(before, after), 4),
         "contour_shift_px": round(contour_shift_px(before, after, side), 3),
@@ -49,7 +49,7 @@ def change_measures(before: np.ndarray, after: np.ndarray, held: np.ndarray) -> 
         found["outside_change_mean"] = round(float(change[outside].mean()), 4)
         found["outside_change_max"] = float(change[outside].max())
     if outside.any() and inside.any():
-        ratio = float(change[inside].mean()) / max(float(change[outside].mean()), LEAST_CHANGE)
+        ratio = float(change[inside].mean()) / max(float(change[outside].mean()), MIN_CHANGE)
         found["inside_outside_ratio"] = round(ratio, 3)
     return found
 

@@ -16,7 +16,7 @@ from tuiface.engine_api.protocol import Dtype
 BATCH = 16
 
 
-class AttributeReading(Protocol):
+class SupportsAttributePrediction(Protocol):
     """Reads named attributes from pictures of faces."""
 
     @property
@@ -34,7 +34,9 @@ class AttributeReading(Protocol):
 
 
 @torch.no_grad()
-def pictures(generator: Generator, ws: Tensor, dtype: Dtype = "float32", resolution: int | None = None) -> Tensor:
+def synthesize_images(
+    generator: Generator, ws: Tensor, dtype: Dtype = "float32", resolution: int | None = None
+) -> Tensor:
     """float32 [N, 3, R, R] in [-1, 1] of ws [N, L, w], for measuring; saved pictures are rendered one at a time."""
     until = generator.check_resolution(resolution)
     plan, noise = generator.plan(getattr(torch, dtype)), generator.noise_maps("const", until)
@@ -45,7 +47,7 @@ def pictures(generator: Generator, ws: Tensor, dtype: Dtype = "float32", resolut
     return torch.cat(chunks)
 
 
-def differentiable_pictures(generator: Generator, ws: Tensor, dtype: Dtype) -> Tensor:
+def synthesize_differentiable(generator: Generator, ws: Tensor, dtype: Dtype) -> Tensor:
     """float32 [N, 3, R, R] in [-1, 1] of ws [N, L, w], all at once, with gradients where they are enabled."""
     until = generator.config.img_resolution
     styles, noise = generator.synthesis.styles(ws), generator.noise_maps("const", until)
@@ -54,7 +56,9 @@ def differentiable_pictures(generator: Generator, ws: Tensor, dtype: Dtype) -> T
 
 
 @torch.no_grad()
-def read_attributes(generator: Generator, reader: AttributeReading, ws: Tensor, dtype: Dtype = "float32") -> Tensor:
+def predict_attributes(
+    generator: Generator, reader: SupportsAttributePrediction, ws: Tensor, dtype: Dtype = "float32"
+) -> Tensor:
     """float32 [N, A] of the faces of ws [N, L, w]."""
     chunks = torch.split(ws, BATCH)
-    return torch.cat([reader.read(pictures(generator, chunk, dtype)) for chunk in chunks])
+    return torch.cat([reader.read(synthesize_images(generator, chunk, dtype)) for chunk in chunks])

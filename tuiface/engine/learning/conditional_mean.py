@@ -7,17 +7,21 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from tuiface.core.errors import ModelError, UsageError, nearest, quoted
+from tuiface.core.errors import ModelError, UsageError, quote, suggest_nearest
 from tuiface.directions.vocabulary import direction_name
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import AttributeReading, read_attributes
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
 from tuiface.engine.learning.workshop import Workshop
 
-CHOOSING_SEED = 6_000_003
+CONDITIONAL_MEAN_SEED = 6_000_003
 
 
-def mean_of_readings(
-    workshop: Workshop, reader: AttributeReading, bounds: Mapping[str, tuple[float, float]], draws: int, least: int
+def estimate_conditional_mean(
+    workshop: Workshop,
+    reader: SupportsAttributePrediction,
+    bounds: Mapping[str, tuple[float, float]],
+    draws: int,
+    least: int,
 ) -> tuple[np.ndarray, int]:
     """float32 [w_dim], the mean of w over `draws` faces whose readings lie within `bounds`, and how many do.
 
@@ -28,10 +32,12 @@ def mean_of_readings(
     known |= {direction_name(name): i for i, name in enumerate(reader.names)}
     for name in bounds:
         if name not in known:
-            raise UsageError(f"no attribute {quoted(name)}", nearest(name, known) or f"accepted: {', '.join(known)}")
-    w = draw_w(workshop.generator, CHOOSING_SEED, draws)
+            raise UsageError(
+                f"no attribute {quote(name)}", suggest_nearest(name, known) or f"accepted: {', '.join(known)}"
+            )
+    w = draw_w(workshop.generator, CONDITIONAL_MEAN_SEED, draws)
     ws = w[:, None].expand(-1, workshop.generator.num_ws, -1)
-    values = read_attributes(workshop.generator, reader, ws, workshop.draft_dtype)
+    values = predict_attributes(workshop.generator, reader, ws, workshop.draft_dtype)
     inside = torch.ones(draws, dtype=torch.bool, device=w.device)
     for name, (low, high) in bounds.items():
         inside &= (values[:, known[name]] >= low) & (values[:, known[name]] <= high)

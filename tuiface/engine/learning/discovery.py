@@ -23,11 +23,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuiface.engine.edits.masks import RegionReader, locked_mask
+from tuiface.engine.edits.masks import RegionPredictor, build_lock_mask
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import pictures
+from tuiface.engine.learning.batch_predict import synthesize_images
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.population import Population, signed
+from tuiface.engine.population import LatentPopulation, fix_signs
 from tuiface.faces.recipe import RegionLock
 
 #: Half a standard deviation: large against rounding, small against the curvature of an edit.
@@ -62,7 +62,7 @@ OBSERVED_SIDE = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class DirectionCandidate:
     """A direction that was found, without a name yet."""
 
     step: Tensor
@@ -71,7 +71,9 @@ class Found:
     """How strongly the method speaks for it; comparable within one run."""
 
 
-def sefa(generator: Generator, population: Population, rows: tuple[int, int], count: int) -> list[Found]:
+def sefa(
+    generator: Generator, population: LatentPopulation, rows: tuple[int, int], count: int
+) -> list[DirectionCandidate]:
     """The `count` directions of w that the affines of `rows` amplify most.
 
     Eigenvectors of A^T A for the stacked affine weights A [sum I, w], each of whose columns has length 1.
@@ -83,24 +85,24 @@ def sefa(generator: Generator, population: Population, rows: tuple[int, int], co
     stacked = torch.cat(weights).double()
     stacked = stacked / stacked.norm(dim=0, keepdim=True).clamp_min(1e-12)
     values, vectors = torch.linalg.eigh(stacked.t() @ stacked)
-    return _largest(values, vectors, population, count)
+    return _select_largest(values, vectors, population, count)
 
 
-def ganspace(population: Population, count: int) -> list[Found]:
+def ganspace(population: LatentPopulation, count: int) -> list[DirectionCandidate]:
     """The first `count` principal components of w over the population."""
     chosen = zip(population.basis.t()[:count], population.deviations[:count], strict=True)
-    return [Found(step, float(deviation)) for step, deviation in chosen]
+    return [DirectionCandidate(step, float(deviation)) for step, deviation in chosen]
 
 
-def regional(
+def resefa(
     generator: Generator,
-    population: Population,
-    reader: RegionReader,
+    population: LatentPopulation,
+    reader: RegionPredictor,
     region: RegionLock,
     rows: tuple[int, int],
     count: int,
     faces: int = 4,
-) -> list[Found]:
+) -> list[DirectionCandidate]:
     """The `count` directions of w on `rows` that change `region` most for what they change outside it.
 
     Maximises n^T M_f n / n^T (M_b + tau tr(M_b) / k I) n, with M averaged over a few faces: a generalised symmetric
@@ -112,16 +114,16 @@ def regional(
     inside = outside = torch.zeros(len(steps), len(steps), device=steps.device)
 
     def observe(ws: Tensor) -> Tensor:
-        return _pooled(pictures(generator, ws)).flatten(1)
+        return _pool(synthesize_images(generator, ws)).flatten(1)
 
-    for ws in _faces(generator, faces):
-        image = pictures(generator, ws)
-        mask = locked_mask(reader.probabilities(image), (region,), image.shape[-1])
-        weights = _pooled(mask).expand(1, 3, -1, -1).flatten()
+    for ws in _draw_faces(generator, faces):
+        image = synthesize_images(generator, ws)
+        mask = build_lock_mask(reader.probabilities(image), (region,), image.shape[-1])
+        weights = _pool(mask).expand(1, 3, -1, -1).flatten()
         columns = jacobian(observe, ws, steps)
         inside = inside + gram(columns, weights / weights.sum().clamp_min(1e-6))
         outside = outside + gram(columns, (1 - weights) / (1 - weights).sum().clamp_min(1e-6))
-    return _generalised(inside.double(), outside.double(), population, count)
+    return _solve_generalised_eigenproblem(inside.double(), outside.double(), population, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,8 @@ class ChannelRank:
 
 def rank_channels(
     generator: Generator,
-    population: Population,
-    reader: RegionReader,
+    population: LatentPopulation,
+    reader: RegionPredictor,
     region: RegionLock,
     count: int,
     faces: int = 4,
@@ -155,13 +157,13 @@ def rank_channels(
     inside, total = torch.zeros_like(sigma), torch.zeros_like(sigma)
     area = 0.0
     chance = torch.Generator().manual_seed(DISCOVERY_SEED)
-    for ws in _faces(generator, faces):
+    for ws in _draw_faces(generator, faces):
         styles = {name: s.detach() for name, s in generator.synthesis.styles(ws).items()}
         for name, _ in layers:
             styles[name].requires_grad_()
         image = generator.synthesize_styles(styles)
         with torch.no_grad():
-            mask = locked_mask(reader.probabilities(image.clamp(-1, 1)), (region,), image.shape[-1])
+            mask = build_lock_mask(reader.probabilities(image.clamp(-1, 1)), (region,), image.shape[-1])
         area += float(mask.sum()) * 3 / faces
         inputs = [styles[name] for name, _ in layers]
         for _ in range(probes):
@@ -179,18 +181,22 @@ def rank_channels(
     ]
 
 
-def _faces(generator: Generator, count: int) -> list[Tensor]:
+def _draw_faces(generator: Generator, count: int) -> list[Tensor]:
     """`count` faces [1, L, w] that people do not number."""
     w = draw_w(generator, DISCOVERY_SEED, count)[:, None].expand(-1, generator.num_ws, -1)
     return list(torch.split(generator.truncate(w, DISCOVERY_PSI), 1))
 
 
-def _largest(values: Tensor, vectors: Tensor, population: Population, count: int) -> list[Found]:
-    chosen = zip(values.flip(0)[:count], signed(vectors.flip(1)).t()[:count], strict=True)
-    return [Found(_unit(vector.float(), population), float(value)) for value, vector in chosen]
+def _select_largest(
+    values: Tensor, vectors: Tensor, population: LatentPopulation, count: int
+) -> list[DirectionCandidate]:
+    chosen = zip(values.flip(0)[:count], fix_signs(vectors.flip(1)).t()[:count], strict=True)
+    return [DirectionCandidate(_scale_to_sigma(vector.float(), population), float(value)) for value, vector in chosen]
 
 
-def _generalised(inside: Tensor, outside: Tensor, population: Population, count: int) -> list[Found]:
+def _solve_generalised_eigenproblem(
+    inside: Tensor, outside: Tensor, population: LatentPopulation, count: int
+) -> list[DirectionCandidate]:
     """Eigenvectors of inside n = lambda outside n, in whitened components, as steps of w."""
     k = len(outside)
     held = outside + TAU * outside.trace() / k * torch.eye(k, dtype=outside.dtype, device=outside.device)
@@ -199,18 +205,21 @@ def _generalised(inside: Tensor, outside: Tensor, population: Population, count:
     reduced = torch.linalg.solve_triangular(factor, reduced.t(), upper=False)
     values, vectors = torch.linalg.eigh((reduced + reduced.t()) / 2)
     white = torch.linalg.solve_triangular(factor.t(), vectors, upper=True)
-    white = signed(white / white.norm(dim=0, keepdim=True))
+    white = fix_signs(white / white.norm(dim=0, keepdim=True))
     steps = (population.basis.double() @ white).flip(1).t()
-    return [Found(step.float(), float(value)) for step, value in zip(steps[:count], values.flip(0), strict=False)]
+    return [
+        DirectionCandidate(step.float(), float(value))
+        for step, value in zip(steps[:count], values.flip(0), strict=False)
+    ]
 
 
-def _unit(vector: Tensor, population: Population) -> Tensor:
+def _scale_to_sigma(vector: Tensor, population: LatentPopulation) -> Tensor:
     """The vector scaled to one standard deviation of w along it."""
     unit: Tensor = vector / vector.norm() * population.sigma_of(vector)
     return unit
 
 
-def _pooled(maps: Tensor) -> Tensor:
+def _pool(maps: Tensor) -> Tensor:
     if maps.shape[-1] <= OBSERVED_SIDE:
         return maps
     pooled: Tensor = F.adaptive_avg_pool2d(maps, OBSERVED_SIDE)

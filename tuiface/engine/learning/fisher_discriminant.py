@@ -20,9 +20,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tuiface.engine.learning.batch_predict import AttributeReading, differentiable_pictures
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_differentiable
 from tuiface.engine.learning.workshop import Workshop
-from tuiface.engine.predictors.disturbance import disturbed
+from tuiface.engine.predictors.disturbance import augment_images
 
 BATCH = 8
 RIDGE = 0.3
@@ -33,7 +33,9 @@ SEED = 3_000_003
 """Where the disturbance of pictures comes from."""
 
 
-def tangents(workshop: Workshop, reader: AttributeReading, ws: Tensor, deviation: Tensor) -> Tensor:
+def compute_attribute_gradients(
+    workshop: Workshop, reader: SupportsAttributePrediction, ws: Tensor, deviation: Tensor
+) -> Tensor:
     """float32 [N, A, L, k]: attributes' deviations for one of each component on each row, at ws [N, L, w].
 
     deviation: float32 [A], one standard deviation of each attribute.
@@ -44,8 +46,8 @@ def tangents(workshop: Workshop, reader: AttributeReading, ws: Tensor, deviation
     for chunk in torch.split(ws, BATCH):
         rows = chunk.detach().clone().requires_grad_()
         with torch.enable_grad():
-            images = differentiable_pictures(workshop.generator, rows, workshop.draft_dtype)
-            values = reader.read(disturbed(images, chance, NOISE)) / deviation
+            images = synthesize_differentiable(workshop.generator, rows, workshop.draft_dtype)
+            values = reader.read(augment_images(images, chance, NOISE)) / deviation
             gradients = [
                 torch.autograd.grad(values[:, a].sum(), rows, retain_graph=a + 1 < values.shape[1])[0]
                 for a in range(values.shape[1])
@@ -54,7 +56,7 @@ def tangents(workshop: Workshop, reader: AttributeReading, ws: Tensor, deviation
     return torch.cat(parts)
 
 
-def discriminant_step(gradients: Tensor, target: int, held: list[int], strictness: float = 1.0) -> Tensor:
+def solve_discriminant_step(gradients: Tensor, target: int, held: list[int], strictness: float = 1.0) -> Tensor:
     """float64 [L, k]: the step that the module's criterion wants, of unit effect on attribute `target`.
 
     gradients [N, A, L, k]; held: attributes whose leakage counts, times `strictness`.

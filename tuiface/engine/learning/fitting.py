@@ -11,20 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuiface.directions.regression import LinearReading, conditional_step, fit_linear
+from tuiface.directions.regression import LinearFit, conditional_step, fit_linear
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import AttributeReading, read_attributes
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
 from tuiface.engine.learning.workshop import Workshop
 
 #: Seeds of the draws that are learned from, and of those that are measured on: neither are faces that people number.
-LEARNING_SEED, MEASURING_SEED = 1_000_003, 2_000_003
+LEARNING_SEED, EVALUATION_SEED = 1_000_003, 2_000_003
 #: A concept that w explains by less than this cannot be held still, and a boundary in w is no direction of it.
-LEAST_R2 = 0.2
+MIN_R2 = 0.2
 #: Concepts that go together more closely than this are not held against each other: none could then move.
-TWINS = 0.85
-MEASURING_PSI = 0.7
+TWIN_CORRELATION = 0.85
+EVALUATION_PSI = 0.7
 #: Amount at which effects are measured, both ways: near enough that a concept is not used up, far enough to be read.
-PROBE = 0.75
+PROBE_AMOUNT = 0.75
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +38,7 @@ class Observations:
     """float64 [N, A], standardised."""
     deviation: np.ndarray
     """float64 [A]: one standard deviation of each attribute in its own unit."""
-    reading: LinearReading
+    linear_fit: LinearFit
 
     @property
     def correlation(self) -> np.ndarray:
@@ -46,67 +46,72 @@ class Observations:
         return np.asarray(self.values.T @ self.values / len(self.values))
 
 
-def observe_population(workshop: Workshop, reader: AttributeReading, count: int) -> Observations:
+def observe_population(workshop: Workshop, reader: SupportsAttributePrediction, count: int) -> Observations:
     """Draw and read `count` faces at psi 1."""
     w = draw_w(workshop.generator, LEARNING_SEED, count)
     ws = w[:, None].expand(-1, workshop.generator.num_ws, -1)
-    values = read_attributes(workshop.generator, reader, ws, workshop.draft_dtype).double().cpu().numpy()
+    values = predict_attributes(workshop.generator, reader, ws, workshop.draft_dtype).double().cpu().numpy()
     deviation = values.std(axis=0).clip(1e-9)
     white = workshop.population.whiten(w).double().cpu().numpy()
     standardised = (values - values.mean(axis=0)) / deviation
     return Observations(tuple(reader.names), white, standardised, deviation, fit_linear(white, standardised))
 
 
-def held_concepts(observations: Observations, target: int) -> list[int]:
+def select_held_concepts(observations: Observations, target: int) -> list[int]:
     """The concepts that the direction of `target` must leave alone: all that w explains, but its twins."""
-    r2, correlation = observations.reading.r2, observations.correlation
+    r2, correlation = observations.linear_fit.r2, observations.correlation
     return [
         j
         for j in range(len(observations.names))
-        if j != target and r2[j] >= LEAST_R2 and abs(correlation[j, target]) < TWINS
+        if j != target and r2[j] >= MIN_R2 and abs(correlation[j, target]) < TWIN_CORRELATION
     ]
 
 
 def boundary_step(workshop: Workshop, observations: Observations, target: int, held: list[int]) -> Tensor:
     """float32 [L, w]: InterFaceGAN's conditional direction, the same on all rows."""
     basis = workshop.population.basis
-    white = torch.from_numpy(conditional_step(observations.reading.slopes, target, held)).float().to(basis.device)
+    white = torch.from_numpy(conditional_step(observations.linear_fit.slopes, target, held)).float().to(basis.device)
     return (basis @ white).repeat(workshop.generator.num_ws, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bench:
+class EvaluationFaces:
     """Faces on which steps are tried, and what a reader makes of them."""
 
     workshop: Workshop
-    reader: AttributeReading
+    reader: SupportsAttributePrediction
     deviation: np.ndarray
     """float64 [A]."""
     ws: Tensor
-    """float32 [N, L, w], at `MEASURING_PSI`."""
+    """float32 [N, L, w], at `EVALUATION_PSI`."""
 
     @classmethod
     def of(
-        cls, workshop: Workshop, reader: AttributeReading, deviation: np.ndarray, count: int, seed_offset: int = 0
-    ) -> Bench:
+        cls,
+        workshop: Workshop,
+        reader: SupportsAttributePrediction,
+        deviation: np.ndarray,
+        count: int,
+        seed_offset: int = 0,
+    ) -> EvaluationFaces:
         """With `count` faces that nothing was learned from; another offset gives others."""
         generator = workshop.generator
-        w = draw_w(generator, MEASURING_SEED + seed_offset, count)[:, None].expand(-1, generator.num_ws, -1)
-        return cls(workshop, reader, deviation, generator.truncate(w, MEASURING_PSI))
+        w = draw_w(generator, EVALUATION_SEED + seed_offset, count)[:, None].expand(-1, generator.num_ws, -1)
+        return cls(workshop, reader, deviation, generator.truncate(w, EVALUATION_PSI))
 
     def values(self, step: Tensor) -> np.ndarray:
         """float64 [N, A], in standard deviations, of the faces moved by a step [L, w]."""
         moved = self.ws + step
-        read = read_attributes(self.workshop.generator, self.reader, moved, self.workshop.draft_dtype)
+        read = predict_attributes(self.workshop.generator, self.reader, moved, self.workshop.draft_dtype)
         return np.asarray(read.double().cpu().numpy() / self.deviation)
 
-    def effect(self, step: Tensor, probe: float = PROBE) -> np.ndarray:
+    def measure_effect(self, step: Tensor, probe: float = PROBE_AMOUNT) -> np.ndarray:
         """float64 [A]: mean change of each attribute for one unit of a step [L, w], in standard deviations."""
         change = self.values(probe * step) - self.values(-probe * step)
         return np.asarray(change.mean(axis=0) / (2 * probe))
 
 
-def population_unit(workshop: Workshop, step: Tensor) -> Tensor:
+def scale_to_population(workshop: Workshop, step: Tensor) -> Tensor:
     """The step [L, w] scaled to one standard deviation of the concept's own score over the population.
 
     A score n . w that is linear in w has the deviation |n| in whitened components, so the step's length there becomes

@@ -12,10 +12,10 @@ import torch
 
 from tuiface.core.errors import ModelError
 from tuiface.directions.direction import Direction, DirectionOrigin, Labels
-from tuiface.directions.questionnaire import PRIOR_PRECISION, standardised
+from tuiface.directions.questionnaire import PRIOR_PRECISION, standardise
 from tuiface.directions.regression import conditional_step, ridge_slopes
 from tuiface.engine.latents import z_from_seed
-from tuiface.engine.learning.batch_predict import AttributeReading, read_attributes
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
 from tuiface.engine.learning.workshop import Workshop
 
 
@@ -28,7 +28,7 @@ def seed_components(workshop: Workshop, seeds: Sequence[int]) -> np.ndarray:
     return np.asarray(workshop.population.whiten(w).double().cpu().numpy())
 
 
-def raw_features(workshop: Workshop, white: np.ndarray, reader: AttributeReading | None) -> np.ndarray:
+def raw_features(workshop: Workshop, white: np.ndarray, reader: SupportsAttributePrediction | None) -> np.ndarray:
     """float64 [N, F]: what a reader sees in each face [N, k]; without one, the components of w themselves.
 
     A reader's few attributes need far fewer answers than a hundred components.
@@ -38,13 +38,13 @@ def raw_features(workshop: Workshop, white: np.ndarray, reader: AttributeReading
     population = workshop.population
     w = torch.from_numpy(white).float().to(population.mean.device) @ population.basis.t() + population.mean
     ws = w[:, None].expand(-1, workshop.generator.num_ws, -1)
-    return np.asarray(read_attributes(workshop.generator, reader, ws, workshop.draft_dtype).double().cpu().numpy())
+    return np.asarray(predict_attributes(workshop.generator, reader, ws, workshop.draft_dtype).double().cpu().numpy())
 
 
-def face_features(workshop: Workshop, white: np.ndarray, reader: AttributeReading | None) -> np.ndarray:
+def face_features(workshop: Workshop, white: np.ndarray, reader: SupportsAttributePrediction | None) -> np.ndarray:
     """float64 [N, F]: `raw_features`, those of a reader standardised over the faces."""
     raw = raw_features(workshop, white, reader)
-    return raw if reader is None else standardised(raw)
+    return raw if reader is None else standardise(raw)
 
 
 def direction_from_scores(

@@ -14,28 +14,28 @@ from typing import Literal
 import numpy as np
 import torch
 
-from tuiface.core.errors import ModelError, UsageError, nearest
+from tuiface.core.errors import ModelError, UsageError, suggest_nearest
 from tuiface.directions.direction import Direction, DirectionOrigin
-from tuiface.directions.vocabulary import READER_NAMES, direction_name
-from tuiface.engine.edits.masks import RegionReader
-from tuiface.engine.learning.batch_predict import AttributeReading
-from tuiface.engine.learning.fisher_discriminant import discriminant_step, tangents
+from tuiface.directions.vocabulary import DIRECTION_NAMES, direction_name
+from tuiface.engine.edits.masks import RegionPredictor
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
+from tuiface.engine.learning.fisher_discriminant import compute_attribute_gradients, solve_discriminant_step
 from tuiface.engine.learning.fitting import (
-    LEAST_R2,
-    Bench,
+    MIN_R2,
+    EvaluationFaces,
     Observations,
     boundary_step,
-    held_concepts,
     observe_population,
-    population_unit,
+    scale_to_population,
+    select_held_concepts,
 )
-from tuiface.engine.learning.monotone_refinement import evened_step
+from tuiface.engine.learning.monotone_refinement import refine_step
 from tuiface.engine.learning.verification import (
     AMOUNTS,
-    LEAST_SLOPE,
+    MIN_SLOPE,
     Verification,
-    evenest_share,
-    monotone_share,
+    find_monotone_scale,
+    monotone_fraction,
     verify_step,
 )
 from tuiface.engine.learning.workshop import Workshop
@@ -46,7 +46,7 @@ TRIAL_PERCENT = 97.0
 #: Deviations a unit that can be seen: for a smaller effect, others are held less strictly.
 VISIBLE_SLOPE = 0.5
 PAPERS = {"tangent": "after Shen et al. 2020, arXiv 2005.09635", "boundary": "Shen et al. 2020, arXiv 2005.09635"}
-EVENING_PAPER = "; evened out after Goetschalckx et al. 2019, arXiv 1906.10112"
+REFINEMENT_PAPER = "; evened out after Goetschalckx et al. 2019, arXiv 1906.10112"
 #: How much leakage counts, strictest first: the first that lets the concept move evenly and visibly is taken. Dozens of
 #: concepts that are held together would otherwise hold the direction itself, where a network hardly tells them apart.
 STRICTNESSES = (1.0, 0.3, 0.1, 0.03)
@@ -85,13 +85,13 @@ class LearnedDirection:
     def holds(self) -> bool:
         """Whether it is monotone on enough faces and moves its concept."""
         found = self.verification
-        return found.monotone_percent >= MONOTONE_PERCENT and found.slope >= LEAST_SLOPE
+        return found.monotone_percent >= MONOTONE_PERCENT and found.slope >= MIN_SLOPE
 
 
 def learn_directions(
     workshop: Workshop,
-    reader: AttributeReading,
-    regions: RegionReader,
+    reader: SupportsAttributePrediction,
+    regions: RegionPredictor,
     plan: LearningPlan,
     note: Callable[[str], None],
 ) -> Iterator[LearnedDirection]:
@@ -99,33 +99,33 @@ def learn_directions(
 
     Raises UsageError for unknown names, ModelError where none shows.
     """
-    wanted = _columns(plan.names, reader.names)
+    wanted = _find_columns(plan.names, reader.names)
     note(f"reading {plan.draws} faces")
     observations = observe_population(workshop, reader, plan.draws)
-    least = LEAST_R2 if plan.method == "boundary" else 0.0  # gradients need no straight boundary
-    targets = _targets(observations, wanted, least, chosen=bool(plan.names), note=note)
-    candidates = _boundaries(workshop, observations)
+    least = MIN_R2 if plan.method == "boundary" else 0.0  # gradients need no straight boundary
+    targets = _select_targets(observations, wanted, least, chosen=bool(plan.names), note=note)
+    candidates = _boundary_candidates(workshop, observations)
     if plan.method == "tangent":
         note(f"taking gradients on {plan.faces} faces")
-        candidates = _discriminants(workshop, reader, observations, plan.faces)
-    trial = Bench.of(workshop, reader, observations.deviation, plan.faces, seed_offset=2)
-    bench = Bench.of(workshop, reader, observations.deviation, plan.seeds, seed_offset=1)
+        candidates = _discriminant_candidates(workshop, reader, observations, plan.faces)
+    trial = EvaluationFaces.of(workshop, reader, observations.deviation, plan.faces, seed_offset=2)
+    bench = EvaluationFaces.of(workshop, reader, observations.deviation, plan.seeds, seed_offset=1)
     for target in targets:
-        others = _held(observations, target, plan.held)
-        chosen = _strictest(candidates, trial, target, others)
+        others = _select_held(observations, target, plan.held)
+        chosen = _select_strictest(candidates, trial, target, others)
         if plan.even and chosen.percent < TRIAL_PERCENT:
             note(f"evening {direction_name(observations.names[target])} out")
-            chosen = _evened(trial, chosen, target, others)
+            chosen = _refine(trial, chosen, target, others)
         found = verify_step(bench, chosen.step, target, regions)
-        learned = LearnedDirection(_direction(workshop, observations, chosen, target, others, plan, found), found)
+        learned = LearnedDirection(_build_direction(workshop, observations, chosen, target, others, plan, found), found)
         note(f"{learned.direction.name}: monotone on {found.monotone_percent:.0f} % of faces, {found.slope:.2f} sigma")
         yield learned
 
 
 def verify_again(
     workshop: Workshop,
-    reader: AttributeReading,
-    regions: RegionReader,
+    reader: SupportsAttributePrediction,
+    regions: RegionPredictor,
     directions: Sequence[Direction],
     draws: int,
     seeds: int,
@@ -134,17 +134,19 @@ def verify_again(
 
     For another reader, on the same faces. Raises UsageError where it does not know what one is a direction of.
     """
-    targets = _columns([str(direction.header.origin.settings["attribute"]) for direction in directions], reader.names)
+    targets = _find_columns(
+        [str(direction.header.origin.settings["attribute"]) for direction in directions], reader.names
+    )
     observations = observe_population(workshop, reader, draws)
-    bench = Bench.of(workshop, reader, observations.deviation, seeds, seed_offset=1)
+    bench = EvaluationFaces.of(workshop, reader, observations.deviation, seeds, seed_offset=1)
     for direction, target in zip(directions, targets, strict=True):
         step = torch.from_numpy(direction.step).to(bench.ws.device)
         found = verify_step(bench, step, target, regions)
-        yield LearnedDirection(_measured(direction, found), found)
+        yield LearnedDirection(_attach_measures(direction, found), found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Chosen:
+class _TrialStep:
     """A step on trial."""
 
     step: torch.Tensor
@@ -155,34 +157,38 @@ class _Chosen:
     """Of the population's unit that amount 1 is."""
     percent: float = 0.0
     """Of the trial's faces on which it is monotone; 0 for one that hardly moves its concept."""
-    evened: bool = False
+    is_refined: bool = False
     """Whether it was fitted through the network."""
 
 
-_Candidates = Callable[[int, list[int]], Iterator[_Chosen]]
+_Candidates = Callable[[int, list[int]], Iterator[_TrialStep]]
 """Steps for an attribute and those held still, of one deviation of the population; the strictest first."""
 
 
-def _boundaries(workshop: Workshop, observations: Observations) -> _Candidates:
-    def steps(target: int, held: list[int]) -> Iterator[_Chosen]:
-        yield _Chosen(population_unit(workshop, boundary_step(workshop, observations, target, held)))
+def _boundary_candidates(workshop: Workshop, observations: Observations) -> _Candidates:
+    def steps(target: int, held: list[int]) -> Iterator[_TrialStep]:
+        yield _TrialStep(scale_to_population(workshop, boundary_step(workshop, observations, target, held)))
 
     return steps
 
 
-def _discriminants(workshop: Workshop, reader: AttributeReading, observations: Observations, faces: int) -> _Candidates:
-    ws, basis = Bench.of(workshop, reader, observations.deviation, faces).ws, workshop.population.basis
-    gradients = tangents(workshop, reader, ws, torch.from_numpy(observations.deviation).float().to(ws.device))
+def _discriminant_candidates(
+    workshop: Workshop, reader: SupportsAttributePrediction, observations: Observations, faces: int
+) -> _Candidates:
+    ws, basis = EvaluationFaces.of(workshop, reader, observations.deviation, faces).ws, workshop.population.basis
+    gradients = compute_attribute_gradients(
+        workshop, reader, ws, torch.from_numpy(observations.deviation).float().to(ws.device)
+    )
 
-    def steps(target: int, held: list[int]) -> Iterator[_Chosen]:
+    def steps(target: int, held: list[int]) -> Iterator[_TrialStep]:
         for strictness in STRICTNESSES if held else STRICTNESSES[:1]:
-            step = discriminant_step(gradients, target, held, strictness).float() @ basis.t()
-            yield _Chosen(population_unit(workshop, step), strictness)
+            step = solve_discriminant_step(gradients, target, held, strictness).float() @ basis.t()
+            yield _TrialStep(scale_to_population(workshop, step), strictness)
 
     return steps
 
 
-def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[int]) -> _Chosen:
+def _select_strictest(candidates: _Candidates, trial: EvaluationFaces, target: int, held: list[int]) -> _TrialStep:
     """The strictest step that moves its concept evenly and visibly on the faces of `trial`.
 
     Where none does, the one that moves it most of those that move it evenly, or else the most even one; the laxest
@@ -191,7 +197,7 @@ def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[in
     best: tuple[bool, float] = (False, 0.0)
     chosen = tried = None
     for tried in candidates(target, held):
-        found = evenest_share(trial, tried.step, target, TRIAL_PERCENT)
+        found = find_monotone_scale(trial, tried.step, target, TRIAL_PERCENT)
         if found is None:
             continue
         is_even = found.percent >= TRIAL_PERCENT
@@ -205,21 +211,21 @@ def _strictest(candidates: _Candidates, trial: Bench, target: int, held: list[in
     return chosen or tried
 
 
-def _evened(trial: Bench, chosen: _Chosen, target: int, held: list[int]) -> _Chosen:
+def _refine(trial: EvaluationFaces, chosen: _TrialStep, target: int, held: list[int]) -> _TrialStep:
     """The chosen step fitted through the network, if it is then monotone on more of the trial's faces."""
     deviation = torch.from_numpy(trial.deviation).float().to(chosen.step.device)
-    step = evened_step(trial.workshop, trial.reader, deviation, chosen.step, target, held)
-    percent = 100 * monotone_share(np.stack([trial.values(amount * step)[:, target] for amount in AMOUNTS]))
+    step = refine_step(trial.workshop, trial.reader, deviation, chosen.step, target, held)
+    percent = 100 * monotone_fraction(np.stack([trial.values(amount * step)[:, target] for amount in AMOUNTS]))
     if percent <= chosen.percent:
         return chosen
-    unit = population_unit(trial.workshop, step)
-    return replace(chosen, step=step, share=float(step.norm() / unit.norm()), percent=percent, evened=True)
+    unit = scale_to_population(trial.workshop, step)
+    return replace(chosen, step=step, share=float(step.norm() / unit.norm()), percent=percent, is_refined=True)
 
 
-def _direction(
+def _build_direction(
     workshop: Workshop,
     observations: Observations,
-    chosen: _Chosen,
+    chosen: _TrialStep,
     target: int,
     others: list[int],
     plan: LearningPlan,
@@ -230,7 +236,7 @@ def _direction(
     origin = DirectionOrigin(
         method="attributes",
         data=f"{plan.draws} faces of the network, read by the attribute reader",
-        paper=PAPERS[plan.method] + (EVENING_PAPER if chosen.evened else ""),
+        paper=PAPERS[plan.method] + (REFINEMENT_PAPER if chosen.is_refined else ""),
         settings={
             "attribute": attribute,
             "draws": plan.draws,
@@ -239,43 +245,45 @@ def _direction(
             "method": plan.method,
             "held": len(others),
             **strictness,
-            **({"evened": True} if chosen.evened else {}),
-            "r2": round(float(observations.reading.r2[target]), 3),
+            **({"evened": True} if chosen.is_refined else {}),
+            "r2": round(float(observations.linear_fit.r2[target]), 3),
         },
     )
     sigma = float(chosen.step.norm()) / chosen.share
     made = workshop.direction(direction_name(attribute), chosen.step, origin, sigma=sigma)
     unit = made.header.model_copy(update={"unit": "sigma" if chosen.share == 1 else "range"})
-    return _measured(Direction(unit, made.arrays), found)
+    return _attach_measures(Direction(unit, made.arrays), found)
 
 
-def _measured(direction: Direction, found: Verification) -> Direction:
-    changes = {"leakage": renamed(found.leakage), "measures": found.measures()}
+def _attach_measures(direction: Direction, found: Verification) -> Direction:
+    changes = {"leakage": rename_leakage(found.leakage), "measures": found.measures()}
     return Direction(direction.header.model_copy(update=changes), direction.arrays)
 
 
-def renamed(leakage: dict[str, float]) -> dict[str, float]:
+def rename_leakage(leakage: dict[str, float]) -> dict[str, float]:
     """Leakage under the names of directions."""
     return {direction_name(name): value for name, value in leakage.items()}
 
 
-def _columns(names: Sequence[str], known: Sequence[str]) -> list[int]:
+def _find_columns(names: Sequence[str], known: Sequence[str]) -> list[int]:
     """Columns of the reader for names of attributes or directions; all for none. Raises UsageError."""
-    attributes = {**{name: name for name in known}, **{READER_NAMES[n]: n for n in known if n in READER_NAMES}}
+    attributes = {**{name: name for name in known}, **{DIRECTION_NAMES[n]: n for n in known if n in DIRECTION_NAMES}}
     for name in names:
         if name not in attributes:
-            raise UsageError(f"no attribute '{name}'; the reader knows {', '.join(known)}", nearest(name, attributes))
+            raise UsageError(
+                f"no attribute '{name}'; the reader knows {', '.join(known)}", suggest_nearest(name, attributes)
+            )
     return [list(known).index(attributes[name]) for name in names] or list(range(len(known)))
 
 
-def _targets(
+def _select_targets(
     observations: Observations, wanted: list[int], least: float, *, chosen: bool, note: Callable[[str], None]
 ) -> list[int]:
     """The wanted attributes of which w explains `least`.
 
     Raises ModelError where one that was chosen, or every one, is too weak.
     """
-    r2 = observations.reading.r2
+    r2 = observations.linear_fit.r2
     weak = [i for i in wanted if not r2[i] >= least or not np.isfinite(r2[i])]
     names = ", ".join(f"{observations.names[i]} ({r2[i]:.2f})" for i in weak)
     if weak and (chosen or len(weak) == len(wanted)):
@@ -285,7 +293,7 @@ def _targets(
     return [i for i in wanted if i not in weak]
 
 
-def _held(observations: Observations, target: int, names: tuple[str, ...] | None) -> list[int]:
+def _select_held(observations: Observations, target: int, names: tuple[str, ...] | None) -> list[int]:
     if names is None:
-        return held_concepts(observations, target)
-    return [i for i in _columns(names, observations.names) if i != target] if names else []
+        return select_held_concepts(observations, target)
+    return [i for i in _find_columns(names, observations.names) if i != target] if names else []

@@ -24,22 +24,22 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import AttributeReading, differentiable_pictures
-from tuiface.engine.learning.fitting import LEARNING_SEED, MEASURING_PSI
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_differentiable
+from tuiface.engine.learning.fitting import EVALUATION_PSI, LEARNING_SEED
 from tuiface.engine.learning.verification import AMOUNTS
 from tuiface.engine.learning.workshop import Workshop
-from tuiface.engine.predictors.disturbance import disturbed
+from tuiface.engine.predictors.disturbance import augment_images
 
-TURNS = 130
-FACES = 8
+NUM_ITERATIONS = 130
+BATCH_SIZE = 8
 """New ones in every turn."""
-_BATCH = 4
+_CHUNK_SIZE = 4
 """Faces that are drawn at once, at all amounts."""
-_RATE = 0.008
+_LEARNING_RATE = 0.008
 """Of Adam at the beginning, in deviations of the population; it falls to nothing along a cosine."""
 _MARGIN = 0.02
 """What a concept should grow by from amount to amount, as a share of its range on the face."""
-_LEAST_RANGE = 0.25
+_MIN_RANGE = 0.25
 """Deviations that a range is taken to be at least, where something is divided by it."""
 _NOISE = 0.06
 """Standard deviation of the noise that pictures are disturbed by: more would hide open mouths."""
@@ -47,33 +47,34 @@ _SEED_OFFSET = 500_000
 """From the faces that are learned from to those of the first turn."""
 
 
-def evened_step(
+def refine_step(
     workshop: Workshop,
-    reader: AttributeReading,
+    reader: SupportsAttributePrediction,
     deviation: Tensor,
     step: Tensor,
     target: int,
     held: Sequence[int],
-    turns: int = TURNS,
+    turns: int = NUM_ITERATIONS,
 ) -> Tensor:
     """float32 [L, w]: `step`, fitted so that attribute `target` grows evenly and those of `held` stay.
 
-    deviation: float32 [A], one standard deviation of each attribute. Draws 7 x `FACES` pictures a turn, with gradients.
+    deviation: float32 [A], one standard deviation of each attribute. Draws 7 x `BATCH_SIZE` pictures a turn, with
+    gradients.
     """
     population = workshop.population
     white = (step @ population.axes / population.deviations).clone()  # [L, k]
-    optimizer = torch.optim.Adam([white], lr=_RATE, betas=(0.9, 0.99))
-    first = _readings(workshop, reader, _faces(workshop, 0), step, 0) / deviation
-    first_range = float((first[-1] - first[0])[:, target].mean().clamp(min=_LEAST_RANGE))
+    optimizer = torch.optim.Adam([white], lr=_LEARNING_RATE, betas=(0.9, 0.99))
+    first = _predict_at_amounts(workshop, reader, _draw_faces(workshop, 0), step, 0) / deviation
+    first_range = float((first[-1] - first[0])[:, target].mean().clamp(min=_MIN_RANGE))
     mean = torch.zeros_like(white)
     for turn in range(turns):
-        optimizer.param_groups[0]["lr"] = _RATE * (0.5 + 0.5 * math.cos(math.pi * turn / turns))
+        optimizer.param_groups[0]["lr"] = _LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * turn / turns))
         moving = (white @ population.basis.t()).requires_grad_()
         gradient = torch.zeros_like(moving)
-        for chunk in torch.split(_faces(workshop, turn), _BATCH):
-            readings = _readings(workshop, reader, chunk, moving, turn) / deviation
+        for chunk in torch.split(_draw_faces(workshop, turn), _CHUNK_SIZE):
+            readings = _predict_at_amounts(workshop, reader, chunk, moving, turn) / deviation
             loss = _loss(readings, target, held, first_range)
-            gradient += torch.autograd.grad(loss, moving)[0] * len(chunk) / FACES
+            gradient += torch.autograd.grad(loss, moving)[0] * len(chunk) / BATCH_SIZE
         white.grad = gradient @ population.basis
         optimizer.step()
         if turn >= turns // 2:
@@ -81,20 +82,22 @@ def evened_step(
     return mean @ population.basis.t()
 
 
-def _faces(workshop: Workshop, turn: int) -> Tensor:
+def _draw_faces(workshop: Workshop, turn: int) -> Tensor:
     """ws float32 [FACES, L, w] of this turn."""
     generator = workshop.generator
-    w = draw_w(generator, LEARNING_SEED + _SEED_OFFSET + turn, FACES)
-    return generator.truncate(w[:, None].expand(-1, generator.num_ws, -1), MEASURING_PSI)
+    w = draw_w(generator, LEARNING_SEED + _SEED_OFFSET + turn, BATCH_SIZE)
+    return generator.truncate(w[:, None].expand(-1, generator.num_ws, -1), EVALUATION_PSI)
 
 
-def _readings(workshop: Workshop, reader: AttributeReading, ws: Tensor, step: Tensor, turn: int) -> Tensor:
+def _predict_at_amounts(
+    workshop: Workshop, reader: SupportsAttributePrediction, ws: Tensor, step: Tensor, turn: int
+) -> Tensor:
     """float32 [7, N, A] at all amounts, differentiable in the step."""
     amounts = torch.tensor(AMOUNTS).to(ws)
     with torch.enable_grad():
         rows = (ws + amounts[:, None, None, None] * step).flatten(0, 1)
-        images = differentiable_pictures(workshop.generator, rows, workshop.draft_dtype)
-        alike = [disturbed(c, torch.Generator().manual_seed(turn), _NOISE) for c in torch.split(images, len(ws))]
+        images = synthesize_differentiable(workshop.generator, rows, workshop.draft_dtype)
+        alike = [augment_images(c, torch.Generator().manual_seed(turn), _NOISE) for c in torch.split(images, len(ws))]
         return reader.read(torch.cat(alike)).reshape(len(AMOUNTS), len(ws), -1)
 
 
@@ -102,7 +105,7 @@ def _loss(readings: Tensor, target: int, held: Sequence[int], first_range: float
     """The module's criterion over a few faces, of readings [7, N, A] in standard deviations."""
     concept = readings[:, :, target]
     grown, spans = concept.diff(dim=0), concept[-1] - concept[0]
-    scale = spans.detach().clamp(min=_LEAST_RANGE)
+    scale = spans.detach().clamp(min=_MIN_RANGE)
     backwards = (torch.relu(_MARGIN * scale - grown) / scale).sum(dim=0).mean()
     unmoved = torch.relu(1.0 - spans).mean()
     least = torch.relu(1 - spans.mean() / first_range)
@@ -112,5 +115,5 @@ def _loss(readings: Tensor, target: int, held: Sequence[int], first_range: float
     middle = len(AMOUNTS) // 2
     leaks = [(readings[middle + far] - readings[middle - far])[:, list(held)] / (2 * far) for far in (1, 2)]
     leak = torch.stack([leak.square().sum(dim=1).mean() for leak in leaks]).sum()
-    slope = float(spans.detach().mean().clamp(min=_LEAST_RANGE)) / (AMOUNTS[-1] - AMOUNTS[0])
+    slope = float(spans.detach().mean().clamp(min=_MIN_RANGE)) / (AMOUNTS[-1] - AMOUNTS[0])
     return uneven + 0.03 * leak / slope**2

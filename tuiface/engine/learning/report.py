@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuiface.directions.direction import Direction
-from tuiface.engine_api.protocol import Engine, RenderJob
+from tuiface.engine_api.protocol import Engine, RenderRequest
 from tuiface.faces.recipe import DirectionEdit, Recipe, RegionLock, SeedSource, Truncation
 
 REPORT_PSI = 0.7
 
 
-def edited_recipe(
+def build_edited_recipe(
     engine: Engine, direction: Direction, seed: int, amount: float, locks: tuple[RegionLock, ...] = ()
 ) -> Recipe:
     """One face of the engine's network moved along a direction."""
@@ -33,7 +33,7 @@ def measure_direction(
     """Mean of every measure of a frame over faces `seeds` at +-amount; the largest for those that end in `_max`."""
     locks = () if lock is None else (lock,)
     frames = [
-        engine.render(RenderJob(edited_recipe(engine, direction, seed, sign * amount, locks))).measures
+        engine.render(RenderRequest(build_edited_recipe(engine, direction, seed, sign * amount, locks))).measures
         for seed in seeds
         for sign in (1, -1)
     ]

@@ -12,24 +12,24 @@ import torch
 from torch import Tensor
 
 from tuiface.directions.frame_metric import frame_variation_percent
-from tuiface.engine.edits.masks import RegionReader
-from tuiface.engine.edits.measures import frame_labels
-from tuiface.engine.learning.batch_predict import pictures
-from tuiface.engine.learning.fitting import Bench
+from tuiface.engine.edits.masks import RegionPredictor
+from tuiface.engine.edits.measures import segment_contour
+from tuiface.engine.learning.batch_predict import synthesize_images
+from tuiface.engine.learning.fitting import EvaluationFaces
 
 AMOUNTS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 #: A step back of less than this share of a face's whole range is the reader's noise, where the concept is used up.
 MONOTONE_SLACK = 0.03
 #: A face whose concept moves by less than this over all amounts, in standard deviations, was not moved.
-LEAST_RANGE = 0.25
+MIN_RANGE = 0.25
 FRAME_AMOUNT = 2.0
-SHARES = (1.0, 0.75, 0.5, 0.35, 1.5, 1.75, 2.0)
+STEP_SCALES = (1.0, 0.75, 0.5, 0.35, 1.5, 1.75, 2.0)
 #: A direction that moves its concept by less than this share of a deviation for one unit is none.
-LEAST_SLOPE = 0.15
+MIN_SLOPE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class EvenShare:
+class ScaledStep:
     """How evenly a share of a step moves its concept."""
 
     share: float
@@ -61,22 +61,22 @@ class Verification:
         }
 
 
-def evenest_share(bench: Bench, step: Tensor, target: int, percent: float) -> EvenShare | None:
-    """The first of `SHARES` of a step [L, w] that is monotone over all amounts on `percent` of the bench's faces.
+def find_monotone_scale(bench: EvaluationFaces, step: Tensor, target: int, percent: float) -> ScaledStep | None:
+    """The first of `STEP_SCALES` of a step [L, w] that is monotone over all amounts on `percent` of the bench's faces.
 
     A concept with an end, as age has, is used up before three deviations of it on many faces; its unit must be smaller.
     One at whose end most faces are, as closed mouths are, moves one way alone: with a larger unit this way outweighs
     the reader's noise on the other. Where no share is monotone enough, the most monotone one; None where none moves
-    `LEAST_SLOPE`.
+    `MIN_SLOPE`.
     """
-    best: EvenShare | None = None
-    for share in SHARES:
+    best: ScaledStep | None = None
+    for share in STEP_SCALES:
         read = {amount: bench.values(amount * share * step)[:, target] for amount in (-1.0, 1.0)}
         slope = float((read[1.0] - read[-1.0]).mean() / 2)
-        if slope < LEAST_SLOPE:
+        if slope < MIN_SLOPE:
             continue
         read |= {amount: bench.values(amount * share * step)[:, target] for amount in AMOUNTS if amount not in read}
-        found = EvenShare(share, slope, 100 * monotone_share(np.stack([read[amount] for amount in AMOUNTS])))
+        found = ScaledStep(share, slope, 100 * monotone_fraction(np.stack([read[amount] for amount in AMOUNTS])))
         if found.percent >= percent:
             return found
         if best is None or found.percent > best.percent:
@@ -84,13 +84,15 @@ def evenest_share(bench: Bench, step: Tensor, target: int, percent: float) -> Ev
     return best
 
 
-def verify_step(bench: Bench, step: Tensor, target: int, regions: RegionReader, frame_faces: int = 16) -> Verification:
+def verify_step(
+    bench: EvaluationFaces, step: Tensor, target: int, regions: RegionPredictor, frame_faces: int = 16
+) -> Verification:
     """Try a unit step [L, w] at the seven `AMOUNTS` on the faces of `bench`."""
     curves = np.stack([bench.values(amount * step) for amount in AMOUNTS])  # [7, N, A]
     effect = slopes_at_one(curves)
     leakage = {name: round(float(effect[i]), 3) for i, name in enumerate(bench.reader.names)}
     return Verification(
-        monotone_percent=100 * monotone_share(curves[:, :, target]),
+        monotone_percent=100 * monotone_fraction(curves[:, :, target]),
         slope=float(effect[target]),
         leakage=leakage,
         frame_variation_percent=mean_frame_variation(bench, step, regions, frame_faces),
@@ -102,19 +104,21 @@ def slopes_at_one(curves: np.ndarray) -> np.ndarray:
     return np.asarray((curves[AMOUNTS.index(1.0)] - curves[AMOUNTS.index(-1.0)]).mean(axis=0) / 2)
 
 
-def monotone_share(curves: np.ndarray) -> float:
+def monotone_fraction(curves: np.ndarray) -> float:
     """Share of the columns of [amounts, N] that grow at every step, but for `MONOTONE_SLACK` of their range."""
     span = curves[-1] - curves[0]
-    grows = (np.diff(curves, axis=0) >= -MONOTONE_SLACK * span).all(axis=0) & (span > LEAST_RANGE)
+    grows = (np.diff(curves, axis=0) >= -MONOTONE_SLACK * span).all(axis=0) & (span > MIN_RANGE)
     return float(grows.mean())
 
 
-def mean_frame_variation(bench: Bench, step: Tensor, regions: RegionReader, faces: int) -> float:
+def mean_frame_variation(bench: EvaluationFaces, step: Tensor, regions: RegionPredictor, faces: int) -> float:
     """Mean frame variation in percent of the first `faces` faces at +-`FRAME_AMOUNT`."""
     generator, dtype = bench.workshop.generator, bench.workshop.draft_dtype
     found = []
     for ws in torch.split(bench.ws[:faces], 1):
-        versions = pictures(generator, torch.cat([ws, ws + FRAME_AMOUNT * step, ws - FRAME_AMOUNT * step]), dtype)
-        before, *after = (frame_labels(image[None], regions) for image in versions)
+        versions = synthesize_images(
+            generator, torch.cat([ws, ws + FRAME_AMOUNT * step, ws - FRAME_AMOUNT * step]), dtype
+        )
+        before, *after = (segment_contour(image[None], regions) for image in versions)
         found += [frame_variation_percent(before, labels) for labels in after]
     return float(np.mean(found))

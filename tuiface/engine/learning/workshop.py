@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuiface.core.errors import InputFileError, UsageError, quoted
+from tuiface.core.errors import InputFileError, UsageError, quote
 from tuiface.core.settings import Settings
 from tuiface.directions.direction import STEP, Direction, DirectionHeader, DirectionOrigin, Labels
 from tuiface.directions.vocabulary import labels_of
-from tuiface.engine.edits.masks import RegionReader
+from tuiface.engine.edits.masks import RegionPredictor
 from tuiface.engine.loading import Checkpoint, build_checkpoint, prepare_checkpoint
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.population import Population
-from tuiface.engine.predictors.registry import open_region_reader, own_regions_path
+from tuiface.engine.population import LatentPopulation
+from tuiface.engine.predictors.registry import open_region_predictor, own_regions_path
 from tuiface.engine_api.protocol import Dtype
 from tuiface.faces.recipe import ModelRef
 
@@ -56,14 +56,14 @@ class Workshop:
         return ModelRef(sha256=self.checkpoint.info.network_sha256, name=self.checkpoint.info.name)
 
     @cached_property
-    def population(self) -> Population:
+    def population(self) -> LatentPopulation:
         """Drawn once."""
-        return Population.of(self.generator)
+        return LatentPopulation.of(self.generator)
 
     @cached_property
-    def regions(self) -> RegionReader:
+    def regions(self) -> RegionPredictor:
         """Says what the pixels of its faces show."""
-        return open_region_reader(self.generator, str(self.population.mean.device), self.own_regions)
+        return open_region_predictor(self.generator, str(self.population.mean.device), self.own_regions)
 
     def first_class(self, count: int) -> Tensor | None:
         """Labels [count, c_dim] of class 0 for a network with classes, else None."""
@@ -174,7 +174,7 @@ class Workshop:
         except ValidationError as error:
             if error.errors()[0]["loc"] == ("name",):
                 raise UsageError(
-                    f"name {quoted(name)}; accepted: a small letter, then small letters, digits and _", "--name NAME"
+                    f"name {quote(name)}; accepted: a small letter, then small letters, digits and _", "--name NAME"
                 ) from None
             raise
         return Direction(header, arrays)

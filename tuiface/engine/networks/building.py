@@ -20,14 +20,18 @@ from tuiface.engine.networks.generator import Generator
 
 def build(prepared: PreparedCheckpoint, device: str) -> Checkpoint:
     """The prepared checkpoint on `device`; raises ModelError if its tensors are not the recorded ones."""
-    tensors = _mapped(prepared, prepared.native) if prepared.native is not None else _parsed(prepared)
+    tensors = (
+        _map_native_tensors(prepared, prepared.native_path)
+        if prepared.native_path is not None
+        else _convert_parsed_tensors(prepared)
+    )
     with torch.device("meta"):
         generator = Generator(prepared.generator_config)
         config = prepared.discriminator_config
         discriminator = None if config is None else Discriminator(config)
-    _assign(generator, _part(tensors, "G."), device)
+    _assign(generator, _select_prefix(tensors, "G."), device)
     if discriminator is not None:
-        _assign(discriminator, _part(tensors, "D."), device)
+        _assign(discriminator, _select_prefix(tensors, "D."), device)
     info = prepared.info
     if "G.mapping.w_avg" not in tensors:
         generator.mapping.w_avg = estimate_w_avg(generator)
@@ -36,7 +40,7 @@ def build(prepared: PreparedCheckpoint, device: str) -> Checkpoint:
     return Checkpoint(generator, discriminator, info)
 
 
-def _parsed(prepared: PreparedCheckpoint) -> dict[str, Tensor]:
+def _convert_parsed_tensors(prepared: PreparedCheckpoint) -> dict[str, Tensor]:
     contents = prepared.contents
     assert contents is not None
     tensors = {f"G.{name}": torch.from_numpy(array) for name, array in contents.generator.tensors.items()}
@@ -45,10 +49,10 @@ def _parsed(prepared: PreparedCheckpoint) -> dict[str, Tensor]:
     return tensors
 
 
-def _mapped(prepared: PreparedCheckpoint, path: Path) -> dict[str, Tensor]:
+def _map_native_tensors(prepared: PreparedCheckpoint, path: Path) -> dict[str, Tensor]:
     """Float32 tensors of a tuiface model, as views of the file where it is stored so."""
     tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
-    generator = {name: tensor.numpy() for name, tensor in _part(tensors, "G.").items()}
+    generator = {name: tensor.numpy() for name, tensor in _select_prefix(tensors, "G.").items()}
     if network_digest(prepared.generator_config, generator) != prepared.info.network_sha256:
         raise ModelError(
             f"{path.name}: its tensors are not those that network_sha256 {prepared.info.network_sha256[:10]} was "
@@ -58,7 +62,7 @@ def _mapped(prepared: PreparedCheckpoint, path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _select_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tuiface.engine.networks import ops
 from tuiface.engine.networks.config import DiscriminatorConfig
-from tuiface.engine.networks.generator import FullyConnectedLayer, drawn, filled
+from tuiface.engine.networks.generator import FullyConnectedLayer, draw_normal, fill_constant
 
 
 class Conv2dLayer(nn.Module):
@@ -36,8 +36,8 @@ class Conv2dLayer(nn.Module):
         self.activate = activate
         self.down = down
         self.clamp = clamp
-        self.weight = nn.Parameter(drawn(num_out, num_in, kernel, kernel))
-        self.bias = nn.Parameter(filled(0.0, num_out)) if bias else None
+        self.weight = nn.Parameter(draw_normal(num_out, num_in, kernel, kernel))
+        self.bias = nn.Parameter(fill_constant(0.0, num_out)) if bias else None
         self.weight_gain = 1 / math.sqrt(num_in * kernel**2)
 
     def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:

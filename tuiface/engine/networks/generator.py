@@ -26,7 +26,7 @@ from tuiface.engine.networks.inference import SynthesisPlan
 NoiseInput = Literal["const", "none"] | Sequence[Tensor]
 
 
-def drawn(*shape: int, std: float = 1.0) -> Tensor:
+def draw_normal(*shape: int, std: float = 1.0) -> Tensor:
     """An initial tensor of N(0, std^2); convolution weights are channels-last.
 
     On the meta device, where a checkpoint is about to bring the values, nothing is computed: there each operation would
@@ -37,7 +37,7 @@ def drawn(*shape: int, std: float = 1.0) -> Tensor:
     return values if values.is_meta else values.normal_(std=std)
 
 
-def filled(value: float, *shape: int) -> Tensor:
+def fill_constant(value: float, *shape: int) -> Tensor:
     """An initial tensor of one value; empty on the meta device, as in `drawn`."""
     values = torch.empty(shape)
     return values if values.is_meta else values.fill_(value)
@@ -51,8 +51,8 @@ class FullyConnectedLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.activate = activate
-        self.weight = nn.Parameter(drawn(num_out, num_in, std=1 / lr_multiplier))
-        self.bias = nn.Parameter(filled(bias_init / lr_multiplier, num_out))
+        self.weight = nn.Parameter(draw_normal(num_out, num_in, std=1 / lr_multiplier))
+        self.bias = nn.Parameter(fill_constant(bias_init / lr_multiplier, num_out))
         self.weight_gain = lr_multiplier / math.sqrt(num_in)
         self.bias_gain = lr_multiplier
 
@@ -76,7 +76,7 @@ class MappingNetwork(nn.Module):
         widths = [config.z_dim + config.embed_features, *config.mapping_features]
         for i, (num_in, num_out) in enumerate(pairwise(widths)):
             self.add_module(f"fc{i}", FullyConnectedLayer(num_in, num_out, lr_multiplier=lr, activate=True))
-        self.register_buffer("w_avg", filled(0.0, config.w_dim))
+        self.register_buffer("w_avg", fill_constant(0.0, config.w_dim))
         self.w_avg: Tensor
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
@@ -101,10 +101,10 @@ class SynthesisLayer(nn.Module):
         self.up = up
         self.clamp = clamp
         self.affine = FullyConnectedLayer(w_dim, num_in, bias_init=1.0)
-        self.weight = nn.Parameter(drawn(num_out, num_in, 3, 3))
-        self.bias = nn.Parameter(filled(0.0, num_out))
-        self.noise_strength = nn.Parameter(filled(0.0))
-        self.register_buffer("noise_const", drawn(resolution, resolution))
+        self.weight = nn.Parameter(draw_normal(num_out, num_in, 3, 3))
+        self.bias = nn.Parameter(fill_constant(0.0, num_out))
+        self.noise_strength = nn.Parameter(fill_constant(0.0))
+        self.register_buffer("noise_const", draw_normal(resolution, resolution))
         self.noise_const: Tensor
 
     def forward(self, x: Tensor, styles: Tensor, noise: Tensor | None) -> Tensor:
@@ -124,8 +124,8 @@ class ToRGBLayer(nn.Module):
         self.clamp = clamp
         self.weight_gain = 1 / math.sqrt(num_in)
         self.affine = FullyConnectedLayer(w_dim, num_in, bias_init=1.0)
-        self.weight = nn.Parameter(drawn(num_out, num_in, 1, 1))
-        self.bias = nn.Parameter(filled(0.0, num_out))
+        self.weight = nn.Parameter(draw_normal(num_out, num_in, 1, 1))
+        self.bias = nn.Parameter(fill_constant(0.0, num_out))
 
     def forward(self, x: Tensor, styles: Tensor) -> Tensor:
         """x [N, I, r, r], styles [N, I] (before the gain) -> float32 [N, 3, r, r]."""
@@ -142,7 +142,7 @@ class SynthesisBlock(nn.Module):
         self.resolution = resolution
         num_out, clamp = config.channels_at(resolution), config.conv_clamp
         if resolution == 4:
-            self.const = nn.Parameter(drawn(num_out, 4, 4))
+            self.const = nn.Parameter(draw_normal(num_out, 4, 4))
         else:
             num_in = config.channels_at(resolution // 2)
             self.conv0 = SynthesisLayer(num_in, num_out, config.w_dim, resolution, up=True, clamp=clamp)
@@ -269,7 +269,9 @@ class Generator(nn.Module):
         """As `synthesize`, from styles by layer name ([N, I] each), so that single channels can be edited."""
         until = self.check_resolution(resolution)
         maps = self.noise_maps(noise, until)
-        if torch.is_grad_enabled() and (self._trains() or any(s.requires_grad for s in styles.values())):
+        if torch.is_grad_enabled() and (
+            self._has_trainable_parameters() or any(s.requires_grad for s in styles.values())
+        ):
             return self.synthesis(styles, maps, until)  # type: ignore[no-any-return]
         with torch.no_grad():
             return self.plan(torch.float32).synthesize(styles, maps, until)
@@ -302,7 +304,7 @@ class Generator(nn.Module):
             raise ValueError(f"{len(noise)} noise maps for {len(layers)} convolutions")
         return {name: given for (name, _), given in zip(layers, noise, strict=False)}
 
-    def _trains(self) -> bool:
+    def _has_trainable_parameters(self) -> bool:
         return any(p.requires_grad for p in self.parameters())
 
 

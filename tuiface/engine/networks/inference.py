@@ -64,15 +64,15 @@ class ConvPlan:
         # With one sample the styles may scale either operand: take the smaller one.
         fold = x.shape[0] == 1 and x.shape[2] * x.shape[3] > self.weight[0, 0].numel() * factors.shape[1]
         if self.low_pass is None:
-            x = self._plain(x, styles, factors, fold=fold)
+            x = self._convolve(x, styles, factors, fold=fold)
         else:
-            x = self._upsampling(x, styles, factors, self.low_pass, fold=fold)
+            x = self._convolve_transposed(x, styles, factors, self.low_pass, fold=fold)
         if noise is not None and self.noise_gain:
             x.add_((noise * self.noise_gain).to(x.dtype))
         F.leaky_relu_(x, ops.LEAKY_SLOPE)
         return x if self.clamp is None else x.clamp_(-self.clamp, self.clamp)
 
-    def _plain(self, x: Tensor, styles: Tensor, factors: Tensor, *, fold: bool) -> Tensor:
+    def _convolve(self, x: Tensor, styles: Tensor, factors: Tensor, *, fold: bool) -> Tensor:
         dtype = x.dtype
         if fold:
             scale = factors.view(-1, 1, 1, 1) * styles.view(1, -1, 1, 1)  # [O, I, 1, 1]
@@ -80,7 +80,9 @@ class ConvPlan:
         x = F.conv2d(x * styles.to(dtype)[:, :, None, None], self.weight, padding=1)
         return x.mul_(factors.to(dtype)[:, :, None, None]).add_(self.bias.view(1, -1, 1, 1))
 
-    def _upsampling(self, x: Tensor, styles: Tensor, factors: Tensor, low_pass: Tensor, *, fold: bool) -> Tensor:
+    def _convolve_transposed(
+        self, x: Tensor, styles: Tensor, factors: Tensor, low_pass: Tensor, *, fold: bool
+    ) -> Tensor:
         dtype = x.dtype
         if fold:
             x = F.conv_transpose2d(x, self.weight * styles.to(dtype).view(-1, 1, 1, 1), stride=2)

@@ -10,8 +10,8 @@ Images are float32 [N, 3, R, R] in [-1, 1], of any size; both readers are differ
 
 from __future__ import annotations
 
-from tuiface.engine.predictors.attributes import AttributeReader
-from tuiface.engine.predictors.files import Attribute, ReaderCard
+from tuiface.engine.predictors.attributes import AttributePredictor
+from tuiface.engine.predictors.files import Attribute, PredictorCard
 from tuiface.engine.predictors.segmenter import Segmenter
 
-__all__ = ["Attribute", "AttributeReader", "ReaderCard", "Segmenter"]
+__all__ = ["Attribute", "AttributePredictor", "PredictorCard", "Segmenter"]

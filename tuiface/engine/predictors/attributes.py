@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tuiface.core.assets import asset_path
-from tuiface.engine.predictors.files import Attribute, ReaderCard, read_reader
-from tuiface.engine.predictors.networks import AttributeNetwork, fit
+from tuiface.engine.predictors.files import Attribute, PredictorCard, load_predictor
+from tuiface.engine.predictors.networks import AttributeNetwork, resize_images
 
 ATTRIBUTES_ASSET = "attributes.safetensors"
 
@@ -17,21 +17,21 @@ PROBABILITY = "probability"
 """Unit of attributes that are read as the probability of yes."""
 
 
-class AttributeReader:
+class AttributePredictor:
     """Named attributes and a feature vector, differentiable in the picture."""
 
-    def __init__(self, card: ReaderCard, network: AttributeNetwork) -> None:
+    def __init__(self, card: PredictorCard, network: AttributeNetwork) -> None:
         self.card = card
         self._network = network
         device = network.out.weight.device
         self._centre = torch.tensor([a.centre for a in card.attributes], device=device)
         self._spread = torch.tensor([a.spread for a in card.attributes], device=device)
-        self._yes_or_no = torch.tensor([a.unit == PROBABILITY for a in card.attributes], device=device)
+        self._is_binary = torch.tensor([a.unit == PROBABILITY for a in card.attributes], device=device)
 
     @classmethod
-    def load(cls, path: Path | None = None, device: str = "cpu") -> AttributeReader:
+    def load(cls, path: Path | None = None, device: str = "cpu") -> AttributePredictor:
         """Open the shipped reader, or the one at `path`; raises ModelError, one line, for anything else."""
-        card, network = read_reader(asset_path(ATTRIBUTES_ASSET) if path is None else path, "attributes")
+        card, network = load_predictor(asset_path(ATTRIBUTES_ASSET) if path is None else path, "attributes")
         assert isinstance(network, AttributeNetwork)
         return cls(card, network.to(device))
 
@@ -47,16 +47,16 @@ class AttributeReader:
 
     def read(self, images: Tensor) -> Tensor:
         """Images float32 [N, 3, R, R] in [-1, 1] -> [N, len(names)], each in its attribute's unit."""
-        return self.read_features(self.features(images))
+        return self.predict_from_features(self.features(images))
 
     def features(self, images: Tensor) -> Tensor:
         """Images as above -> pooled features [N, F], each of mean 0 and deviation 1 over rendered heads."""
-        return self._network.features(fit(images, self.card.resolution))
+        return self._network.features(resize_images(images, self.card.resolution))
 
-    def read_features(self, features: Tensor) -> Tensor:
+    def predict_from_features(self, features: Tensor) -> Tensor:
         """The values [N, len(names)] that features [N, F] hold, for callers who need both."""
         scores = self.scores(features)
-        return torch.where(self._yes_or_no, scores.sigmoid(), scores * self._spread + self._centre)
+        return torch.where(self._is_binary, scores.sigmoid(), scores * self._spread + self._centre)
 
     def scores(self, features: Tensor) -> Tensor:
         """Features [N, F] -> [N, len(names)]: deviations from the mean, log-odds for yes or no. Nothing saturates."""

@@ -15,14 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuiface.directions.strips import contact_strip
+from tuiface.directions.strips import draw_contact_strip
 from tuiface.engine.latents import draw_w
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.renderer import to_pixels
 
 CLUSTERED_SIDE = 32
 CLUSTERING_SEED, CLUSTERING_PSI = 5_000_003, 0.7
-NUM_FACES, NUM_ROUNDS, SHOWN_FACES = 32, 40, 6
+NUM_FACES, NUM_ITERATIONS, SHOWN_FACES = 32, 40, 6
 _BATCH = 16
 _DIMMED = 0.2
 """Brightness, on a sheet, of what is not in the cluster."""
@@ -59,7 +59,7 @@ class ActivationClusters:
         _, activations = _synthesize(generator, draw_faces(generator, 0, faces), side, side)
         points = activations.permute(0, 2, 3, 1).reshape(-1, activations.shape[1])
         mean, deviation = points.mean(dim=0), points.std(dim=0).clamp_min(1e-6)
-        centres = spherical_means(F.normalize((points - mean) / deviation, dim=1), count)
+        centres = spherical_k_means(F.normalize((points - mean) / deviation, dim=1), count)
         return cls(side, mean, deviation, centres)
 
     @torch.no_grad()
@@ -84,7 +84,7 @@ def draw_faces(generator: Generator, start: int, count: int) -> Tensor:
     return generator.truncate(w, CLUSTERING_PSI)
 
 
-def spherical_means(points: Tensor, count: int) -> Tensor:
+def spherical_k_means(points: Tensor, count: int) -> Tensor:
     """float32 [count, C] of length 1, by size: k-means of unit vectors [M, C] by cosine, spread out at first.
 
     Dhillon & Modha 2001; the first centres as k-means++ draws them (Arthur & Vassilvitskii 2007).
@@ -98,7 +98,7 @@ def spherical_means(points: Tensor, count: int) -> Tensor:
         chosen.append(int(chance.choice(len(points), p=share / total if total > 0 else None)))
         distance = torch.minimum(distance, 1 - points @ points[chosen[-1]])
     centres = points[chosen]
-    for _ in range(NUM_ROUNDS):
+    for _ in range(NUM_ITERATIONS):
         nearest = (points @ centres.t()).argmax(dim=1)
         sums = torch.zeros_like(centres).index_add_(0, nearest, points)
         # A cluster that lost all its points stays where it was.
@@ -107,7 +107,7 @@ def spherical_means(points: Tensor, count: int) -> Tensor:
     return centres[sizes.argsort(descending=True, stable=True)]
 
 
-def cluster_sheet(generator: Generator, clusters: ActivationClusters) -> np.ndarray:
+def draw_cluster_sheet(generator: Generator, clusters: ActivationClusters) -> np.ndarray:
     """uint8 [H, W, 3]: a row for each cluster, in which all else is dark, beneath the faces themselves."""
     side = min(max(128, clusters.side), generator.config.img_resolution)
     shown = clusters.faces(generator, draw_faces(generator, 0, SHOWN_FACES), side)
@@ -118,7 +118,7 @@ def cluster_sheet(generator: Generator, clusters: ActivationClusters) -> np.ndar
         lit = [np.where(mask, p, p * _DIMMED).astype(np.uint8) for p, mask in zip(pixels, inside, strict=True)]
         sheet.append(lit)
         labels.append(str(number))
-    return contact_strip(sheet, [""] * SHOWN_FACES, labels)
+    return draw_contact_strip(sheet, [""] * SHOWN_FACES, labels)
 
 
 def _synthesize(generator: Generator, ws: Tensor, until: int, observed: int) -> tuple[Tensor, Tensor]:

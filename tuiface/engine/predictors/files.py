@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from tuiface.core.errors import InputFileError, ModelError
 from tuiface.core.files import write_file
 from tuiface.core.values import Value, parse_json
-from tuiface.engine.checkpoints.inventory import printable
-from tuiface.engine.checkpoints.safetensors_file import check_tensors, encoded_header, float32_tensors, split_header
+from tuiface.engine.checkpoints.inventory import to_printable
+from tuiface.engine.checkpoints.safetensors_file import check_tensors, encode_header, read_float32_tensors, split_header
 from tuiface.engine.checkpoints.source_file import read_source
 from tuiface.engine.predictors.networks import AttributeNetwork, SegmenterNetwork
 
@@ -55,7 +55,7 @@ class Attribute(Value):
         return self.held_out_r2 >= VISIBLE_R2
 
 
-class ReaderCard(Value):
+class PredictorCard(Value):
     """Everything in a reader's file but its tensors."""
 
     kind: Kind
@@ -79,7 +79,7 @@ class ReaderCard(Value):
     name: str = Field(max_length=100)
 
     @model_validator(mode="after")
-    def _check(self) -> ReaderCard:
+    def _check(self) -> PredictorCard:
         if not all(1 <= width <= 512 for width in self.widths):
             raise ValueError(f"widths {list(self.widths)}; accepted are 1 to 512 channels")
         if self.kind == "segmenter" and len(self.widths) != _SEGMENTER_STAGES:
@@ -97,14 +97,14 @@ FORMAT: Final = "tuiface.reader/1"
 _MADE_BY: Final = "tuiface train segmenter and tuiface train attributes make such files"
 
 
-def build_network(card: ReaderCard, *, normalise: bool = False) -> SegmenterNetwork | AttributeNetwork:
+def build_network(card: PredictorCard, *, normalise: bool = False) -> SegmenterNetwork | AttributeNetwork:
     """The network that `card` describes, with initial values."""
     if card.kind == "segmenter":
         return SegmenterNetwork(card.widths, len(card.regions), normalise=normalise)
     return AttributeNetwork(card.resolution, card.widths, card.feature_width, len(card.attributes), normalise=normalise)
 
 
-def write_reader(path: Path, card: ReaderCard, network: nn.Module) -> None:
+def write_predictor(path: Path, card: PredictorCard, network: nn.Module) -> None:
     """Write a folded network in half precision, replacing `path`; equal readers give equal bytes.
 
     Raises OutputError where it cannot be written.
@@ -115,11 +115,11 @@ def write_reader(path: Path, card: ReaderCard, network: nn.Module) -> None:
     }
     metadata = {"format": FORMAT, "card": card.canonical_json().decode()}
     places = ((name, "F16", tensor.shape, tensor.nbytes) for name, tensor in tensors.items())
-    header = encoded_header(metadata, places)
+    header = encode_header(metadata, places)
     write_file(path, header + b"".join(tensor.tobytes() for tensor in tensors.values()), force=True)
 
 
-def read_reader(path: Path, kind: Kind) -> tuple[ReaderCard, nn.Module]:
+def load_predictor(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
     """The card and the network of the reader at `path`, evaluation mode, no gradients of parameters.
 
     Raises ModelError, one line, for a file that is missing, damaged, or no reader of this kind.
@@ -127,20 +127,20 @@ def read_reader(path: Path, kind: Kind) -> tuple[ReaderCard, nn.Module]:
     try:
         return _read(path, kind)
     except (ModelError, InputFileError) as error:
-        raise ModelError(f"{printable(path.name)}: {error.message}", error.hint) from None
+        raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
 
 
-def _read(path: Path, kind: Kind) -> tuple[ReaderCard, nn.Module]:
+def _read(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
     data = read_source(path).data
     header = split_header(data, len(data), FORMAT, "a reader of faces", _MADE_BY)
     if "card" not in header.metadata:
         raise ModelError("metadata 'card' is missing", _MADE_BY)
-    card = parse_json(ReaderCard, header.metadata["card"], "card")
+    card = parse_json(PredictorCard, header.metadata["card"], "card")
     if card.kind != kind:
         raise ModelError(f"a reader of kind '{card.kind}'; accepted here is '{kind}'", _MADE_BY)
     with torch.device("meta"):
         network = build_network(card)
     check_tensors(header, {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
-    tensors: dict[str, Tensor] = {name: torch.from_numpy(array) for name, array in float32_tensors(data).items()}
+    tensors: dict[str, Tensor] = {name: torch.from_numpy(array) for name, array in read_float32_tensors(data).items()}
     network.load_state_dict(tensors, assign=True)
     return card, network.eval().requires_grad_(requires_grad=False)

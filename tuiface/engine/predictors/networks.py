@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _FOLD = 2
-_LAST_SHRINK = 32
+_OUTPUT_STRIDE = 32
 """Attributes: R over the side of the last stage."""
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -54,7 +54,7 @@ class Convolution(nn.Module):
         return F.relu(x) if self.relu else x
 
     @torch.no_grad()
-    def fold(self) -> None:
+    def fold_batch_norm(self) -> None:
         """Multiply the normalisation's running statistics into weight and bias."""
         if self.norm is None:
             return
@@ -114,14 +114,14 @@ class SegmenterNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [N, 3, R, R] in [-1, 1] -> logits [N, K, R, R]."""
-        x0 = self.down0(self.stem(fold_pixels(images, _FOLD)))
+        x0 = self.down0(self.stem(pixel_unshuffle(images, _FOLD)))
         x1 = self.down1(x0)
         x2 = self.down2(x1)
         x3 = self.down3(x2)
-        y2 = self.up2(F.relu(x2 + _enlarged(self.narrow2(x3))))
-        y1 = self.up1(F.relu(x1 + _enlarged(self.narrow1(y2))))
-        y0 = self.up0(F.relu(x0 + _enlarged(self.narrow0(y1))))
-        return unfold_pixels(self.out(y0), _FOLD)
+        y2 = self.up2(F.relu(x2 + _upsample(self.narrow2(x3))))
+        y1 = self.up1(F.relu(x1 + _upsample(self.narrow1(y2))))
+        y0 = self.up0(F.relu(x0 + _upsample(self.narrow0(y1))))
+        return pixel_shuffle(self.out(y0), _FOLD)
 
 
 class AttributeNetwork(nn.Module):
@@ -131,12 +131,12 @@ class AttributeNetwork(nn.Module):
         self, resolution: int, widths: tuple[int, ...], feature_width: int, num_outputs: int, *, normalise: bool = False
     ) -> None:
         super().__init__()
-        self._fold = _LAST_SHRINK >> (len(widths) - 1)
+        self._fold = _OUTPUT_STRIDE >> (len(widths) - 1)
         self.stem = Convolution(3 * self._fold**2, widths[0], normalise=normalise)
         stages = [ResidualBlock(widths[0], widths[0], normalise=normalise)]
         stages += [ResidualBlock(*pair, stride=2, normalise=normalise) for pair in pairwise(widths)]
         self.stages = nn.Sequential(*stages)
-        side, narrow = resolution // _LAST_SHRINK, max(widths[-1] // 3, 1)
+        side, narrow = resolution // _OUTPUT_STRIDE, max(widths[-1] // 3, 1)
         self.narrow = Convolution(widths[-1], narrow, 1, normalise=normalise)
         # Where something lies is what many attributes are: the last places are kept apart, not averaged. As a
         # convolution over all of them, the layer folds its normalisation like any other.
@@ -145,7 +145,7 @@ class AttributeNetwork(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Images [N, 3, R, R] in [-1, 1] -> [N, feature_width], each of mean 0 and deviation 1 over the data."""
-        x = self.narrow(self.stages(self.stem(fold_pixels(images, self._fold))))
+        x = self.narrow(self.stages(self.stem(pixel_unshuffle(images, self._fold))))
         return self.pool(x.contiguous().flatten(1)[:, :, None, None])[:, :, 0, 0]  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -153,15 +153,15 @@ class AttributeNetwork(nn.Module):
         return self.out(F.relu(self.features(images)))  # type: ignore[no-any-return]
 
 
-def folded(network: Network) -> Network:
+def fold_batch_norms(network: Network) -> Network:
     """`network` itself, with every normalisation multiplied into its convolution."""
     for module in list(network.modules()):
         if isinstance(module, Convolution):
-            module.fold()
+            module.fold_batch_norm()
     return network
 
 
-def fit(images: Tensor, resolution: int) -> Tensor:
+def resize_images(images: Tensor, resolution: int) -> Tensor:
     """Images [N, 3, r, r] resampled to [N, 3, R, R]: averaged where they are larger, else interpolated."""
     side = images.shape[-1]
     if images.ndim != 4 or images.shape[1:3] != (3, side):
@@ -173,7 +173,7 @@ def fit(images: Tensor, resolution: int) -> Tensor:
     return F.interpolate(images, size=resolution, mode="bilinear", align_corners=False, antialias=side > resolution)
 
 
-def fold_pixels(images: Tensor, times: int) -> Tensor:
+def pixel_unshuffle(images: Tensor, times: int) -> Tensor:
     """[N, C, R, R] -> [N, C t^2, R/t, R/t], each t x t pixels in channels; channels-last in memory, N may be 0."""
     n, channels, side, _ = images.shape
     r = side // times
@@ -181,12 +181,12 @@ def fold_pixels(images: Tensor, times: int) -> Tensor:
     return blocks.reshape(n, r, r, channels * times**2).permute(0, 3, 1, 2)
 
 
-def unfold_pixels(x: Tensor, times: int) -> Tensor:
-    """[N, C t^2, r, r] -> [N, C, t r, t r]: the inverse of `fold_pixels`."""
+def pixel_shuffle(x: Tensor, times: int) -> Tensor:
+    """[N, C t^2, r, r] -> [N, C, t r, t r]: the inverse of `pixel_unshuffle`."""
     n, channels, r, _ = x.shape
     blocks = x.reshape(n, channels // times**2, times, times, r, r).permute(0, 1, 4, 2, 5, 3)
     return blocks.reshape(n, channels // times**2, r * times, r * times)
 
 
-def _enlarged(x: Tensor) -> Tensor:
+def _upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="nearest")

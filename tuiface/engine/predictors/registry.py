@@ -8,19 +8,19 @@ import torch
 
 from tuiface.core.assets import asset_path
 from tuiface.core.errors import ModelError
-from tuiface.engine.edits.masks import BoxRegions, RegionReader
+from tuiface.engine.edits.masks import BoxRegions, RegionPredictor
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import AttributeReading, pictures
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_images
 from tuiface.engine.model_cache import file_sha256
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.predictors import AttributeReader, Segmenter
+from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.predictors.attributes import ATTRIBUTES_ASSET
 from tuiface.engine.predictors.segmenter import SEGMENTER_ASSET
 
 _TRIAL_SEED, _TRIAL_FACES, _TRIAL_PSI = 3_000_003, 8, 0.7
 #: A face that a segmenter knows is decided nearly everywhere, and neither a speck nor the whole picture.
-LEAST_CERTAINTY = 0.75
-FACE_SHARE = (0.08, 0.7)
+MIN_CERTAINTY = 0.75
+FACE_FRACTION_RANGE = (0.08, 0.7)
 
 
 def own_regions_path(folder: Path, network_sha256: str) -> Path:
@@ -28,7 +28,7 @@ def own_regions_path(folder: Path, network_sha256: str) -> Path:
     return folder / f"{network_sha256[:20]}.safetensors"
 
 
-def open_region_reader(generator: Generator, device: str, own: Path | None = None) -> RegionReader:
+def open_region_predictor(generator: Generator, device: str, own: Path | None = None) -> RegionPredictor:
     """The user's own reader at `own` if there is one, the segmenter if it fits the faces of `generator`, else boxes.
 
     Raises ModelError for a file at `own` that is no sound reader.
@@ -39,7 +39,7 @@ def open_region_reader(generator: Generator, device: str, own: Path | None = Non
     if not path.exists():
         return BoxRegions()
     segmenter = Segmenter.load(path, device)
-    return segmenter if fits(segmenter, generator) else BoxRegions()
+    return segmenter if segmenter_fits(segmenter, generator) else BoxRegions()
 
 
 def segmenter_version(own: Path) -> str:
@@ -49,16 +49,16 @@ def segmenter_version(own: Path) -> str:
 
 
 @torch.no_grad()
-def fits(segmenter: Segmenter, generator: Generator) -> bool:
+def segmenter_fits(segmenter: Segmenter, generator: Generator) -> bool:
     """Whether the segmenter knows what it sees in faces of `generator`."""
     w = draw_w(generator, _TRIAL_SEED, _TRIAL_FACES)[:, None].expand(-1, generator.num_ws, -1)
-    images = pictures(generator, generator.truncate(w, _TRIAL_PSI))
+    images = synthesize_images(generator, generator.truncate(w, _TRIAL_PSI))
     certainty = float(segmenter.probabilities(images).amax(dim=1).mean())
     share = float((segmenter.groups(images).argmax(dim=1) == 1).float().mean())
-    return certainty >= LEAST_CERTAINTY and FACE_SHARE[0] <= share <= FACE_SHARE[1]
+    return certainty >= MIN_CERTAINTY and FACE_FRACTION_RANGE[0] <= share <= FACE_FRACTION_RANGE[1]
 
 
-def open_attribute_reader(device: str) -> AttributeReading:
+def open_attribute_predictor(device: str) -> SupportsAttributePrediction:
     """The shipped attribute reader. Raises ModelError, one line, where there is none."""
     path = asset_path(ATTRIBUTES_ASSET)
     if not path.exists():
@@ -66,4 +66,4 @@ def open_attribute_reader(device: str) -> AttributeReading:
             "no attribute reader is installed, so nothing says what a face shows",
             "tuiface train attributes makes one; or learn from your own answers: --ask CONCEPT",
         )
-    return AttributeReader.load(path, device)
+    return AttributePredictor.load(path, device)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from tuiface.core.assets import asset_path
 from tuiface.core.errors import ModelError
 from tuiface.core.regions import REGION_COLOURS, REGION_NAMES, Region
-from tuiface.engine.predictors.files import ReaderCard, read_reader
-from tuiface.engine.predictors.networks import fit
+from tuiface.engine.predictors.files import PredictorCard, load_predictor
+from tuiface.engine.predictors.networks import resize_images
 
 SEGMENTER_ASSET = "segmenter.safetensors"
 
@@ -28,7 +28,7 @@ _FACE: Final = (
 class Segmenter:
     """Soft region maps, differentiable in the picture."""
 
-    def __init__(self, card: ReaderCard, network: nn.Module) -> None:
+    def __init__(self, card: PredictorCard, network: nn.Module) -> None:
         self.card = card
         self._network = network
 
@@ -36,7 +36,7 @@ class Segmenter:
     def load(cls, path: Path | None = None, device: str = "cpu") -> Segmenter:
         """Open the shipped segmenter, or the one at `path`; raises ModelError, one line, for anything else."""
         source = asset_path(SEGMENTER_ASSET) if path is None else path
-        card, network = read_reader(source, "segmenter")
+        card, network = load_predictor(source, "segmenter")
         if card.regions != REGION_NAMES:
             raise ModelError(
                 f"{source.name}: segments {', '.join(card.regions)}; this version knows {', '.join(REGION_NAMES)}",
@@ -50,7 +50,7 @@ class Segmenter:
         The network sees its working resolution; its logits are interpolated to R.
         """
         side = images.shape[-1]
-        logits: Tensor = self._network(fit(images, self.card.resolution))
+        logits: Tensor = self._network(resize_images(images, self.card.resolution))
         if logits.shape[-1] != side:
             shrinks = side < logits.shape[-1]
             logits = F.interpolate(logits, size=side, mode="bilinear", align_corners=False, antialias=shrinks)

@@ -13,25 +13,25 @@ train(recommended_settings("heads", 64, paired=True, start=None, changes={}), Ru
 
 from __future__ import annotations
 
-from tuiface.engine.training.gan.recommended import changed_settings, recommended_settings, run_limits
+from tuiface.engine.training.gan.recommended import build_run_limits, override_settings, recommend_settings
 from tuiface.engine.training.gan.settings import HEADS, RunLimits, TrainingSettings
-from tuiface.engine.training.gan.snapshots import FILE_NAME, read_header
-from tuiface.engine.training.gan.trainer import Outcome, train
-from tuiface.engine.training.gan.warm_start import Start, open_start
+from tuiface.engine.training.gan.snapshots import SNAPSHOT_NAME, read_snapshot_header
+from tuiface.engine.training.gan.trainer import TrainingOutcome, train
+from tuiface.engine.training.gan.warm_start import WarmStart, open_warm_start
 from tuiface.engine.training.precision import choose_precision
 
 __all__ = [
-    "FILE_NAME",
     "HEADS",
-    "Outcome",
+    "SNAPSHOT_NAME",
     "RunLimits",
-    "Start",
+    "TrainingOutcome",
     "TrainingSettings",
-    "changed_settings",
+    "WarmStart",
+    "build_run_limits",
     "choose_precision",
-    "open_start",
-    "read_header",
-    "recommended_settings",
-    "run_limits",
+    "open_warm_start",
+    "override_settings",
+    "read_snapshot_header",
+    "recommend_settings",
     "train",
 ]

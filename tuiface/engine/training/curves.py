@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from tuiface.core.errors import InputFileError, quoted
+from tuiface.core.errors import InputFileError, quote
 from tuiface.core.files import write_file
 
 CURVES_NAME = "curves.png"
@@ -51,10 +51,12 @@ def write_curves(log: Path, path: Path) -> None:
     Raises InputFileError for a log that cannot be read and OutputError for a path that cannot be written.
     """
     try:
-        records: list[Mapping[str, object]] = [_of_pictures(json.loads(line)) for line in log.read_text().splitlines()]
+        records: list[Mapping[str, object]] = [
+            _drop_latent_speed(json.loads(line)) for line in log.read_text().splitlines()
+        ]
     except (OSError, ValueError) as error:
-        raise InputFileError(f"{quoted(log)} is not a run's log: {error}", "name the log.jsonl of a run") from None
-    panels = [panel for panel in PANELS if any(_series(records, field) for field, _ in panel.fields)]
+        raise InputFileError(f"{quote(log)} is not a run's log: {error}", "name the log.jsonl of a run") from None
+    panels = [panel for panel in PANELS if any(_collect_series(records, field) for field, _ in panel.fields)]
     rows = max(-(-len(panels) // _COLUMNS), 1)
     picture = Image.new("RGB", (_WIDTH * _COLUMNS, _HEIGHT * rows), _PAPER)
     for index, panel in enumerate(panels):
@@ -65,7 +67,7 @@ def write_curves(log: Path, path: Path) -> None:
     write_file(path, buffer.getvalue(), force=True)
 
 
-def _of_pictures(record: Mapping[str, object]) -> Mapping[str, object]:
+def _drop_latent_speed(record: Mapping[str, object]) -> Mapping[str, object]:
     """The record without the speed of the distillation: its latents are no pictures, and are much faster."""
     return {k: v for k, v in record.items() if not (k == "images_per_s" and record.get("stage") == "distillation")}
 
@@ -74,7 +76,7 @@ Series = list[tuple[float, float]]
 """(hours, value)."""
 
 
-def _series(records: Iterable[Mapping[str, object]], field: str) -> Series:
+def _collect_series(records: Iterable[Mapping[str, object]], field: str) -> Series:
     points = []
     for record in records:
         value: object = record
@@ -89,9 +91,9 @@ def _series(records: Iterable[Mapping[str, object]], field: str) -> Series:
 def _draw_panel(panel: Panel, records: list[Mapping[str, object]]) -> Image.Image:
     image = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
     draw = ImageDraw.Draw(image)
-    curves = [(label, _series(records, field)) for field, label in panel.fields]
+    curves = [(label, _collect_series(records, field)) for field, label in panel.fields]
     curves = [(label, points) for label, points in curves if points]
-    hours = max((at for at, _ in _series(records, "seconds")), default=0.0) or 1.0
+    hours = max((at for at, _ in _collect_series(records, "seconds")), default=0.0) or 1.0
     low, high = _bounds([value for _, points in curves for _, value in points])
     box = (_LEFT, _TOP, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM)
 

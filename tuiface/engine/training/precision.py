@@ -19,7 +19,7 @@ from tuiface.engine.training.gan.settings import Precision, TrainingSettings
 _ROUNDS = 3
 _CPU_BATCH = 4
 """Pictures of a timed step on a processor, which has no more to do at once with a whole batch."""
-_HOPELESS = 5.0
+_HOPELESS_FACTOR = 5.0
 _HOPELESS_S = 2.0
 """A step that takes so many times and so many seconds longer, loading its kernels included, is not timed again: a
 processor that emulates bfloat16 takes minutes for what it does in seconds."""
@@ -30,7 +30,9 @@ def choose_precision(settings: TrainingSettings, device: str = "cpu") -> Precisi
     """The precision whose generator step took the least time."""
     settings = settings.model_copy(update={"batch": min(settings.batch, _CPU_BATCH)}) if device == "cpu" else settings
     float32 = time_step(settings, "float32", device)
-    bfloat16 = time_step(settings, "bfloat16", device, hopeless_s=max(_HOPELESS * float32, float32 + _HOPELESS_S))
+    bfloat16 = time_step(
+        settings, "bfloat16", device, hopeless_s=max(_HOPELESS_FACTOR * float32, float32 + _HOPELESS_S)
+    )
     return "float32" if float32 <= bfloat16 else "bfloat16"
 
 

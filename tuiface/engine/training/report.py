@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tuiface.core.files import explained, write_file
+from tuiface.core.files import translate_os_errors, write_file
 from tuiface.engine.training.gan.state import Progress
 
 LOG_NAME = "log.jsonl"
@@ -31,7 +31,7 @@ class Report:
     def record(self, values: Mapping[str, object]) -> None:
         """Append one JSON object to the log."""
         path = self._out / LOG_NAME
-        with explained(path), path.open("a") as file:
+        with translate_os_errors(path), path.open("a") as file:
             file.write(json.dumps(values) + "\n")
 
     def line(self, text: str) -> None:
@@ -52,7 +52,7 @@ class Report:
     def grid(self, images: Tensor, columns: int, name: str) -> None:
         """Save float pictures [N, 3, R, R] in [-1, 1] as samples/NAME.png."""
         folder = self._out / "samples"
-        with explained(folder):
+        with translate_os_errors(folder):
             folder.mkdir(exist_ok=True)
         buffer = io.BytesIO()
         Image.fromarray(picture_grid(images, columns).numpy()).save(buffer, "PNG")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Chance:
+class RandomGenerator:
     """Random draws on one device."""
 
     def __init__(self, seed: int, device: str = "cpu") -> None:
@@ -26,6 +26,6 @@ class Chance:
         """Uniform int64 of `shape` in [low, high)."""
         return torch.randint(low, high, shape, generator=self.generator, device=self.device)
 
-    def happens(self, count: int, probability: float) -> Tensor:
+    def bernoulli(self, count: int, probability: float) -> Tensor:
         """bool [count], each True with `probability`."""
         return self.uniform(count) < probability

@@ -11,7 +11,7 @@ from tuiface.heads.geometry.curves import bell, colour, mix, over, smoothstep, s
 from tuiface.heads.geometry.surface import Part
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.sampling.parameters import GARMENTS
-from tuiface.heads.sampling.rng import noise_patch, uniforms
+from tuiface.heads.sampling.rng import draw_uniforms, noise_patch
 from tuiface.heads.shading.skin import skin_colour
 
 
@@ -67,10 +67,10 @@ class _Cloth:
 
     def __init__(self, look: Look, x: Tensor, y: Tensor, mottle: Tensor) -> None:
         a = x.abs()
-        loose = uniforms(look.seeds, "neckline", 1)[:, :, None]
+        loose = draw_uniforms(look.seeds, "neckline", 1)[:, :, None]
 
         def worn(*garments: str) -> Tensor:
-            return look.is_any("garment", GARMENTS, garments)
+            return look.choice_mask("garment", GARMENTS, garments)
 
         vee, scoop, open_collar = worn("v_neck"), worn("scoop"), worn("shirt", "jacket")
         line = -1.20 - 0.07 * loose + 0.10 * smoothstep(0.35, 0.75, a)
@@ -81,7 +81,7 @@ class _Cloth:
         self.cover = soft_step(line - y, 0.006)
         base = hue_colour(look["garment_hue"], look["garment_colourfulness"], look["garment_lightness"])
         pattern = look["garment_pattern"]
-        wide = uniforms(look.seeds, "stripes", 2)[:, :, None]
+        wide = draw_uniforms(look.seeds, "stripes", 2)[:, :, None]
         stripes = torch.sin((y + 0.25 * a) * (38 + 50 * wide[:, :1]) + 6 * wide[:, 1:])
         tone = 1 + 0.5 * pattern * soft_step(stripes, 0.12) - 0.25 * pattern
         self.colour = base * tone[:, None]

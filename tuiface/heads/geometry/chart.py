@@ -82,7 +82,7 @@ class Chart:
         """Texels with |x| up to `half_width` and y in a range; side -1 or 1 keeps x on that side beyond `inner`."""
         return _window(self, half_width, y_low, y_high, side, inner)
 
-    def nearest(self, x: Tensor, y: Tensor) -> Tensor:
+    def nearest_texel(self, x: Tensor, y: Tensor) -> Tensor:
         """Flat texel index int64 [N] nearest to the neutral position (x, y) [N] each, on the eyes and mouth."""
         w = self.window(0.6, -0.85, 0.12)
         distance = (w.x - x.view(-1, 1, 1)) ** 2 + (w.y - y.view(-1, 1, 1)) ** 2
@@ -100,10 +100,10 @@ def _window(chart: Chart, half_width: float, y_low: float, y_high: float, side: 
     rows = inside.any(1).nonzero()[:, 0]
     columns = inside.any(0).nonzero()[:, 0]
     r, c = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-    return Window(r, c, *(field[:, r, c].contiguous() for field in _fields(whole)))
+    return Window(r, c, *(field[:, r, c].contiguous() for field in _window_fields(whole)))
 
 
-def _fields(w: Window) -> tuple[Tensor, ...]:
+def _window_fields(w: Window) -> tuple[Tensor, ...]:
     return w.x, w.y, w.z, w.a, w.theta, w.front
 
 
@@ -138,10 +138,10 @@ def _profile(height: int) -> Tensor:
     arc = torch.cat([torch.zeros(1), (length * (1 + 0.45 * on_face)).cumsum(0)])
     v = torch.linspace(0, float(arc[-1]), height)
     table = torch.stack([interpolate_table(arc, knots[:, i], v) for i in range(6)], dim=1)
-    return _smoothed(table, height)
+    return _smooth_profile(table, height)
 
 
-def _smoothed(table: Tensor, height: int) -> Tensor:
+def _smooth_profile(table: Tensor, height: int) -> Tensor:
     """Round the knots of the profile, except at the crown where the rows shrink to a point."""
     reach = max(1, round(height * 0.018))
     kernel = torch.exp(-(torch.linspace(-2, 2, 2 * reach + 1) ** 2))

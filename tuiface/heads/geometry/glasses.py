@@ -15,7 +15,7 @@ from tuiface.heads.geometry.curves import smoothstep
 from tuiface.heads.geometry.eyes import eye_centre
 from tuiface.heads.geometry.surface import Part
 from tuiface.heads.sampling.look import Look
-from tuiface.heads.sampling.rng import uniforms
+from tuiface.heads.sampling.rng import draw_uniforms
 from tuiface.heads.shading.camera import Camera, rotate_about_neck
 
 _ROUND = 8
@@ -42,7 +42,7 @@ def _lens_centre(look: Look) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class LensLayer:
     """What the lenses do to each supersampled pixel, [N, S, S]."""
 
     absorption: Tensor
@@ -51,7 +51,7 @@ class Film:
     """Added radiance."""
 
 
-def cover_lenses(look: Look, camera: Camera, depth: Tensor) -> Film:
+def cover_lenses(look: Look, camera: Camera, depth: Tensor) -> LensLayer:
     """Splat both lenses before the surfaces at `depth` [N, S, S]: tint, and the mirrored light of a window."""
     n, size = depth.shape[:2]
     radial = torch.linspace(0, 1, size // 7, device=look.device).view(1, -1, 1)
@@ -60,7 +60,7 @@ def cover_lenses(look: Look, camera: Camera, depth: Tensor) -> Film:
     light = torch.sin(torch.deg2rad(look["light_azimuth"]))
     slant = (dx - 0.8 * dy + 0.10 * light) / 0.10
     streak = smoothstep(-1.0, -0.8, slant) * smoothstep(0.35, 0.15, slant) * smoothstep(-0.12, 0.12, dy)
-    own = uniforms(look.seeds, "lens", 1)[:, :, None]
+    own = draw_uniforms(look.seeds, "lens", 1)[:, :, None]
     glare = (0.010 + 0.16 * own**2 * streak) * (0.3 + look["light_key"])
     film = torch.zeros(n * size * size, device=look.device)
     worn = look["glasses"] > 0.5
@@ -73,7 +73,7 @@ def cover_lenses(look: Look, camera: Camera, depth: Tensor) -> Film:
         film.scatter_reduce_(0, pixel.flatten(), torch.where(shown, 1 + glare, 0.0).flatten(), "amax")
     film = film.view(n, size, size)
     inside = (film > 0.5).float()
-    return Film((0.04 + 0.86 * look["tint"]) * inside, (film - 1).clamp(min=0))
+    return LensLayer((0.04 + 0.86 * look["tint"]) * inside, (film - 1).clamp(min=0))
 
 
 def build_glasses(look: Look, chart: Chart, half_width: Tensor) -> Part:

@@ -71,7 +71,8 @@ def build_head(look: Look, chart: Chart) -> Head:
     eye_x = eye_centre(look)[:, 0, 0]
     eye_y = torch.zeros_like(eye_x)
     picks = [
-        chart.nearest(x, y) for x, y in ((-eye_x, eye_y), (eye_x, eye_y), (-corner_x, corner_y), (corner_x, corner_y))
+        chart.nearest_texel(x, y)
+        for x, y in ((-eye_x, eye_y), (eye_x, eye_y), (-corner_x, corner_y), (corner_x, corner_y))
     ]
     flat = position.flatten(2)
     landmarks = torch.stack([flat.gather(2, p[:, None, None].expand(-1, 3, 1))[..., 0] for p in picks], dim=2)

@@ -13,9 +13,9 @@ from tuiface.heads.geometry.curves import bell, colour, normalise, over, smooths
 from tuiface.heads.geometry.face import MOUTH_Y, mouth_half_width
 from tuiface.heads.geometry.surface import Surface
 from tuiface.heads.hair.growth import mean_hair_colour, strand_colours
-from tuiface.heads.hair.strands import Strands, draw_texels, plant
+from tuiface.heads.hair.strands import Strands, draw_texels, plant_roots
 from tuiface.heads.sampling.look import Look
-from tuiface.heads.sampling.rng import uniforms
+from tuiface.heads.sampling.rng import draw_uniforms
 
 
 def paint_brows(surface: Surface, albedo: Tensor, look: Look, hair_colour: Tensor) -> None:
@@ -85,11 +85,11 @@ def grow_beard(look: Look, chart: Chart, head: Tensor, growth: Tensor, count: in
     w, device = chart.whole, look.device
     area = chart.area * ((w.y < -0.40) & (w.z > 0.05) & (w.y > -1.185))[0]
     texels = draw_texels(look.seeds, "beard roots", area.flatten(), count)
-    jitter = uniforms(look.seeds, "beard jitter", 5 * count).view(-1, count, 5)
+    jitter = draw_uniforms(look.seeds, "beard jitter", 5 * count).view(-1, count, 5)
     density = ((look["beard_density"][:, :, 0] - 0.35) / 0.65).clamp(min=0)
     here = growth.flatten(1).gather(1, texels)
     alive = (here > 0.1 + 0.9 * jitter[..., 0]) & (density > 0) & (jitter[..., 1] < 0.35 + density)
-    roots = plant(look, chart, head, "beard", texels, alive, jitter)
+    roots = plant_roots(look, chart, head, "beard", texels, alive, jitter)
     full = look.column("beard_length")[roots.owner] * density[roots.owner, 0]
     length = (0.025 + 0.14 * full) * (0.6 + 0.8 * roots.jitter[:, 2])
     length = length * torch.where(w.y.flatten()[roots.texel] > -0.62, 0.55, 1.0)

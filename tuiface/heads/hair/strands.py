@@ -17,7 +17,7 @@ from tuiface.heads.geometry.curves import dot, normalise, smoothstep
 from tuiface.heads.hair.growth import root_survival, strand_colours
 from tuiface.heads.hair.styles import StyleColumns, style_columns
 from tuiface.heads.sampling.look import Look
-from tuiface.heads.sampling.rng import normals, uniforms
+from tuiface.heads.sampling.rng import draw_normals, draw_uniforms
 
 _STEPS = 16
 
@@ -61,15 +61,17 @@ class Roots:
 def draw_texels(seeds: Tensor, stream: str, weights: Tensor, count: int) -> Tensor:
     """Texel indices int64 [N, count] drawn with density `weights` [H * W]."""
     edges = weights.double().cumsum(0)
-    at = uniforms(seeds, stream, count).double() * edges[-1]
+    at = draw_uniforms(seeds, stream, count).double() * edges[-1]
     return torch.searchsorted(edges, at).clamp(max=len(weights) - 1)
 
 
-def plant(look: Look, chart: Chart, head: Tensor, stream: str, texels: Tensor, alive: Tensor, jitter: Tensor) -> Roots:
+def plant_roots(
+    look: Look, chart: Chart, head: Tensor, stream: str, texels: Tensor, alive: Tensor, jitter: Tensor
+) -> Roots:
     """The roots among `texels` [N, S] that are `alive` [N, S], on the warped `head` [N, 3, H, W]."""
     owner, place = alive.nonzero(as_tuple=True)
     texel = texels[owner, place]
-    stray = normals(look.seeds, f"{stream} stray", 3 * texels.shape[1]).view(*texels.shape, 3)
+    stray = draw_normals(look.seeds, f"{stream} stray", 3 * texels.shape[1]).view(*texels.shape, 3)
     return Roots(
         owner,
         texel,
@@ -83,11 +85,11 @@ def plant(look: Look, chart: Chart, head: Tensor, stream: str, texels: Tensor, a
 def grow_hair(look: Look, chart: Chart, head: Tensor, line: Tensor, scalp: Tensor, count: int, points: int) -> Strands:
     """Grow up to `count` strands a sample, of `points` points, from the scalp of the warped `head` [N, 3, H, W]."""
     texels = draw_texels(look.seeds, "hair roots", scalp, count)
-    jitter = uniforms(look.seeds, "hair jitter", 5 * count).view(-1, count, 5)
+    jitter = draw_uniforms(look.seeds, "hair jitter", 5 * count).view(-1, count, 5)
     alive = root_survival(look, chart, line, texels, jitter[..., 0])
-    roots = plant(look, chart, head, "hair", texels, alive, jitter)
+    roots = plant_roots(look, chart, head, "hair", texels, alive, jitter)
     style = style_columns(look.choice("hair_style")[roots.owner])
-    locks, tufts = _clumps(look, roots)
+    locks, tufts = _clump_fields(look, roots)
     growth = _steer(look, chart, style, roots, locks, tufts)
     position = _resample(_integrate(growth), points)
     t = torch.linspace(0, 1, points, device=look.device)
@@ -123,9 +125,9 @@ class _Growth:
     """-1 .. 1: the side of the parting."""
 
 
-def _clumps(look: Look, roots: Roots) -> tuple[Tensor, Tensor]:
+def _clump_fields(look: Look, roots: Roots) -> tuple[Tensor, Tensor]:
     """Two smooth random vector fields on the scalp [T, 3], in -1..1: locks and finer tufts."""
-    phase = (6.28 * uniforms(look.seeds, "clumps", 2))[roots.owner]
+    phase = (6.28 * draw_uniforms(look.seeds, "clumps", 2))[roots.owner]
     x, y, z = roots.position.unbind(1)
     broad, fine = 7 * x + 5 * y + 6 * z, -23 * x + 17 * y + 21 * z
     locks = [torch.sin(broad * k + o + phase[:, 0]) for k, o in ((1.0, 0.0), (1.7, 2.0), (2.3, 4.0))]
@@ -158,7 +160,7 @@ def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: T
     receding = smoothstep(0.12, 0.45, amount("hairline_recession")) * smoothstep(1.0, 0.8, y)
     receding = receding * smoothstep(1.0, 0.7, theta.abs()) * smoothstep(0.5, 0.2, style.curtain)
     length = length * (1 - 0.55 * receding)
-    flow = _combing(style, roots, fringe, curtain, away, parting)
+    flow = _combing_flow(style, roots, fringe, curtain, away, parting)
     disorder = style.disorder * (1 - 0.6 * fringe)
     flow = flow + disorder[:, None] * (0.55 * locks + 0.5 * tufts + 0.50 * roots.stray)
     flow = flow - dot(flow, normal)[:, None] * normal
@@ -166,7 +168,7 @@ def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: T
     return _Growth(root, flow, length, lift, style.gravity, body, curtain, style.hold, away)
 
 
-def _combing(
+def _combing_flow(
     style: StyleColumns, roots: Roots, fringe: Tensor, curtain: Tensor, away: Tensor, parting: Tensor
 ) -> Tensor:
     """Where the style pulls each strand: aside from the parting, backwards, onto the forehead; [T, 3]."""

@@ -35,7 +35,7 @@ class Look:
         """The index of a choice, int64 [N]."""
         return self.column(name).long()
 
-    def is_any(self, name: str, choices: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
+    def choice_mask(self, name: str, choices: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
         """1.0 [N, 1, 1] where the choice is among `wanted`."""
         table = torch.tensor([float(choice in wanted) for choice in choices], device=self.seeds.device)
         return table[self.choice(name)].view(-1, 1, 1)
@@ -49,7 +49,7 @@ class Look:
         return self.seeds.device
 
 
-def resolve(parameters: HeadParameters) -> Look:
+def resolve_look(parameters: HeadParameters) -> Look:
     """Derive the final amounts. Everything that depends on several parameters is written here."""
     f = {spec.name: parameters[spec.name].view(-1, 1, 1) for spec in SPECIFICATION}
     masculinity, years = f["masculinity"], f["age"]

@@ -19,7 +19,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from tuiface.core.errors import UsageError, nearest, quoted
+from tuiface.core.errors import UsageError, quote, suggest_nearest
 
 Readability = Literal["well", "medium", "weak"]
 
@@ -85,7 +85,7 @@ def _sd(name: str, meaning: str, readable: Readability = "medium") -> Parameter:
     return Parameter(name, -3.0, 3.0, "sd", Normal(), meaning, readable)
 
 
-def _share(name: str, prior: Prior, meaning: str, readable: Readability = "well") -> Parameter:
+def _fraction(name: str, prior: Prior, meaning: str, readable: Readability = "well") -> Parameter:
     return Parameter(name, 0.0, 1.0, "fraction", prior, meaning, readable)
 
 
@@ -96,7 +96,7 @@ def _choice(name: str, choices: tuple[str, ...], given: str, meaning: str) -> Pa
 _TRAITS = (
     Parameter("masculinity", -1, 1, "fraction", Conditional("two groups"), "masculine against feminine build"),
     Parameter("age", 18, 85, "years", Conditional("denser when young"), "wrinkles, sagging and expected greying"),
-    _share("melanin", Conditional("a mixture over the Monk scale"), "skin, and with it lips, from light to dark"),
+    _fraction("melanin", Conditional("a mixture over the Monk scale"), "skin, and with it lips, from light to dark"),
     Parameter("haemoglobin", -3, 3, "sd", Normal(0, 0.8), "redness of the skin", "medium"),
 )
 _FACE_SHAPE = (
@@ -129,40 +129,40 @@ _FEATURES = (
     _sd("eye_size", "length and opening of the lids"),
     _sd("eye_tilt", "outer corners up", "weak"),
     _sd("eye_spacing", "distance between the eyes", "weak"),
-    _share("eyelid_crease", Conditional("melanin"), "visible fold of the upper lid", "weak"),
+    _fraction("eyelid_crease", Conditional("melanin"), "visible fold of the upper lid", "weak"),
     _sd("brow_height", "distance of the brows above the eyes"),
     _sd("brow_thickness", "height of the brows"),
     _sd("brow_arch", "bend of the brows", "weak"),
-    _share("iris_lightness", Conditional("melanin"), "iris from brown to light", "medium"),
-    _share("iris_hue", Uniform(0, 1), "light irises: hazel, green, grey, blue", "weak"),
-    _share("freckles", Conditional("melanin"), "freckles over nose and cheeks", "medium"),
-    _share("lipstick", Conditional("masculinity"), "strength of the lipstick"),
-    _share("lipstick_hue", Uniform(0, 1), "lipstick from nude over red to plum", "medium"),
-    _share("makeup", Conditional("masculinity"), "eye liner, mascara, shadow and blush", "medium"),
+    _fraction("iris_lightness", Conditional("melanin"), "iris from brown to light", "medium"),
+    _fraction("iris_hue", Uniform(0, 1), "light irises: hazel, green, grey, blue", "weak"),
+    _fraction("freckles", Conditional("melanin"), "freckles over nose and cheeks", "medium"),
+    _fraction("lipstick", Conditional("masculinity"), "strength of the lipstick"),
+    _fraction("lipstick_hue", Uniform(0, 1), "lipstick from nude over red to plum", "medium"),
+    _fraction("makeup", Conditional("masculinity"), "eye liner, mascara, shadow and blush", "medium"),
 )
 _HAIR = (
     _choice("hair_style", HAIR_STYLES, "masculinity, melanin, age", "cut and direction of the hair"),
-    _share("hair_length", Uniform(0, 1), "length within what the style allows"),
-    _share("hair_volume", Uniform(0, 1), "lift off the scalp"),
-    _share("hair_wave", Uniform(0, 1), "waves or curls within what the style allows", "medium"),
-    _share("hair_eumelanin", Conditional("melanin"), "brown-black pigment: 0 blond, 1 black"),
-    _share("hair_red", Conditional("melanin"), "red pigment (pheomelanin)"),
+    _fraction("hair_length", Uniform(0, 1), "length within what the style allows"),
+    _fraction("hair_volume", Uniform(0, 1), "lift off the scalp"),
+    _fraction("hair_wave", Uniform(0, 1), "waves or curls within what the style allows", "medium"),
+    _fraction("hair_eumelanin", Conditional("melanin"), "brown-black pigment: 0 blond, 1 black"),
+    _fraction("hair_red", Conditional("melanin"), "red pigment (pheomelanin)"),
     _sd("greying", "grey beyond what the age leads one to expect", "well"),
     Parameter("parting", -1, 1, "fraction", Normal(0, 0.45), "parting from the viewer's left to right", "medium"),
-    _share("fringe", Conditional("hair style"), "share of long hair that falls over the forehead"),
+    _fraction("fringe", Conditional("hair style"), "share of long hair that falls over the forehead"),
     _sd("hairline_height", "height of the hairline over the forehead", "well"),
-    _share("hairline_recession", Conditional("masculinity, age"), "receding temples: an M-shaped hairline"),
-    _share("hairline_peak", Conditional("one in five"), "widow's peak"),
+    _fraction("hairline_recession", Conditional("masculinity, age"), "receding temples: an M-shaped hairline"),
+    _fraction("hairline_peak", Conditional("one in five"), "widow's peak"),
     Parameter("hairline_roundness", -1, 1, "fraction", Normal(0, 0.45), "hairline from straight to rounded", "medium"),
-    _share("crown_thinning", Conditional("masculinity, age"), "baldness from the crown down"),
+    _fraction("crown_thinning", Conditional("masculinity, age"), "baldness from the crown down"),
     _choice("beard_style", BEARD_STYLES, "nothing", "where the beard grows"),
-    _share("beard_density", Conditional("masculinity"), "beard from none over stubble to dense"),
-    _share("beard_length", Uniform(0, 1), "length of a dense beard", "medium"),
+    _fraction("beard_density", Conditional("masculinity"), "beard from none over stubble to dense"),
+    _fraction("beard_length", Uniform(0, 1), "length of a dense beard", "medium"),
 )
 _EXPRESSION = (
-    _share("smile", Conditional("two in three smile"), "corners of the mouth up, cheeks raised"),
-    _share("teeth", Conditional("smile"), "lips parted over the upper teeth"),
-    _share("mouth_open", Conditional("one in eight"), "jaw dropped"),
+    _fraction("smile", Conditional("two in three smile"), "corners of the mouth up, cheeks raised"),
+    _fraction("teeth", Conditional("smile"), "lips parted over the upper teeth"),
+    _fraction("mouth_open", Conditional("one in eight"), "jaw dropped"),
     Parameter("eye_opening", 0, 1.4, "fraction", Conditional("smile"), "lid opening against the eye's own", "medium"),
     Parameter("brow_raise", -1, 1.5, "fraction", Normal(0, 0.35), "brows up (negative: frown)", "medium"),
     Parameter("gaze_x", -1, 1, "fraction", Normal(0, 0.22), "gaze to the viewer's right", "weak"),
@@ -176,30 +176,30 @@ _POSE = (
 )
 _ACCESSORIES = (
     _choice("glasses", GLASSES, "age", "frames worn"),
-    _share("glasses_shape", Uniform(0, 1), "lenses from round to rectangular", "medium"),
-    _share("glasses_size", Uniform(0, 1), "size of the lenses", "medium"),
-    _share("glasses_hue", Uniform(0, 1), "frames black, tortoise, metal, coloured", "weak"),
-    _share("tint", Conditional("rare"), "darkness of the lenses", "medium"),
+    _fraction("glasses_shape", Uniform(0, 1), "lenses from round to rectangular", "medium"),
+    _fraction("glasses_size", Uniform(0, 1), "size of the lenses", "medium"),
+    _fraction("glasses_hue", Uniform(0, 1), "frames black, tortoise, metal, coloured", "weak"),
+    _fraction("tint", Conditional("rare"), "darkness of the lenses", "medium"),
     _choice("garment", GARMENTS, "masculinity", "clothing at the neck"),
-    _share("garment_hue", Uniform(0, 1), "hue of the clothing", "medium"),
-    _share("garment_colourfulness", Conditional("mostly muted"), "saturation of the clothing", "medium"),
-    _share("garment_lightness", Conditional("mostly dark"), "lightness of the clothing"),
-    _share("garment_pattern", Conditional("one in three"), "strength of stripes", "weak"),
+    _fraction("garment_hue", Uniform(0, 1), "hue of the clothing", "medium"),
+    _fraction("garment_colourfulness", Conditional("mostly muted"), "saturation of the clothing", "medium"),
+    _fraction("garment_lightness", Conditional("mostly dark"), "lightness of the clothing"),
+    _fraction("garment_pattern", Conditional("one in three"), "strength of stripes", "weak"),
 )
 _SCENE = (
     Parameter("light_azimuth", -80, 80, "degrees", Normal(0, 38), "key light from the viewer's right"),
     Parameter("light_elevation", -10, 70, "degrees", Uniform(8, 48), "key light from above", "medium"),
-    _share("light_key", Uniform(0.2, 0.95), "key light against ambient"),
-    _share("light_softness", Uniform(0.15, 1), "size of the key light", "weak"),
+    _fraction("light_key", Uniform(0.2, 0.95), "key light against ambient"),
+    _fraction("light_softness", Uniform(0.15, 1), "size of the key light", "weak"),
     Parameter("light_warmth", -3, 3, "sd", Normal(0, 0.8), "colour temperature from cool to warm", "medium"),
-    _share("light_rim", Conditional("mostly weak"), "light from behind along the contour", "weak"),
+    _fraction("light_rim", Conditional("mostly weak"), "light from behind along the contour", "weak"),
     Parameter("exposure", -0.6, 0.6, "stops", Normal(0, 0.14), "brightness of the picture", "medium"),
-    _share("blur", Conditional("mostly sharp"), "softness of the lens", "weak"),
-    _share("sensor_noise", Conditional("mostly clean"), "grain", "weak"),
+    _fraction("blur", Conditional("mostly sharp"), "softness of the lens", "weak"),
+    _fraction("sensor_noise", Conditional("mostly clean"), "grain", "weak"),
     _choice("backdrop", BACKDROPS, "nothing", "kind of background"),
-    _share("backdrop_hue", Uniform(0, 1), "hue of the background", "medium"),
-    _share("backdrop_colourfulness", Conditional("mostly muted"), "saturation of the background", "medium"),
-    _share("backdrop_lightness", Uniform(0, 1), "lightness of the background"),
+    _fraction("backdrop_hue", Uniform(0, 1), "hue of the background", "medium"),
+    _fraction("backdrop_colourfulness", Conditional("mostly muted"), "saturation of the background", "medium"),
+    _fraction("backdrop_lightness", Uniform(0, 1), "lightness of the background"),
 )
 
 SPECIFICATION: tuple[Parameter, ...] = (
@@ -253,7 +253,7 @@ class HeadParameters:
         """
         values = self.values.clone()
         for name, value in changes.items():
-            values[:, COLUMN[_known(name).name]] = _accepted(_known(name), value)
+            values[:, COLUMN[_find_parameter(name).name]] = _check_value(_find_parameter(name), value)
         return HeadParameters(values, self.seeds)
 
     def to_json(self, index: int) -> str:
@@ -293,7 +293,7 @@ def encode(parameters: HeadParameters) -> Tensor:
         if spec.choices:
             columns.extend((value == index).float() for index in range(len(spec.choices)))
             continue
-        centre, spread = _standard(spec)
+        centre, spread = _centre_and_spread(spec)
         columns.append((value - centre) / spread)
     return torch.stack(columns, dim=1)
 
@@ -306,7 +306,7 @@ ENCODING: tuple[str, ...] = tuple(
 """Names of the columns of `encode`."""
 
 
-def _standard(spec: Parameter) -> tuple[float, float]:
+def _centre_and_spread(spec: Parameter) -> tuple[float, float]:
     """Centre and spread of a numeric parameter; conditional priors count as uniform over the range."""
     if isinstance(spec.prior, Normal):
         return spec.prior.mean, spec.prior.sd
@@ -314,22 +314,22 @@ def _standard(spec: Parameter) -> tuple[float, float]:
     return (low + high) / 2, (high - low) / math.sqrt(12)
 
 
-def _known(name: str) -> Parameter:
+def _find_parameter(name: str) -> Parameter:
     if name not in COLUMN:
-        hint = nearest(name, COLUMN) or "tuiface.heads.SPECIFICATION lists them"
-        raise UsageError(f"no head parameter {quoted(name)}", hint)
+        hint = suggest_nearest(name, COLUMN) or "tuiface.heads.SPECIFICATION lists them"
+        raise UsageError(f"no head parameter {quote(name)}", hint)
     return SPECIFICATION[COLUMN[name]]
 
 
-def _accepted(spec: Parameter, value: object) -> float:
+def _check_value(spec: Parameter, value: object) -> float:
     """`value` as the number in its column, or one clear line."""
     if isinstance(value, str):
         if value in spec.choices:
             return float(spec.choices.index(value))
         accepted = f"one of {', '.join(spec.choices)}" if spec.choices else f"a number {spec.low:g} to {spec.high:g}"
-        raise UsageError(f"{spec.name}: {quoted(value)} is not {accepted}", nearest(value, spec.choices))
+        raise UsageError(f"{spec.name}: {quote(value)} is not {accepted}", suggest_nearest(value, spec.choices))
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UsageError(f"{spec.name}: {quoted(value)} is not a number")
+        raise UsageError(f"{spec.name}: {quote(value)} is not a number")
     slack = 1e-6  # the float32 nearest to a bound may lie just outside it
     if not spec.low - slack <= value <= spec.high + slack:  # also refuses NaN
         raise UsageError(f"{spec.name}: {value:g} is outside {spec.low:g} to {spec.high:g} ({spec.unit})")
@@ -342,29 +342,29 @@ def _read_line(line: str) -> tuple[int, list[float]]:
     try:
         document = json.loads(line)
     except json.JSONDecodeError as error:
-        raise UsageError(f"head parameters: not JSON at character {error.pos}: {quoted(line)}") from error
+        raise UsageError(f"head parameters: not JSON at character {error.pos}: {quote(line)}") from error
     if not isinstance(document, Mapping) or document.get("format") != FORMAT:
-        raise UsageError(f"head parameters: {quoted(line)} is not an object of format '{FORMAT}'")
+        raise UsageError(f"head parameters: {quote(line)} is not an object of format '{FORMAT}'")
     seed, given = document.get("seed"), document.get("parameters")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise UsageError(f"head parameters: seed {quoted(seed)} is not a whole number below 2^32")
+        raise UsageError(f"head parameters: seed {quote(seed)} is not a whole number below 2^32")
     if not isinstance(given, Mapping):
         raise UsageError("head parameters: 'parameters' is not an object of name and value")
     for name in given:
-        _known(str(name))
+        _find_parameter(str(name))
     missing = [spec.name for spec in SPECIFICATION if spec.name not in given]
     if missing:
         raise UsageError(f"head parameters: '{missing[0]}' is missing ({len(missing)} in all)")
-    return seed, [_accepted(spec, given[spec.name]) for spec in SPECIFICATION]
+    return seed, [_check_value(spec, given[spec.name]) for spec in SPECIFICATION]
 
 
-SIDED = ("asymmetry", "parting", "gaze_x", "yaw", "roll", "light_azimuth")
+SIDED_PARAMETERS = ("asymmetry", "parting", "gaze_x", "yaw", "roll", "light_azimuth")
 """Parameters that tell left from right; each is drawn symmetrically around zero."""
 
 
-def mirrored(parameters: HeadParameters) -> HeadParameters:
+def mirror_heads(parameters: HeadParameters) -> HeadParameters:
     """The heads whose pictures are the mirror images, up to what is drawn rather than described (single strands)."""
     values = parameters.values.clone()
-    columns = torch.tensor([COLUMN[name] for name in SIDED], device=values.device)
+    columns = torch.tensor([COLUMN[name] for name in SIDED_PARAMETERS], device=values.device)
     values[:, columns] = -values[:, columns]
     return HeadParameters(values, parameters.seeds)

@@ -23,7 +23,7 @@ from tuiface.heads.sampling.parameters import (
     Normal,
     Uniform,
 )  # fmt: skip
-from tuiface.heads.sampling.rng import normals, sample_seeds, uniforms
+from tuiface.heads.sampling.rng import draw_normals, draw_uniforms, sample_seeds
 
 Columns = dict[str, Tensor]
 
@@ -46,7 +46,7 @@ def sample_parameters(count: int, seed: int, start: int = 0, device: torch.devic
 
 
 @functools.cache
-def draw_streams() -> tuple[str, ...]:
+def stream_names() -> tuple[str, ...]:
     """Names of all streams of `randomness` that `sample_parameters` draws from, in order.
 
     A head's parameters are a function of its draws from them alone.
@@ -57,22 +57,29 @@ def draw_streams() -> tuple[str, ...]:
 def _draw(seeds: Tensor) -> tuple[Columns, tuple[str, ...]]:
     """Every parameter of the samples `seeds` [N], not yet clamped, and the streams they came from."""
     columns: Columns = {}
-    chance = _Chance(seeds)
+    chance = _NamedRng(seeds)
     for spec in SPECIFICATION:
         if isinstance(spec.prior, Normal):
-            draw = spec.prior.mean + spec.prior.sd * normals(seeds, spec.name, 1)[:, 0]
+            draw = spec.prior.mean + spec.prior.sd * draw_normals(seeds, spec.name, 1)[:, 0]
         elif isinstance(spec.prior, Uniform):
-            draw = spec.prior.low + (spec.prior.high - spec.prior.low) * uniforms(seeds, spec.name, 1)[:, 0]
+            draw = spec.prior.low + (spec.prior.high - spec.prior.low) * draw_uniforms(seeds, spec.name, 1)[:, 0]
         else:
             continue
         columns[spec.name] = draw
         chance.streams[spec.name] = None
-    for draw_group in (_draw_traits, _draw_features, _draw_hair, _draw_beard, _draw_expression, _draw_things):
+    for draw_group in (
+        _draw_traits,
+        _draw_features,
+        _draw_hair,
+        _draw_beard,
+        _draw_expression,
+        _draw_accessories_and_scene,
+    ):
         draw_group(columns, chance)
     return columns, tuple(chance.streams)
 
 
-class _Chance:
+class _NamedRng:
     """Named draws for every sample: `chance("age")` is uniform [N], independent of any other name."""
 
     def __init__(self, seeds: Tensor) -> None:
@@ -81,10 +88,10 @@ class _Chance:
         """Names of the streams drawn from so far, in order."""
 
     def __call__(self, name: str, low: float = 0.0, high: float = 1.0) -> Tensor:
-        return low + (high - low) * uniforms(self._seeds, self._stream(name), 1)[:, 0]
+        return low + (high - low) * draw_uniforms(self._seeds, self._stream(name), 1)[:, 0]
 
     def normal(self, name: str) -> Tensor:
-        return normals(self._seeds, self._stream(name), 1)[:, 0]
+        return draw_normals(self._seeds, self._stream(name), 1)[:, 0]
 
     def _stream(self, name: str) -> str:
         stream = f"prior:{name}"
@@ -101,7 +108,7 @@ class _Chance:
         return (self(name)[:, None] * edges[:, -1:] > edges).sum(1).clamp(max=weights.shape[1] - 1).float()
 
 
-def _draw_traits(columns: Columns, chance: _Chance) -> None:
+def _draw_traits(columns: Columns, chance: _NamedRng) -> None:
     group = torch.where(chance("group") < 0.5, -1.0, 1.0)
     columns["masculinity"] = group * (0.35 + 0.65 * chance("masculinity") ** 0.7)
     columns["age"] = 18 + 62 * chance("age") ** 1.7
@@ -112,7 +119,7 @@ def _draw_traits(columns: Columns, chance: _Chance) -> None:
     columns["melanin"] = torch.where(third < 0.32, light, torch.where(third < 0.70, tan, dark))
 
 
-def _draw_features(columns: Columns, chance: _Chance) -> None:
+def _draw_features(columns: Columns, chance: _NamedRng) -> None:
     masculinity, melanin = columns["masculinity"], columns["melanin"]
     dark = smoothstep(0.3, 0.75, melanin)
     columns["nose_width"] = columns["nose_width"] * 0.8 + 0.9 * dark
@@ -134,7 +141,7 @@ def _draw_features(columns: Columns, chance: _Chance) -> None:
     columns["makeup"] = torch.where(feminine, chance("makeup", 0.15, 1.0), 0.0)
 
 
-def _draw_hair(columns: Columns, chance: _Chance) -> None:
+def _draw_hair(columns: Columns, chance: _NamedRng) -> None:
     masculinity, melanin, age = columns["masculinity"], columns["melanin"], columns["age"]
     dark = smoothstep(0.45, 0.8, melanin)[:, None]
     cuts = torch.where(masculinity[:, None] > 0, torch.tensor(_MASCULINE_CUT), torch.tensor(_FEMININE_CUT))
@@ -159,14 +166,14 @@ def _draw_hair(columns: Columns, chance: _Chance) -> None:
     columns["hairline_peak"] = chance.where("peak", 0.2, lambda: chance("peak", 0.4, 1.0))
 
 
-def _draw_beard(columns: Columns, chance: _Chance) -> None:
+def _draw_beard(columns: Columns, chance: _NamedRng) -> None:
     bearded = (chance("beard?") < 0.52) & (columns["masculinity"] > 0)
     columns["beard_density"] = torch.where(bearded, 0.12 + 0.88 * chance("beard"), 0.0)
     weights = torch.tensor([0.60, 0.20, 0.13, 0.07]).expand(len(bearded), len(BEARD_STYLES))
     columns["beard_style"] = chance.pick("beard_style", weights)
 
 
-def _draw_expression(columns: Columns, chance: _Chance) -> None:
+def _draw_expression(columns: Columns, chance: _NamedRng) -> None:
     smiling = chance("smile?") < 0.64
     columns["smile"] = torch.where(smiling, 0.3 + 0.7 * chance("smile"), 0.25 * chance("smile") ** 2)
     shows_teeth = smiling & (chance("teeth?") < 0.8) & (columns["smile"] > 0.4)
@@ -177,7 +184,7 @@ def _draw_expression(columns: Columns, chance: _Chance) -> None:
     columns["eye_opening"] = torch.where(closed, 0.05, opening.clamp(0.65, 1.3))
 
 
-def _draw_things(columns: Columns, chance: _Chance) -> None:
+def _draw_accessories_and_scene(columns: Columns, chance: _NamedRng) -> None:
     masculinity, age = columns["masculinity"], columns["age"]
     worn = chance("glasses?") < 0.13 + 0.17 * smoothstep(40, 70, age)
     columns["glasses"] = torch.where(worn, torch.where(chance("rim") < 0.5, 1.0, 2.0), 0.0)

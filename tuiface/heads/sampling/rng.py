@@ -37,7 +37,7 @@ def sample_seeds(seed: int, start: int, count: int) -> Tensor:
     return _hash(low ^ key)
 
 
-def uniforms(seeds: Tensor, stream: str, count: int) -> Tensor:
+def draw_uniforms(seeds: Tensor, stream: str, count: int) -> Tensor:
     """Uniform float32 [N, count] in the open interval (0, 1), keyed by `seeds` int64 [N] and the name of the use."""
     key = _hash(seeds ^ zlib.crc32(stream.encode()))
     counters = torch.arange(count, device=seeds.device, dtype=torch.int64) * 0x9E3779B1 & _MASK
@@ -45,9 +45,9 @@ def uniforms(seeds: Tensor, stream: str, count: int) -> Tensor:
     return ((bits >> 8).float() + 0.5) * (1 / (1 << 24))
 
 
-def normals(seeds: Tensor, stream: str, count: int, limit: float = 2.5) -> Tensor:
+def draw_normals(seeds: Tensor, stream: str, count: int, limit: float = 2.5) -> Tensor:
     """Standard normal float32 [N, count], clamped to +-`limit` so that no draw leaves the plausible."""
-    return (torch.erfinv(uniforms(seeds, stream, count) * 2 - 1) * math.sqrt(2)).clamp(-limit, limit)
+    return (torch.erfinv(draw_uniforms(seeds, stream, count) * 2 - 1) * math.sqrt(2)).clamp(-limit, limit)
 
 
 @lru_cache(maxsize=16)
@@ -56,7 +56,7 @@ def noise_tile(kind: str, device: torch.device) -> Tensor:
     octaves = {"mottle": ((5, 1.0), (11, 0.7), (23, 0.45), (47, 0.3)), "grain": ((90, 1.0), (170, 0.9))}[kind]
     tile = torch.zeros(NOISE_TILE, NOISE_TILE)
     for cells, weight in octaves:
-        lattice = normals(torch.tensor([cells]), kind, cells * cells).view(1, 1, cells, cells)
+        lattice = draw_normals(torch.tensor([cells]), kind, cells * cells).view(1, 1, cells, cells)
         margin = 2
         padded = F.pad(lattice, (margin,) * 4, mode="circular")
         fine = round(NOISE_TILE * (cells + 2 * margin) / cells)
@@ -69,7 +69,7 @@ def noise_tile(kind: str, device: torch.device) -> Tensor:
 def noise_patch(seeds: Tensor, stream: str, kind: str, height: int, width: int, zoom: float = 1.0) -> Tensor:
     """Noise float32 [N, height, width]: each sample's own shift of the shared tile, `zoom` texels a pixel."""
     tile = noise_tile(kind, seeds.device)
-    shift = (uniforms(seeds, stream, 2) * NOISE_TILE).long()
+    shift = (draw_uniforms(seeds, stream, 2) * NOISE_TILE).long()
     rows = (torch.arange(height, device=seeds.device) * zoom).long()
     columns = (torch.arange(width, device=seeds.device) * zoom).long()
     rows = (rows[None] + shift[:, :1]) % NOISE_TILE

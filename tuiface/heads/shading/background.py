@@ -10,7 +10,7 @@ from tuiface.heads.geometry.body import hue_colour
 from tuiface.heads.geometry.curves import mix, smoothstep, soft_step
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.sampling.parameters import BACKDROPS
-from tuiface.heads.sampling.rng import uniforms
+from tuiface.heads.sampling.rng import draw_uniforms
 
 _BLOBS = 9
 
@@ -20,21 +20,21 @@ def paint_background(look: Look, size: int) -> Tensor:
     coarse = max(32, size // 4)
     axis = torch.linspace(-1, 1, coarse, device=look.device)
     y, x = axis[None, :, None], axis[None, None, :]
-    draws = uniforms(look.seeds, "backdrop", 8)[:, :, None, None]
+    draws = draw_uniforms(look.seeds, "backdrop", 8)[:, :, None, None]
     hue, colourfulness, lightness = look["backdrop_hue"], look["backdrop_colourfulness"], look["backdrop_lightness"]
     base = hue_colour(hue, colourfulness, 0.12 + 0.75 * lightness)
     slope = 1 - 0.45 * (draws[:, 0] - 0.5) * y - 0.45 * (draws[:, 1] - 0.5) * x
-    gradient = look.is_any("backdrop", BACKDROPS, ("gradient",))
+    gradient = look.choice_mask("backdrop", BACKDROPS, ("gradient",))
     slope = slope + gradient * (0.7 * (draws[:, 2] - 0.5) * y + 0.5 * torch.exp(-1.2 * (x * x + y * y)) - 0.25)
     image = base * slope[:, None]
     cells = _cells(look, 6, coarse)
-    foliage = look.is_any("backdrop", BACKDROPS, ("foliage",))
+    foliage = look.choice_mask("backdrop", BACKDROPS, ("foliage",))
     green = hue_colour(0.24 + 0.1 * hue, 0.25 + 0.4 * colourfulness, 0.15 + 0.55 * lightness)
     leaves = green * (0.55 + 0.9 * (0.6 * _cells(look, 7, coarse) + 0.4 * _cells(look, 13, coarse)))[:, None]
     image = mix(image, leaves, foliage[:, None])
-    room = look.is_any("backdrop", BACKDROPS, ("interior",))
+    room = look.choice_mask("backdrop", BACKDROPS, ("interior",))
     image = image * (1 + room * 0.5 * (cells - 0.5))[:, None] * _bars(look, x, room)[:, None]
-    lights = look.is_any("backdrop", BACKDROPS, ("bokeh",))
+    lights = look.choice_mask("backdrop", BACKDROPS, ("bokeh",))
     image = image * (1 - 0.4 * lights)[:, None] + _discs(look, x, y) * lights[:, None]
     vignette = 1 - 0.10 * (x * x + y * y)
     image = (image * vignette[:, None]).clamp(0.004, 1.3)
@@ -43,14 +43,14 @@ def paint_background(look: Look, size: int) -> Tensor:
 
 def _cells(look: Look, cells: int, size: int) -> Tensor:
     """Smooth noise in 0..1, [N, size, size], `cells` lumps across."""
-    lattice = uniforms(look.seeds, f"backdrop cells {cells}", cells * cells).view(-1, 1, cells, cells)
+    lattice = draw_uniforms(look.seeds, f"backdrop cells {cells}", cells * cells).view(-1, 1, cells, cells)
     return F.interpolate(lattice, size=(size, size), mode="bicubic", align_corners=False)[:, 0].clamp(0, 1)
 
 
 def _bars(look: Look, x: Tensor, room: Tensor) -> Tensor:
     """Factor [N, size, size] of blurred upright edges: doors, shelves, window frames."""
     factor = torch.ones_like(room)
-    for draws in uniforms(look.seeds, "bars", 15).view(-1, 3, 5).unbind(1):
+    for draws in draw_uniforms(look.seeds, "bars", 15).view(-1, 3, 5).unbind(1):
         at, blur, wide, contrast, blur_far = (draws[:, i, None, None] for i in range(5))
         left = torch.sigmoid((x - 2 * at + 1) / (0.02 + 0.08 * blur))
         right = torch.sigmoid((x - 2 * at + 0.8 - 0.6 * wide) / (0.02 + 0.08 * blur_far))
@@ -61,7 +61,7 @@ def _bars(look: Look, x: Tensor, room: Tensor) -> Tensor:
 def _discs(look: Look, x: Tensor, y: Tensor) -> Tensor:
     """Radiance [N, 3, size, size] of out-of-focus lamps."""
     total = torch.zeros(1, device=look.device)
-    for draws in uniforms(look.seeds, "bokeh", 6 * _BLOBS).view(-1, _BLOBS, 6).unbind(1):
+    for draws in draw_uniforms(look.seeds, "bokeh", 6 * _BLOBS).view(-1, _BLOBS, 6).unbind(1):
         cx, cy, radius, hue, power, tint = (draws[:, i, None, None] for i in range(6))
         reach = torch.sqrt((x - 2 * cx + 1) ** 2 + (y - 2 * cy + 1) ** 2)
         disc = soft_step(0.06 + 0.14 * radius - reach, 0.012) * smoothstep(-0.6, 0.6, reach / (0.06 + 0.14 * radius))

@@ -75,7 +75,7 @@ def develop(radiance: Tensor, look: Look, gain: Tensor, supersampling: int) -> T
     image = torch.nn.functional.avg_pool2d(toned, supersampling)
     resolution = image.shape[-1]
     blur = (0.06 + 0.6 * look["blur"][:, None]) * min(1.0, resolution / 200)
-    image = mix(image, _blurred(image), blur)
+    image = mix(image, _blur(image), blur)
     image = torch.where(image < 0.0031308, image * 12.92, 1.055 * image.clamp(min=1e-5) ** (1 / 2.4) - 0.055)
     grey = (image[:, :1] + image[:, 1:2] + image[:, 2:]) / 3
     image = ((grey + (image - grey) * 1.09) - 0.47) * 1.10 + 0.47
@@ -87,7 +87,7 @@ def develop(radiance: Tensor, look: Look, gain: Tensor, supersampling: int) -> T
     return (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
-def _blurred(image: Tensor) -> Tensor:
+def _blur(image: Tensor) -> Tensor:
     """Binomial 3x3 blur."""
     p = torch.nn.functional.pad(image, (1, 1, 1, 1), mode="replicate")
     p = (p[:, :, :-2] + 2 * p[:, :, 1:-1] + p[:, :, 2:]) / 4

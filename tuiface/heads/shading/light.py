@@ -11,7 +11,7 @@ from tuiface.core.regions import Region
 from tuiface.heads.geometry.curves import dot, mix, normalise
 from tuiface.heads.hair.strands import Strands
 from tuiface.heads.sampling.look import Look
-from tuiface.heads.shading.raster import Pixels
+from tuiface.heads.shading.raster import GBuffer
 from tuiface.heads.shading.shadow import (
     ShadowMaps,
     crease_occlusion,
@@ -52,11 +52,11 @@ def place_lights(look: Look) -> Lights:
 
 
 def shade_surfaces(
-    pixels: Pixels, lights: Lights, maps: ShadowMaps, camera_distance: Tensor, dm_per_pixel: float
+    pixels: GBuffer, lights: Lights, maps: ShadowMaps, camera_distance: Tensor, dm_per_pixel: float
 ) -> Tensor:
     """Radiance [N, 3, S, S] of the visible surfaces."""
     normal, position = pixels.normal, pixels.position
-    view = _towards_camera(position, camera_distance.view(-1, 1, 1))
+    view = _view_directions(position, camera_distance.view(-1, 1, 1))
     towards = lights.direction[:, :, None, None]
     facing = dot(normal, towards)
     lit = surface_visibility(maps, position)
@@ -97,7 +97,7 @@ def _irradiance(normal: Tensor, facing: Tensor, lit: Tensor, occlusion: Tensor, 
 def shade_strands(strands: Strands, lights: Lights, maps: ShadowMaps, camera_distance: Tensor) -> Tensor:
     """Radiance [T, 3, Q] of strand points: Kajiya-Kay with the two shifted lobes of Marschner et al. 2003."""
     position, tangent, owner = strands.position, strands.tangent, strands.owner
-    view = _towards_camera(position, camera_distance[owner].view(-1, 1))
+    view = _view_directions(position, camera_distance[owner].view(-1, 1))
     towards = lights.direction[owner, :, None]
     along_light, along_view = dot(tangent, towards).clamp(-1, 1), dot(tangent, view).clamp(-1, 1)
     sine_light = torch.sqrt(1 - along_light**2)
@@ -116,7 +116,7 @@ def shade_strands(strands: Strands, lights: Lights, maps: ShadowMaps, camera_dis
     return (albedo * diffuse + gleam * key * lit[:, None]) * strands.shade[:, None] + rim
 
 
-def _towards_camera(position: Tensor, camera_distance: Tensor) -> Tensor:
+def _view_directions(position: Tensor, camera_distance: Tensor) -> Tensor:
     """Unit vectors [N, 3, ...] from points [N, 3, ...] to the camera on the z axis."""
     x, y, z = position.unbind(1)
     return normalise(torch.stack([-x, -y, camera_distance - z], dim=1))

@@ -25,7 +25,7 @@ _FIXED = 4096.0
 
 _SPLAT_SPACING = 1.3
 """Supersampled pixels between splats on a strand."""
-_LEAST_REACH = 0.12
+_MIN_REACH = 0.12
 """Pixels of line that a splat stands for at least: hair that points at the camera still covers."""
 
 
@@ -44,7 +44,7 @@ class Atlas:
 
 
 @dataclass(frozen=True, eq=False)
-class Pixels:
+class GBuffer:
     """What the surfaces show in each supersampled pixel, [N, ..., S, S]."""
 
     covered: Tensor
@@ -76,7 +76,7 @@ def build_atlas(parts: list[Part]) -> Atlas:
     return Atlas(torch.cat(stacks, 2), torch.cat([p.region for p in parts], 1), tuple(rectangles), torch.cat(sides))
 
 
-def rasterise(atlas: Atlas, screen: Tensor, camera_distance: Tensor, size: int) -> Pixels:
+def rasterise(atlas: Atlas, screen: Tensor, camera_distance: Tensor, size: int) -> GBuffer:
     """Resolve visibility at `size` pixels; `screen` [N, 2, H, W] is the projection of the atlas, 0..1 inside."""
     position, normal = atlas.fields[:, :3], atlas.fields[:, 3:6]
     view = camera_distance.view(-1, 1, 1)
@@ -126,7 +126,7 @@ def _close_pinholes(keys: Tensor) -> Tensor:
     return torch.where(nearer > keys + gap, nearer, keys)
 
 
-def _read_atlas(atlas: Atlas, keys: Tensor) -> Pixels:
+def _read_atlas(atlas: Atlas, keys: Tensor) -> GBuffer:
     covered = keys >= 0
     index = torch.where(covered, keys & ((1 << _INDEX_BITS) - 1), 0)
     rows, columns = _lattice_texels(atlas)
@@ -137,7 +137,7 @@ def _read_atlas(atlas: Atlas, keys: Tensor) -> Pixels:
     texel = (row + 0.5).long() * width + (column + 0.5).long()
     region = atlas.region.flatten(1).gather(1, texel.flatten(1)).view_as(covered).long()
     position = f[:, :3]
-    return Pixels(
+    return GBuffer(
         covered,
         position,
         f[:, 3:6],
@@ -185,16 +185,18 @@ def blend_strands(lines: Polylines, depth: Tensor) -> StrandLayer:
     """
     n, size = depth.shape[:2]
     node, share, reach = _subdivide(lines)
-    x, y, z = (torch.lerp(*_ends(f, node), share) for f in (lines.screen[:, 0], lines.screen[:, 1], lines.depth))
+    x, y, z = (
+        torch.lerp(*_segment_ends(f, node), share) for f in (lines.screen[:, 0], lines.screen[:, 1], lines.depth)
+    )
     inside = (x >= 0) & (x < size) & (y >= 0) & (y < size)
     owner = lines.owner[node // lines.depth.shape[1]]
     pixel = torch.where(inside, (owner * size + y.long()) * size + x.long(), 0)
     shown = (inside & (z > depth.flatten()[pixel] - 0.012)).nonzero()[:, 0]
     pixel, z, node, share = pixel[shown], z[shown], node[shown], share[shown]
     front = torch.full((n * size * size,), -9.0, device=z.device).scatter_reduce_(0, pixel, z, "amax")
-    cover = torch.lerp(*_ends(lines.width, node), share) * reach[shown]
+    cover = torch.lerp(*_segment_ends(lines.width, node), share) * reach[shown]
     weight = (0.03 + torch.exp((z - front[pixel]) * 18)) * cover
-    tinted = [torch.lerp(*_ends(lines.colour[:, i], node), share).clamp(0, 6) * weight for i in range(3)]
+    tinted = [torch.lerp(*_segment_ends(lines.colour[:, i], node), share).clamp(0, 6) * weight for i in range(3)]
     red, green = _sum_pair(pixel, n * size * size, tinted[0], tinted[1])
     blue, total = _sum_pair(pixel, n * size * size, tinted[2], weight)
     covered, _ = _sum_pair(pixel, n * size * size, cover, torch.zeros_like(cover))
@@ -220,11 +222,11 @@ def _subdivide(lines: Polylines) -> tuple[Tensor, Tensor, Tensor]:
     first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
     per_segment = torch.repeat_interleave(counts, counts)
     share = (torch.arange(len(node), device=x.device) - first) / per_segment
-    reach = (lengths.flatten() / counts).clamp(min=_LEAST_REACH)
+    reach = (lengths.flatten() / counts).clamp(min=_MIN_REACH)
     return node, share, torch.repeat_interleave(reach, counts)
 
 
-def _ends(field: Tensor, node: Tensor) -> tuple[Tensor, Tensor]:
+def _segment_ends(field: Tensor, node: Tensor) -> tuple[Tensor, Tensor]:
     flat = field.flatten()
     return flat[node], flat[node + 1]
 

@@ -36,7 +36,7 @@ class ShadowMaps:
         """The same maps with the axes of each of `owner` [T]."""
         return replace(self, direction=self.direction[owner], right=self.right[owner], up=self.up[owner])
 
-    def towards_light(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def project(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Points [N, 3, ...] as map coordinates in -1..1 and depth, each [N, ...]."""
         shape = (-1, 3, *[1] * (points.ndim - 2))
         u, v, w = (dot(points, axis.view(shape)) for axis in (self.right, self.up, self.direction))
@@ -51,7 +51,7 @@ def cast_shadows(direction: Tensor, softness: Tensor, surfaces: Tensor, strands:
     bare = ShadowMaps(direction, right, cross(direction, right), *[torch.empty(0)] * 3)
 
     def cells(axes: ShadowMaps, points: Tensor) -> tuple[Tensor, Tensor]:
-        u, v, depth = axes.towards_light(points)
+        u, v, depth = axes.project(points)
         column, row = ((u * 0.5 + 0.5) * size).long(), ((v * 0.5 + 0.5) * size).long()
         inside = (column >= 0) & (column < size) & (row >= 0) & (row < size) & (points[:, 2] > -4)
         return torch.where(inside, row * size + column, size * size), depth
@@ -63,8 +63,8 @@ def cast_shadows(direction: Tensor, softness: Tensor, surfaces: Tensor, strands:
     empty = torch.full((len(direction), size * size + 1), -2.0, device=depth.device)
     nearest = square(empty.scatter_reduce(1, cell, depth, "amax"))
     exponential = torch.exp(_SHARPNESS * (nearest.clamp(min=-2) - 1.5))
-    sharp = _box(_box(exponential, 1), 1)
-    blurred = mix(sharp, _box(_box(sharp, 3), 2), 0.35 + 0.65 * softness[:, None])
+    sharp = _box_blur(_box_blur(exponential, 1), 1)
+    blurred = mix(sharp, _box_blur(_box_blur(sharp, 3), 2), 0.35 + 0.65 * softness[:, None])
 
     cell, depth = cells(bare.of(strands.owner), strands.position[..., ::2])
     cell = (cell + strands.owner[:, None] * empty.shape[1]).flatten()
@@ -74,34 +74,34 @@ def cast_shadows(direction: Tensor, softness: Tensor, surfaces: Tensor, strands:
     moment = count.scatter_add(0, cell, ((depth + 4).clamp(0, 8) * weight * fixed).long().flatten())
     count = count.scatter_add(0, cell, (weight * fixed).long().flatten())
     count, moment = square(count), square(moment)
-    density, moments = _box(_box(count / fixed, 2), 1), _box(_box(moment / fixed, 2), 1)
+    density, moments = _box_blur(_box_blur(count / fixed, 2), 1), _box_blur(_box_blur(moment / fixed, 2), 1)
     return ShadowMaps(direction, right, bare.up, blurred, density, moments / (density + 1e-3) - 4)
 
 
 def surface_visibility(maps: ShadowMaps, points: Tensor) -> Tensor:
     """Share of the key light that reaches surface points [N, 3, h, w], past surfaces and through hair."""
-    u, v, depth = maps.towards_light(points)
+    u, v, depth = maps.project(points)
     stack = torch.cat([maps.surface, maps.hair_density, maps.hair_depth], dim=1)
     surface, density, hair_depth = F.grid_sample(stack, torch.stack([u, v], dim=3), align_corners=False).unbind(1)
-    return _past_surfaces(surface, depth) * _through_hair(density, hair_depth - depth, 0.10, 0.10)
+    return _surface_transmission(surface, depth) * _hair_transmission(density, hair_depth - depth, 0.10, 0.10)
 
 
 def strand_visibility(maps: ShadowMaps, owner: Tensor, points: Tensor) -> Tensor:
     """The same for strand points [T, 3, Q] of samples `owner`; hair shades itself more gradually."""
     size = maps.surface.shape[-1]
-    u, v, depth = maps.of(owner).towards_light(points)
+    u, v, depth = maps.of(owner).project(points)
     column, row = (((c * 0.5 + 0.5) * size).long().clamp(0, size - 1) for c in (u, v))
     cell = (owner[:, None] * size + row) * size + column
     surface, density, hair_depth = (m.flatten()[cell] for m in (maps.surface, maps.hair_density, maps.hair_depth))
-    return _past_surfaces(surface, depth) * _through_hair(density, hair_depth - depth, 0.055, 0.30)
+    return _surface_transmission(surface, depth) * _hair_transmission(density, hair_depth - depth, 0.055, 0.30)
 
 
-def _past_surfaces(surface: Tensor, depth: Tensor) -> Tensor:
+def _surface_transmission(surface: Tensor, depth: Tensor) -> Tensor:
     lit = torch.exp(_SHARPNESS * (depth + _BIAS - 1.5)) / surface.clamp(min=1e-9)
     return 0.12 + 0.88 * smoothstep(0.05, 1, lit.clamp(0, 1))
 
 
-def _through_hair(density: Tensor, behind: Tensor, opacity: float, depth_range: float) -> Tensor:
+def _hair_transmission(density: Tensor, behind: Tensor, opacity: float, depth_range: float) -> Tensor:
     """Transmission of hair; it shades in full `depth_range` dm behind its mean depth."""
     return 0.10 + 0.90 * torch.exp(-opacity * density * smoothstep(0.0, depth_range, behind))
 
@@ -114,10 +114,10 @@ def crease_occlusion(depth: Tensor, dm_per_pixel: float) -> Tensor:
         reach = radius / (2 * dm_per_pixel)
         if reach > 8:
             small = F.avg_pool2d(half, 4)
-            blurred = _box(_box(small, max(1, round(reach / 4))), max(1, round(reach / 4)))
+            blurred = _box_blur(_box_blur(small, max(1, round(reach / 4))), max(1, round(reach / 4)))
             blurred = F.interpolate(blurred, size=half.shape[-2:], mode="bilinear", align_corners=False)
         else:
-            blurred = _box(_box(half, max(1, round(reach))), max(1, round(reach)))
+            blurred = _box_blur(_box_blur(half, max(1, round(reach))), max(1, round(reach)))
         darkness += strength * ((blurred - half) / drop).clamp(0, 1)
     full = F.interpolate(darkness, scale_factor=2, mode="bilinear", align_corners=False)
     return torch.exp(-1.2 * full[:, 0])
@@ -130,8 +130,8 @@ def diffuse_under_skin(irradiance: Tensor, scatter: Tensor, dm_per_pixel: float)
     light_half = F.avg_pool2d(irradiance * mask, 2)
     near, far = (max(1, round(reach / (2 * dm_per_pixel))) for reach in (0.014, 0.034))
     stack = torch.cat([light_half, mask_half], dim=1)
-    narrow = _box(_box(stack, near), near)
-    wide = _box(_box(stack[:, [0, 3]], far), far)
+    narrow = _box_blur(_box_blur(stack, near), near)
+    wide = _box_blur(_box_blur(stack[:, [0, 3]], far), far)
     narrow = F.interpolate(narrow[:, :3] / (narrow[:, 3:] + 1e-3), scale_factor=2, mode="bilinear", align_corners=False)
     wide = F.interpolate(wide[:, :1] / (wide[:, 1:] + 1e-3), scale_factor=2, mode="bilinear", align_corners=False)
     red = 0.30 * irradiance[:, :1] + 0.35 * narrow[:, :1] + 0.35 * wide
@@ -140,7 +140,7 @@ def diffuse_under_skin(irradiance: Tensor, scatter: Tensor, dm_per_pixel: float)
     return mix(irradiance, torch.cat([red, green, blue], dim=1), mask)
 
 
-def _box(image: Tensor, reach: int) -> Tensor:
+def _box_blur(image: Tensor, reach: int) -> Tensor:
     """Separable box blur of [N, C, h, w] over 2 * reach + 1 pixels; the border counts only what is inside."""
     side = 2 * reach + 1
     image = F.avg_pool2d(image, (side, 1), 1, (reach, 0), count_include_pad=False)

@@ -10,15 +10,15 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tuiface.actions import face_word, number_word, quoted_words
+from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr
 from tuiface.core.limits import MAX_SEED
-from tuiface.directions.questionnaire import AnswersFile, kept_answers
+from tuiface.directions.questionnaire import AnswersFile, list_answers
 from tuiface.directions.vocabulary import labels_of
-from tuiface.engine_api.requests import search_words
-from tuiface.screens.concepts.questionnaire import shown_ends
-from tuiface.screens.concepts.rows import ConceptRow, concept_rows, list_lines, report_lines, word
+from tuiface.engine_api.requests import search_flags
+from tuiface.screens.concepts.questionnaire import localize_ends
+from tuiface.screens.concepts.rows import ConceptRow, concept_rows, list_lines, report_lines, row_word
 from tuiface.screens.face.summary import source_text
 from tuiface.screens.session import block_resolution
 from tuiface.screens.widgets.tile_grid import Tile, TileGrid, TileStrip
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class ConceptBrowser(WorkScreen):
     """A strip above, the list and what is known of the chosen row below."""
 
-    PLACE = "concepts"
+    SCREEN_NAME = "concepts"
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -45,14 +45,14 @@ class ConceptBrowser(WorkScreen):
         """Steps of the strip away from its middle."""
         self.kept_answers: list[tuple[AnswersFile, Answers]] = []
         """Questionnaires on the disk, read whenever the screen is shown."""
-        self._rows_of_face: tuple[str, np.ndarray | None] = ("", None)
+        self._face_ws: tuple[str, np.ndarray | None] = ("", None)
         """Digest of a recipe, and its rows of W+; None while they are asked for."""
 
     def compose_body(self) -> ComposeResult:
         """The ends of the chosen concept, the strip, the list and the report."""
         with Vertical(id="body"):
             yield Static("", id="heading", markup=False)
-            yield TileStrip(self.session.wire, id="strip")
+            yield TileStrip(self.session.writer, id="strip")
             with Horizontal():
                 yield Static("", id="list", markup=False)
                 yield Static("", id="report", markup=False)
@@ -61,7 +61,7 @@ class ConceptBrowser(WorkScreen):
         """Answers may have been given."""
         self.kept_answers = []
         if self.session.studio is not None:
-            self.kept_answers = kept_answers(self.session.settings.directions, self.session.studio.info.model)
+            self.kept_answers = list_answers(self.session.settings.directions, self.session.studio.info.model)
         super().on_screen_resume()
 
     # --- rows ----------------------------------------------------------------------------------------------------
@@ -90,14 +90,14 @@ class ConceptBrowser(WorkScreen):
         return 7 if self.has_class("-wide") else 5
 
     def _amounts(self, row: ConceptRow) -> tuple[float, ...]:
-        from tuiface.stimuli.trials import strip_amounts
+        from tuiface.stimuli.trials import amounts_of_strip
 
         assert row.direction is not None
-        return strip_amounts(row.direction.header.limit, self._num_tiles)
+        return amounts_of_strip(row.direction.header.limit, self._num_tiles)
 
     def _faces(self, row: ConceptRow) -> list[Face | None]:
         """The present face at each amount; None while the engine is asked for its rows."""
-        from tuiface.stimuli.trials import trial
+        from tuiface.stimuli.trials import apply_direction
 
         studio, direction = self.session.studio, row.direction
         assert studio is not None
@@ -105,24 +105,24 @@ class ConceptBrowser(WorkScreen):
         face = studio.current
         if row.path is not None:
             return [face.edit(row.name, amount) if amount else face for amount in self._amounts(row)]
-        ws = self._present_rows(face)
-        return [None if ws is None else trial(face, ws, direction, amount) for amount in self._amounts(row)]
+        ws = self._request_ws(face)
+        return [None if ws is None else apply_direction(face, ws, direction, amount) for amount in self._amounts(row)]
 
-    def _present_rows(self, face: Face) -> np.ndarray | None:
+    def _request_ws(self, face: Face) -> np.ndarray | None:
         digest = face.recipe.digest
-        if self._rows_of_face[0] != digest:
-            self._rows_of_face = (digest, None)
+        if self._face_ws[0] != digest:
+            self._face_ws = (digest, None)
 
             def work() -> Callable[[], None]:
                 ws = face.studio.engine.ws(face.recipe)
-                return lambda: self._take_rows(digest, ws)
+                return lambda: self._take_ws(digest, ws)
 
             self.session.link.run(tr("No strip"), work)
-        return self._rows_of_face[1]
+        return self._face_ws[1]
 
-    def _take_rows(self, digest: str, ws: np.ndarray) -> None:
-        if self._rows_of_face[0] == digest:
-            self._rows_of_face = (digest, ws)
+    def _take_ws(self, digest: str, ws: np.ndarray) -> None:
+        if self._face_ws[0] == digest:
+            self._face_ws = (digest, ws)
             self.show_state()
 
     # --- drawing -------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class ConceptBrowser(WorkScreen):
         self.query_one("#heading", Static).update(self._heading(row), layout=False)
         self._show_strip(row)
 
-    def tiles_changed(self) -> None:
+    def redraw_tiles(self) -> None:
         """A picture of the strip, perhaps."""
         row = self.row
         if row is not None:
@@ -181,19 +181,19 @@ class ConceptBrowser(WorkScreen):
             Tile(f"{amount:+g}" if amount else "0", None if face is None else self.session.tile(face.recipe, wanted))
             for amount, face in zip(self._amounts(row), faces, strict=True)
         ]
-        strip.show_strip(tiles, self._place, self._num_tiles)
+        strip.show_strip(tiles, self._amount_index, self._num_tiles)
 
     @property
-    def _place(self) -> int:
+    def _amount_index(self) -> int:
         """Of the chosen amount on the strip."""
         half = self._num_tiles // 2
         return half + max(-half, min(half, self._amount))
 
     def _heading(self, row: ConceptRow) -> Content:
         assert self.session.studio is not None
-        name = Content.styled(word(row), "bold $foreground")
+        name = Content.styled(row_word(row), "bold $foreground")
         labels = labels_of(row.name) if row.answers is None else row.answers[0].labels or labels_of(row.name)
-        low, high = shown_ends(labels if row.direction is None else row.direction.header.labels)
+        low, high = localize_ends(labels if row.direction is None else row.direction.header.labels)
         arrow = "→" if self.session.capabilities.unicode else "to"
         ends = Content.styled(f"{low} {arrow} {high}", "$foreground 70%")
         face = Content.styled(source_text(self.session.studio.current), "$foreground 55%")
@@ -206,19 +206,19 @@ class ConceptBrowser(WorkScreen):
         if row is None or studio is None:
             return "tuiface directions list"
         if row.direction is None:
-            return quoted_words(["tuiface", "directions", "learn", "--ask", row.name])
+            return quote_words(["tuiface", "directions", "learn", "--ask", row.name])
         if row.section == "found" and self.session.search is not None:
             number = row.direction.header.origin.settings["number"]
-            words = ["tuiface", "directions", "discover", *search_words(self.session.search)]
-            return quoted_words([*words, "--keep", f"{number}=NAME"])
-        amount = self._amounts(row)[self._place]
+            words = ["tuiface", "directions", "discover", *search_flags(self.session.search)]
+            return quote_words([*words, "--keep", f"{number}=NAME"])
+        amount = self._amounts(row)[self._amount_index]
         if not amount:
-            return quoted_words(["tuiface", "directions", "show", row.name])
+            return quote_words(["tuiface", "directions", "show", row.name])
         recipe = studio.current.recipe
-        words = ["tuiface", "render", face_word(recipe), "--edit", f"{row.name}={number_word(amount)}"]
+        words = ["tuiface", "render", face_argument(recipe), "--edit", f"{row.name}={format_number(amount)}"]
         if words[2].isdecimal():
-            words += ["--psi", number_word(recipe.truncation.psi)]
-        return quoted_words(words)
+            words += ["--psi", format_number(recipe.truncation.psi)]
+        return quote_words(words)
 
     # --- looking -------------------------------------------------------------------------------------------------
 
@@ -246,7 +246,7 @@ class ConceptBrowser(WorkScreen):
         """The seed after."""
         self._walk(1)
 
-    def ask_on(self, file: AnswersFile) -> None:
+    def open_questionnaire(self, file: AnswersFile) -> None:
         """Go on with unfinished answers."""
         raise NotImplementedError
 
@@ -256,15 +256,15 @@ class ConceptBrowser(WorkScreen):
         if row is None:
             return
         if row.answers is not None:
-            self.ask_on(row.answers[0])
+            self.open_questionnaire(row.answers[0])
             return
         try:
-            face = self._faces(row)[self._place]
+            face = self._faces(row)[self._amount_index]
         except TuifaceError as error:
             self.notify(str(error), severity="error", markup=False)
             return
         if face is not None:
-            self.session.do(lambda studio: studio.show(face))
+            self.session.apply(lambda studio: studio.show(face))
             self.app.call_later(self.app.run_action, "go_to('face')")
 
     def _move(self, step: int) -> None:
@@ -287,7 +287,7 @@ class ConceptBrowser(WorkScreen):
         seed = recipe.source.seed if recipe.source.kind == "seed" else 0
         label = recipe.source.label if recipe.source.kind == "seed" else None
         number = (seed + step) % (MAX_SEED + 1)
-        self.session.do(lambda studio: studio.show(studio.face(number, recipe.truncation.psi, label=label)))
+        self.session.apply(lambda studio: studio.show(studio.face(number, recipe.truncation.psi, label=label)))
         self.show_state()
 
 

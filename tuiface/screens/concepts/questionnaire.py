@@ -10,13 +10,13 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tuiface.actions import quoted_words
+from tuiface.actions import quote_words
 from tuiface.core.errors import OutputError, TuifaceError
-from tuiface.core.i18n import language_in_use, tr, trn
+from tuiface.core.i18n import current_language, tr, trn
 from tuiface.directions.groups import concept_word
 from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, RECOMMENDED_ANSWERS, Questionnaire
 from tuiface.directions.vocabulary import labels_of
-from tuiface.screens.concepts.work import made_direction, replaces_own
+from tuiface.screens.concepts.work import check_replacement, submit_direction_job
 from tuiface.screens.session import block_resolution
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.work_screen import WorkScreen
@@ -25,36 +25,36 @@ from tuiface.terminal.image_view import ImageView
 if TYPE_CHECKING:
     from tuiface.directions.direction import Ends, Labels
     from tuiface.faces.studio import Face
-    from tuiface.screens.concepts.questionnaire_session import Inquiry
+    from tuiface.screens.concepts.questionnaire_session import QuestionnaireSession
     from tuiface.screens.session import Session
 
 _LABEL, _VALUE, _KEY = "$foreground 55%", "$foreground 85%", "bold $foreground"
 
 
-class AnsweringScreen(WorkScreen):
+class QuestionnaireScreen(WorkScreen):
     """Draws the session's inquiry."""
 
-    PLACE = "answering"
+    SCREEN_NAME = "answering"
     TAB = "concepts"
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._view_px = 0
-        self._shown: int | None = None
+        self._shown_seed: int | None = None
         """Seed of the face on the screen."""
 
     def compose_body(self) -> ComposeResult:
         """The face, and beside it what the answers say so far."""
         with Horizontal(id="body"):
-            yield FaceView(self.session.wire, id="face")
+            yield FaceView(self.session.writer, id="face")
             with Vertical(id="panel"):
                 yield Static("", id="plan", markup=False)
 
     @property
     def is_asking(self) -> bool:
         """Whether the face that is asked about is on the screen."""
-        inquiry = self.session.inquiry
-        return inquiry is not None and inquiry.seed is not None and self._shown == inquiry.seed
+        inquiry = self.session.questionnaire_session
+        return inquiry is not None and inquiry.seed is not None and self._shown_seed == inquiry.seed
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
@@ -65,26 +65,28 @@ class AnsweringScreen(WorkScreen):
 
     def show_body(self) -> None:
         """The face that is asked about, and the panel."""
-        inquiry = self.session.inquiry
+        inquiry = self.session.questionnaire_session
         if inquiry is None or self.session.studio is None:
             self.query_one("#plan", Static).update(tr("No question is asked: 8 leads to the concepts."))
             return
-        faces = [self._face(seed) for seed in ([] if inquiry.seed is None else [inquiry.seed, *inquiry.likely_next()])]
+        faces = [
+            self._face(seed) for seed in ([] if inquiry.seed is None else [inquiry.seed, *inquiry.predict_next_seeds()])
+        ]
         if faces and self._view_px:
             self.session.request_tiles([face.recipe for face in faces], self._resolution())
         self._show_face()
         self.query_one("#plan", Static).update(self._panel(inquiry))
 
-    def tiles_changed(self) -> None:
+    def redraw_tiles(self) -> None:
         """The face, perhaps."""
         self._show_face()
 
     def _show_face(self) -> None:
-        inquiry, view = self.session.inquiry, self.query_one("#face", FaceView)
+        inquiry, view = self.session.questionnaire_session, self.query_one("#face", FaceView)
         if inquiry is None or self.session.studio is None:
             return
         if inquiry.seed is None:
-            self._shown = None
+            self._shown_seed = None
             view.clear()
             text = inquiry.problem or tr("reading the faces that can be asked about")
             if inquiry.problem:
@@ -95,8 +97,8 @@ class AnsweringScreen(WorkScreen):
         pixels = self.session.tile(self._face(inquiry.seed).recipe, self._resolution())
         if pixels is not None:
             view.show_derived(pixels)
-            self._shown = inquiry.seed
-        elif self._shown != inquiry.seed:
+            self._shown_seed = inquiry.seed
+        elif self._shown_seed != inquiry.seed:
             view.clear()
             view.show_waiting(tr("rendering"))
 
@@ -110,17 +112,17 @@ class AnsweringScreen(WorkScreen):
         resolution = min(block_resolution(self._view_px or 64, full), 256)
         return None if resolution == full else resolution
 
-    def _panel(self, inquiry: Inquiry) -> Content:
-        low, high = shown_ends(inquiry.file.labels or labels_of(inquiry.file.concept))
+    def _panel(self, inquiry: QuestionnaireSession) -> Content:
+        low, high = localize_ends(inquiry.file.labels or labels_of(inquiry.file.concept))
         lines = [
-            Content.styled(concept_word(inquiry.file.concept, language_in_use()), "bold $text-primary"),
+            Content.styled(concept_word(inquiry.file.concept, current_language()), "bold $text-primary"),
             Content.assemble((tr("from"), _LABEL), f" {low}"),
             Content.assemble((tr("to"), _LABEL), f" {high}"),
             Content(""),
         ]
         if inquiry.questionnaire is not None:
             lines += self._progress(inquiry.questionnaire)
-            lines += [Content(""), *self._question(inquiry)]
+            lines += [Content(""), *self._answer_lines(inquiry)]
         else:
             job = None if inquiry.job is None else self.session.jobs.get(inquiry.job)
             if job is not None and job.total:
@@ -167,7 +169,7 @@ class AnsweringScreen(WorkScreen):
         signs = [mark if i in marks else full if i < done else empty for i in range(width)]
         return Content.assemble(("".join(signs[:done]), "$text-primary"), ("".join(signs[done:]), _LABEL))
 
-    def _question(self, inquiry: Inquiry) -> list[Content]:
+    def _answer_lines(self, inquiry: QuestionnaireSession) -> list[Content]:
         assert inquiry.questionnaire is not None
         answers = inquiry.questionnaire.answers
         lines = []
@@ -184,13 +186,13 @@ class AnsweringScreen(WorkScreen):
     def _answer_word(self, value: float | None) -> str:
         if value is None:
             return tr("skipped")
-        if self.session.inquiry is not None and self.session.inquiry.file.scale == "1-7":
+        if self.session.questionnaire_session is not None and self.session.questionnaire_session.file.scale == "1-7":
             return f"{value:g}"
         return tr("yes") if value else tr("no")
 
     def command_line(self) -> str:
         """What asks the same in the shell, and goes on with the same answers."""
-        inquiry = self.session.inquiry
+        inquiry = self.session.questionnaire_session
         if inquiry is None:
             return ""
         words = ["tuiface", "directions", "learn", "--ask", inquiry.file.concept]
@@ -199,7 +201,7 @@ class AnsweringScreen(WorkScreen):
         labels = inquiry.file.labels
         if labels is not None:
             words += ["--ends", "/".join(labels.en), "--ends-es", "/".join(labels.es)]
-        return quoted_words(words)
+        return quote_words(words)
 
     # --- actions -------------------------------------------------------------------------------------------------
 
@@ -221,8 +223,8 @@ class AnsweringScreen(WorkScreen):
 
     def action_answer_undo(self) -> None:
         """The last one."""
-        if self.session.inquiry is not None:
-            self._kept(self.session.inquiry.undo)
+        if self.session.questionnaire_session is not None:
+            self._apply_change(self.session.questionnaire_session.undo)
 
     def action_answer_pause(self) -> None:
         """Back to the concepts."""
@@ -230,28 +232,28 @@ class AnsweringScreen(WorkScreen):
 
     def action_answer_finish(self) -> None:
         """A direction of the answers, as a job."""
-        inquiry, studio = self.session.inquiry, self.session.studio
+        inquiry, studio = self.session.questionnaire_session, self.session.studio
         if inquiry is None or studio is None:
             return
         try:
             order = inquiry.order()
-            force = replaces_own(studio, order)
+            force = check_replacement(studio, order)
         except TuifaceError as error:
             self.notify(str(error), title=tr("No direction yet"), severity="warning", timeout=8, markup=False)
             return
-        made_direction(self.app, self.session, order, force=force)
-        self.session.inquiry = None
+        submit_direction_job(self.app, self.session, order, force=force)
+        self.session.questionnaire_session = None
         self.action_answer_pause()
 
     def _answer(self, value: float | None, scale: str | None) -> None:
         """Note an answer, unless it is one of the other scale, or of a face that nobody sees yet."""
-        inquiry = self.session.inquiry
+        inquiry = self.session.questionnaire_session
         if inquiry is None or not self.is_asking:
             return
         if scale in (None, inquiry.file.scale):
-            self._kept(lambda: inquiry.answer(value))
+            self._apply_change(lambda: inquiry.answer(value))
 
-    def _kept(self, change: Callable[[], None]) -> None:
+    def _apply_change(self, change: Callable[[], None]) -> None:
         """Make a change and draw; it stays on the screen also where it could not be written."""
         try:
             change()
@@ -260,6 +262,6 @@ class AnsweringScreen(WorkScreen):
         self.show_state()
 
 
-def shown_ends(labels: Labels) -> Ends:
+def localize_ends(labels: Labels) -> Ends:
     """Both ends in the user's language."""
-    return labels.es if language_in_use() == "es" else labels.en
+    return labels.es if current_language() == "es" else labels.en

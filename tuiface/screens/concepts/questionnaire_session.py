@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiface.core.errors import UsageError
-from tuiface.directions.questionnaire import MAX_ANSWERS, Questionnaire, standardised
-from tuiface.engine_api.requests import ScoresOrder
+from tuiface.directions.questionnaire import MAX_ANSWERS, Questionnaire, standardise
+from tuiface.engine_api.requests import ScoresRequest
 
 if TYPE_CHECKING:
     import numpy as np
 
     from tuiface.directions.questionnaire import AnswersFile, Reason
     from tuiface.engine_api.protocol import Engine
-    from tuiface.screens.jobs.runner import Report
+    from tuiface.screens.jobs.runner import ProgressCallback
 
-POOL = 400
+POOL_SIZE = 400
 """Faces to choose from: as many as `tuiface directions learn` takes, so that either goes on where the other stopped."""
-CHUNK = 8
+BATCH_SIZE = 8
 """Faces read at a time: pictures of the screen come in between, and the work can be stopped."""
 
 
 @dataclass
-class Inquiry:
+class QuestionnaireSession:
     """What the screen of the questionnaire draws. Used on the app's thread alone."""
 
     file: AnswersFile
@@ -61,12 +61,12 @@ class Inquiry:
         self.seed, self.reason, self.problem = last.seed, last.chosen, ""
         self.file.write(self.questionnaire)
 
-    def order(self) -> ScoresOrder:
+    def order(self) -> ScoresRequest:
         """What makes a direction of the answers. Raises UsageError for too few of them, or contradictory ones."""
         if self.questionnaire is None:
             raise UsageError("the faces are still being read", "wait a moment")
         scores = self.questionnaire.features @ self.questionnaire.slopes()
-        return ScoresOrder(
+        return ScoresRequest(
             name=self.file.concept,
             labels=self.file.labels,
             seeds=self.questionnaire.seeds,
@@ -74,7 +74,7 @@ class Inquiry:
             origin=self.file.origin(self.questionnaire),
         )
 
-    def likely_next(self) -> list[int]:
+    def predict_next_seeds(self) -> list[int]:
         """Faces that may be asked about after the present one, so that their pictures can be made meanwhile."""
         if self.questionnaire is None or self.seed is None:
             return []
@@ -105,16 +105,16 @@ class Inquiry:
             self.problem = error.message
 
 
-def read_pool(engine: Engine, report: Report) -> np.ndarray:
+def read_pool(engine: Engine, report: ProgressCallback) -> np.ndarray:
     """float64 [POOL, F], standardised: what the engine knows of the faces 0 to POOL - 1. Raises Cancelled."""
     import numpy as np
 
     from tuiface.stimuli.series import Cancelled
 
     rows = []
-    for start in range(0, POOL, CHUNK):
-        if not report(start, POOL):
+    for start in range(0, POOL_SIZE, BATCH_SIZE):
+        if not report(start, POOL_SIZE):
             raise Cancelled
-        rows.append(engine.features(range(start, min(start + CHUNK, POOL))))
-    report(POOL, POOL)
-    return standardised(np.concatenate(rows).astype(np.float64))
+        rows.append(engine.features(range(start, min(start + BATCH_SIZE, POOL_SIZE))))
+    report(POOL_SIZE, POOL_SIZE)
+    return standardise(np.concatenate(rows).astype(np.float64))

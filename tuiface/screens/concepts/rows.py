@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from textual.content import Content
 
-from tuiface.core.i18n import language_in_use, tr, trn
-from tuiface.directions.groups import GROUPS, Group, concept_word, group_of, list_place
+from tuiface.core.i18n import current_language, tr, trn
+from tuiface.directions.groups import GROUPS, Group, concept_sort_key, concept_word, group_of
 from tuiface.directions.questionnaire import MIN_ANSWERS
 from tuiface.screens.face.summary import home_relative
 
@@ -77,7 +77,7 @@ def _leakage(header: DirectionHeader, *, unicode: bool) -> list[Content]:
         style = "$text-warning" if abs(value) >= 0.5 else "$text-primary"
         lines.append(
             Content.assemble(
-                (f"{concept_word(name, language_in_use())[:18]:<19}", _LABEL),
+                (f"{concept_word(name, current_language())[:18]:<19}", _LABEL),
                 (full * done, style),
                 (empty * (_BAR - done), "$foreground 35%"),
                 (f" {value:+.2f}", _VALUE),
@@ -90,8 +90,8 @@ def _line(name: str, value: str) -> Content:
     return Content.assemble((f"{name:<11}", _LABEL), (value, _VALUE))
 
 
-Section = Literal["found", "unfinished"] | Group
-_SECTIONS: tuple[Section, ...] = ("found", "unfinished", *GROUPS)
+ConceptSection = Literal["found", "unfinished"] | Group
+_SECTIONS: tuple[ConceptSection, ...] = ("found", "unfinished", *GROUPS)
 _NAME_COLUMNS = 16
 """Of the longest word in the table of concepts; longer names of users are cut here, and whole above the strip."""
 
@@ -100,7 +100,7 @@ _NAME_COLUMNS = 16
 class ConceptRow:
     """One line of the list; exactly one of direction and answers is there."""
 
-    section: Section
+    section: ConceptSection
     name: str
     direction: Direction | None = None
     path: Path | None = None
@@ -134,7 +134,7 @@ def concept_rows(
         )
         for entry in entries
     ]
-    return [*rows, *sorted(listed, key=lambda row: (_SECTIONS.index(row.section), list_place(row.name)))]
+    return [*rows, *sorted(listed, key=lambda row: (_SECTIONS.index(row.section), concept_sort_key(row.name)))]
 
 
 def _group(entry: CatalogueEntry) -> Group:
@@ -156,16 +156,16 @@ def list_lines(rows: Sequence[ConceptRow], chosen: int, height: int) -> list[Con
         if number == chosen:
             chosen_line = len(lines)
         style = "reverse" if number == chosen else "$foreground 85%"
-        name = f" {word(row)[:_NAME_COLUMNS]} "
+        name = f" {row_word(row)[:_NAME_COLUMNS]} "
         gap = " " * (_NAME_COLUMNS + 3 - len(name))
         lines.append(Content.assemble((name, style), (gap + _remark(row), "$foreground 45%")))
     first = max(0, min(chosen_line - height // 2, len(lines) - height))
     return lines[first : first + height]
 
 
-def word(row: ConceptRow) -> str:
+def row_word(row: ConceptRow) -> str:
     """What people call the row's concept."""
-    return concept_word(row.name, language_in_use())
+    return concept_word(row.name, current_language())
 
 
 def _remark(row: ConceptRow) -> str:
@@ -174,9 +174,9 @@ def _remark(row: ConceptRow) -> str:
     return row.direction.header.origin.method if row.section in ("own", "found") else ""
 
 
-def heading(section: Section) -> str:
+def heading(section: ConceptSection) -> str:
     """What stands over a section."""
-    words: dict[Section, str] = {
+    words: dict[ConceptSection, str] = {
         "found": tr("Found, not kept yet"),
         "unfinished": tr("Answers without a direction"),
         "general": tr("General"),

@@ -7,22 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.core.errors import TuifaceError, UsageError, quoted
-from tuiface.core.files import explained
+from tuiface.core.errors import TuifaceError, UsageError, quote
+from tuiface.core.files import translate_os_errors
 from tuiface.core.i18n import tr
-from tuiface.directions.catalogue import refuse_name, renamed
+from tuiface.directions.catalogue import refuse_invalid_name, rename_direction
 from tuiface.directions.questionnaire import AnswersFile, answers_path
 from tuiface.directions.vocabulary import labels_from, labels_of
 from tuiface.engine_api.requests import METHODS, parse_search
 from tuiface.screens.concepts import work
 from tuiface.screens.concepts.browser import ConceptBrowser
-from tuiface.screens.dialogs.confirm import Question
+from tuiface.screens.dialogs.confirm import ConfirmDialog
 from tuiface.screens.dialogs.prompts import CheckedPrompt, PathPrompt
 from tuiface.screens.face.summary import home_relative
 
 if TYPE_CHECKING:
     from tuiface.directions.questionnaire import Scale
-    from tuiface.screens.concepts.rows import ConceptRow, Section
+    from tuiface.screens.concepts.rows import ConceptRow, ConceptSection
 
 SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl")
 """Of files that can be imported."""
@@ -41,12 +41,12 @@ class ConceptsScreen(ConceptBrowser):
                 return
             kept = next((file for file, answers in self.kept_answers if answers.concept == name), None)
             if kept is not None:
-                self.ask_on(kept)
+                self.open_questionnaire(kept)
             else:
                 self._ask_ends(name)
 
         hint = tr("small letters, as in trustworthy; then both ends and the kind of answers")
-        self.app.push_screen(CheckedPrompt(tr("Concept"), hint, refuse_name), named)
+        self.app.push_screen(CheckedPrompt(tr("Concept"), hint, refuse_invalid_name), named)
 
     def _ask_ends(self, name: str) -> None:
         given: list[tuple[str, str]] = []
@@ -71,17 +71,17 @@ class ConceptsScreen(ConceptBrowser):
                 return
             path = answers_path(self.session.settings.directions, name)
             labels = labels_from(name, ends[0], ends[1])
-            self.ask_on(AnswersFile(path, name, parse_scale(text), studio.info.model, labels))
+            self.open_questionnaire(AnswersFile(path, name, parse_scale(text), studio.info.model, labels))
 
         hint = tr("y: yes or no; 7: from 1 to 7")
         self.app.push_screen(CheckedPrompt(tr("Answers"), hint, parse_scale, value="y"), answered)
 
-    def ask_on(self, file: AnswersFile) -> None:
+    def open_questionnaire(self, file: AnswersFile) -> None:
         """Read the faces if nobody did yet, and go to the questionnaire."""
-        work.open_inquiry(self.app, self.session, file)
-        self.app.call_later(self._go_answering)
+        work.start_questionnaire(self.app, self.session, file)
+        self.app.call_later(self._show_questionnaire)
 
-    def _go_answering(self) -> None:
+    def _show_questionnaire(self) -> None:
         from tuiface.app import TuifaceApp
 
         assert isinstance(self.app, TuifaceApp)
@@ -109,10 +109,10 @@ class ConceptsScreen(ConceptBrowser):
         def chosen(text: str | None) -> None:
             if text is None:
                 return
-            path = home_expanded(text)
+            path = expand_home(text)
             value = path.rpartition("/")[2].rpartition(".")[0].lower().replace("-", "_")
             hint = tr("then, if needed: --legacy first, --rows 0-8, --key K, --raw, --licence TEXT")
-            prompt = CheckedPrompt(tr("Name"), hint, import_words, value=value)
+            prompt = CheckedPrompt(tr("Name"), hint, parse_import_words, value=value)
             self.app.push_screen(prompt, lambda name: self._import(path, name))
 
         hint = tr("path of a .npy, .npz or .pt; → completes, Enter goes on, Esc closes")
@@ -120,13 +120,13 @@ class ConceptsScreen(ConceptBrowser):
 
     def _import(self, path: str, text: str | None) -> None:
         if text is not None:
-            name, *flags = import_words(text)
+            name, *flags = parse_import_words(text)
             words = [path, "--name", name, *flags]
             work.import_file(self.app, self.session, words, lambda: self._choose("own", name))
             self.notify(tr("It is being imported; 7 shows how far it is."), timeout=3)
             self.show_state()
 
-    def _choose(self, section: Section, name: str) -> None:
+    def _choose(self, section: ConceptSection, name: str) -> None:
         self.chosen = (section, name)
         self.show_state()
 
@@ -142,12 +142,12 @@ class ConceptsScreen(ConceptBrowser):
         def named(name: str | None) -> None:
             if name is None:
                 return
-            made = renamed(direction, name, labels_of(name))
-            if self._told(lambda: studio.catalogue.add(made), tr("Kept")):
+            made = rename_direction(direction, name, labels_of(name))
+            if self._apply_and_notify(lambda: studio.catalogue.add(made), tr("Kept")):
                 self.session.found = tuple(d for d in self.session.found if d is not direction)
                 self._choose("own", name)
 
-        self.app.push_screen(CheckedPrompt(tr("Keep as"), tr("small letters, as in smile"), refuse_name), named)
+        self.app.push_screen(CheckedPrompt(tr("Keep as"), tr("small letters, as in smile"), refuse_invalid_name), named)
 
     def action_concepts_rename(self) -> None:
         """Ask for another name of one's own."""
@@ -162,11 +162,11 @@ class ConceptsScreen(ConceptBrowser):
             if name in (None, old):
                 return
             assert name is not None
-            if self._told(lambda: studio.catalogue.rename(old, name, studio.info.model), tr("Renamed")):
+            if self._apply_and_notify(lambda: studio.catalogue.rename(old, name, studio.info.model), tr("Renamed")):
                 self._choose("own", name)
 
         hint = tr("another name for {name}", name=old)
-        self.app.push_screen(CheckedPrompt(tr("Rename"), hint, refuse_name, value=old), named)
+        self.app.push_screen(CheckedPrompt(tr("Rename"), hint, refuse_invalid_name, value=old), named)
 
     def action_concepts_remove(self) -> None:
         """Ask, then delete; what was found and not kept is dropped at once."""
@@ -190,22 +190,22 @@ class ConceptsScreen(ConceptBrowser):
         else:
             lines = [home_relative(row.path), "", tr("Faces made with it cannot be rendered again without it.")]
         title = tr("Delete {name}?", name=row.name)
-        self.app.push_screen(Question(title, lines, tr("y deletes, n keeps"), yes=(tr("y"),)), answered)
+        self.app.push_screen(ConfirmDialog(title, lines, tr("y deletes, n keeps"), yes=(tr("y"),)), answered)
 
     def _remove(self, row: ConceptRow) -> None:
         path = row.path
         assert path is not None
 
         def remove() -> Path:
-            with explained(path):
+            with translate_os_errors(path):
                 path.unlink()
             return path
 
-        if self._told(remove, tr("Deleted")):
+        if self._apply_and_notify(remove, tr("Deleted")):
             self.kept_answers = [kept for kept in self.kept_answers if kept[0].path != path]
             self.show_state()
 
-    def _told(self, change: Callable[[], Path], title: str) -> bool:
+    def _apply_and_notify(self, change: Callable[[], Path], title: str) -> bool:
         """Make a change to a file and name it, or say why not; whether it was made."""
         try:
             path = change()
@@ -220,7 +220,7 @@ def parse_ends(text: str) -> tuple[str, str]:
     """`colder / warmer` as both ends; two empty words for an empty text. Raises UsageError."""
     low, slash, high = (part.strip() for part in text.partition("/"))
     if text.strip() and not (slash and low and high):
-        raise UsageError(f"ends {quoted(text)}; accepted: LOW / HIGH, or nothing")
+        raise UsageError(f"ends {quote(text)}; accepted: LOW / HIGH, or nothing")
     return low, high
 
 
@@ -228,20 +228,20 @@ def parse_scale(text: str) -> Scale:
     """`y` or `7`. Raises UsageError."""
     scales: dict[str, Scale] = {"y": "yes-no", "7": "1-7"}
     if text.strip() not in scales:
-        raise UsageError(f"answers {quoted(text)}; accepted: y, or 7")
+        raise UsageError(f"answers {quote(text)}; accepted: y, or 7")
     return scales[text.strip()]
 
 
-def import_words(text: str) -> list[str]:
+def parse_import_words(text: str) -> list[str]:
     """A name, and the flags of `tuiface directions import` after it. Raises UsageError."""
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise UsageError(f"{quoted(text)}: {error}") from None
-    refuse_name(words[0] if words else "")
+        raise UsageError(f"{quote(text)}: {error}") from None
+    refuse_invalid_name(words[0] if words else "")
     return words
 
 
-def home_expanded(text: str) -> str:
+def expand_home(text: str) -> str:
     """A path as a command takes it, from any folder."""
     return str(Path(text).expanduser().absolute())

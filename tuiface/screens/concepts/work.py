@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tuiface.core.errors import TuifaceError, UsageError, quoted
+from tuiface.core.errors import TuifaceError, UsageError, quote
 from tuiface.core.i18n import tr, trn
 from tuiface.screens import models
-from tuiface.screens.concepts.questionnaire_session import POOL, Inquiry, read_pool
+from tuiface.screens.concepts.questionnaire_session import POOL_SIZE, QuestionnaireSession, read_pool
 from tuiface.screens.face.summary import home_relative
 from tuiface.screens.messages import WorkFinished
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from tuiface.core.settings import Settings
     from tuiface.directions.direction import Direction
     from tuiface.directions.questionnaire import AnswersFile
-    from tuiface.engine_api.requests import ScoresOrder, SearchOrder
+    from tuiface.engine_api.requests import ScoresRequest, SearchRequest
     from tuiface.faces.studio import Studio
-    from tuiface.screens.jobs.runner import Report
+    from tuiface.screens.jobs.runner import ProgressCallback
     from tuiface.screens.session import Session
 
 
-def open_inquiry(app: App[object], session: Session, file: AnswersFile) -> None:
+def start_questionnaire(app: App[object], session: Session, file: AnswersFile) -> None:
     """Ask about faces, or go on asking; the engine reads them first, once for all questions about its network."""
     assert session.studio is not None
-    inquiry = session.inquiry = Inquiry(file)
+    inquiry = session.questionnaire_session = QuestionnaireSession(file)
     if session.pool_features is not None:
         _begin(app, session, inquiry, session.pool_features)
         return
     engine = session.studio.engine
 
-    def work(report: Report) -> str:
+    def work(report: ProgressCallback) -> str:
         try:
             features = read_pool(engine, report)
         except Exception as error:
@@ -42,13 +42,13 @@ def open_inquiry(app: App[object], session: Session, file: AnswersFile) -> None:
             app.post_message(WorkFinished(lambda: _stop(app, session, inquiry, text)))
             raise
         app.post_message(WorkFinished(lambda: _begin(app, session, inquiry, features)))
-        return trn("{number} face read", "{number} faces read", POOL)
+        return trn("{number} face read", "{number} faces read", POOL_SIZE)
 
-    inquiry.job = session.submit_job(tr("Faces to ask about {name}", name=file.concept), work, POOL)
+    inquiry.job = session.submit_job(tr("Faces to ask about {name}", name=file.concept), work, POOL_SIZE)
 
 
-def _begin(app: App[object], session: Session, inquiry: Inquiry, features: np.ndarray) -> None:
-    if session.inquiry is not inquiry:
+def _begin(app: App[object], session: Session, inquiry: QuestionnaireSession, features: np.ndarray) -> None:
+    if session.questionnaire_session is not inquiry:
         return  # another one was opened, or another network, meanwhile
     session.pool_features = features
     try:
@@ -58,9 +58,9 @@ def _begin(app: App[object], session: Session, inquiry: Inquiry, features: np.nd
     app.call_later(_show, app)
 
 
-def _stop(app: App[object], session: Session, inquiry: Inquiry, problem: str) -> None:
+def _stop(app: App[object], session: Session, inquiry: QuestionnaireSession, problem: str) -> None:
     inquiry.problem = problem
-    if session.inquiry is inquiry:
+    if session.questionnaire_session is inquiry:
         _show(app)
 
 
@@ -71,7 +71,7 @@ def _show(app: App[object]) -> None:
         app.screen.show_state()
 
 
-def replaces_own(studio: Studio, order: ScoresOrder) -> bool:
+def check_replacement(studio: Studio, order: ScoresRequest) -> bool:
     """Whether a direction that was made of the same answers before gives way to this one.
 
     Raises UsageError where another direction of the user's has the name.
@@ -82,17 +82,17 @@ def replaces_own(studio: Studio, order: ScoresOrder) -> bool:
     origin = entries[order.name].direction.header.origin
     if (origin.method, origin.data) != (order.origin.method, order.origin.data):
         raise UsageError(
-            f"a direction of yours is called {quoted(order.name)} already", "rename that one in the list of concepts"
+            f"a direction of yours is called {quote(order.name)} already", "rename that one in the list of concepts"
         )
     return True
 
 
-def made_direction(app: App[object], session: Session, order: ScoresOrder, *, force: bool) -> None:
+def submit_direction_job(app: App[object], session: Session, order: ScoresRequest, *, force: bool) -> None:
     """Make a direction of scores and keep it; the list shows it when the job is done."""
     studio = session.studio
     assert studio is not None
 
-    def work(report: Report) -> str:
+    def work(report: ProgressCallback) -> str:
         report(0, 1)
         (direction,) = studio.engine.make_directions(order)
         path = studio.catalogue.add(direction, force=force)
@@ -102,7 +102,7 @@ def made_direction(app: App[object], session: Session, order: ScoresOrder, *, fo
     session.submit_job(tr("Direction {name}", name=order.name), work, 1)
 
 
-def search(app: App[object], session: Session, order: SearchOrder) -> None:
+def search(app: App[object], session: Session, order: SearchRequest) -> None:
     """Look for directions without labels; what was found before gives way to what is found."""
     studio = session.studio
     assert studio is not None
@@ -112,7 +112,7 @@ def search(app: App[object], session: Session, order: SearchOrder) -> None:
             session.search, session.found = order, found
             _show(app)
 
-    def work(report: Report) -> str:
+    def work(report: ProgressCallback) -> str:
         from tuiface.stimuli.series import Cancelled
 
         report(0, 0)
@@ -132,7 +132,7 @@ def import_file(app: App[object], session: Session, words: list[str], then: Call
     """
     environment = command_environment(session.settings)
 
-    def work(report: Report) -> str:
+    def work(report: ProgressCallback) -> str:
         report(0, 1)
         printed = models.run_command(["directions", "import", *words], environment=environment)
         report(1, 1)

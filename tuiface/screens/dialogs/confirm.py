@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 
-class Question(ModalScreen[bool]):
+class ConfirmDialog(ModalScreen[bool]):
     """Answers whether yes was chosen, by one of the keys that mean it here."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("n,escape,q", "refuse", "No")]

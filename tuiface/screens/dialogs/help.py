@@ -12,7 +12,7 @@ from textual.containers import HorizontalGroup, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tuiface.actions import Action, ascii_key, shown_key
+from tuiface.actions import Action, format_key, format_key_ascii
 from tuiface.core.i18n import tr
 
 _INTRODUCTION = (
@@ -47,7 +47,7 @@ class HelpScreen(ModalScreen[None]):
                         yield Static(tr(action.help), classes="meaning", markup=False)
 
     def _key_text(self, key: str) -> str:
-        return shown_key(key) if self._unicode else ascii_key(key)
+        return format_key(key) if self._unicode else format_key_ascii(key)
 
     def action_close(self) -> None:
         """Back to the screen below."""

@@ -6,22 +6,22 @@ from typing import Literal
 
 import numpy as np
 
-Mode = Literal["off", "flicker", "side", "map"]
-MODES: tuple[Mode, ...] = ("off", "flicker", "side", "map")
+ComparisonMode = Literal["off", "flicker", "side", "map"]
+COMPARISON_MODES: tuple[ComparisonMode, ...] = ("off", "flicker", "side", "map")
 FLICKER_S = 0.6
 """Each picture is shown for so long: shorter and the eye sees a blend, longer and it forgets."""
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _PAPER = np.array([24, 26, 30], np.float32)
 _LIGHTER, _DARKER = np.array([255, 176, 92], np.float32), np.array([92, 168, 255], np.float32)
-_FULL = 48.0
+_FULL_COLOUR_LEVELS = 48.0
 """Levels of 255 that are drawn in full colour."""
 
 
 def difference_map(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """uint8 [H, W, 3] of two such: orange where `after` is lighter, blue where it is darker, dark where they agree."""
     change = (after.astype(np.float32) - before.astype(np.float32)) @ _LUMA  # [H, W]
-    part = np.clip(np.abs(change) / _FULL, 0, 1)[..., None]
+    part = np.clip(np.abs(change) / _FULL_COLOUR_LEVELS, 0, 1)[..., None]
     ink = np.where(change[..., None] > 0, _LIGHTER, _DARKER)
     shown: np.ndarray = (_PAPER + (ink - _PAPER) * part).astype(np.uint8)
     return shown

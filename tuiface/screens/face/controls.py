@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tuiface.core.i18n import language_in_use, tr
+from tuiface.core.i18n import current_language, tr
 from tuiface.core.limits import CHANNEL_LIMIT
-from tuiface.directions.groups import concept_word, group_of, list_place
-from tuiface.screens.face.edit_actions import LOCK_REGIONS, concept_place, lock_on, locked_regions
+from tuiface.directions.groups import concept_sort_key, concept_word, group_of
+from tuiface.screens.face.edit_actions import LOCK_REGIONS, find_edit_index, find_lock, locked_regions
 
 if TYPE_CHECKING:
     from tuiface.directions.direction import Direction
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuiface.faces.studio import Studio
     from tuiface.screens.session import Session
 
-Kind = Literal["seed", "psi", "noise", "concept", "edit", "lock"]
+ControlKind = Literal["seed", "psi", "noise", "concept", "edit", "lock"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Concept:
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
+class Control:
     """One row of the list."""
 
     key: str
     """Stable while the face changes: `psi`, `concept:smile`, `edit:3`, `lock:frame`."""
-    kind: Kind
+    kind: ControlKind
     heading: str
     """Of its group."""
     word: str
@@ -67,41 +67,41 @@ def concepts_of(studio: Studio) -> tuple[Concept, ...]:
     """The directions of the open network in the order of the list; reads files that are new or changed."""
     entries = studio.catalogue.entries(studio.info.model)
     found = [_concept(entry.direction) for entry in entries]
-    return tuple(sorted(found, key=lambda concept: list_place(concept.name)))
+    return tuple(sorted(found, key=lambda concept: concept_sort_key(concept.name)))
 
 
-def knobs(session: Session) -> tuple[Knob, ...]:
+def list_controls(session: Session) -> tuple[Control, ...]:
     """The list for the session's present state; the face's own three alone before there is a studio."""
     if session.studio is None:
         heading = tr("Face")
         return (
-            Knob("seed", "seed", heading, tr("seed"), "-"),
-            Knob("psi", "psi", heading, "psi", "-"),
-            Knob("noise", "noise", heading, tr("noise"), "-"),
+            Control("seed", "seed", heading, tr("seed"), "-"),
+            Control("psi", "psi", heading, "psi", "-"),
+            Control("noise", "noise", heading, tr("noise"), "-"),
         )
     recipe = session.studio.current.recipe
-    concepts = [_concept_knob(recipe, concept) for concept in session.concepts]
+    concepts = [_concept_control(recipe, concept) for concept in session.concepts]
     regions = dict.fromkeys((*LOCK_REGIONS, *locked_regions(recipe)))
-    locks = [_lock_knob(region, lock_on(recipe, region)) for region in regions]
-    return (*_face_knobs(recipe), *concepts, *_other_edits(session, recipe), *locks)
+    locks = [_lock_control(region, find_lock(recipe, region)) for region in regions]
+    return (*_face_controls(recipe), *concepts, *_other_edit_controls(session, recipe), *locks)
 
 
-def matching(session: Session, text: str) -> list[str]:
+def find_controls(session: Session, text: str) -> list[str]:
     """Keys of the rows that hold `text` in either language, without regard to case and accents; names that begin
     with it come first."""
-    wanted = folded(text)
+    wanted = fold_text(text)
     words = {f"concept:{concept.name}": concept.words for concept in session.concepts}
-    hits = [knob for knob in knobs(session) if wanted in words.get(knob.key, folded(knob.word))]
-    return [knob.key for knob in sorted(hits, key=lambda knob: not folded(knob.word).startswith(wanted))]
+    hits = [knob for knob in list_controls(session) if wanted in words.get(knob.key, fold_text(knob.word))]
+    return [knob.key for knob in sorted(hits, key=lambda knob: not fold_text(knob.word).startswith(wanted))]
 
 
-def folded(text: str) -> str:
+def fold_text(text: str) -> str:
     """Lower case without accents."""
     parts = unicodedata.normalize("NFKD", text.casefold())
     return "".join(part for part in parts if not unicodedata.combining(part))
 
 
-def amount_text(amount: float) -> str:
+def format_amount(amount: float) -> str:
     """`+1.5`, `-0.25`, or a dot for 0."""
     return f"{amount:+.2f}".removesuffix("0").removesuffix(".0") if amount else "·"
 
@@ -112,7 +112,7 @@ def edit_word(edit: Edit) -> str:
 
     if isinstance(edit, ChannelEdit):
         return f"{edit.channel[0]}:{edit.channel[1]}"
-    return concept_word(edit.direction, language_in_use())
+    return concept_word(edit.direction, current_language())
 
 
 def region_word(region: str) -> str:
@@ -147,7 +147,7 @@ def lock_words(locks: Sequence[RegionLock]) -> str:
 
 
 def _concept(direction: Direction) -> Concept:
-    header, language = direction.header, language_in_use()
+    header, language = direction.header, current_language()
     group = group_of(direction.name)
     texts = [direction.name, group, *header.labels.en, *header.labels.es]
     texts += [concept_word(direction.name, known) for known in ("en", "es")]
@@ -158,26 +158,26 @@ def _concept(direction: Direction) -> Concept:
         word=concept_word(direction.name, language),
         ends=header.labels.es if language == "es" else header.labels.en,
         limit=header.limit,
-        words=folded(" ".join(texts)),
+        words=fold_text(" ".join(texts)),
     )
 
 
-def _face_knobs(recipe: Recipe) -> tuple[Knob, ...]:
+def _face_controls(recipe: Recipe) -> tuple[Control, ...]:
     from tuiface.screens.face.summary import noise_text, source_name
 
     psi, heading = recipe.truncation.psi, tr("Face")
     return (
-        Knob("seed", "seed", heading, tr("seed"), source_name(recipe.source), is_set=True),
-        Knob("psi", "psi", heading, "psi", f"{psi:.2f}", gauge=psi, is_set=True),
-        Knob("noise", "noise", heading, tr("noise"), noise_text(recipe.noise), is_set=recipe.noise.mode != "const"),
+        Control("seed", "seed", heading, tr("seed"), source_name(recipe.source), is_set=True),
+        Control("psi", "psi", heading, "psi", f"{psi:.2f}", gauge=psi, is_set=True),
+        Control("noise", "noise", heading, tr("noise"), noise_text(recipe.noise), is_set=recipe.noise.mode != "const"),
     )
 
 
-def _concept_knob(recipe: Recipe, concept: Concept) -> Knob:
-    place = concept_place(recipe, concept)
+def _concept_control(recipe: Recipe, concept: Concept) -> Control:
+    place = find_edit_index(recipe, concept)
     edit = None if place is None else recipe.edits[place]
     rows = getattr(edit, "rows", None)
-    return _amount_knob(
+    return _amount_control(
         f"concept:{concept.name}",
         "concept",
         (tr(concept.group.capitalize()), concept.word),
@@ -188,37 +188,37 @@ def _concept_knob(recipe: Recipe, concept: Concept) -> Knob:
     )
 
 
-def _other_edits(session: Session, recipe: Recipe) -> list[Knob]:
+def _other_edit_controls(session: Session, recipe: Recipe) -> list[Control]:
     """Edits of the recipe that have no row yet: of channels, of other networks, of a direction a second time."""
-    shown = {concept_place(recipe, concept) for concept in session.concepts}
+    shown = {find_edit_index(recipe, concept) for concept in session.concepts}
     return [
-        _amount_knob(f"edit:{place}", "edit", (tr("Own"), edit_word(edit)), edit.amount, CHANNEL_LIMIT)
+        _amount_control(f"edit:{place}", "edit", (tr("Own"), edit_word(edit)), edit.amount, CHANNEL_LIMIT)
         for place, edit in enumerate(recipe.edits)
         if place not in shown
     ]
 
 
-def _amount_knob(
+def _amount_control(
     key: str,
-    kind: Kind,
+    kind: ControlKind,
     names: tuple[str, str],
     amount: float,
     limit: float,
     *,
     ends: tuple[str, str] = ("", ""),
     remark: str = "",
-) -> Knob:
+) -> Control:
     beyond = abs(amount) > limit
     if beyond:
         remark = tr("beyond what this model is known to do ({limit})", limit=f"±{limit:g}")
     elif abs(amount) == limit:
         remark = tr("as far as this model is known to go; ! lets it go beyond")
-    return Knob(
+    return Control(
         key,
         kind,
         names[0],
         names[1],
-        amount_text(amount) + ("!" if beyond else ""),
+        format_amount(amount) + ("!" if beyond else ""),
         gauge=min(max(amount / limit, -1.0), 1.0),
         ends=ends,
         remark=remark,
@@ -227,16 +227,16 @@ def _amount_knob(
     )
 
 
-def _lock_knob(region: str, lock: RegionLock | None) -> Knob:
+def _lock_control(region: str, lock: RegionLock | None) -> Control:
     heading, word = tr("Locks"), region_word(region)
     if lock is None:
-        return Knob(f"lock:{region}", "lock", heading, word, "·", remark=tr("space keeps it as it is"))
+        return Control(f"lock:{region}", "lock", heading, word, "·", remark=tr("space keeps it as it is"))
     remarks = {
         "direction": tr("the edit is turned away from it: less change"),
         "blend": tr("its features are kept too: hardly any change"),
         "paste": tr("its very pixels are kept: no change"),
     }
-    return Knob(
+    return Control(
         f"lock:{region}",
         "lock",
         heading,

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from tuiface.core.limits import CHANNEL_LIMIT, MAX_SEED
-from tuiface.screens.face.face_actions import FINE_PSI_STEP, PSI_STEP, Step, set_psi, step_psi, step_seed
+from tuiface.screens.face.face_actions import FINE_PSI_STEP, PSI_STEP, StudioAction, set_psi, step_psi, step_seed
 
 if TYPE_CHECKING:
     from tuiface.faces.recipe import Edit, Recipe, Region, RegionLock
     from tuiface.faces.studio import Face, Studio
-    from tuiface.screens.face.controls import Concept, Knob
+    from tuiface.screens.face.controls import Concept, Control
     from tuiface.screens.session import Session
 
 LOCK_REGIONS: tuple[Region, ...] = (
@@ -33,7 +33,7 @@ AMOUNT_STEP, FINE_AMOUNT_STEP = 0.5, 0.1
 LOCK_STEP, FINE_LOCK_STEP = 0.25, 0.05
 
 
-def turn(session: Session, knob: Knob, way: int, *, fine: bool) -> Step:
+def adjust(session: Session, knob: Control, way: int, *, fine: bool) -> StudioAction:
     """One key press on a row: less (`way` -1) or more (1), by a coarse or a fine step."""
     if knob.kind == "seed":
         return lambda studio: step_seed(studio, way)
@@ -48,12 +48,12 @@ def turn(session: Session, knob: Knob, way: int, *, fine: bool) -> Step:
     return lambda studio: _step_amount(studio, session, knob, step, may_exceed=may_exceed)
 
 
-def reset(session: Session, knob: Knob) -> Step:
+def reset(session: Session, knob: Control) -> StudioAction:
     """The row as it is on an unedited face; a seed has nothing to go back to."""
     if knob.kind == "psi":
         return lambda studio: set_psi(studio, studio.settings.psi)
     if knob.kind == "noise":
-        return _plain_noise
+        return _reset_noise
     if knob.kind == "lock":
         return lambda studio: _put_lock(studio, _region(knob), None)
     if knob.kind in ("concept", "edit"):
@@ -82,7 +82,7 @@ def step_noise(studio: Studio, way: int) -> None:
 # --- amounts -------------------------------------------------------------------------------------------------------
 
 
-def concept_place(recipe: Recipe, concept: Concept) -> int | None:
+def find_edit_index(recipe: Recipe, concept: Concept) -> int | None:
     """Place of the first edit of `concept` among the recipe's; None where there is none.
 
     By name as well as by digest: a direction may have been kept under two names.
@@ -94,7 +94,7 @@ def concept_place(recipe: Recipe, concept: Concept) -> int | None:
     return next((i for i, e in edits if isinstance(e, DirectionEdit) and (e.direction, e.sha256) == wanted), None)
 
 
-def edit_of(session: Session, recipe: Recipe, knob: Knob) -> tuple[int | None, Edit | None, float]:
+def find_edit(session: Session, recipe: Recipe, knob: Control) -> tuple[int | None, Edit | None, float]:
     """Place, edit and limit of a concept's row; a new edit of amount 0 without a place where there is none."""
     from tuiface.faces.recipe import DirectionEdit
 
@@ -105,31 +105,31 @@ def edit_of(session: Session, recipe: Recipe, knob: Knob) -> tuple[int | None, E
     concept = next((concept for concept in session.concepts if concept.name == name), None)
     if concept is None:
         return None, None, 0.0
-    at = concept_place(recipe, concept)
+    at = find_edit_index(recipe, concept)
     new = DirectionEdit(direction=concept.name, sha256=concept.sha256, amount=0.0)
     return at, new if at is None else recipe.edits[at], concept.limit
 
 
-def set_rows(studio: Studio, session: Session, knob: Knob, rows: tuple[int, int] | None) -> None:
+def set_rows(studio: Studio, session: Session, knob: Control, rows: tuple[int, int] | None) -> None:
     """Let the edit of a row move other rows of W+; None for the direction's own."""
-    place, edit, _ = edit_of(session, studio.current.recipe, knob)
+    place, edit, _ = find_edit(session, studio.current.recipe, knob)
     if place is not None and edit is not None:
         _show_edits(studio, place, edit.model_copy(update={"rows": rows}))
 
 
-def movable_rows(session: Session, knob: Knob) -> str | None:
+def movable_rows(session: Session, knob: Control) -> str | None:
     """`4-8`, or empty for the direction's own rows; None for a row that is no edit of W+, or has no amount yet."""
     if session.studio is None or knob.kind not in ("concept", "edit"):
         return None
-    place, edit, _ = edit_of(session, session.studio.current.recipe, knob)
+    place, edit, _ = find_edit(session, session.studio.current.recipe, knob)
     if place is None or edit is None or not session.studio.moves_rows(edit):
         return None
     rows = getattr(edit, "rows", None)
     return "" if rows is None else f"{rows[0]}-{rows[1]}"
 
 
-def _step_amount(studio: Studio, session: Session, knob: Knob, step: float, *, may_exceed: bool) -> None:
-    _, edit, limit = edit_of(session, studio.current.recipe, knob)
+def _step_amount(studio: Studio, session: Session, knob: Control, step: float, *, may_exceed: bool) -> None:
+    _, edit, limit = find_edit(session, studio.current.recipe, knob)
     if edit is None:
         return
     amount = round(edit.amount + step, 2)
@@ -138,8 +138,8 @@ def _step_amount(studio: Studio, session: Session, knob: Knob, step: float, *, m
     _set_amount(studio, session, knob, amount)
 
 
-def _set_amount(studio: Studio, session: Session, knob: Knob, amount: float) -> None:
-    place, edit, _ = edit_of(session, studio.current.recipe, knob)
+def _set_amount(studio: Studio, session: Session, knob: Control, amount: float) -> None:
+    place, edit, _ = find_edit(session, studio.current.recipe, knob)
     if edit is not None and not (place is None and not amount):
         _show_edits(studio, place, edit.model_copy(update={"amount": float(amount)}))
 
@@ -155,23 +155,23 @@ def _show_edits(studio: Studio, place: int | None, edit: Edit) -> None:
     else:
         del edits[place]
     changed = face.derive(edits=tuple(edits))
-    if _goes_on(studio, edit):
+    if _is_same_change(studio, edit):
         studio.amend(changed)
     else:
         studio.show(changed)
 
 
-def _goes_on(studio: Studio, edit: Edit) -> bool:
+def _is_same_change(studio: Studio, edit: Edit) -> bool:
     """Whether the step that led to the current face changed nothing but the amount of this same edit."""
     faces, position = studio.history
     face = faces[position]
     if not position or face.saved:
         return False
     before = faces[position - 1]
-    return _without(face, edit) == _without(before, edit) and face.recipe != before.recipe
+    return _remove_edit(face, edit) == _remove_edit(before, edit) and face.recipe != before.recipe
 
 
-def _without(face: Face, edit: Edit) -> Recipe:
+def _remove_edit(face: Face, edit: Edit) -> Recipe:
     same = edit.model_copy(update={"amount": 0.0})
     return face.recipe.derive(edits=tuple(e for e in face.recipe.edits if e.model_copy(update={"amount": 0.0}) != same))
 
@@ -179,7 +179,7 @@ def _without(face: Face, edit: Edit) -> Recipe:
 # --- locks ---------------------------------------------------------------------------------------------------------
 
 
-def lock_on(recipe: Recipe, region: str) -> RegionLock | None:
+def find_lock(recipe: Recipe, region: str) -> RegionLock | None:
     """The recipe's lock on a region."""
     return next((lock for lock in recipe.locks if lock.region == region), None)
 
@@ -188,11 +188,11 @@ def toggle_lock(studio: Studio, region: Region) -> None:
     """Lock a region fully, by direction, or let it go."""
     from tuiface.faces.recipe import RegionLock
 
-    locked = lock_on(studio.current.recipe, region)
+    locked = find_lock(studio.current.recipe, region)
     _put_lock(studio, region, RegionLock(region=region) if locked is None else None)
 
 
-def next_guarantee(studio: Studio, regions: tuple[Region, ...]) -> None:
+def cycle_guarantee(studio: Studio, regions: tuple[Region, ...]) -> None:
     """The next of direction, blend and paste for the locks on `regions`; all take the one after the first one's."""
     from tuiface.faces.recipe import Guarantee
 
@@ -213,12 +213,12 @@ def locked_regions(recipe: Recipe) -> tuple[Region, ...]:
     return tuple(lock.region for lock in recipe.locks)
 
 
-def knob_region(knob: Knob) -> Region | None:
+def control_region(knob: Control) -> Region | None:
     """The region of a lock's row; None for other rows."""
     return _region(knob) if knob.kind == "lock" else None
 
 
-def _region(knob: Knob) -> Region:
+def _region(knob: Control) -> Region:
     from tuiface.faces.recipe import Region
 
     name = knob.key.partition(":")[2]
@@ -228,7 +228,7 @@ def _region(knob: Knob) -> Region:
 def _step_lock(studio: Studio, region: Region, step: float) -> None:
     from tuiface.faces.recipe import RegionLock
 
-    lock = lock_on(studio.current.recipe, region)
+    lock = find_lock(studio.current.recipe, region)
     strength = round(min(max((0.0 if lock is None else lock.strength) + step, 0.0), 1.0), 2)
     if lock is None:
         new = RegionLock(region=region, strength=strength) if strength else None
@@ -246,7 +246,7 @@ def _put_lock(studio: Studio, region: Region, lock: RegionLock | None) -> None:
     studio.show(studio.current.derive(locks=tuple(old for old in locks if old is not None)))
 
 
-def _plain_noise(studio: Studio) -> None:
+def _reset_noise(studio: Studio) -> None:
     from tuiface.faces.recipe import Noise
 
     studio.show(studio.current.derive(noise=Noise()))

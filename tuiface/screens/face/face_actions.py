@@ -11,7 +11,7 @@ from tuiface.core.limits import MAX_SEED, PSI_RANGE
 if TYPE_CHECKING:
     from tuiface.faces.studio import Studio
 
-Step = Callable[["Studio"], object]
+StudioAction = Callable[["Studio"], object]
 
 PSI_STEP, FINE_PSI_STEP = 0.1, 0.01
 
@@ -43,7 +43,7 @@ def step_psi(studio: Studio, step: float) -> None:
     set_psi(studio, round(studio.current.recipe.truncation.psi + step, 2))
 
 
-def next_noise(studio: Studio) -> None:
+def cycle_noise(studio: Studio) -> None:
     """The network's own noise maps, then none, then maps drawn from seed 0, then the network's own again."""
     from tuiface.faces.recipe import Noise
 
@@ -57,7 +57,7 @@ def _random_seed(studio: Studio) -> None:
     show_seed(studio, random.randint(0, MAX_SEED))  # noqa: S311 - any seed is as good as another
 
 
-STEPS: Mapping[str, Step] = {
+STUDIO_ACTIONS: Mapping[str, StudioAction] = {
     "previous_seed": lambda studio: step_seed(studio, -1),
     "next_seed": lambda studio: step_seed(studio, 1),
     "random_seed": _random_seed,
@@ -65,7 +65,7 @@ STEPS: Mapping[str, Step] = {
     "psi_up": lambda studio: step_psi(studio, PSI_STEP),
     "psi_down_fine": lambda studio: step_psi(studio, -FINE_PSI_STEP),
     "psi_up_fine": lambda studio: step_psi(studio, FINE_PSI_STEP),
-    "noise": next_noise,
+    "noise": cycle_noise,
     "undo": lambda studio: studio.undo(),
     "redo": lambda studio: studio.redo(),
 }

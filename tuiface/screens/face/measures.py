@@ -26,17 +26,22 @@ class Measure:
 def measures_of(session: Session) -> tuple[Measure, ...]:
     """Of the current face; that they are under way while they are; none for a face without edits."""
     if session.studio is None or not session.studio.current.recipe.edits:
-        return _comparison(session)
+        return _comparison_measures(session)
     frame, recipe = session.frame, session.studio.current.recipe
     if session.error is not None:
         return ()
     if frame is None or frame.recipe != recipe or session.is_hurried or session.is_behind:
         words = tr("the locks are worked out, then measured") if recipe.locks else tr("measured when the keys rest")
-        return (*_comparison(session), Measure("", words))
-    return (*_comparison(session), *_frame(frame.measures), *_outside(frame.measures), *_distance(frame.measures))
+        return (*_comparison_measures(session), Measure("", words))
+    return (
+        *_comparison_measures(session),
+        *_contour_measures(frame.measures),
+        *_outside_measures(frame.measures),
+        *_population_measures(frame.measures),
+    )
 
 
-def _frame(found: dict[str, float]) -> tuple[Measure, ...]:
+def _contour_measures(found: dict[str, float]) -> tuple[Measure, ...]:
     """How the face frame changed: the laboratory's measure, and the outline's mean shift."""
     if "frame_variation_percent" not in found:
         return ()
@@ -46,7 +51,7 @@ def _frame(found: dict[str, float]) -> tuple[Measure, ...]:
     )
 
 
-def _outside(found: dict[str, float]) -> tuple[Measure, ...]:
+def _outside_measures(found: dict[str, float]) -> tuple[Measure, ...]:
     """Change in what is locked, in levels of 255: as it was predicted before the edit, and as it is."""
     if "predicted_outside_change" not in found:
         return ()
@@ -58,7 +63,7 @@ def _outside(found: dict[str, float]) -> tuple[Measure, ...]:
     )
 
 
-def _distance(found: dict[str, float]) -> tuple[Measure, ...]:
+def _population_measures(found: dict[str, float]) -> tuple[Measure, ...]:
     """How far beyond the average draw the edited face lies."""
     if "population_sigma" not in found:
         return ()
@@ -66,7 +71,7 @@ def _distance(found: dict[str, float]) -> tuple[Measure, ...]:
     return (Measure(tr("from population"), f"{sigma:+.1f} sigma", is_notice=sigma > FAR_SIGMA),)
 
 
-def _comparison(session: Session) -> tuple[Measure, ...]:
+def _comparison_measures(session: Session) -> tuple[Measure, ...]:
     words = {"flicker": tr("flicker"), "side": tr("side by side"), "map": tr("map")}
     if session.comparison not in words:
         return ()

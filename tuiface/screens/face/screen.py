@@ -10,9 +10,9 @@ from textual.containers import Horizontal, Vertical
 from tuiface.actions import command_line
 from tuiface.core.i18n import tr
 from tuiface.screens.face import edit_actions
-from tuiface.screens.face.controls import Knob, knobs, matching
-from tuiface.screens.face.face_actions import STEPS, show_seed
-from tuiface.screens.widgets.control_list import KnobList
+from tuiface.screens.face.controls import Control, find_controls, list_controls
+from tuiface.screens.face.face_actions import STUDIO_ACTIONS, show_seed
+from tuiface.screens.widgets.control_list import ControlList
 from tuiface.screens.widgets.face_panel import FacePanel
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.widgets.measure_lines import MeasureLines
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from tuiface.faces.studio import Studio
-    from tuiface.screens.face.comparison import Mode
+    from tuiface.screens.face.comparison import ComparisonMode
     from tuiface.screens.session import Session
 
 
@@ -37,22 +37,22 @@ QUIET_S = 0.25
 class FaceScreen(WorkScreen):
     """One face beside what can be turned in it; compared with the face that its changes began with, if asked."""
 
-    PLACE = "face"
+    SCREEN_NAME = "face"
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._mode: Mode = "off"
-        self._flicker: Timer | None = None
+        self._mode: ComparisonMode = "off"
+        self._flicker_timer: Timer | None = None
         self._shows_original = False
-        self._quiet: Timer | None = None
+        self._quiet_timer: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
         """The picture, another beside it while they are compared, the rows, and what is known."""
         with Horizontal(id="body"):
-            yield FaceView(self.session.wire, id="original", classes="-hidden")
-            yield FaceView(self.session.wire, id="face")
+            yield FaceView(self.session.writer, id="original", classes="-hidden")
+            yield FaceView(self.session.writer, id="face")
             with Vertical(id="editing"):
-                yield KnobList(self.session, id="knobs")
+                yield ControlList(self.session, id="knobs")
                 yield MeasureLines(self.session, id="measures")
             yield FacePanel(self.session, id="panel")
 
@@ -71,7 +71,7 @@ class FaceScreen(WorkScreen):
     def show_body(self) -> None:
         """The picture and its numbers."""
         self._show_face()
-        self.query_one(KnobList).renew()
+        self.query_one(ControlList).renew()
         self.query_one(MeasureLines).renew()
         self.query_one(FacePanel).renew()
         self._wait_for_quiet()
@@ -90,11 +90,11 @@ class FaceScreen(WorkScreen):
 
     def _wait_for_quiet(self) -> None:
         """Complete a hurried picture once the keys rest; each new state begins the wait anew."""
-        if self._quiet is not None:
-            self._quiet.stop()
-            self._quiet = None
+        if self._quiet_timer is not None:
+            self._quiet_timer.stop()
+            self._quiet_timer = None
         if self.session.is_hurried and not self.session.is_behind:
-            self._quiet = self.set_timer(QUIET_S, self._complete)
+            self._quiet_timer = self.set_timer(QUIET_S, self._complete)
 
     def _complete(self) -> None:
         self.session.complete_preview()
@@ -104,7 +104,7 @@ class FaceScreen(WorkScreen):
         session, view = self.session, self.query_one("#face", FaceView)
         if session.frame is not None:
             if self._mode == "off":
-                view.show_frame(session.frame)
+                view.show_result(session.frame)
             else:
                 self._show_comparison()
         elif session.phase == "stopped" and session.error is not None:
@@ -116,27 +116,27 @@ class FaceScreen(WorkScreen):
 
     def action_compare(self) -> None:
         """Go round: flicker, side by side, map of differences, the face alone."""
-        from tuiface.screens.face.comparison import FLICKER_S, MODES
+        from tuiface.screens.face.comparison import COMPARISON_MODES, FLICKER_S
 
         if self.session.frame is None:
             return
-        self._mode = MODES[(MODES.index(self._mode) + 1) % len(MODES)]
-        if self._flicker is not None:
-            self._flicker.stop()
-            self._flicker = None
+        self._mode = COMPARISON_MODES[(COMPARISON_MODES.index(self._mode) + 1) % len(COMPARISON_MODES)]
+        if self._flicker_timer is not None:
+            self._flicker_timer.stop()
+            self._flicker_timer = None
         self._shows_original = False
         self.query_one("#original", FaceView).set_class(self._mode != "side", "-hidden")
         if self._mode == "flicker":
-            self._flicker = self.set_interval(FLICKER_S, self._turn)
+            self._flicker_timer = self.set_interval(FLICKER_S, self._toggle_flicker)
         self.session.comparison = self._mode
         self.show_state()
 
-    def tiles_changed(self) -> None:
+    def redraw_tiles(self) -> None:
         """The original arrived."""
         if self._mode != "off":
             self.show_state()
 
-    def _turn(self) -> None:
+    def _toggle_flicker(self) -> None:
         self._shows_original = not self._shows_original
         self._show_comparison()
 
@@ -149,7 +149,7 @@ class FaceScreen(WorkScreen):
         view = self.query_one("#face", FaceView)
         after = frame.pixels
         if before is None or before.shape != after.shape:
-            view.show_frame(frame)
+            view.show_result(frame)
             return
         self.session.difference_percent = mean_difference(before, after)
         if self._mode == "side":
@@ -178,24 +178,24 @@ class FaceScreen(WorkScreen):
 
     def action_take_step(self, name: str) -> None:
         """Any action that is one step in the studio."""
-        self.session.do(STEPS[name])
+        self.session.apply(STUDIO_ACTIONS[name])
         self.show_state()
 
     def action_less(self) -> None:
         """The chosen row, a coarse step down."""
-        self._turn_knob(-1)
+        self._adjust_control(-1)
 
     def action_more(self) -> None:
         """The chosen row, a coarse step up."""
-        self._turn_knob(1)
+        self._adjust_control(1)
 
     def action_less_fine(self) -> None:
         """The chosen row, a fine step down."""
-        self._turn_knob(-1, fine=True)
+        self._adjust_control(-1, fine=True)
 
     def action_more_fine(self) -> None:
         """The chosen row, a fine step up."""
-        self._turn_knob(1, fine=True)
+        self._adjust_control(1, fine=True)
 
     def action_row_above(self) -> None:
         """From the first row to the last."""
@@ -215,17 +215,17 @@ class FaceScreen(WorkScreen):
 
     def action_choose_row(self, key: str) -> None:
         """A click on a row."""
-        self.session.knob = key
+        self.session.control_key = key
         self.show_state()
 
     def action_find_row(self) -> None:
         """Type, and the first row that fits is chosen; Esc goes back to where one was."""
         from tuiface.screens.dialogs.prompts import LinePrompt
 
-        before = self.session.knob
+        before = self.session.control_key
 
         def show(text: str) -> None:
-            hits = matching(self.session, text) if text else []
+            hits = find_controls(self.session, text) if text else []
             self.action_choose_row(hits[0] if hits else before)
 
         def done(text: str | None) -> None:
@@ -236,12 +236,12 @@ class FaceScreen(WorkScreen):
 
     def action_reset_row(self) -> None:
         """The chosen row as it was without edits."""
-        self.session.do(edit_actions.reset(self.session, self._chosen))
+        self.session.apply(edit_actions.reset(self.session, self._chosen))
         self.show_state()
 
     def action_reset_edits(self) -> None:
         """No edits; locks stay."""
-        self.session.do(edit_actions.reset_edits)
+        self.session.apply(edit_actions.reset_edits)
         self.show_state()
 
     def action_edit_rows(self) -> None:
@@ -258,7 +258,7 @@ class FaceScreen(WorkScreen):
         def take(text: str | None) -> None:
             if text is not None:
                 chosen = parse_rows(text, num_ws)
-                session.do(lambda studio: edit_actions.set_rows(studio, session, knob, chosen))
+                session.apply(lambda studio: edit_actions.set_rows(studio, session, knob, chosen))
                 self.show_state()
 
         self.app.push_screen(RowsPrompt(num_ws, rows), take)
@@ -274,25 +274,25 @@ class FaceScreen(WorkScreen):
 
     def action_lock_frame(self) -> None:
         """Keep contour and hair, or let them go."""
-        self.session.do(lambda studio: edit_actions.toggle_lock(studio, "frame"))
+        self.session.apply(lambda studio: edit_actions.toggle_lock(studio, "frame"))
         self.show_state()
 
     def action_lock_row(self) -> None:
         """Keep the region of the chosen row, or let it go."""
-        region = edit_actions.knob_region(self._chosen)
+        region = edit_actions.control_region(self._chosen)
         if region is not None:
-            self.session.do(lambda studio: edit_actions.toggle_lock(studio, region))
+            self.session.apply(lambda studio: edit_actions.toggle_lock(studio, region))
             self.show_state()
 
     def action_guarantee(self) -> None:
         """The next guarantee, of one lock or of all."""
-        region = edit_actions.knob_region(self._chosen)
+        region = edit_actions.control_region(self._chosen)
 
         def step(studio: Studio) -> None:
             regions = edit_actions.locked_regions(studio.current.recipe) if region is None else (region,)
-            edit_actions.next_guarantee(studio, regions)
+            edit_actions.cycle_guarantee(studio, regions)
 
-        self.session.do(step)
+        self.session.apply(step)
         self.show_state()
 
     def action_information(self) -> None:
@@ -306,7 +306,7 @@ class FaceScreen(WorkScreen):
 
         def go(seed: str | None) -> None:
             if seed is not None:
-                self.session.do(lambda studio: show_seed(studio, int(seed)))
+                self.session.apply(lambda studio: show_seed(studio, int(seed)))
                 self.show_state()
 
         self.app.push_screen(SeedPrompt(), go)
@@ -318,41 +318,41 @@ class FaceScreen(WorkScreen):
 
     def action_more_like_this(self) -> None:
         """Neighbours, in Explore."""
-        self.session.do(lambda studio: self.session.near(studio.current))
+        self.session.apply(lambda studio: self.session.explore_near(studio.current))
         self.app.call_later(self.app.run_action, "go_to('explore')")
 
     def action_use_in_mix(self) -> None:
         """The next parent."""
-        self.session.do(lambda studio: self.session.use_in_mix(studio.current))
+        self.session.apply(lambda studio: self.session.use_in_mix(studio.current))
         self.notify(
             tr("{number} of 2 parents; 3 shows them.", number=len(self.session.parents)), title="Mix", timeout=3
         )
 
     def action_add_to_morph(self) -> None:
         """The transition's next face."""
-        self.session.do(lambda studio: self.session.transition.append(studio.current))
+        self.session.apply(lambda studio: self.session.transition.append(studio.current))
         number = len(self.session.transition)
         self.notify(tr("Faces: {number}; 4 shows the transition.", number=number), title="Morph", timeout=3)
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
     @property
-    def _chosen(self) -> Knob:
+    def _chosen(self) -> Control:
         """The chosen row; the first one where that one is gone."""
-        rows = knobs(self.session)
-        return next((knob for knob in rows if knob.key == self.session.knob), rows[0])
+        rows = list_controls(self.session)
+        return next((knob for knob in rows if knob.key == self.session.control_key), rows[0])
 
-    def _turn_knob(self, way: int, *, fine: bool = False) -> None:
-        self.session.do(edit_actions.turn(self.session, self._chosen, way, fine=fine))
+    def _adjust_control(self, way: int, *, fine: bool = False) -> None:
+        self.session.apply(edit_actions.adjust(self.session, self._chosen, way, fine=fine))
         self.show_state()
 
     def _move(self, step: int) -> None:
-        rows = knobs(self.session)
+        rows = list_controls(self.session)
         place = rows.index(self._chosen) + step
         self.action_choose_row(rows[place % len(rows)].key)
 
     def _move_group(self, step: int) -> None:
-        rows, chosen = knobs(self.session), self._chosen
+        rows, chosen = list_controls(self.session), self._chosen
         firsts = [i for i, knob in enumerate(rows) if not i or knob.heading != rows[i - 1].heading]
         group = max(place for place, first in enumerate(firsts) if first <= rows.index(chosen))
         is_inside = rows[firsts[group]] != chosen

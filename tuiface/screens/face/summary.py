@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.core.i18n import tr, trn
-from tuiface.screens.face.controls import amount_text, edit_word, knobs, lock_words
+from tuiface.screens.face.controls import edit_word, format_amount, list_controls, lock_words
 
 if TYPE_CHECKING:
     from tuiface.engine_api.protocol import EngineInfo
@@ -48,7 +48,7 @@ def summarize(session: Session) -> tuple[Section, ...]:
     """The panel for the session's present state."""
     studio = session.studio
     if studio is None:
-        face = Section(tr("Face"), _unknown_face_rows(num_kept=len(session.kept_steps)))
+        face = Section(tr("Face"), _unknown_face_rows(num_kept=len(session.pending_actions)))
         return (face, Section(tr("Library"), _library_rows(session)))
     return (
         Section(tr("Face"), _face_rows(studio.current)),
@@ -59,13 +59,13 @@ def summarize(session: Session) -> tuple[Section, ...]:
     )
 
 
-def one_line(session: Session) -> str:
+def summarize_in_one_line(session: Session) -> str:
     """The face in one line, for terminals without room for a panel."""
     if session.studio is None:
         return ""
     recipe = session.studio.current.recipe
     noise = tr("noise {mode}", mode=noise_text(recipe.noise))
-    chosen = next((knob for knob in knobs(session) if knob.key == session.knob), None)
+    chosen = next((knob for knob in list_controls(session) if knob.key == session.control_key), None)
     is_named = chosen is None or chosen.kind in ("seed", "psi", "noise")
     turned = "" if chosen is None or is_named else f"{chosen.word} {chosen.value}  "
     return f"{turned}{source_text(session.studio.current)}  psi {recipe.truncation.psi:.2f}  {noise}"
@@ -137,7 +137,7 @@ def _edit_text(old: Recipe, new: Recipe) -> str:
     """`smile +1.5`: the edit that was made or changed last; the one that went, at 0."""
     made = [edit for edit in new.edits if edit not in old.edits]
     if made:
-        return f"{edit_word(made[-1])} {amount_text(made[-1].amount)}"
+        return f"{edit_word(made[-1])} {format_amount(made[-1].amount)}"
     gone = [edit for edit in old.edits if edit not in new.edits]
     return f"{edit_word(gone[0])} 0" if len(gone) == 1 else tr("edits taken back")
 
@@ -173,8 +173,8 @@ def _engine_rows(session: Session, info: EngineInfo) -> tuple[Row, ...]:
 
 def _library_rows(session: Session) -> tuple[Row, ...]:
     rows = [Row("", home_relative(session.settings.library))]
-    if session.saving:
-        rows.append(Row("", tr("saving {number}", number=len(session.saving))))
+    if session.pending_saves:
+        rows.append(Row("", tr("saving {number}", number=len(session.pending_saves))))
     if session.num_saved:
         rows.append(Row("", tr("{number} saved in this session", number=session.num_saved)))
     return tuple(rows)

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from tuiface.faces.studio import Face
     from tuiface.service.job_client import JobWatch, SharedJobs
 
-KEPT_S = 7 * 24 * 3600
+MAX_KEPT_AGE_S = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class LastingWork:
+class JobCommand:
     """The same work as a command, which a process of its own can do."""
 
     arguments: Callable[[], Sequence[str]]
@@ -39,7 +39,7 @@ class LastingWork:
     """Where the result will lie, for people."""
 
 
-def engine_words(settings: Settings) -> list[str]:
+def engine_flags(settings: Settings) -> list[str]:
     """Flags with which a command renders in the very engine that the interface uses."""
     words = ["--engine", "resident" if settings.engine in ("auto", "private") else settings.engine]
     return words if settings.model is None else [*words, "--model", str(settings.model.absolute())]
@@ -51,45 +51,45 @@ def keep_faces(faces: Sequence[Face], state: Path) -> list[str]:
     Raises OutputError. What was kept for work of a week ago and before is removed.
     """
     from tuiface.core.files import make_folder, write_file
-    from tuiface.faces.provenance import KeptFace
+    from tuiface.faces.provenance import UnsavedFace
 
     folder = state / "kept-faces"
     make_folder(folder)
     for path in folder.glob("*.json"):
         with contextlib.suppress(OSError):
-            if path.stat().st_mtime < time.time() - KEPT_S:
+            if path.stat().st_mtime < time.time() - MAX_KEPT_AGE_S:
                 path.unlink()
     names = []
     for face in faces:
         picture = face.studio.settings.library.absolute() / f"{face.file_stem()}.png"
         path = folder.absolute() / f"{face.recipe.digest}.json"
         if not (face.saved and picture.exists()):
-            kept = KeptFace(recipe=face.recipe, parents=(face.recipe.digest,) if face.saved else face.parents)
+            kept = UnsavedFace(recipe=face.recipe, parents=(face.recipe.digest,) if face.saved else face.parents)
             write_file(path, kept.model_dump_json().encode(), force=True)
             picture = path
         names.append(str(picture))
     return names
 
 
-class LastingJobs:
+class ResidentJobs:
     """The jobs of one resident engine at a time, numbered among those of the session."""
 
     def __init__(self, post: Callable[[Message], object], numbers: Iterator[int]) -> None:
         self._post = post
         self._numbers = numbers
-        self._changing = threading.Lock()
+        self._lock = threading.Lock()
         self._shared: SharedJobs | None = None
         self._watch: JobWatch | None = None
         self._listed: dict[int, JobProgress] = {}
         """By their numbers in the engine, with the session's."""
-        self._round = 0
+        self._generation = 0
         """Counts the engines that were attached: what an earlier one still says is not heard."""
 
     def attach(self, shared: SharedJobs | None) -> None:
         """Watch the jobs of an engine that was just found, in place of those of the one before."""
-        with self._changing:
-            self._round += 1
-            this_round = self._round
+        with self._lock:
+            self._generation += 1
+            this_round = self._generation
             left = [job for job in self._listed.values() if not job.is_over]
             self._listed = {}
             watch, self._watch, self._shared = self._watch, None, shared
@@ -100,13 +100,13 @@ class LastingJobs:
         if shared is not None:
             self._watch = shared.watch(lambda jobs: self._take(this_round, jobs))
 
-    def begin(self, label: str, work: LastingWork, total: int) -> bool:
+    def begin(self, label: str, work: JobCommand, total: int) -> bool:
         """Begin `work` where a resident engine is in use; returns whether one is."""
         shared = self._shared
         if shared is None:
             return False
         title = tr("Not begun: {label}", label=label)
-        self._in_thread(title, lambda: shared.start(label, work.arguments(), total=total, result=work.result))
+        self._start_thread(title, lambda: shared.start(label, work.arguments(), total=total, result=work.result))
         return True
 
     def cancel(self, number: int) -> None:
@@ -114,18 +114,18 @@ class LastingJobs:
         shared = self._shared
         wanted = [at for at, job in self._listed.items() if job.id == number]
         if shared is not None and wanted:
-            self._in_thread(tr("Not cancelled"), lambda: shared.cancel(wanted[0]))
+            self._start_thread(tr("Not cancelled"), lambda: shared.cancel(wanted[0]))
 
     def forget(self) -> None:
         """Let the engine drop what is over."""
         shared = self._shared
         if shared is not None:
-            self._in_thread(tr("Not cleared"), shared.forget)
+            self._start_thread(tr("Not cleared"), shared.forget)
 
     def _take(self, of_round: int, jobs: Sequence[JobProgress]) -> None:
         """What the engine lists now; on the watch's thread."""
-        with self._changing:
-            if of_round != self._round:
+        with self._lock:
+            if of_round != self._generation:
                 return
             changed = []
             for job in jobs:
@@ -133,11 +133,11 @@ class LastingJobs:
                 ours = replace(job, id=next(self._numbers) if known is None else known.id)
                 if ours != known:
                     self._listed[job.id] = ours
-                    changed.append(JobChanged(ours, is_found=known is None))
+                    changed.append(JobChanged(ours, is_first_report=known is None))
         for message in changed:
             self._post(message)
 
-    def _in_thread(self, title: str, work: Callable[[], object]) -> None:
+    def _start_thread(self, title: str, work: Callable[[], object]) -> None:
         def guarded() -> None:
             try:
                 work()

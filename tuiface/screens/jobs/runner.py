@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from tuiface.core.errors import TuifaceError
-from tuiface.screens.jobs.lasting import LastingJobs
+from tuiface.screens.jobs.lasting import ResidentJobs
 from tuiface.screens.messages import JobChanged, ThreadCrashed
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from tuiface.engine_api.protocol import JobProgress
 
-Report = Callable[[int, int], bool]
+ProgressCallback = Callable[[int, int], bool]
 """Told the steps done and in all; answers whether to go on."""
-Work = Callable[[Report], str]
+Work = Callable[[ProgressCallback], str]
 """Does it, and returns where the result lies. Raises TuifaceError, or Cancelled of tuiface.stimuli.series."""
-POST_S = 0.1
+PROGRESS_INTERVAL_S = 0.1
 """Progress is told no more often: each telling redraws."""
 
 
@@ -40,7 +40,7 @@ class JobRunner:
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post
         self._numbers = itertools.count(1)
-        self.lasting = LastingJobs(post, self._numbers)
+        self.resident_jobs = ResidentJobs(post, self._numbers)
         """Work in a resident engine, in the same numbers."""
         self._jobs: dict[int, _Job] = {}
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
@@ -65,12 +65,12 @@ class JobRunner:
         if number in self._jobs:
             self._jobs[number].is_cancelled = True
         else:
-            self.lasting.cancel(number)
+            self.resident_jobs.cancel(number)
 
     def close(self) -> None:
         """Cancel everything but what lasts."""
         self._closed = True
-        self.lasting.attach(None)
+        self.resident_jobs.attach(None)
         for job in self._jobs.values():
             job.is_cancelled = True
         self._queue.put(None)
@@ -78,12 +78,12 @@ class JobRunner:
     def _run(self) -> None:
         try:
             while (job := self._queue.get()) is not None:
-                self._do(job)
+                self._run_job(job)
         except BaseException as error:  # noqa: BLE001 - a bug in a thread ends the app as one in its own thread does
             if not self._closed:
                 self._post(ThreadCrashed(error))
 
-    def _do(self, job: _Job) -> None:
+    def _run_job(self, job: _Job) -> None:
         from tuiface.stimuli.series import Cancelled
 
         start = last = time.monotonic()
@@ -96,7 +96,7 @@ class JobRunner:
 
         def report(done: int, total: int) -> bool:
             nonlocal last
-            if time.monotonic() - last > POST_S or done == total:
+            if time.monotonic() - last > PROGRESS_INTERVAL_S or done == total:
                 last = time.monotonic()
                 tell(done=done, total=total)
             return not job.is_cancelled

@@ -22,7 +22,7 @@ _BAR = 24
 class JobsScreen(WorkScreen):
     """Draws the session's jobs, the newest first."""
 
-    PLACE = "jobs"
+    SCREEN_NAME = "jobs"
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

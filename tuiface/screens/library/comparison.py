@@ -48,7 +48,7 @@ class ComparisonScreen(ModalScreen[None]):
                 for number, (caption, _) in enumerate(self._pictures):
                     with Vertical(classes="column"):
                         yield Static(caption, classes="caption", markup=False)
-                        yield FaceView(self._session.wire, id=f"compared-{number}", at_top=True)
+                        yield FaceView(self._session.writer, id=f"compared-{number}", at_top=True)
             yield Static(tr("Orange is lighter on the right, blue darker. Esc closes."), classes="answer", markup=False)
 
     def on_mount(self) -> None:

@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tuiface.actions import quoted_words
+from tuiface.actions import quote_words
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr, trn
 from tuiface.screens.face.summary import home_relative
@@ -33,7 +33,7 @@ MAX_THUMBNAILS = 800
 class LibraryScreen(GridScreen):
     """The folder is read in a thread, whenever the screen is shown; so are the thumbnails of a page."""
 
-    PLACE = "library"
+    SCREEN_NAME = "library"
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -53,7 +53,7 @@ class LibraryScreen(GridScreen):
         with Vertical(id="body"):
             yield Static("", id="heading", markup=False)
             with Horizontal():
-                yield TileGrid(self.session.wire, id="grid")
+                yield TileGrid(self.session.writer, id="grid")
                 yield Static("", id="panel", markup=False)
 
     def on_screen_resume(self) -> None:
@@ -104,7 +104,7 @@ class LibraryScreen(GridScreen):
             self._thumbnails[key] = None
 
         def work() -> Callable[[], None]:
-            found = {key: thumbnail(*key) for key in missing}
+            found = {key: read_thumbnail(*key) for key in missing}
             return lambda: self._take_thumbnails(found)
 
         self.session.link.run(tr("The library was not read"), work)
@@ -187,10 +187,12 @@ class LibraryScreen(GridScreen):
         children = [other for other in self._all if any(parent.startswith(face.id) for parent in other.parents)]
         if not face.parents and not children:
             return []
-        lines = _ancestors(face, by_id, depth=0, seen=set())
-        lines.append(Content.styled(f"● {_short(face)}" if self._unicode else f"* {_short(face)}", "bold $foreground"))
+        lines = _ancestor_lines(face, by_id, depth=0, seen=set())
+        lines.append(
+            Content.styled(f"● {_face_label(face)}" if self._unicode else f"* {_face_label(face)}", "bold $foreground")
+        )
         branch = "└ " if self._unicode else "\\ "
-        lines += [Content.styled(f"  {branch}{_short(child)}", "$foreground 70%") for child in children[:8]]
+        lines += [Content.styled(f"  {branch}{_face_label(child)}", "$foreground 70%") for child in children[:8]]
         if len(children) > 8:
             lines.append(Content.styled(tr("  and {number} more", number=len(children) - 8), "$foreground 55%"))
         return lines
@@ -202,7 +204,7 @@ class LibraryScreen(GridScreen):
     def command_line(self) -> str:
         """`tuiface library list` with what is searched for."""
         words = ["tuiface", "library", "list", *([self._text] if self._text else [])]
-        return quoted_words([*words, *(["--series", self._series] if self._series else [])])
+        return quote_words([*words, *(["--series", self._series] if self._series else [])])
 
     # --- actions -------------------------------------------------------------------------------------------------
 
@@ -211,7 +213,7 @@ class LibraryScreen(GridScreen):
         if not self._faces:
             return
         path = self._faces[self.chosen].path
-        if self._do(lambda: self.session.open_file(path)):
+        if self._run_or_notify(lambda: self.session.open_file(path)):
             self.app.call_later(self.app.run_action, "go_to('face')")
 
     def action_library_open(self) -> None:
@@ -250,7 +252,7 @@ class LibraryScreen(GridScreen):
             words = (text or "").replace(",", " ").split()
             add = tuple(word for word in words if not word.startswith("-"))
             remove = tuple(word[1:] for word in words if word.startswith("-"))
-            if words and self._do(lambda: [self.library().set_tags(face, add, remove) for face in faces]):
+            if words and self._run_or_notify(lambda: [self.library().set_tags(face, add, remove) for face in faces]):
                 self.read()
 
         self.app.push_screen(
@@ -277,11 +279,11 @@ class LibraryScreen(GridScreen):
         if len(faces) != 2:
             self.notify(tr("Mark two faces to compare, with space: {number} marked.", number=len(faces)), timeout=4)
             return
-        self._do(lambda: self.app.push_screen(ComparisonScreen(self.session, [face.path for face in faces])))
+        self._run_or_notify(lambda: self.app.push_screen(ComparisonScreen(self.session, [face.path for face in faces])))
 
     def action_library_delete(self) -> None:
         """Into the trash, after a question."""
-        from tuiface.screens.dialogs.confirm import Question
+        from tuiface.screens.dialogs.confirm import ConfirmDialog
 
         faces = self._selection()
         if not faces:
@@ -294,7 +296,7 @@ class LibraryScreen(GridScreen):
         title = trn("Remove {number} face?", "Remove {number} faces?", len(faces))
         names = [face.path.name for face in faces[:5]] + (["…"] if len(faces) > 5 else [])
         lines = [*names, "", tr("They go to the library's trash; u takes them back.")]
-        self.app.push_screen(Question(title, lines, tr("y removes, n keeps"), yes=(tr("y"),)), answered)
+        self.app.push_screen(ConfirmDialog(title, lines, tr("y removes, n keeps"), yes=(tr("y"),)), answered)
 
     def _remove(self, faces: list[LibraryFace]) -> None:
         library, trashed = self.library(), []
@@ -303,7 +305,7 @@ class LibraryScreen(GridScreen):
             for face in faces:
                 trashed.append(library.remove(face))
 
-        self._do(remove)
+        self._run_or_notify(remove)
         if trashed:
             self._removed.append(tuple(trashed))
             self.marked.clear()
@@ -321,14 +323,14 @@ class LibraryScreen(GridScreen):
             self.notify(tr("Nothing was removed in this session."), timeout=3)
             return
         library, trashed = self.library(), self._removed.pop()
-        if self._do(lambda: [library.restore(path) for path in trashed]):
+        if self._run_or_notify(lambda: [library.restore(path) for path in trashed]):
             self.notify(trn("{number} face is back.", "{number} faces are back.", len(trashed)), timeout=3)
         self.read()
 
     def action_library_mix(self) -> None:
         """The next parent."""
         for face in self._selection()[:2]:
-            if not self._do(partial(self._use, face.path, self.session.use_in_mix)):
+            if not self._run_or_notify(partial(self._use, face.path, self.session.use_in_mix)):
                 return
         text = tr("{number} of 2 parents; 3 shows them.", number=len(self.session.parents))
         self.notify(text, title="Mix", timeout=3)
@@ -336,7 +338,7 @@ class LibraryScreen(GridScreen):
     def action_library_morph(self) -> None:
         """The transition's next faces."""
         for face in self._selection():
-            if not self._do(partial(self._use, face.path, self.session.transition.append)):
+            if not self._run_or_notify(partial(self._use, face.path, self.session.transition.append)):
                 return
         self.marked.clear()
         number = len(self.session.transition)
@@ -349,14 +351,14 @@ class LibraryScreen(GridScreen):
         self.read(again=True)
 
     def _use(self, path: Path, use: Callable[[Face], None]) -> None:
-        use(self.session.face_of(path))
+        use(self.session.load_face(path))
 
     def _selection(self) -> list[LibraryFace]:
         """The marked faces, or the chosen one."""
         marked = [face for key in self.marked for face in self._all if str(face.path) == key]
         return marked or [self._faces[self.chosen]] * bool(self._faces)
 
-    def _do(self, work: Callable[[], object]) -> bool:
+    def _run_or_notify(self, work: Callable[[], object]) -> bool:
         """Do something to files; an error is a toast. Returns whether it was done."""
         try:
             work()
@@ -366,7 +368,7 @@ class LibraryScreen(GridScreen):
         return True
 
 
-def thumbnail(path: Path, side: int) -> np.ndarray | None:
+def read_thumbnail(path: Path, side: int) -> np.ndarray | None:
     """uint8 [s, s, 3] with s at most `side` px (or the picture's own); None for a file that cannot be read."""
     import numpy as np
     from PIL import Image
@@ -381,7 +383,7 @@ def thumbnail(path: Path, side: int) -> np.ndarray | None:
         return None
 
 
-def _ancestors(face: LibraryFace, by_id: dict[str, LibraryFace], *, depth: int, seen: set[str]) -> list[Content]:
+def _ancestor_lines(face: LibraryFace, by_id: dict[str, LibraryFace], *, depth: int, seen: set[str]) -> list[Content]:
     """The parents of a face, and theirs, indented by generation."""
     lines: list[Content] = []
     for digest in face.parents:
@@ -390,11 +392,11 @@ def _ancestors(face: LibraryFace, by_id: dict[str, LibraryFace], *, depth: int, 
         seen.add(digest)
         parent = by_id.get(digest[:10])
         if parent is not None:
-            lines += _ancestors(parent, by_id, depth=depth + 1, seen=seen)
-        text = _short(parent) if parent is not None else tr("{id} (not here)", id=digest[:10])
+            lines += _ancestor_lines(parent, by_id, depth=depth + 1, seen=seen)
+        text = _face_label(parent) if parent is not None else tr("{id} (not here)", id=digest[:10])
         lines.append(Content.styled(f"{'  ' * depth}↑ {text}", "$foreground 70%"))
     return lines
 
 
-def _short(face: LibraryFace) -> str:
+def _face_label(face: LibraryFace) -> str:
     return f"{face.id} {tr('seed')} {face.seed}" if face.seed is not None else face.id

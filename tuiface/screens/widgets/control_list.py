@@ -10,7 +10,7 @@ from textual.events import MouseScrollDown, MouseScrollUp
 from textual.style import Style
 
 from tuiface.core.i18n import tr
-from tuiface.screens.face.controls import Knob, knobs
+from tuiface.screens.face.controls import Control, list_controls
 from tuiface.screens.widgets.content_lines import ContentLines
 from tuiface.screens.widgets.gauge import LINE, MARK, draw_gauge
 
@@ -21,10 +21,10 @@ _WORD_WIDTH, _VALUE_WIDTH = 16, 6
 _HEADING = "bold $text-primary"
 _WORD, _SET, _FAINT = "$foreground 80%", "bold $foreground", "$foreground 55%"
 _WARNING = "$text-warning"
-_LEAST_GAUGE = 7
+_MIN_GAUGE = 7
 
 
-class KnobList(ContentLines):
+class ControlList(ContentLines):
     """Draws `knobs(session)` in the width that it gets; a click chooses a row."""
 
     ALLOW_SELECT = False
@@ -34,30 +34,30 @@ class KnobList(ContentLines):
         self._session = session
         self._top = 0
         """First line that is shown."""
-        self._drawn: dict[tuple[Knob, int, bool], list[Content]] = {}
+        self._row_cache: dict[tuple[Control, int, bool], list[Content]] = {}
         """Rows of the last drawing: of sixty, a key changes one or two."""
 
     def lines(self) -> list[Content]:
         """The rows around the chosen one."""
         width, height = self.content_size
-        before, self._drawn = self._drawn, {}
+        before, self._row_cache = self._row_cache, {}
         lines: list[Content] = []
         first = last = 0
         heading = ""
-        for knob in knobs(self._session):
-            is_chosen = knob.key == self._session.knob
+        for knob in list_controls(self._session):
+            is_chosen = knob.key == self._session.control_key
             if is_chosen:
                 first = len(lines)
             if knob.heading != heading:
                 heading = knob.heading
                 lines.append(Content.styled(heading, _HEADING))
             place = (knob, width, is_chosen)
-            rows = self._drawn[place] = before.get(place) or self._row(knob, width, is_chosen=is_chosen)
+            rows = self._row_cache[place] = before.get(place) or self._row(knob, width, is_chosen=is_chosen)
             lines += rows
             if is_chosen:
                 last = len(lines)
             if knob.kind == "noise" and self._session.is_settled and not self._session.concepts:
-                lines += [Content(""), *_sentence(_no_directions(), width), Content("")]
+                lines += [Content(""), *_wrap_text(_no_directions(), width), Content("")]
         self._scroll(first, last, len(lines), height)
         return lines[self._top : self._top + height]
 
@@ -79,7 +79,7 @@ class KnobList(ContentLines):
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
-    def _row(self, knob: Knob, width: int, *, is_chosen: bool) -> list[Content]:
+    def _row(self, knob: Control, width: int, *, is_chosen: bool) -> list[Content]:
         unicode = self._session.capabilities.unicode
         mark = ("▸ " if unicode else "> ") if is_chosen else "  "
         word_style = _SET if is_chosen or knob.is_set else _WORD
@@ -98,20 +98,20 @@ class KnobList(ContentLines):
         line = line.stylize(Style.from_meta({"@click": f"screen.choose_row({knob.key!r})"}))
         return [line, *self._details(knob, width)] if is_chosen else [line]
 
-    def _details(self, knob: Knob, width: int) -> list[Content]:
+    def _details(self, knob: Control, width: int) -> list[Content]:
         """What the chosen row says below itself: its ends, with a line between them, and a remark."""
         lines = []
         low, high = knob.ends
         if low and high:
             room = width - 4 - len(low) - len(high)
-            if room >= _LEAST_GAUGE:
+            if room >= _MIN_GAUGE:
                 gauge = self._gauge(knob, room - 1 + room % 2)
                 lines.append(Content.assemble("  ", (low, _FAINT), " ", gauge, " ", (high, _FAINT)))
             else:
                 lines += [Content.styled(f"  - {low}", _FAINT), Content.styled(f"  + {high}", _FAINT)]
-        return [*lines, *_sentence(knob.remark, width, _WARNING if knob.is_beyond else _FAINT)]
+        return [*lines, *_wrap_text(knob.remark, width, _WARNING if knob.is_beyond else _FAINT)]
 
-    def _gauge(self, knob: Knob, width: int) -> Content:
+    def _gauge(self, knob: Control, width: int) -> Content:
         mark = _WARNING if knob.is_beyond else MARK if knob.is_set else LINE
         filled = knob.kind != "psi"
         unicode = self._session.capabilities.unicode
@@ -125,5 +125,5 @@ def _no_directions() -> str:
     )
 
 
-def _sentence(text: str, width: int, style: str = _FAINT) -> list[Content]:
+def _wrap_text(text: str, width: int, style: str = _FAINT) -> list[Content]:
     return [Content.styled(f"  {line}", style) for line in textwrap.wrap(text, max(8, width - 2))]

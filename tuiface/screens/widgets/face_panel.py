@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from tuiface.screens.face.summary import one_line, summarize
+from tuiface.screens.face.summary import summarize, summarize_in_one_line
 from tuiface.screens.widgets.content_lines import ContentLines
 from tuiface.screens.widgets.gauge import draw_gauge
 
@@ -35,7 +35,7 @@ class FacePanel(ContentLines):
         """The session as it is now."""
         width, height = self.content_size
         if self.screen.has_class("-narrow"):
-            return [Content(one_line(self._session))]
+            return [Content(summarize_in_one_line(self._session))]
         sections = [self._section_lines(section, width) for section in summarize(self._session)]
         has_room = sum(map(len, sections)) + len(sections) - 1 <= height
         between = [Content("")] if has_room else []

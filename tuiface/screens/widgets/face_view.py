@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from textual.timer import Timer
 
-    from tuiface.engine_api.protocol import Frame
-    from tuiface.terminal.writer import Wire
+    from tuiface.engine_api.protocol import RenderResult
+    from tuiface.terminal.writer import TerminalWriter
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 ASCII_SPINNER = "|/-\\"
@@ -33,29 +33,31 @@ class FaceView(ImageView):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {_PANEL, _PROBLEM}
 
-    def __init__(self, wire: Wire, *, id: str | None = None, classes: str | None = None, at_top: bool = False) -> None:
+    def __init__(
+        self, wire: TerminalWriter, *, id: str | None = None, classes: str | None = None, at_top: bool = False
+    ) -> None:
         super().__init__(wire, id=id, classes=classes, at_top=at_top)
-        self._frame: Frame | None = None
+        self._result: RenderResult | None = None
         self._waiting = ""
         self._problem: tuple[str, ...] = ()
         self._spinner: Timer | None = None
-        self._spin = 0
+        self._spinner_step = 0
 
     # --- what to show --------------------------------------------------------------------------------------------
 
-    def show_frame(self, frame: Frame) -> None:
+    def show_result(self, frame: RenderResult) -> None:
         """Show a picture, in place of whatever was shown."""
         self._stop_waiting()
         self._problem = ()
-        if frame is not self._frame:
-            self._frame = frame
+        if frame is not self._result:
+            self._result = frame
             self.show_pixels(frame.pixels)
 
     def show_derived(self, pixels: np.ndarray) -> None:
         """Show what was made of a frame: a map of differences, the face before."""
         self._stop_waiting()
         self._problem = ()
-        self._frame = None
+        self._result = None
         if pixels is not self._pixels:
             self.show_pixels(pixels)
 
@@ -66,14 +68,14 @@ class FaceView(ImageView):
         self._waiting, self._problem = text, ()
         if self._spinner is None:
             self._spinner = self.set_interval(_SPINNER_S, self._turn_spinner)
-        self._say()
+        self._refresh_text()
 
     def show_problem(self, lines: Sequence[str]) -> None:
         """Say what went wrong and what to do. A picture that is there stays."""
         self._stop_waiting()
         if self._pixels is None and tuple(lines) != self._problem:
             self._problem = tuple(lines)
-            self._say()
+            self._refresh_text()
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
@@ -95,7 +97,7 @@ class FaceView(ImageView):
         top = max(0, (rows - len(lines)) // 2)
         strips = [Strip([Segment(" " * columns, place)], columns)] * rows
         for row, (line, style) in enumerate(lines[:rows], top):
-            strips[row] = _centred(line[:columns], columns, style, place)
+            strips[row] = _centre_text(line[:columns], columns, style, place)
         return strips
 
     def _texts(self) -> Sequence[str]:
@@ -105,16 +107,16 @@ class FaceView(ImageView):
             return [f"{tr(name)}: {value}" for name, value in describe_pixels(self._pixels).items()]
         if self._problem:
             return self._problem
-        turns = SPINNER if self.wire.capabilities.unicode else ASCII_SPINNER
-        return [f"{turns[self._spin % len(turns)]} {self._waiting}"] if self._waiting else []
+        turns = SPINNER if self.writer.capabilities.unicode else ASCII_SPINNER
+        return [f"{turns[self._spinner_step % len(turns)]} {self._waiting}"] if self._waiting else []
 
-    def _say(self) -> None:
+    def _refresh_text(self) -> None:
         self._drawn_size = Size(0, 0)
         self.refresh()
 
     def _turn_spinner(self) -> None:
-        self._spin += 1
-        self._say()
+        self._spinner_step += 1
+        self._refresh_text()
 
     def _stop_waiting(self) -> None:
         self._waiting = ""
@@ -123,7 +125,7 @@ class FaceView(ImageView):
             self._spinner = None
 
 
-def _centred(text: str, width: int, style: Style, place: Style) -> Strip:
+def _centre_text(text: str, width: int, style: Style, place: Style) -> Strip:
     left = (width - len(text)) // 2
     segments = [Segment(" " * left, place), Segment(text, style), Segment(" " * (width - left - len(text)), place)]
     return Strip(segments, width)

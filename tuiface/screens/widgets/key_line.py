@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.style import Style
 from textual.widget import Widget
 
-from tuiface.actions import Action, ascii_key, shown_key
+from tuiface.actions import Action, format_key, format_key_ascii
 from tuiface.core.i18n import tr
 from tuiface.screens.bindings import handler
 
@@ -43,7 +43,7 @@ class KeyLine(Widget):
         for everywhere in (True, False):
             for group, entry in entries:
                 used = sum(part.cell_length + len(_GAP) for part in chosen)
-                if (group[0].place == "everywhere") is everywhere and used + entry.cell_length <= width:
+                if (group[0].scope == "everywhere") is everywhere and used + entry.cell_length <= width:
                     chosen.append(entry)
         return Content(_GAP).join([entry for _, entry in entries if entry in chosen])
 
@@ -53,8 +53,8 @@ class KeyLine(Widget):
         return Content.assemble(key_text, " ", (tr(group[0].footer), _WORD))
 
     def _key(self, action: Action) -> str:
-        return shown_key(action.keys[0]) if self._unicode else min(map(ascii_key, action.keys), key=len)
+        return format_key(action.keys[0]) if self._unicode else min(map(format_key_ascii, action.keys), key=len)
 
 
 def _click(action: Action) -> str:
-    return f"{'app' if action.place == 'everywhere' else 'screen'}.{handler(action)}"
+    return f"{'app' if action.scope == 'everywhere' else 'screen'}.{handler(action)}"

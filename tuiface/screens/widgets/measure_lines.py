@@ -29,19 +29,19 @@ class MeasureLines(ContentLines):
 
     def lines(self) -> list[Content]:
         """The measures of the picture on the screen."""
-        return self._measured(self.content_size.width)
+        return self._layout_measures(self.content_size.width)
 
     def renew(self) -> None:
         """Draw what has changed; lay out anew only where there are more lines, or fewer."""
-        if len(self._measured(self.content_size.width)) != self.content_size.height:
+        if len(self._layout_measures(self.content_size.width)) != self.content_size.height:
             self.refresh(layout=True)
         super().renew()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as there are."""
-        return len(self._measured(width))
+        return len(self._layout_measures(width))
 
-    def _measured(self, width: int) -> list[Content]:
+    def _layout_measures(self, width: int) -> list[Content]:
         found = measures_of(self._session)
         if self.screen.has_class("-high"):
             return [_entry(measure, _LABEL_WIDTH) for measure in found]

@@ -6,11 +6,11 @@ from textual.content import Content
 from textual.style import Style
 from textual.widget import Widget
 
-from tuiface.actions import SCREENS, ScreenPlace
+from tuiface.actions import SCREENS, ScreenName
 from tuiface.core.i18n import tr
 
 #: For xgettext-like tools and people: every tab has its word in the catalogues.
-TAB_WORDS: dict[ScreenPlace, str] = {
+TAB_WORDS: dict[ScreenName, str] = {
     "face": "Face",
     "explore": "Explore",
     "mix": "Mix",
@@ -27,7 +27,7 @@ class TabLine(Widget):
 
     ALLOW_SELECT = False
 
-    def __init__(self, current: ScreenPlace, *, id: str | None = None) -> None:
+    def __init__(self, current: ScreenName, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._current = current
 

@@ -15,13 +15,13 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tuiface.terminal.private_api import forget_drawn_lines
+from tuiface.terminal.private_api import invalidate_lines
 
 if TYPE_CHECKING:
     import numpy as np
 
     from tuiface.terminal.picture import Picture
-    from tuiface.terminal.writer import Wire
+    from tuiface.terminal.writer import TerminalWriter
 
 _CAPTION, _CHOSEN, _PLACE = "tile-grid--caption", "tile-grid--chosen", "tile-grid--place"
 TILE_ROWS = (4, 6, 8, 10, 13, 17, 22)
@@ -57,12 +57,12 @@ class TileGrid(Widget):
     class Reshaped(Message):
         """Another number of tiles fits now."""
 
-    def __init__(self, wire: Wire, *, id: str | None = None) -> None:
+    def __init__(self, wire: TerminalWriter, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.wire = wire
+        self.writer = wire
         self._tiles: tuple[Tile, ...] = ()
         self._chosen = 0
-        self._step = 2
+        self._size_index = 2
         """Of TILE_ROWS."""
         self._pictures: list[Picture | None] = []
         self._was_covered = False
@@ -80,7 +80,7 @@ class TileGrid(Widget):
 
     def resize_tiles(self, step: int) -> None:
         """Larger (1) or smaller (-1) pictures."""
-        self._step = min(max(self._step + step, 0), len(TILE_ROWS) - 1)
+        self._size_index = min(max(self._size_index + step, 0), len(TILE_ROWS) - 1)
         self._reshape()
 
     @property
@@ -101,13 +101,13 @@ class TileGrid(Widget):
     @property
     def tile_px(self) -> int:
         """Pixels along the longer side of a tile that can be shown."""
-        return self.wire.capabilities.view_px(*self._tile_size)
+        return self.writer.capabilities.view_px(*self._tile_size)
 
     @property
     def _tile_size(self) -> tuple[int, int]:
         width, height = self.content_size
-        rows = min(TILE_ROWS[self._step], max(2, height - 1))
-        return self.wire.capabilities.fit_square(max(2, width), rows)
+        rows = min(TILE_ROWS[self._size_index], max(2, height - 1))
+        return self.writer.capabilities.fit_square(max(2, width), rows)
 
     @property
     def _row_gap(self) -> int:
@@ -117,13 +117,13 @@ class TileGrid(Widget):
 
     def on_mount(self) -> None:
         """Be told when the protocol changes."""
-        self.wire.views.append(self)
+        self.writer.views.append(self)
 
     def on_unmount(self) -> None:
         """Free the pictures."""
         self.free()
-        if self in self.wire.views:
-            self.wire.views.remove(self)
+        if self in self.writer.views:
+            self.writer.views.remove(self)
 
     def on_resize(self) -> None:
         """Another page may fit."""
@@ -166,7 +166,7 @@ class TileGrid(Widget):
     def _show_picture(self, index: int) -> None:
         tile = self._tiles[index] if index < min(len(self._tiles), self.capacity) else None
         picture = self._pictures[index]
-        if tile is None or tile.pixels is None or not self.wire.capabilities.pictures:
+        if tile is None or tile.pixels is None or not self.writer.capabilities.pictures:
             if picture is not None:
                 picture.forget()
                 self._pictures[index] = None
@@ -177,17 +177,19 @@ class TileGrid(Widget):
         from tuiface.terminal.picture import Picture
 
         if picture is None:
-            picture = self._pictures[index] = Picture(self.wire)
+            picture = self._pictures[index] = Picture(self.writer)
         # Sixels know no cells: dozens of them would have to be sent again whenever a caption changes.
-        make = encode_cells if self.wire.capabilities.graphics == "sixel" else encode
-        picture.show(make(tile.pixels, *self._tile_size, self.wire.capabilities))
+        make = encode_cells if self.writer.capabilities.graphics == "sixel" else encode
+        picture.show(make(tile.pixels, *self._tile_size, self.writer.capabilities))
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Rows of the widget, all drawn again when a dialog has come to lie over it, or gone."""
-        covered = self.wire.capabilities.graphics == "kitty" and (self.wire.must_use_cells or not self.screen.is_active)
+        covered = self.writer.capabilities.graphics == "kitty" and (
+            self.writer.must_use_cells or not self.screen.is_active
+        )
         if covered != self._was_covered:
             self._was_covered = covered
-            forget_drawn_lines(self)
+            invalidate_lines(self)
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
@@ -217,14 +219,14 @@ class TileGrid(Widget):
     def _picture_row(self, index: int, line: int) -> list[Segment]:
         columns, rows = self._tile_size
         picture = self._pictures[index]
-        strips = [] if picture is None else picture.substitute() if self._was_covered else picture.strips
+        strips = [] if picture is None else picture.render_fallback() if self._was_covered else picture.strips
         if line < len(strips) and picture is not None and picture.size == (columns, rows):
             return list(strips[line])
         return [Segment(" " * columns, self._style(_PLACE))]
 
     def _caption(self, index: int, columns: int) -> Segment:
         tile = self._tiles[index]
-        mark = ("● " if self.wire.capabilities.unicode else "* ") if tile.marked else ""
+        mark = ("● " if self.writer.capabilities.unicode else "* ") if tile.marked else ""
         text = f"{mark}{tile.caption}"[:columns]
         name = _CHOSEN if index == self._chosen else _CAPTION
         return Segment(text.center(columns), self._style(name))
@@ -246,24 +248,24 @@ class TileGrid(Widget):
 class TileStrip(TileGrid):
     """One row of a given number of tiles, as large as the place allows."""
 
-    def __init__(self, wire: Wire, *, id: str | None = None) -> None:
+    def __init__(self, wire: TerminalWriter, *, id: str | None = None) -> None:
         super().__init__(wire, id=id)
-        self._number = 5
+        self._num_tiles = 5
 
     def show_strip(self, tiles: Sequence[Tile], chosen: int, number: int) -> None:
         """Show `tiles`, each of the size that `number` of them have."""
-        if number != self._number:
+        if number != self._num_tiles:
             self.free()
-            self._number = number
+            self._num_tiles = number
         self.show(tiles, chosen)
 
     @property
     def shape(self) -> tuple[int, int]:
         """One row."""
-        return self._number, 1
+        return self._num_tiles, 1
 
     @property
     def _tile_size(self) -> tuple[int, int]:
         width, height = self.content_size
-        columns = (width + _GAP) // self._number - _GAP
-        return self.wire.capabilities.fit_square(max(2, columns), max(2, height - 1))
+        columns = (width + _GAP) // self._num_tiles - _GAP
+        return self.writer.capabilities.fit_square(max(2, columns), max(2, height - 1))

@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tuiface.engine.training.gan.augment import recolour
-from tuiface.engine.training.rng import Chance
+from tuiface.engine.training.rng import RandomGenerator
 
 _BLOCK = 8
-_MIN_SIDE_SHARE, _MAX_SIDE_SHARE = 0.35, 0.9
+_MIN_SIDE_FRACTION, _MAX_SIDE_FRACTION = 0.35, 0.9
 
 
-def misalign(images: Tensor, regions: Tensor, strength: float, chance: Chance) -> tuple[Tensor, Tensor]:
+def misalign(images: Tensor, regions: Tensor, strength: float, chance: RandomGenerator) -> tuple[Tensor, Tensor]:
     """Images [N, 3, R, R] and their regions uint8 [N, R, R], moved together.
 
     At strength 1: rotation of 6 degrees, scale of 8 %, shift of 4 % of the side (standard deviations).
@@ -41,7 +41,7 @@ def misalign(images: Tensor, regions: Tensor, strength: float, chance: Chance) -
     return moved, ids[:, 0].round().to(torch.uint8)
 
 
-def recast(images: Tensor, strength: float, chance: Chance) -> Tensor:
+def recast(images: Tensor, strength: float, chance: RandomGenerator) -> Tensor:
     """Other colours: at strength 1 gain 2^N(0, 0.25), offset N(0, 0.1), tint N(0, 0.06), saturation 2^N(0, 0.4)."""
     count = len(images)
     matrices = torch.zeros(count, 4, 4, device=images.device)
@@ -56,40 +56,40 @@ def recast(images: Tensor, strength: float, chance: Chance) -> Tensor:
     return recolour(images, matrices)
 
 
-def degrade(images: Tensor, chance: Chance) -> Tensor:
+def degrade(images: Tensor, chance: RandomGenerator) -> Tensor:
     """Images [N, 3, R, R]: softened, grained and compressed, each a part of the time; the result is in [-1, 1]."""
     images = soften(images, chance)
-    images = grain(images, chance)
+    images = add_grain(images, chance)
     return compress(images, chance).clamp(-1, 1)
 
 
-def soften(images: Tensor, chance: Chance) -> Tensor:
+def soften(images: Tensor, chance: RandomGenerator) -> Tensor:
     """As if they came from fewer pixels: up to wholly replaced by their reduction, two times in three."""
     count, _, side, _ = images.shape
-    share = _MIN_SIDE_SHARE + (_MAX_SIDE_SHARE - _MIN_SIDE_SHARE) * float(chance.uniform(1))
+    share = _MIN_SIDE_FRACTION + (_MAX_SIDE_FRACTION - _MIN_SIDE_FRACTION) * float(chance.uniform(1))
     small = F.interpolate(
         images, size=max(round(side * share), 8), mode="bilinear", align_corners=False, antialias=True
     )
     soft = F.interpolate(small, size=side, mode="bilinear", align_corners=False)
-    amount = (1.5 * chance.uniform(count)).clamp(max=1) * chance.happens(count, 0.67)
+    amount = (1.5 * chance.uniform(count)).clamp(max=1) * chance.bernoulli(count, 0.67)
     return torch.lerp(images, soft, amount[:, None, None, None])
 
 
-def grain(images: Tensor, chance: Chance) -> Tensor:
+def add_grain(images: Tensor, chance: RandomGenerator) -> Tensor:
     """Gaussian noise, fine and of two pixels' size, up to 0.08 each, half of the time."""
     count, _, side, _ = images.shape
     fine = chance.normal(count, 1, side, side)
     coarse = F.interpolate(chance.normal(count, 1, side // 2, side // 2), scale_factor=2.0, mode="bilinear")
-    amounts = 0.08 * chance.uniform(2, count) ** 2 * chance.happens(count, 0.5)
+    amounts = 0.08 * chance.uniform(2, count) ** 2 * chance.bernoulli(count, 0.5)
     return images + amounts[0, :, None, None, None] * fine + amounts[1, :, None, None, None] * coarse
 
 
-def compress(images: Tensor, chance: Chance) -> Tensor:
+def compress(images: Tensor, chance: RandomGenerator) -> Tensor:
     """Cosine coefficients of 8x8 blocks rounded, the finer the coarser, as JPEG does; a quarter of the time."""
     count, channels, side, _ = images.shape
     if side % _BLOCK:
         return images
-    basis = _cosines(images.device)
+    basis = _dct_basis(images.device)
     blocks = images.reshape(count, channels, side // _BLOCK, _BLOCK, side // _BLOCK, _BLOCK)
     coefficients = torch.einsum("ui,nchiwj,vj->nchuwv", basis, blocks, basis)
     fineness = torch.arange(_BLOCK, device=images.device)
@@ -97,10 +97,10 @@ def compress(images: Tensor, chance: Chance) -> Tensor:
     step = (0.02 + 0.15 * chance.uniform(count))[:, None, None, None, None, None] * ramp
     rounded = (coefficients / step).round() * step
     lossy = torch.einsum("ui,nchuwv,vj->nchiwj", basis, rounded, basis).reshape(images.shape)
-    return torch.where(chance.happens(count, 0.25)[:, None, None, None], lossy, images)
+    return torch.where(chance.bernoulli(count, 0.25)[:, None, None, None], lossy, images)
 
 
-def _cosines(device: torch.device) -> Tensor:
+def _dct_basis(device: torch.device) -> Tensor:
     """The orthonormal cosine transform of 8 samples, [8, 8]."""
     frequency = torch.arange(_BLOCK, device=device)[:, None]
     place = torch.arange(_BLOCK, device=device) + 0.5

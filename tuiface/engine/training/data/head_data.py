@@ -17,23 +17,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tuiface.core.errors import EngineError
-from tuiface.core.files import explained, make_folder
+from tuiface.core.files import make_folder, translate_os_errors
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, renderer_digest
 from tuiface.engine.training.data.head_workers import HeadWorkers
 from tuiface.engine.training.data.pictures import flip_odd
 from tuiface.engine.training.gan.settings import RunLimits, TrainingSettings
 from tuiface.heads import HeadParameters, concatenate
-from tuiface.heads.sampling.parameters import SIDED, mirrored
-from tuiface.heads.sampling.priors import draw_streams
-from tuiface.heads.sampling.rng import normals
+from tuiface.heads.sampling.parameters import SIDED_PARAMETERS, mirror_heads
+from tuiface.heads.sampling.priors import stream_names
+from tuiface.heads.sampling.rng import draw_normals
 
-_UNCLAMPED = 6.0
+_NORMAL_LIMIT = 6.0
 
 
 def mirror_latents(z: Tensor) -> Tensor:
     """z [N, z_dim] of the mirror images of the heads of z: sidedness is drawn symmetrically around nothing."""
-    streams = draw_streams()[: z.shape[1]]
-    signs = torch.tensor([-1.0 if name in SIDED else 1.0 for name in streams], device=z.device)
+    streams = stream_names()[: z.shape[1]]
+    signs = torch.tensor([-1.0 if name in SIDED_PARAMETERS else 1.0 for name in streams], device=z.device)
     return z * F.pad(signs, (0, z.shape[1] - len(streams)), value=1.0)
 
 
@@ -43,19 +43,19 @@ def head_latents(parameters: HeadParameters, z_dim: int) -> Tensor:
     A z_dim below the number of draws leaves out the last ones: their effect is noise to the network.
     """
     seeds = parameters.seeds
-    columns = [normals(seeds, stream, 1, _UNCLAMPED) for stream in draw_streams()[:z_dim]]
+    columns = [draw_normals(seeds, stream, 1, _NORMAL_LIMIT) for stream in stream_names()[:z_dim]]
     spare = z_dim - len(columns)
-    return torch.cat([*columns, normals(seeds, "spare latent", spare, _UNCLAMPED)] if spare else columns, dim=1)
+    return torch.cat([*columns, draw_normals(seeds, "spare latent", spare, _NORMAL_LIMIT)] if spare else columns, dim=1)
 
 
-_SHARDS_TO_BEGIN = 2
+_MIN_SHARDS = 2
 
 
 class HeadData:
     """Procedural heads. Shard 0 of the population is held out; epochs grow as further shards arrive."""
 
     def __init__(self, folder: Path, settings: TrainingSettings, workers: HeadWorkers | None) -> None:
-        self._folder, self._resolution, self._population = folder, settings.resolution, settings.population
+        self._folder, self._resolution, self._head_seed = folder, settings.resolution, settings.population
         self._num_shards, self._mirror = num_shards(settings), settings.mirror
         self._workers = workers
         self._shards: list[HeadShard] = []
@@ -69,7 +69,7 @@ class HeadData:
 
         Raises EngineError where nobody renders them, or rendering fails.
         """
-        folder = _cache_folder(limits)
+        folder = _prepare_cache_folder(limits)
         workers = None
         if limits.workers:
             key = (settings.resolution, settings.population, num_shards(settings))
@@ -77,13 +77,13 @@ class HeadData:
         data = cls(folder, settings, workers)
         try:
             heads = -(-at_least // SHARD_HEADS >> settings.mirror)
-            data._wait_for(max(_SHARDS_TO_BEGIN, 1 + heads), note)
+            data._wait_for(max(_MIN_SHARDS, 1 + heads), note)
         except BaseException:
             data.close()
             raise
         return data
 
-    def available(self) -> int:
+    def count_available(self) -> int:
         """Training heads in the shards that are there, without gaps."""
         while len(self._shards) < self._num_shards and self._open_next():
             pass
@@ -91,25 +91,25 @@ class HeadData:
 
     def pixels(self, indices: Tensor) -> Tensor:
         """uint8 [N, R, R, 3]."""
-        pixels = torch.from_numpy(np.stack([shard.pixels[place] for shard, place in self._places(indices)]))
+        pixels = torch.from_numpy(np.stack([shard.pixels[place] for shard, place in self._locate_heads(indices)]))
         return flip_odd(pixels, indices) if self._mirror else pixels
 
     def regions(self, indices: Tensor) -> Tensor:
         """uint8 [N, R, R], ids of `tuiface.heads.Region`."""
-        regions = torch.from_numpy(np.stack([shard.regions[place] for shard, place in self._places(indices)]))
+        regions = torch.from_numpy(np.stack([shard.regions[place] for shard, place in self._locate_heads(indices)]))
         return flip_odd(regions, indices) if self._mirror else regions
 
     def parameters(self, indices: Tensor) -> HeadParameters:
         """The parameters of the heads `indices`."""
-        drawn = concatenate([shard.parameters.select(slice(p, p + 1)) for shard, p in self._places(indices)])
+        drawn = concatenate([shard.parameters.select(slice(p, p + 1)) for shard, p in self._locate_heads(indices)])
         if not self._mirror:
             return drawn
-        return HeadParameters(torch.where(_odd(indices), mirrored(drawn).values, drawn.values), drawn.seeds)
+        return HeadParameters(torch.where(_is_odd(indices), mirror_heads(drawn).values, drawn.values), drawn.seeds)
 
     def latents(self, indices: Tensor, z_dim: int) -> Tensor:
         """z float32 [N, z_dim] of the heads `indices` (head_latents.py)."""
         z = head_latents(self.parameters(indices), z_dim)
-        return torch.where(_odd(indices), mirror_latents(z), z) if self._mirror else z
+        return torch.where(_is_odd(indices), mirror_latents(z), z) if self._mirror else z
 
     def held_out(self) -> Tensor:
         """uint8 [512, R, R, 3]: shard 0."""
@@ -128,7 +128,7 @@ class HeadData:
         if self._workers is not None:
             self._workers.close()
 
-    def _places(self, indices: Tensor) -> list[tuple[HeadShard, int]]:
+    def _locate_heads(self, indices: Tensor) -> list[tuple[HeadShard, int]]:
         """(shard, index within it) of each training head; training begins at shard 1."""
         heads = (indices >> int(self._mirror)).tolist()
         return [(self._shards[1 + i // SHARD_HEADS], i % SHARD_HEADS) for i in heads]
@@ -137,7 +137,7 @@ class HeadData:
         """Open the next shard if it is complete."""
         if self._workers is not None:
             self._workers.check()
-        path = self._folder / ShardKey(self._resolution, self._population, len(self._shards)).file_name
+        path = self._folder / ShardKey(self._resolution, self._head_seed, len(self._shards)).file_name
         if not path.exists():
             return False
         self._shards.append(open_shard(path))
@@ -163,12 +163,12 @@ class HeadData:
             note(f"note: heads in {self._folder} come from another version of the renderer; delete them to renew them")
 
 
-def _odd(indices: Tensor) -> Tensor:
+def _is_odd(indices: Tensor) -> Tensor:
     """Which of `indices` [N] are mirror images, [N, 1]."""
     return (indices % 2 == 1)[:, None]
 
 
-def _cache_folder(limits: RunLimits) -> Path:
+def _prepare_cache_folder(limits: RunLimits) -> Path:
     """The folder of shards: RUN/heads, which is a link where the run was begun with a shared cache."""
     own = limits.out / "heads"
     if limits.cache is None:
@@ -176,7 +176,7 @@ def _cache_folder(limits: RunLimits) -> Path:
         return own
     make_folder(limits.cache)
     if not own.exists():
-        with explained(own):
+        with translate_os_errors(own):
             own.unlink(missing_ok=True)  # a link whose folder is gone
             own.symlink_to(limits.cache.resolve(), target_is_directory=True)
     return limits.cache

@@ -27,7 +27,7 @@ import safetensors.numpy
 import torch
 
 import tuiface.heads
-from tuiface.core.errors import InputFileError, quoted
+from tuiface.core.errors import InputFileError, quote
 from tuiface.core.files import write_file
 from tuiface.heads import SPECIFICATION, HeadBatch, HeadParameters, render_heads, sample_parameters
 
@@ -42,7 +42,7 @@ class ShardKey:
 
     resolution: int
     """Side of the pictures in pixels."""
-    population: int
+    head_seed: int
     """Seed of the population."""
     index: int
     """Number of the shard within the population."""
@@ -50,7 +50,7 @@ class ShardKey:
     @property
     def file_name(self) -> str:
         """Name of the shard's file."""
-        return f"heads-{self.resolution}px-seed{self.population}-{self.index:05d}.safetensors"
+        return f"heads-{self.resolution}px-seed{self.head_seed}-{self.index:05d}.safetensors"
 
     @classmethod
     def parse(cls, file_name: str) -> ShardKey | None:
@@ -78,7 +78,7 @@ def render_shard(folder: Path, key: ShardKey, keep_going: Callable[[], bool] = l
     Raises OutputError where it cannot be written.
     """
     start = key.index * SHARD_HEADS
-    parameters = sample_parameters(SHARD_HEADS, seed=key.population, start=start)
+    parameters = sample_parameters(SHARD_HEADS, seed=key.head_seed, start=start)
     pixels = torch.empty(SHARD_HEADS, key.resolution, key.resolution, 3, dtype=torch.uint8)
     regions = torch.empty(pixels.shape[:3], dtype=torch.uint8)
     for first in range(0, SHARD_HEADS, _RENDER_BATCH):
@@ -117,11 +117,11 @@ def open_shard(path: Path) -> HeadShard:
         pixels, regions, values, seeds = (arrays[name] for name in ("pixels", "regions", "values", "seeds"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputFileError(
-            f"{quoted(path)} is not a sound shard of heads ({error})", "delete it; it is rendered again"
+            f"{quote(path)} is not a sound shard of heads ({error})", "delete it; it is rendered again"
         ) from None
     if names != _parameter_names():
         raise InputFileError(
-            f"{quoted(path)} was rendered from {len(names)} parameters, and this version has {len(SPECIFICATION)}",
+            f"{quote(path)} was rendered from {len(names)} parameters, and this version has {len(SPECIFICATION)}",
             "delete the folder, or give another one",
         )
     parameters = HeadParameters(torch.from_numpy(np.array(values)), torch.from_numpy(np.array(seeds)))

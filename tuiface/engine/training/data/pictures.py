@@ -22,16 +22,16 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from tuiface.core.errors import InputFileError, TuifaceError, quoted
-from tuiface.core.files import explained, make_folder
+from tuiface.core.errors import InputFileError, TuifaceError, quote
+from tuiface.core.files import make_folder, translate_os_errors
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
-FEWEST = 8
+MIN_PICTURES = 8
 """Pictures below which training is refused: one must be held out, and a discriminator compares groups of four."""
-_HELD_OUT_SHARE = 0.05
-_HELD_OUT_MOST = 512
-_LARGEST_FILE = 1 << 28
-_CONVERT = "convert it to 8-bit RGB, or move it out of the data"
+_HELD_OUT_FRACTION = 0.05
+_MAX_HELD_OUT = 512
+_MAX_FILE_BYTES = 1 << 28
+_CONVERT_HINT = "convert it to 8-bit RGB, or move it out of the data"
 
 
 class PictureData:
@@ -40,7 +40,7 @@ class PictureData:
     def __init__(self, pixels: npt.NDArray[np.uint8], names: list[str], fingerprint: str, *, mirror: bool) -> None:
         # By digest of the name, so that a picture stays held out when others are added.
         order = sorted(range(len(names)), key=lambda i: hashlib.sha256(names[i].encode()).digest())
-        count = min(max(round(len(names) * _HELD_OUT_SHARE), 1), _HELD_OUT_MOST)
+        count = min(max(round(len(names) * _HELD_OUT_FRACTION), 1), _MAX_HELD_OUT)
         self._pixels = pixels
         self._held_out, self._training = np.array(order[:count]), np.array(order[count:])
         self.fingerprint = fingerprint
@@ -55,20 +55,20 @@ class PictureData:
         Raises InputFileError, one line that names the first wrong file, and OutputError where `scratch` is full.
         """
         names, files = _list_pictures(source)
-        if len(names) < FEWEST:
+        if len(names) < MIN_PICTURES:
             found = "no picture" if not names else f"{len(names)} picture{'s' if len(names) > 1 else ''}"
             kinds = " ".join(SUFFIXES)
             raise InputFileError(
-                f"{quoted(source)} holds {found}; training needs at least {FEWEST}", f"accepted are {kinds}"
+                f"{quote(source)} holds {found}; training needs at least {MIN_PICTURES}", f"accepted are {kinds}"
             )
         make_folder(scratch)
         digest = hashlib.sha256()
         shape = (len(names), resolution, resolution, 3)
-        with explained(scratch), tempfile.TemporaryFile(dir=scratch) as unpacked:
+        with translate_os_errors(scratch), tempfile.TemporaryFile(dir=scratch) as unpacked:
             side: int | None = None
             for name, data in files:
                 picture = _decode(data, name)
-                side = _checked_side(picture, name, side, names[0], resolution)
+                side = _check_side(picture, name, side, names[0], resolution)
                 pixels = np.asarray(picture.reduce(side // resolution) if side > resolution else picture)
                 digest.update(name.encode() + b"\0" + pixels.tobytes())
                 unpacked.write(pixels.tobytes())
@@ -76,7 +76,7 @@ class PictureData:
             mapped = np.memmap(unpacked, np.uint8, "r", shape=shape)
         return cls(mapped, names, digest.hexdigest(), mirror=mirror)
 
-    def available(self) -> int:
+    def count_available(self) -> int:
         """Training pictures."""
         return len(self._training) << self._mirror
 
@@ -103,13 +103,13 @@ def _list_pictures(source: Path) -> tuple[list[str], Iterator[tuple[str, bytes]]
     """Names of the pictures in a folder or zip, sorted, and an iterator over (name, bytes) in that order."""
     if source.is_dir():
         paths = sorted(folder / name for folder, names in _walk(source) for name in names if _is_picture(name))
-        return [str(p.relative_to(source)) for p in paths], ((str(p), _read(p)) for p in paths)
+        return [str(p.relative_to(source)) for p in paths], ((str(p), _read_file(p)) for p in paths)
     if not source.exists():
-        raise InputFileError(f"no folder or zip {quoted(source)}", "--data takes heads, a folder or a zip")
+        raise InputFileError(f"no folder or zip {quote(source)}", "--data takes heads, a folder or a zip")
     try:
         archive = zipfile.ZipFile(source)
     except (OSError, zipfile.BadZipFile):
-        raise InputFileError(f"{quoted(source)} is neither a folder nor a sound zip", "pack it again") from None
+        raise InputFileError(f"{quote(source)} is neither a folder nor a sound zip", "pack it again") from None
     members = sorted(m.filename for m in archive.infolist() if _is_picture(Path(m.filename).name) and not m.is_dir())
     return members, ((f"{source}: {name}", _read_member(archive, name)) for name in members)
 
@@ -118,7 +118,7 @@ def _walk(source: Path) -> Iterator[tuple[Path, list[str]]]:
     """Every folder below `source` with the names of its files; one that cannot be read is not passed over."""
 
     def refuse(error: OSError) -> None:
-        with _readable(Path(error.filename)):
+        with _translate_read_errors(Path(error.filename)):
             raise error
 
     return ((Path(folder), names) for folder, _, names in os.walk(source, onerror=refuse))
@@ -129,27 +129,27 @@ def _is_picture(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _translate_read_errors(path: Path) -> Iterator[None]:
     """Turn an OSError into an InputFileError that names the path."""
     try:
         yield
     except OSError as error:
         raise InputFileError(
-            f"cannot read {quoted(path, 200)}: {error.strerror}", "make it readable, or move it out of the data"
+            f"cannot read {quote(path, 200)}: {error.strerror}", "make it readable, or move it out of the data"
         ) from None
 
 
-def _read(path: Path) -> bytes:
-    with _readable(path):
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputFileError(f"{quoted(path, 200)} is larger than {_LARGEST_FILE >> 20} MiB", "shrink it")
+def _read_file(path: Path) -> bytes:
+    with _translate_read_errors(path):
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise InputFileError(f"{quote(path, 200)} is larger than {_MAX_FILE_BYTES >> 20} MiB", "shrink it")
         return path.read_bytes()
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    where = quoted(f"{archive.filename}: {name}", 200)
-    if archive.getinfo(name).file_size > _LARGEST_FILE:
-        raise InputFileError(f"{where} is larger than {_LARGEST_FILE >> 20} MiB", "shrink it")
+    where = quote(f"{archive.filename}: {name}", 200)
+    if archive.getinfo(name).file_size > _MAX_FILE_BYTES:
+        raise InputFileError(f"{where} is larger than {_MAX_FILE_BYTES >> 20} MiB", "shrink it")
     try:
         return archive.read(name)
     except (OSError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as error:
@@ -167,11 +167,11 @@ def _decode(data: bytes, name: str) -> Image.Image:
     except TuifaceError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputFileError(f"{quoted(name, 200)} is larger than any photo", "shrink it") from None
+        raise InputFileError(f"{quote(name, 200)} is larger than any photo", "shrink it") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         reason = "no picture" if isinstance(error, UnidentifiedImageError) else str(error)
         raise InputFileError(
-            f"{quoted(name, 200)} is damaged: {reason}", "replace it, or move it out of the data"
+            f"{quote(name, 200)} is damaged: {reason}", "replace it, or move it out of the data"
         ) from None
     return picture
 
@@ -193,35 +193,35 @@ def refuse_unusable(picture: Image.Image, name: str) -> None:
     }
     frames = getattr(picture, "n_frames", 1)
     if frames > 1:
-        raise InputFileError(f"{quoted(name, 200)} is animated ({frames} frames)", "keep one frame, as a PNG")
+        raise InputFileError(f"{quote(name, 200)} is animated ({frames} frames)", "keep one frame, as a PNG")
     if picture.mode.startswith("I"):
-        raise InputFileError(f"{quoted(name, 200)} has 16 bits a channel; accepted is 8-bit RGB", _CONVERT)
+        raise InputFileError(f"{quote(name, 200)} has 16 bits a channel; accepted is 8-bit RGB", _CONVERT_HINT)
     if picture.mode != "RGB":
         kind = kinds.get(picture.mode, picture.mode)
-        raise InputFileError(f"{quoted(name, 200)} is {kind}; accepted is 8-bit RGB", _CONVERT)
-    if _sixteen_bit(picture):
-        raise InputFileError(f"{quoted(name, 200)} has 16 bits a channel; accepted is 8-bit RGB", _CONVERT)
+        raise InputFileError(f"{quote(name, 200)} is {kind}; accepted is 8-bit RGB", _CONVERT_HINT)
+    if _is_sixteen_bit(picture):
+        raise InputFileError(f"{quote(name, 200)} has 16 bits a channel; accepted is 8-bit RGB", _CONVERT_HINT)
 
 
-def _sixteen_bit(picture: Image.Image) -> bool:
+def _is_sixteen_bit(picture: Image.Image) -> bool:
     """Whether Pillow is about to drop the lower half of each value (16-bit RGB PNG or TIFF)."""
     tiles = picture.tile  # type: ignore[attr-defined]
     return any("16" in str(part) for tile in tiles for part in (tile[3] if isinstance(tile[3], tuple) else (tile[3],)))
 
 
-def _checked_side(picture: Image.Image, name: str, side: int | None, first: str, resolution: int) -> int:
+def _check_side(picture: Image.Image, name: str, side: int | None, first: str, resolution: int) -> int:
     """The picture's side, if it is what it must be: square, as the first one's, a multiple of the resolution."""
     width, height = picture.size
     if width != height:
-        raise InputFileError(f"{quoted(name, 200)} has {width}x{height} pixels; accepted are squares", "crop it")
+        raise InputFileError(f"{quote(name, 200)} has {width}x{height} pixels; accepted are squares", "crop it")
     if side is not None and width != side:
         raise InputFileError(
-            f"{quoted(name, 200)} has {width} px, {quoted(first, 200)} has {side}; all must have the same size",
+            f"{quote(name, 200)} has {width} px, {quote(first, 200)} has {side}; all must have the same size",
             "bring all pictures to one size",
         )
     if width < resolution or width % resolution:
         raise InputFileError(
-            f"{quoted(name, 200)} has {width} px; training at {resolution} px takes whole multiples of that",
+            f"{quote(name, 200)} has {width} px; training at {resolution} px takes whole multiples of that",
             f"resize all pictures to {resolution} px, or choose another --res",
         )
     return width

@@ -20,7 +20,7 @@ class TrainingData(Protocol):
     fingerprint: str
     """Equal for equal data."""
 
-    def available(self) -> int:
+    def count_available(self) -> int:
         """Training pictures that are there now; grows while heads are rendered."""
 
     def pixels(self, indices: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class TrainingData(Protocol):
 class LabelledPictures(Protocol):
     """Faces with the region of each pixel, by index, some of which training never sees."""
 
-    def available(self) -> int:
+    def count_available(self) -> int:
         """Training pictures that are there now."""
 
     def pixels(self, indices: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from tuiface.engine.predictors.attributes import AttributeReader
+from tuiface.engine.predictors.attributes import AttributePredictor
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.sources import TrainingData, normalise
 from tuiface.engine.training.gan.augment import adjust_probability, augment
@@ -32,8 +32,8 @@ from tuiface.engine.training.gan.losses import (
     generator_loss,
     path_length_penalty,
     path_lengths,
+    prediction_distance,
     r1_penalty,
-    reading_distance,
 )
 from tuiface.engine.training.gan.paired import Anchors
 from tuiface.engine.training.gan.state import TrainingState
@@ -57,7 +57,7 @@ class AdversarialStage:
         )
         self.optimizers = {"discriminator": self._discriminator_optimizer}
         reads = settings.reading_weight and not warmup
-        self._reader = AttributeReader.load(device=str(state.device)) if reads else None
+        self._predictor = AttributePredictor.load(device=str(state.device)) if reads else None
         if not warmup:
             interval = settings.path_length_interval if settings.path_length_weight else None
             self._generator_optimizer = lazy_adam(state.generator.parameters(), settings.generator_lr, interval)
@@ -69,13 +69,13 @@ class AdversarialStage:
         state, settings = self._state, self._state.settings.adversarial
         num, steps = state.settings.batch, state.progress.steps
         state.discriminator.alpha = fade_alpha(state)
-        indices = state.take_indices(num, self._data.available())
+        indices = state.take_indices(num, self._data.count_available())
         pictures = normalise(self._data.pixels(indices), state.device)
         z, anchors = self._draw_latents(indices)
         losses: Losses = {}
         if self._warmup:
             with torch.no_grad():
-                fakes = self._synthesize(self._mix(z, anchors))
+                fakes = self._synthesize(self._draw_mixed_ws(z, anchors))
         else:
             self._generator_optimizer.param_groups[0]["lr"] = self._generator_lr * generator_ramp(state)
             fakes = self.update_generator(z, anchors, losses)
@@ -93,7 +93,7 @@ class AdversarialStage:
     def _draw_latents(self, indices: Tensor) -> tuple[Tensor, Anchors | None]:
         """z [N, z_dim], and the anchors: as many of the batch's own heads as the settings say, whose z come first."""
         state = self._state
-        z = state.chance.normal(len(indices), state.settings.network.z_dim)
+        z = state.rng.normal(len(indices), state.settings.network.z_dim)
         num_anchors = round(state.settings.adversarial.anchor_share * len(indices))
         if not num_anchors:
             return z, None
@@ -102,17 +102,17 @@ class AdversarialStage:
         z[:num_anchors] = anchors.latents
         return z, anchors
 
-    def _mix(self, z: Tensor, anchors: Anchors | None = None) -> Tensor:
+    def _draw_mixed_ws(self, z: Tensor, anchors: Anchors | None = None) -> Tensor:
         """ws [N, L, w_dim]: rows from a cut upwards come from a second latent (style mixing), anchors' never."""
         state, num = self._state, len(z)
         w = state.generator.mapping(z)
         state.track_w_avg(w)
         num_ws, share = state.generator.num_ws, state.settings.adversarial.style_mixing
-        mixed = state.chance.happens(num, share)
+        mixed = state.rng.bernoulli(num, share)
         if anchors is not None:
             mixed[: len(anchors)] = False
-        cuts = torch.where(mixed, state.chance.integers(1, num_ws, num), num_ws)
-        other = state.generator.mapping(state.chance.normal(num, z.shape[1]))
+        cuts = torch.where(mixed, state.rng.integers(1, num_ws, num), num_ws)
+        other = state.generator.mapping(state.rng.normal(num, z.shape[1]))
         from_first = torch.arange(num_ws, device=w.device)[None] < cuts[:, None]  # [N, L]
         return torch.where(from_first[:, :, None], w[:, None], other[:, None])
 
@@ -131,20 +131,20 @@ class AdversarialStage:
         return self._state.discriminator(images, self._state.dtype)  # type: ignore[no-any-return]
 
     def _augment(self, images: Tensor) -> Tensor:
-        return augment(images, self._state.progress.augment_p, self._state.chance)
+        return augment(images, self._state.progress.augment_p, self._state.rng)
 
     def update_generator(self, z: Tensor, anchors: Anchors | None, losses: Losses) -> Tensor:
         """One Adam step on the generator; returns its pictures, detached."""
         self._state.discriminator.requires_grad_(requires_grad=False)  # its weights' gradients are a third of the work
-        fakes = self._synthesize(self._mix(z, anchors))
+        fakes = self._synthesize(self._draw_mixed_ws(z, anchors))
         loss = losses["generator"] = generator_loss(self._discriminate(self._augment(fakes)))
         if anchors is not None:
-            loss = loss + self._anchor(fakes[: len(anchors)], anchors, losses)
+            loss = loss + self._anchor_loss(fakes[: len(anchors)], anchors, losses)
         _descend(loss, self._generator_optimizer)
         self._state.discriminator.requires_grad_(requires_grad=True)
         return fakes.detach()
 
-    def _anchor(self, drawn: Tensor, anchors: Anchors, losses: Losses) -> Tensor:
+    def _anchor_loss(self, drawn: Tensor, anchors: Anchors, losses: Losses) -> Tensor:
         """What holds pictures [A, 3, R, R] to the heads whose latents they come from, weighted."""
         settings = self._state.settings.adversarial
         losses["anchor"] = anchors.loss(drawn)
@@ -154,8 +154,8 @@ class AdversarialStage:
                 wanted = self._coarse_features(anchors.heads)
             losses["features"] = feature_distance(self._coarse_features(drawn), wanted)
             loss = loss + settings.feature_weight * losses["features"]
-        if self._reader is not None:
-            losses["readings"] = reading_distance(self._reader, drawn, anchors.heads, self._state.chance.generator)
+        if self._predictor is not None:
+            losses["readings"] = prediction_distance(self._predictor, drawn, anchors.heads, self._state.rng.generator)
             loss = loss + settings.reading_weight * losses["readings"]
         return loss
 
@@ -168,9 +168,9 @@ class AdversarialStage:
         """One Adam step on the generator's path length penalty."""
         state, settings = self._state, self._state.settings.adversarial
         num = max(state.settings.batch // settings.path_length_shrink, 1)
-        ws = self._mix(state.chance.normal(num, state.settings.network.z_dim))
+        ws = self._draw_mixed_ws(state.rng.normal(num, state.settings.network.z_dim))
         side = state.settings.resolution
-        directions = state.chance.normal(num, 3, side, side)
+        directions = state.rng.normal(num, 3, side, side)
         lengths = path_lengths(self._synthesize, ws, directions)
         penalty, state.path_length_mean = path_length_penalty(
             lengths, state.path_length_mean, settings.path_length_decay

@@ -18,12 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuiface.engine.training.rng import Chance
+from tuiface.engine.training.rng import RandomGenerator
 
 _LUMA = 1 / math.sqrt(3)
 
 
-def augment(images: Tensor, p: float, chance: Chance) -> Tensor:
+def augment(images: Tensor, p: float, chance: RandomGenerator) -> Tensor:
     """Images [N, 3, R, R] in [-1, 1] -> as many, each transformation applied with probability `p`."""
     if p <= 0:
         return images
@@ -32,18 +32,18 @@ def augment(images: Tensor, p: float, chance: Chance) -> Tensor:
     return recolour(images, colour_matrices(images.shape[0], p, chance))
 
 
-def blit(images: Tensor, p: float, chance: Chance) -> Tensor:
+def blit(images: Tensor, p: float, chance: RandomGenerator) -> Tensor:
     """Mirror, quarter turns and whole-pixel shifts of up to 1/8 of the side: nothing is resampled."""
     n, _, side, _ = images.shape
-    mirrored = chance.happens(n, p) & (chance.uniform(n) < 0.5)
+    mirrored = chance.bernoulli(n, p) & (chance.uniform(n) < 0.5)
     images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    turns = torch.where(chance.happens(n, p), chance.integers(0, 4, n), 0)
+    turns = torch.where(chance.bernoulli(n, p), chance.integers(0, 4, n), 0)
     for quarter in (1, 2, 3):
         chosen = (turns == quarter)[:, None, None, None]
         images = torch.where(chosen, images.rot90(quarter, (2, 3)), images)
     reach = side / 8
     shifts = ((chance.uniform(n, 2) * 2 - 1) * reach).round().long()
-    shifts = torch.where(chance.happens(n, p)[:, None], shifts, 0)
+    shifts = torch.where(chance.bernoulli(n, p)[:, None], shifts, 0)
     return _shift(images, shifts)
 
 
@@ -58,7 +58,7 @@ def _shift(images: Tensor, shifts: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1)[samples, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def geometry_matrices(count: int, p: float, chance: Chance) -> Tensor:
+def geometry_matrices(count: int, p: float, chance: RandomGenerator) -> Tensor:
     """Random similarity and affine maps [N, 3, 3] of coordinates in [-1, 1]^2.
 
     In order: scale 2^N(0, 0.2), rotation, stretch 2^N(0, 0.2), rotation, translation N(0, 1/8). The two rotations are
@@ -68,7 +68,7 @@ def geometry_matrices(count: int, p: float, chance: Chance) -> Tensor:
     p_rotation = 1 - math.sqrt(1 - min(p, 1.0))
 
     def happens(probability: float, matrices: Tensor) -> Tensor:
-        return torch.where(chance.happens(count, probability)[:, None, None], matrices, eye)
+        return torch.where(chance.bernoulli(count, probability)[:, None, None], matrices, eye)
 
     def scale(x: Tensor, y: Tensor) -> Tensor:
         return torch.diag_embed(torch.stack([x, y, torch.ones_like(x)], dim=1))
@@ -99,7 +99,7 @@ def warp(images: Tensor, matrices: Tensor) -> Tensor:
     return images.index_put((moved.nonzero()[:, 0],), F.avg_pool2d(sampled, 2))
 
 
-def colour_matrices(count: int, p: float, chance: Chance) -> Tensor:
+def colour_matrices(count: int, p: float, chance: RandomGenerator) -> Tensor:
     """Random affine maps of colour [N, 4, 4], on (r, g, b, 1).
 
     In order: brightness N(0, 0.2), contrast 2^N(0, 0.5), luma flip, hue rotation, saturation 2^N(0, 1).
@@ -109,14 +109,14 @@ def colour_matrices(count: int, p: float, chance: Chance) -> Tensor:
     luma = torch.outer(axis, axis)  # projection on grey
 
     def happens(matrices: Tensor) -> Tensor:
-        return torch.where(chance.happens(count, p)[:, None, None], matrices, eye)
+        return torch.where(chance.bernoulli(count, p)[:, None, None], matrices, eye)
 
     brightness = eye.clone()
     brightness[:, :3, 3] = chance.normal(count, 1) * 0.2
     contrast = eye * (2 ** (0.5 * chance.normal(count)))[:, None, None]
     contrast[:, 3, 3] = 1
     flip = eye - 2 * luma * chance.integers(0, 2, count)[:, None, None]
-    hue = _turn_about(axis[:3], (chance.uniform(count) * 2 - 1) * math.pi)
+    hue = _rotation_about(axis[:3], (chance.uniform(count) * 2 - 1) * math.pi)
     rgb = torch.diag(torch.tensor([1.0, 1.0, 1.0, 0.0], device=chance.device))
     saturation = (2 ** chance.normal(count))[:, None, None]
     saturated = luma + (rgb - luma) * saturation + (eye - rgb)
@@ -124,7 +124,7 @@ def colour_matrices(count: int, p: float, chance: Chance) -> Tensor:
     return happens(saturated) @ happens(hue) @ happens(flip) @ matrices
 
 
-def _turn_about(axis: Tensor, angle: Tensor) -> Tensor:
+def _rotation_about(axis: Tensor, angle: Tensor) -> Tensor:
     """Rotations [N, 4, 4] of colour by `angle` [N] about the unit vector `axis` [3] (Rodrigues' formula)."""
     x, y, z = axis.tolist()
     cross = torch.tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]], device=angle.device)

@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.predictors.attributes import AttributeReader
+from tuiface.engine.predictors.attributes import AttributePredictor
 from tuiface.engine.training.data.head_data import HeadData, head_latents
 from tuiface.engine.training.data.sources import normalise
-from tuiface.engine.training.gan.label_injection import Carrying, carry
-from tuiface.engine.training.gan.paired import LAST_LR
+from tuiface.engine.training.gan.label_injection import LabelInjection, fit_label_injection
+from tuiface.engine.training.gan.paired import FINAL_LR_FRACTION
 from tuiface.engine.training.gan.state import TrainingState
 from tuiface.heads import HeadParameters, encode, sample_parameters
 
-_CARRIED_HEADS = 1024
+_NUM_INJECTION_HEADS = 1024
 """By which one finds what w does not tell."""
 
 
@@ -45,18 +45,20 @@ class DistillationStage:
         )
         self.optimizers = {"distillation": self._optimizer}
         self._metric = style_metric(state.generator)
-        self._carrying = self._carry(data, paired.carried_share) if paired.carried_share else None
+        self._label_injection = self._fit_label_injection(data, paired.carried_share) if paired.carried_share else None
 
     def step(self) -> Mapping[str, Tensor]:
         """One step; returns its losses."""
         state, batch = self._state, self._state.settings.paired.distillation_batch
         done = state.progress.images / self.length
-        self._optimizer.param_groups[0]["lr"] = self._lr * max(0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)), LAST_LR)
+        self._optimizer.param_groups[0]["lr"] = self._lr * max(
+            0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)), FINAL_LR_FRACTION
+        )
         # Another population than the pictures': the same heads would come back only after 2^32 latents.
         drawn = sample_parameters(batch, state.settings.population + 1, start=state.progress.images)
         w = state.generator.mapping(head_latents(drawn, state.settings.network.z_dim).to(state.device))
         state.track_w_avg(w, rate=0.01)
-        wanted = self._wanted(drawn)
+        wanted = self._compute_target_w(drawn)
         difference = w - wanted
         loss = ((difference @ self._metric) * difference).sum(dim=1).mean()
         centred = wanted - wanted.mean(dim=0)
@@ -69,21 +71,21 @@ class DistillationStage:
         return {"distillation": loss.detach(), "distillation_unexplained": unexplained}
 
     @torch.no_grad()
-    def _wanted(self, parameters: HeadParameters) -> Tensor:
+    def _compute_target_w(self, parameters: HeadParameters) -> Tensor:
         """The w [N, w] of heads."""
         w: Tensor = self._encoder(encode(parameters).to(self._state.device))
-        return w if self._carrying is None else w + self._carrying.added(parameters).to(w)
+        return w if self._label_injection is None else w + self._label_injection.compute_shifts(parameters).to(w)
 
-    def _carry(self, data: HeadData, share: float) -> Carrying:
+    def _fit_label_injection(self, data: HeadData, share: float) -> LabelInjection:
         """Of the first training heads: a resumed run, whose synthesis is the same, finds the same."""
         state, step = self._state, 1 << self._state.settings.mirror  # the odd ones are mirror images
-        indices = torch.arange(0, step * _CARRIED_HEADS, step)
+        indices = torch.arange(0, step * _NUM_INJECTION_HEADS, step)
         parameters = data.parameters(indices)
         with torch.no_grad():
             w = self._encoder(encode(parameters).to(state.device))
-        reader = AttributeReader.load(device=str(state.device))
+        reader = AttributePredictor.load(device=str(state.device))
         pictures = normalise(data.pixels(indices), state.device)
-        return carry(state.generator, reader, w, pictures, parameters, self._metric, share)
+        return fit_label_injection(state.generator, reader, w, pictures, parameters, self._metric, share)
 
 
 def style_metric(generator: Generator) -> Tensor:

@@ -78,9 +78,9 @@ def _patches(images: Tensor, places: Tensor, size: int) -> Tensor:
 
 GRID_FACES, GRID_COLUMNS = 48, 8
 GRID_PSI = 0.7
-_FAKES = 512
+_NUM_FAKES = 512
 _BATCH = 32
-_ALARM = 0.5
+_OVERFITTING_ALARM = 0.5
 """r_v from which on D is said to know its training pictures by heart."""
 
 Measures = dict[str, object]
@@ -100,9 +100,9 @@ class Evaluation:
         name = f"{progress.total_images // 1000:06}-{progress.stage}"
         if progress.stage == "regression":
             return self._evaluate_regression(name)
-        averaged = self._state.averaged
+        averaged = self._state.generator_ema
         z_dim = self._state.settings.network.z_dim
-        z = torch.cat([z_from_seed(seed, z_dim) for seed in range(_FAKES)]).to(self._state.device)
+        z = torch.cat([z_from_seed(seed, z_dim) for seed in range(_NUM_FAKES)]).to(self._state.device)
         ws = averaged.map(z)
         grid = averaged.synthesize(averaged.truncate(ws[:GRID_FACES], GRID_PSI))
         self._report.grid(grid, GRID_COLUMNS, name)
@@ -125,7 +125,9 @@ class Evaluation:
         assert state.encoder is not None
         w = state.encoder(encode(data.held_out_parameters()).to(state.device))
         side = state.settings.resolution
-        drawn = torch.cat([synthesize_w(state.averaged, part, side, torch.float32) for part in torch.split(w, _BATCH)])
+        drawn = torch.cat(
+            [synthesize_w(state.generator_ema, part, side, torch.float32) for part in torch.split(w, _BATCH)]
+        )
         drawn = drawn.clamp(-1, 1)
         shown = (torch.split(images[: GRID_FACES // 2], GRID_COLUMNS) for images in (self._held_out, drawn))
         self._report.grid(torch.cat([row for pair in zip(*shown, strict=True) for row in pair]), GRID_COLUMNS, name)
@@ -133,14 +135,15 @@ class Evaluation:
 
     def _watch_overfitting(self, fakes: Tensor) -> float:
         """r_v, with a remark when it is high."""
-        count = min(len(self._held_out), self._data.available())
+        count = min(len(self._held_out), self._data.count_available())
         trained = normalise(self._data.pixels(torch.arange(count)), self._state.device)
         sets = (trained, self._held_out[:count], fakes)
         logits = [torch.cat([self._state.discriminator(part) for part in torch.split(x, _BATCH)]) for x in sets]
         ratio = overfitting(*logits)
-        if ratio > _ALARM:
+        if ratio > _OVERFITTING_ALARM:
             self._report.note(
-                f"note: the discriminator knows its training pictures by heart (r_v {ratio:.2f}, alarm at {_ALARM}): "
+                f"note: the discriminator knows its training pictures by heart "
+                f"(r_v {ratio:.2f}, alarm at {_OVERFITTING_ALARM}): "
                 "use more pictures, --mirror, or stop here"
             )
         return round(ratio, 3)

@@ -29,13 +29,13 @@ import tuiface
 from tuiface.core.files import write_file
 from tuiface.engine.checkpoints import CheckpointContents, network_digest, write_native
 from tuiface.engine.checkpoints.contents import DiscriminatorTensors, GeneratorTensors
-from tuiface.engine.checkpoints.native import Precision
+from tuiface.engine.checkpoints.native import StoragePrecision
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.training.gan.state import TrainingState
 
 
 @torch.no_grad()
-def stretched(generator: Generator, factor: float) -> Generator:
+def rescale_psi(generator: Generator, factor: float) -> Generator:
     """A copy of `generator` whose faces at psi 1 are those at psi `factor`; its w_avg is `factor` times as long."""
     changed = copy.deepcopy(generator)
     mapping, w_avg = changed.mapping, generator.mapping.w_avg
@@ -55,18 +55,20 @@ def export_model(
     state: TrainingState,
     path: Path,
     measures: Mapping[str, object],
-    precision: Precision = "float32",
+    precision: StoragePrecision = "float32",
 ) -> None:
     """Write G_ema, stretched as the settings say, and D to `path`, with a summary (.json); raises OutputError."""
     settings = state.settings
-    generator = GeneratorTensors(state.generator.config, _arrays(stretched(state.averaged, settings.paired.stretch)))
+    generator = GeneratorTensors(
+        state.generator.config, _to_arrays(rescale_psi(state.generator_ema, settings.paired.stretch))
+    )
     network = state.discriminator.network
     digest = network_digest(generator.config, generator.tensors)
     origin = hashlib.sha256(settings.canonical_json() + digest.encode()).hexdigest()
     contents = CheckpointContents(
         format="tuiface safetensors",
         generator=generator,
-        discriminator=DiscriminatorTensors(network.config, _arrays(network)),
+        discriminator=DiscriminatorTensors(network.config, _to_arrays(network)),
         generator_source="G_ema",
         has_w_avg=True,
         notices=(),
@@ -90,18 +92,22 @@ def export_model(
         "progress": state.progress.model_dump(mode="json"),
         "measures": dict(measures),
         "software": {"tuiface": tuiface.__version__, "torch": torch.__version__},
-        "hardware": {"machine": platform.machine(), "processor": _processor(), "threads": torch.get_num_threads()},
+        "hardware": {
+            "machine": platform.machine(),
+            "processor": _read_processor_name(),
+            "threads": torch.get_num_threads(),
+        },
     }
     write_file(path.with_suffix(".json"), (json.dumps(summary, indent=2) + "\n").encode(), force=True)
 
 
-def _arrays(network: nn.Module) -> dict[str, npt.NDArray[np.float32]]:
+def _to_arrays(network: nn.Module) -> dict[str, npt.NDArray[np.float32]]:
     """Tensors as a checkpoint holds them: float32, C order."""
     state = network.state_dict()
     return {name: np.array(tensor.float().cpu().numpy(), np.float32, order="C") for name, tensor in state.items()}
 
 
-def _processor() -> str:
+def _read_processor_name() -> str:
     """The CPU's name as the kernel gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -62,7 +62,7 @@ def transfer_generator(source: Generator, target: Generator) -> None:
         state |= {name: tensor for name, tensor in own.items() if name.startswith(new)}
         for name in ("torgb.weight", "torgb.bias"):
             state[new + name] = torch.zeros_like(own[new + name])
-    _load(target, state, "generator")
+    _load_state(target, state, "generator")
 
 
 def transfer_discriminator(source: Discriminator, target: FadingDiscriminator) -> None:
@@ -77,7 +77,7 @@ def transfer_discriminator(source: Discriminator, target: FadingDiscriminator) -
         target.alpha = 0.0
         own = target.network.state_dict()
         state |= {name: tensor for name, tensor in own.items() if name.startswith(f"b{resolution}.")}
-    _load(target.network, state, "discriminator")
+    _load_state(target.network, state, "discriminator")
 
 
 def _check_sizes(source: int, target: int) -> bool:
@@ -90,7 +90,7 @@ def _check_sizes(source: int, target: int) -> bool:
     return source != target
 
 
-def _load(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+def _load_state(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     """Copy all tensors, or refuse with the first that does not fit: a silent partial copy is worse than none."""
     own = network.state_dict()
     for name in sorted(own.keys() | state.keys()):
@@ -98,12 +98,12 @@ def _load(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
         theirs = tuple(state[name].shape) if name in state else None
         if mine != theirs:
             raise ModelError(
-                f"the {what} to start from does not fit these settings: {name} has shape {_shape(theirs)}, "
-                f"needed is {_shape(mine)}",
+                f"the {what} to start from does not fit these settings: {name} has shape {_format_shape(theirs)}, "
+                f"needed is {_format_shape(mine)}",
                 "give the channel_base, channel_max, z_dim and w_dim that it was trained with",
             )
     network.load_state_dict(dict(state))
 
 
-def _shape(shape: tuple[int, ...] | None) -> str:
+def _format_shape(shape: tuple[int, ...] | None) -> str:
     return "none" if shape is None else "x".join(map(str, shape)) or "scalar"

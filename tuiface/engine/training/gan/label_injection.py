@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.predictors.attributes import PROBABILITY, AttributeReader
+from tuiface.engine.predictors.attributes import PROBABILITY, AttributePredictor
 from tuiface.engine.training.gan.paired import synthesize_w
 from tuiface.engine.training.predictors.attributes import TARGETS, target_values
 from tuiface.heads import HeadParameters
@@ -37,14 +37,14 @@ _RIDGE = 0.02
 """Of the step, as a share of the mean squared answer of a reading."""
 _FLOOR = 1e-3
 """Added to the metric, as a share of its mean: directions of w that no style sees are free, and useless."""
-_MOST_SHARE = 0.01
+_MAX_VARIANCE_FRACTION = 0.01
 """Of the styles' variance that one label may be given."""
-_MOST_DEVIATIONS = 3.0
+_MAX_DEVIATIONS = 3.0
 """Labels beyond are taken as these: the step is no good so far out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Carrying:
+class LabelInjection:
     """What is added to the w of each head."""
 
     steps: Tensor
@@ -56,33 +56,33 @@ class Carrying:
     spread: Tensor
     """float32 [A]."""
 
-    def added(self, parameters: HeadParameters) -> Tensor:
+    def compute_shifts(self, parameters: HeadParameters) -> Tensor:
         """float32 [N, w] of heads, on the CPU; a label that does not show adds nothing."""
         return self.deviations(parameters) @ self.steps
 
     def deviations(self, parameters: HeadParameters) -> Tensor:
         """Labels float32 [N, A] in deviations from their mean; 0 where one does not show."""
         values = target_values(parameters)[:, self.columns]
-        deviations = ((values - self.centre) / self.spread).clamp(-_MOST_DEVIATIONS, _MOST_DEVIATIONS)
+        deviations = ((values - self.centre) / self.spread).clamp(-_MAX_DEVIATIONS, _MAX_DEVIATIONS)
         return deviations.nan_to_num(0.0)
 
 
-def carry(
+def fit_label_injection(
     generator: Generator,
-    reader: AttributeReader,
+    reader: AttributePredictor,
     w: Tensor,
     pictures: Tensor,
     parameters: HeadParameters,
     metric: Tensor,
     share: float,
-) -> Carrying:
+) -> LabelInjection:
     """Find what to add to the w [N, w] that `generator` draws the heads `parameters` from.
 
     pictures: float32 [N, 3, R, R] of these heads, in [-1, 1]; metric: Q [w, w]; share: c, 0 to 1.
     """
     names = [target.name for target in TARGETS]
     attributes = reader.attributes
-    nothing = Carrying(
+    nothing = LabelInjection(
         torch.zeros(len(attributes), w.shape[1]),
         tuple(names.index(attribute.name) for attribute in attributes),
         torch.tensor([attribute.centre for attribute in attributes]),
@@ -96,14 +96,14 @@ def carry(
         )
     missing = (1 - _covariance(drawn, labels) / _covariance(seen, labels)).nan_to_num(0.0).clamp(0, 1)
     missing[torch.tensor([attribute.unit == PROBABILITY for attribute in attributes])] = 0
-    steps = least_steps(_slopes(generator, reader, w[:_NUM_SLOPES]), metric) * (share * missing[:, None])
+    steps = min_norm_steps(_slopes(generator, reader, w[:_NUM_SLOPES]), metric) * (share * missing[:, None])
     centred = w - w.mean(dim=0)
     shares = ((steps @ metric) * steps).sum(dim=1) / ((centred @ metric) * centred).sum(dim=1).mean()
-    steps = steps * (_MOST_SHARE / shares.clamp(min=_MOST_SHARE)).sqrt()[:, None]
-    return Carrying(steps.cpu(), nothing.columns, nothing.centre, nothing.spread)
+    steps = steps * (_MAX_VARIANCE_FRACTION / shares.clamp(min=_MAX_VARIANCE_FRACTION)).sqrt()[:, None]
+    return LabelInjection(steps.cpu(), nothing.columns, nothing.centre, nothing.spread)
 
 
-def least_steps(slopes: Tensor, metric: Tensor) -> Tensor:
+def min_norm_steps(slopes: Tensor, metric: Tensor) -> Tensor:
     """[A, w]: for each of the readings with slopes J [A, w] the shortest step that moves it by one and no other.
 
     Short by `metric` [w, w], semidefinite.
@@ -116,7 +116,7 @@ def least_steps(slopes: Tensor, metric: Tensor) -> Tensor:
     return steps.float()
 
 
-def _slopes(generator: Generator, reader: AttributeReader, w: Tensor) -> Tensor:
+def _slopes(generator: Generator, reader: AttributePredictor, w: Tensor) -> Tensor:
     """Mean gradients of the readings at w [N, w]: [A, w]."""
     total, side = w.new_zeros(len(reader.attributes), w.shape[1]), generator.config.img_resolution
     for chunk in torch.split(w, _BATCH):
@@ -129,7 +129,7 @@ def _slopes(generator: Generator, reader: AttributeReader, w: Tensor) -> Tensor:
     return total / len(w)
 
 
-def _scores(reader: AttributeReader, images: Tensor) -> Tensor:
+def _scores(reader: AttributePredictor, images: Tensor) -> Tensor:
     return reader.scores(reader.features(images.clamp(-1, 1)))
 
 

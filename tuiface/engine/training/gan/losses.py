@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuiface.engine.predictors.attributes import AttributeReader
-from tuiface.engine.predictors.disturbance import disturbed
+from tuiface.engine.predictors.attributes import AttributePredictor
+from tuiface.engine.predictors.disturbance import augment_images
 
-_READING_NOISE = 0.06
+_PREDICTION_NOISE = 0.06
 """Standard deviation of the noise on pictures that are read."""
-_READING_BETA = 3.0
+_PREDICTION_BETA = 3.0
 """Up to so many deviations the loss is a square: what no latent determines is then drawn as its mean. The median of an
 open mouth, which few have, is a closed one."""
 
@@ -58,19 +58,19 @@ def feature_distance(drawn: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tenso
     return torch.stack(shares).mean()
 
 
-def reading_distance(reader: AttributeReader, drawn: Tensor, wanted: Tensor, chance: torch.Generator) -> Tensor:
+def prediction_distance(reader: AttributePredictor, drawn: Tensor, wanted: Tensor, chance: torch.Generator) -> Tensor:
     """Mean smooth L1 of what `reader` sees in pictures against what it sees in those that they are to show.
 
     drawn, wanted: [N, 3, R, R] in [-1, 1], disturbed alike before they are read. Of the features, in standard
     deviations, and of what they say, in deviations or log-odds: pixels alone leave half of a smile undrawn, for it is a
     few of them. Gradients reach `drawn` alone.
     """
-    pairs = disturbed(torch.cat([drawn.clamp(-1, 1), wanted], dim=1), chance, _READING_NOISE)
+    pairs = augment_images(torch.cat([drawn.clamp(-1, 1), wanted], dim=1), chance, _PREDICTION_NOISE)
     with torch.no_grad():
         aim = reader.features(pairs[:, 3:])
     seen = reader.features(pairs[:, :3])
-    said = F.smooth_l1_loss(reader.scores(seen), reader.scores(aim), beta=_READING_BETA)
-    return said + F.smooth_l1_loss(seen, aim, beta=_READING_BETA)
+    said = F.smooth_l1_loss(reader.scores(seen), reader.scores(aim), beta=_PREDICTION_BETA)
+    return said + F.smooth_l1_loss(seen, aim, beta=_PREDICTION_BETA)
 
 
 def path_lengths(synthesize: Callable[[Tensor], Tensor], ws: Tensor, directions: Tensor) -> Tensor:

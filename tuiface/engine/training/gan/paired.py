@@ -32,9 +32,9 @@ from tuiface.engine.training.gan.state import TrainingState
 from tuiface.heads import encode
 
 _FIRST_RESOLUTION = 16
-_COARSE_SHARE = 0.15
+_COARSE_FRACTION = 0.15
 """Share of the regression spent on each resolution below the last."""
-LAST_LR = 0.03
+FINAL_LR_FRACTION = 0.03
 """Of the learning rate, at the end of its cosine."""
 
 _REGION_WEIGHT = {
@@ -52,7 +52,7 @@ _REGION_WEIGHT = {
     Region.BEARD: 2.0,
 }
 
-_FEATURES = [int(r) for r in (Region.BROWS, Region.EYES, Region.NOSE, Region.MOUTH, Region.GLASSES)]
+_FEATURE_REGIONS = [int(r) for r in (Region.BROWS, Region.EYES, Region.NOSE, Region.MOUTH, Region.GLASSES)]
 
 
 class RegressionStage:
@@ -75,10 +75,10 @@ class RegressionStage:
         state, batch = self._state, self._state.settings.batch
         done = state.progress.images / self.length
         cosine = 0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))
-        self._optimizer.param_groups[0]["lr"] = state.settings.paired.regression_lr * max(cosine, LAST_LR)
+        self._optimizer.param_groups[0]["lr"] = state.settings.paired.regression_lr * max(cosine, FINAL_LR_FRACTION)
         resolution = resolution_at(done, state.settings.resolution)
 
-        indices = state.take_indices(batch, self._data.available())
+        indices = state.take_indices(batch, self._data.count_available())
         heads = normalise(self._data.pixels(indices), state.device)
         weights = region_weights(self._data.regions(indices).to(state.device))
         shrink = state.settings.resolution // resolution
@@ -109,7 +109,7 @@ class Anchors:
     def of(cls, data: HeadData, indices: Tensor, state: TrainingState) -> Anchors:
         """The training heads `indices` int64 [A]."""
         regions = data.regions(indices).to(state.device)[:, None]
-        features = torch.isin(regions, torch.tensor(_FEATURES, device=state.device)).float()
+        features = torch.isin(regions, torch.tensor(_FEATURE_REGIONS, device=state.device)).float()
         latents = data.latents(indices, state.settings.network.z_dim).to(state.device)
         return cls(latents, normalise(data.pixels(indices), state.device), features)
 
@@ -140,7 +140,7 @@ def resolution_at(done: float, resolution: int) -> int:
     coarse: list[int] = []
     while _FIRST_RESOLUTION << len(coarse) < resolution:
         coarse.append(_FIRST_RESOLUTION << len(coarse))
-    step = int(done / _COARSE_SHARE)
+    step = int(done / _COARSE_FRACTION)
     return coarse[step] if step < len(coarse) else resolution
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tuiface.core.errors import UsageError
-from tuiface.core.values import Model, describe
+from tuiface.core.values import ValueType, describe_error
 from tuiface.engine.training.gan.settings import (
     HEADS,
     AdversarialSettings,
@@ -19,14 +19,14 @@ from tuiface.engine.training.gan.settings import (
     RunLimits,
     TrainingSettings,
 )
-from tuiface.engine.training.gan.warm_start import Start
+from tuiface.engine.training.gan.warm_start import WarmStart
 
-_PICTURES = AdversarialSettings(
+_ADVERSARIAL_ON_PICTURES = AdversarialSettings(
     # The published interval and batch take 13 % of a CPU's time; these take 3 %.
     path_length_interval=8,
     path_length_shrink=4,
 )
-_HEADS = _PICTURES.model_copy(
+_ADVERSARIAL_ON_HEADS = _ADVERSARIAL_ON_PICTURES.model_copy(
     update={
         # Taught by regression, the generator outruns a fresh discriminator: at the usual rates the loss of D stays at
         # chance (1.38) while pictures turn grainy. So D goes ahead, and G follows slowly. At a tenth of this gamma, G
@@ -61,8 +61,8 @@ _NETWORK_FOR_HEADS = NetworkSettings(channel_base=4096, channel_max=192, w_dim=1
 _FADE_KIMG = 20.0
 
 
-def recommended_settings(
-    data: str, resolution: int, *, paired: bool, start: Start | None, changes: Mapping[str, object]
+def recommend_settings(
+    data: str, resolution: int, *, paired: bool, start: WarmStart | None, changes: Mapping[str, object]
 ) -> TrainingSettings:
     """Settings for `data` at `resolution`, with `changes` by path ("adversarial.gamma") on top.
 
@@ -70,7 +70,7 @@ def recommended_settings(
     UsageError for a value that is not accepted.
     """
     on_heads = data == HEADS and paired
-    adversarial = (_HEADS if on_heads else _PICTURES).model_dump()
+    adversarial = (_ADVERSARIAL_ON_HEADS if on_heads else _ADVERSARIAL_ON_PICTURES).model_dump()
     network = _NETWORK_FOR_HEADS if on_heads else NetworkSettings()
     taught = _PAIRED if on_heads else PairedSettings()
     if start is not None:
@@ -89,20 +89,20 @@ def recommended_settings(
         "augment": AugmentSettings().model_dump(),
         "paired": taught.model_dump(),
     }
-    return _validated(TrainingSettings, _with_changes(values, changes))
+    return _validate(TrainingSettings, _apply_changes(values, changes))
 
 
-def changed_settings(settings: TrainingSettings, changes: Mapping[str, object]) -> TrainingSettings:
+def override_settings(settings: TrainingSettings, changes: Mapping[str, object]) -> TrainingSettings:
     """`settings` with `changes` by path on top; raises UsageError for a value that is not accepted."""
-    return _validated(TrainingSettings, _with_changes(settings.model_dump(), changes))
+    return _validate(TrainingSettings, _apply_changes(settings.model_dump(), changes))
 
 
-def run_limits(values: Mapping[str, object]) -> RunLimits:
+def build_run_limits(values: Mapping[str, object]) -> RunLimits:
     """Limits from `values`; raises UsageError for one that is not accepted."""
-    return _validated(RunLimits, values)
+    return _validate(RunLimits, values)
 
 
-def _with_changes(values: dict[str, Any], changes: Mapping[str, object]) -> dict[str, Any]:
+def _apply_changes(values: dict[str, Any], changes: Mapping[str, object]) -> dict[str, Any]:
     for path, value in changes.items():
         *groups, name = path.split(".")
         target = values
@@ -112,8 +112,8 @@ def _with_changes(values: dict[str, Any], changes: Mapping[str, object]) -> dict
     return values
 
 
-def _validated(model: type[Model], values: Mapping[str, object]) -> Model:
+def _validate(model: type[ValueType], values: Mapping[str, object]) -> ValueType:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise UsageError(*describe(error, model, "train")) from None
+        raise UsageError(*describe_error(error, model, "train")) from None

@@ -16,12 +16,12 @@ from tuiface.engine.networks.generator import FullyConnectedLayer, Generator
 from tuiface.engine.training.data.sample_order import SampleOrder
 from tuiface.engine.training.gan.growing import FadingDiscriminator
 from tuiface.engine.training.gan.settings import HEADS, TrainingSettings
-from tuiface.engine.training.rng import Chance
+from tuiface.engine.training.rng import RandomGenerator
 from tuiface.heads import ENCODING
 
 
 class ParameterEncoder(nn.Module):
-    """From a head's known parameters to w: takes the mapping network's place while a paired start teaches the synthesis."""
+    """From a head's known parameters to w: stands for the mapping network while pairs teach the synthesis."""
 
     def __init__(self, settings: TrainingSettings) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Progress(Value):
 
 
 class Statistics:
-    """Means of named losses between two ticks, as sums that stay on their device: a GPU is waited for at ticks alone."""
+    """Means of named losses between two ticks, as sums that stay on their device: a GPU is waited for at ticks."""
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
@@ -102,10 +102,10 @@ class TrainingState:
             discriminator = Discriminator(settings.discriminator_config())
             self.discriminator = FadingDiscriminator(discriminator).to(self.device)
             self.encoder = ParameterEncoder(settings).to(self.device) if settings.data == HEADS else None
-        self.averaged = copy.deepcopy(self.generator).eval().requires_grad_(requires_grad=False)
+        self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(requires_grad=False)
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.path_length_mean = torch.zeros([], device=self.device)
-        self.chance = Chance(settings.seed, device)
+        self.rng = RandomGenerator(settings.seed, device)
         self.progress = Progress(stage=STAGES[0])
         self.statistics = Statistics()
 
@@ -116,7 +116,7 @@ class TrainingState:
 
     def modules(self) -> dict[str, nn.Module]:
         """All modules by the prefix of their tensors in a snapshot."""
-        modules = {"G": self.generator, "G_ema": self.averaged, "D": self.discriminator}
+        modules = {"G": self.generator, "G_ema": self.generator_ema, "D": self.discriminator}
         return modules if self.encoder is None else {**modules, "E": self.encoder}
 
     def advance(self, **changes: object) -> None:
@@ -145,7 +145,7 @@ class TrainingState:
         """Fresh standard normal noise [count, 1, r, r] for each convolution of the generator, by layer name."""
         shapes = self.generator.noise_maps("const", self.generator.check_resolution(until))
         return {
-            name: None if stored is None else self.chance.normal(count, 1, *stored.shape)
+            name: None if stored is None else self.rng.normal(count, 1, *stored.shape)
             for name, stored in shapes.items()
         }
 
@@ -156,10 +156,10 @@ class TrainingState:
         half_life = min(adversarial.ema_kimg * 1000, seen * adversarial.ema_rampup)
         decay = 0.5 ** (num_images / max(half_life, 1e-8))
         with torch.no_grad():
-            averaged: list[Tensor] = list(self.averaged.parameters())
+            averaged: list[Tensor] = list(self.generator_ema.parameters())
             current: list[Tensor] = list(self.generator.parameters())
             torch._foreach_lerp_(averaged, current, 1 - decay)
-            for mine, theirs in zip(self.averaged.buffers(), self.generator.buffers(), strict=True):
+            for mine, theirs in zip(self.generator_ema.buffers(), self.generator.buffers(), strict=True):
                 mine.copy_(theirs)
 
     def track_w_avg(self, w: Tensor, rate: float = 0.005) -> None:

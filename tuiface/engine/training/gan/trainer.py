@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tuiface.core.errors import UsageError, quoted
+from tuiface.core.errors import UsageError, quote
 from tuiface.core.files import new_folder
 from tuiface.engine.training.curves import CURVES_NAME, write_curves
 from tuiface.engine.training.data.head_data import HeadData
@@ -26,9 +26,9 @@ from tuiface.engine.training.gan.evaluation import Evaluation
 from tuiface.engine.training.gan.export import export_model
 from tuiface.engine.training.gan.paired import RegressionStage
 from tuiface.engine.training.gan.settings import RunLimits, TrainingSettings
-from tuiface.engine.training.gan.snapshots import FILE_NAME, load_snapshot, restore_optimizers, save_snapshot
+from tuiface.engine.training.gan.snapshots import SNAPSHOT_NAME, load_snapshot, restore_optimizers, save_snapshot
 from tuiface.engine.training.gan.state import STAGES, StageName, TrainingState
-from tuiface.engine.training.gan.warm_start import Start, begin_from
+from tuiface.engine.training.gan.warm_start import WarmStart, apply_warm_start
 from tuiface.engine.training.interruption import Interruption
 from tuiface.engine.training.report import LOG_NAME, Report, format_duration
 
@@ -49,7 +49,7 @@ class Stage(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrainingOutcome:
     """How a call of `train` ended."""
 
     finished: bool
@@ -76,12 +76,12 @@ class Trainer:
         self._began = self._last_snapshot = self._tick_time = time.monotonic()
         self._tick_images = state.progress.images
 
-    def run(self) -> Outcome:
+    def run(self) -> TrainingOutcome:
         """Go through the stages that are left; ends with a snapshot in any case."""
         with self._interruption:
             first = STAGES.index(self.state.progress.stage)
             finished = all(self._run_stage(name) for name in STAGES[first:])
-        return Outcome(finished, self._interruption.is_requested, self.state.progress.model_dump(mode="json"))
+        return TrainingOutcome(finished, self._interruption.is_requested, self.state.progress.model_dump(mode="json"))
 
     def _run_stage(self, name: StageName) -> bool:
         """Run one stage to its end; False where it was stopped before."""
@@ -92,10 +92,10 @@ class Trainer:
         if begins:
             state.advance(stage=name, images=0, steps=0, tick_images=0, sample_images=0, sign_sum=0.0, sign_count=0)
             self._tick_images = 0
-        stage = self._build(name)
+        stage = self._build_stage(name)
         if stage is None:
             return True
-        _hand_over(state.optimizers, stage.optimizers)
+        _transfer_optimizers(state.optimizers, stage.optimizers)
         state.optimizers = stage.optimizers
         if self._resumed is not None and not begins:
             restore_optimizers(state, self._resumed)
@@ -103,12 +103,12 @@ class Trainer:
         while state.progress.images < stage.length and not self._must_stop():
             state.statistics.add(stage.step())
             state.advance(seconds=spent + time.monotonic() - began)
-            self._attend(stage)
+            self._run_due_tasks(stage)
         if state.progress.images < stage.length:
             self._save()
         return state.progress.images >= stage.length
 
-    def _build(self, name: StageName) -> Stage | None:
+    def _build_stage(self, name: StageName) -> Stage | None:
         """The stage `name`; None where the settings leave it out."""
         state, settings = self.state, self.state.settings
         if name == "regression":
@@ -126,7 +126,7 @@ class Trainer:
             return AdversarialStage(state, self.data, length, warmup=True) if length else None
         return AdversarialStage(state, self.data, round(self.limits.kimg * 1000))
 
-    def _attend(self, stage: Stage) -> None:
+    def _run_due_tasks(self, stage: Stage) -> None:
         """What is due between two steps: a tick, an evaluation with a snapshot, a snapshot."""
         progress, limits = self.state.progress, self.limits
         over = progress.images >= stage.length
@@ -152,7 +152,7 @@ class Trainer:
         speed = (progress.images - self._tick_images) / max(now - self._tick_time, 1e-6)
         self._tick_images, self._tick_time = progress.images, now
         measures = {"images_per_s": round(speed, 1), "augment_p": progress.augment_p, "data": progress.epoch_size}
-        self._report.record({**self._position(), **measures, **means})
+        self._report.record({**self._describe_position(), **measures, **means})
         left = format_duration(max(stage.length - progress.images, 0) / max(speed, 1e-6))
         losses = "  ".join(f"{key} {value:.3g}" for key, value in list(means.items())[:4])
         kimg = f"{progress.images / 1000:.1f} of {stage.length / 1000:g} kimg"
@@ -161,7 +161,7 @@ class Trainer:
     def _evaluate(self) -> None:
         """Record the measures, and keep the network if it is the best so far."""
         measures = self._evaluation.evaluate()
-        self._report.record({**self._position(), **measures})
+        self._report.record({**self._describe_position(), **measures})
         write_curves(self.limits.out / LOG_NAME, self.limits.out / CURVES_NAME)
         distance, best = measures.get("patch_swd"), self.state.progress.best_distance
         if isinstance(distance, float) and (best is None or distance < best):
@@ -169,10 +169,10 @@ class Trainer:
             export_model(self.state, self.limits.out / MODEL_NAME, measures, self.limits.model_precision)
 
     def _save(self) -> None:
-        save_snapshot(self.state, self.limits.out / FILE_NAME)
+        save_snapshot(self.state, self.limits.out / SNAPSHOT_NAME)
         self._last_snapshot = time.monotonic()
 
-    def _position(self) -> dict[str, object]:
+    def _describe_position(self) -> dict[str, object]:
         """Where the run is: the first fields of each record."""
         progress = self.state.progress
         return {
@@ -184,7 +184,7 @@ class Trainer:
         }
 
 
-def _hand_over(before: Mapping[str, torch.optim.Adam], after: Mapping[str, torch.optim.Adam]) -> None:
+def _transfer_optimizers(before: Mapping[str, torch.optim.Adam], after: Mapping[str, torch.optim.Adam]) -> None:
     """Let an optimizer that two stages share keep its moments.
 
     Adam's first steps move every weight by the whole learning rate: begun afresh, they would undo a discriminator that
@@ -199,8 +199,8 @@ def train(
     limits: RunLimits,
     *,
     resume: Path | None = None,
-    start: Start | None = None,
-) -> Outcome:
+    start: WarmStart | None = None,
+) -> TrainingOutcome:
     """Begin a run in `limits.out`, from `start` or random weights, or go on from the snapshot `resume`.
 
     Raises UsageError for a snapshot of another configuration or other data, InputFileError for the data, ModelError for
@@ -212,18 +212,20 @@ def train(
         return _train(settings, limits, resume, start)
 
 
-def _train(settings: TrainingSettings, limits: RunLimits, resume: Path | None, start: Start | None) -> Outcome:
+def _train(
+    settings: TrainingSettings, limits: RunLimits, resume: Path | None, start: WarmStart | None
+) -> TrainingOutcome:
     state = TrainingState(settings, limits.device)
     if resume is not None:
         load_snapshot(state, resume)
     elif start is not None:
-        begin_from(start, state)
+        apply_warm_start(start, state)
     report = Report(limits.out, resumed_at=None if resume is None else state.progress)
     data = open_data(settings, limits, at_least=state.progress.epoch_size, note=report.note)
     try:
         known = state.progress.data_fingerprint
         if known not in ("", data.fingerprint):
-            raise UsageError(f"{quoted(settings.data)} has changed since the snapshot", "begin a new run with --from")
+            raise UsageError(f"{quote(settings.data)} has changed since the snapshot", "begin a new run with --from")
         state.advance(data_fingerprint=data.fingerprint)
         return Trainer(state, data, limits, report, resumed=resume).run()
     finally:

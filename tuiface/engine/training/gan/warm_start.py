@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiface.core.errors import ModelError, quoted
+from tuiface.core.errors import ModelError, quote
 from tuiface.engine.loading import load_checkpoint
 from tuiface.engine.model_cache import file_sha256
 from tuiface.engine.networks.config import GeneratorConfig
@@ -13,16 +13,16 @@ from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.training.gan.growing import transfer_discriminator, transfer_generator
 from tuiface.engine.training.gan.settings import NetworkSettings
-from tuiface.engine.training.gan.snapshots import FILE_NAME, read_header, read_networks
+from tuiface.engine.training.gan.snapshots import SNAPSHOT_NAME, read_networks, read_snapshot_header
 from tuiface.engine.training.gan.state import TrainingState
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Start:
+class WarmStart:
     """Trained networks."""
 
     generator: Generator
-    averaged: Generator
+    generator_ema: Generator
     """The same as `generator` where the file holds only one."""
     discriminator: Discriminator | None
     network: NetworkSettings
@@ -31,26 +31,26 @@ class Start:
     """Of the file."""
 
 
-def open_start(path: Path) -> Start:
+def open_warm_start(path: Path) -> WarmStart:
     """Networks of a run's folder, its snapshot, or a checkpoint of any supported format.
 
     Raises ModelError, or InputFileError for a damaged snapshot.
     """
-    file = path / FILE_NAME if path.is_dir() else path
-    if file.name == FILE_NAME:
-        settings, _ = read_header(file)
+    file = path / SNAPSHOT_NAME if path.is_dir() else path
+    if file.name == SNAPSHOT_NAME:
+        settings, _ = read_snapshot_header(file)
         generator, averaged, discriminator = read_networks(file)
-        return Start(generator, averaged, discriminator, settings.network, settings.resolution, file_sha256(file))
+        return WarmStart(generator, averaged, discriminator, settings.network, settings.resolution, file_sha256(file))
     checkpoint = load_checkpoint(file)
     generator, config = checkpoint.generator, checkpoint.generator.config
     network = _network_settings(config, file)
-    return Start(generator, generator, checkpoint.discriminator, network, config.img_resolution, file_sha256(file))
+    return WarmStart(generator, generator, checkpoint.discriminator, network, config.img_resolution, file_sha256(file))
 
 
-def begin_from(start: Start, state: TrainingState) -> None:
+def apply_warm_start(start: WarmStart, state: TrainingState) -> None:
     """Put `start` into the networks of `state`; raises ModelError where they do not fit."""
     transfer_generator(start.generator, state.generator)
-    transfer_generator(start.averaged, state.averaged)
+    transfer_generator(start.generator_ema, state.generator_ema)
     if start.discriminator is not None:
         transfer_discriminator(start.discriminator, state.discriminator)
 
@@ -70,5 +70,5 @@ def _network_settings(config: GeneratorConfig, file: Path) -> NetworkSettings:
     regular = network.channels(config.img_resolution) == config.channels and widths == config.mapping_features
     if not regular or config.c_dim:
         reason = "has classes" if config.c_dim else "has channels that no channel_base and channel_max give"
-        raise ModelError(f"{quoted(file)} cannot be trained on: it {reason}", "start from another network")
+        raise ModelError(f"{quote(file)} cannot be trained on: it {reason}", "start from another network")
     return network

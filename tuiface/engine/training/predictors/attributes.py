@@ -16,19 +16,19 @@ from torch import Tensor, nn
 
 from tuiface.core.errors import EngineError, UsageError
 from tuiface.engine.predictors.attributes import PROBABILITY
-from tuiface.engine.predictors.files import Attribute, ReaderCard, build_network
+from tuiface.engine.predictors.files import Attribute, PredictorCard, build_network
 from tuiface.engine.predictors.networks import AttributeNetwork
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.head_shards import SHARD_HEADS
 from tuiface.engine.training.data.sources import normalise
-from tuiface.engine.training.predictors.settings import ReaderSettings
-from tuiface.engine.training.predictors.warm_start import ReaderStart
-from tuiface.heads import COLUMN, LABELS, SPECIFICATION, HeadParameters, labels, sample_parameters
+from tuiface.engine.training.predictors.settings import PredictorSettings
+from tuiface.engine.training.predictors.warm_start import PredictorWarmStart
+from tuiface.heads import COLUMN, LABELS, SPECIFICATION, HeadParameters, compute_labels, sample_parameters
 from tuiface.heads.hair.styles import style_columns
-from tuiface.heads.sampling.look import Look, resolve
+from tuiface.heads.sampling.look import Look, resolve_look
 from tuiface.heads.sampling.parameters import HAIR_STYLES
 
-Reading = Callable[[Look], Tensor]
+LookFunction = Callable[[Look], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Target:
     name: str
     meaning: str
     unit: str
-    value: Reading | None = None
+    value: LookFunction | None = None
     """[N] of a batch of heads; None for the label or parameter of this name."""
-    shown: Reading | None = None
+    shown: LookFunction | None = None
     """bool [N], where it can be seen; None for everywhere."""
     shown_where: str = ""
     flips: bool = False
@@ -49,7 +49,7 @@ class Target:
 
 def target_values(parameters: HeadParameters) -> Tensor:
     """Values float32 [N, len(TARGETS)] of each head, NaN where they do not show."""
-    look, read = resolve(parameters), dict(zip(LABELS, labels(parameters).unbind(1), strict=True))
+    look, read = resolve_look(parameters), dict(zip(LABELS, compute_labels(parameters).unbind(1), strict=True))
     columns = []
     for target in TARGETS:
         if target.value is not None:
@@ -61,13 +61,13 @@ def target_values(parameters: HeadParameters) -> Tensor:
     return torch.stack(columns, dim=1)
 
 
-def mirrored(values: Tensor) -> Tensor:
+def mirror_values(values: Tensor) -> Tensor:
     """The values [N, len(TARGETS)] of mirrored heads."""
     signs = torch.tensor([-1.0 if target.flips else 1.0 for target in TARGETS], device=values.device)
     return values * signs
 
 
-def yes_or_no() -> Tensor:
+def probability_mask() -> Tensor:
     """bool [len(TARGETS)]: which targets are 0 or 1, and read as probabilities."""
     return torch.tensor([target.unit == PROBABILITY for target in TARGETS])
 
@@ -101,13 +101,13 @@ def _years(look: Look) -> Tensor:
     return 18 + 62 * look.column("age")
 
 
-def _parameter(
+def _parameter_target(
     name: str,
     unit: str | None = None,
     *,
-    shown: Reading | None = None,
+    shown: LookFunction | None = None,
     shown_where: str = "",
-    value: Reading | None = None,
+    value: LookFunction | None = None,
     flips: bool = False,
 ) -> Target:
     """A parameter of the renderer under its own name and meaning."""
@@ -130,57 +130,60 @@ _HAIRY = "with hair"
 _FOREHEAD = "hair that leaves the forehead free"
 
 TARGETS: tuple[Target, ...] = (
-    _parameter("masculinity"),
-    _parameter("age", value=_years),
-    _parameter("melanin"),
-    _parameter("haemoglobin"),
-    *map(_parameter, ("face_width", "face_length", "jaw_width", "chin_width", "cheekbones", "fullness", "neck_width")),
-    *map(_parameter, ("nose_length", "nose_width", "nose_tip", "nose_bridge")),
-    *map(_parameter, ("mouth_width", "lip_fullness", "eye_size", "brow_height", "brow_thickness", "brow_arch")),
-    _parameter("iris_lightness", shown=_shows_irises, shown_where=_IRISES),
-    *map(_parameter, ("freckles", "lipstick", "makeup")),
+    _parameter_target("masculinity"),
+    _parameter_target("age", value=_years),
+    _parameter_target("melanin"),
+    _parameter_target("haemoglobin"),
+    *map(
+        _parameter_target,
+        ("face_width", "face_length", "jaw_width", "chin_width", "cheekbones", "fullness", "neck_width"),
+    ),
+    *map(_parameter_target, ("nose_length", "nose_width", "nose_tip", "nose_bridge")),
+    *map(_parameter_target, ("mouth_width", "lip_fullness", "eye_size", "brow_height", "brow_thickness", "brow_arch")),
+    _parameter_target("iris_lightness", shown=_shows_irises, shown_where=_IRISES),
+    *map(_parameter_target, ("freckles", "lipstick", "makeup")),
     Target("hair_length", "mean length of the hair on top", "dm"),
     Target("hair_lightness", "mean of the hair's colour", "sRGB", shown=_has_hair, shown_where=_HAIRY),
-    _parameter("hair_red", shown=_has_hair, shown_where=_HAIRY),
+    _parameter_target("hair_red", shown=_has_hair, shown_where=_HAIRY),
     Target("grey", "share of grey hair", "fraction", shown=_has_hair, shown_where=_HAIRY),
     Target("hair_curl", "radius of the curls", "dm", _curl, _has_hair, _HAIRY),
-    _parameter("hair_volume", shown=_has_hair, shown_where=_HAIRY),
+    _parameter_target("hair_volume", shown=_has_hair, shown_where=_HAIRY),
     Target("fringe", "hair that falls over the forehead", "fraction", _fringe, _has_hair, _HAIRY),
     Target("hairline_height", "height of the hairline above the eyes", "dm", None, _shows_hairline, _FOREHEAD),
-    _parameter("hairline_recession", shown=_shows_hairline, shown_where=_FOREHEAD),
-    _parameter("crown_thinning", shown=_has_hair, shown_where=_HAIRY),
+    _parameter_target("hairline_recession", shown=_shows_hairline, shown_where=_FOREHEAD),
+    _parameter_target("crown_thinning", shown=_has_hair, shown_where=_HAIRY),
     Target("bald", "no hair, or a shaved head", PROBABILITY),
     Target("beard", "density of the beard", "fraction"),
-    _parameter("beard_length", shown=_has_beard, shown_where=_BEARD),
-    *map(_parameter, ("smile", "teeth", "mouth_open", "eye_opening", "brow_raise")),
-    _parameter("gaze_x", shown=_shows_irises, shown_where=_IRISES, flips=True),
-    _parameter("gaze_y", shown=_shows_irises, shown_where=_IRISES),
-    _parameter("yaw", flips=True),
-    _parameter("pitch"),
+    _parameter_target("beard_length", shown=_has_beard, shown_where=_BEARD),
+    *map(_parameter_target, ("smile", "teeth", "mouth_open", "eye_opening", "brow_raise")),
+    _parameter_target("gaze_x", shown=_shows_irises, shown_where=_IRISES, flips=True),
+    _parameter_target("gaze_y", shown=_shows_irises, shown_where=_IRISES),
+    _parameter_target("yaw", flips=True),
+    _parameter_target("pitch"),
     Target("glasses", "frames worn", PROBABILITY),
-    _parameter("garment_lightness"),
-    _parameter("backdrop_lightness"),
-    _parameter("light_azimuth", flips=True),
-    *map(_parameter, ("light_elevation", "light_key", "light_warmth", "exposure")),
+    _parameter_target("garment_lightness"),
+    _parameter_target("backdrop_lightness"),
+    _parameter_target("light_azimuth", flips=True),
+    *map(_parameter_target, ("light_elevation", "light_key", "light_warmth", "exposure")),
 )
 """Every attribute that is tried; those that cannot be read are listed in the reader's card instead of shipped."""
 
 
 _BATCH = 64
-_SOFT_SHARE = 0.5
-_POPULATION = 8192
+_SOFTENING_SCALE = 0.5
+_NUM_STATISTICS_HEADS = 8192
 """Heads from whose parameters centres and spreads are taken; nothing is rendered for that."""
-_LEAST_R2 = 0.5
+_MIN_R2 = 0.5
 """Held-out R2 below which an attribute is not shipped at all."""
 
 
 class AttributeTask:
     """Squared error of standardised values, cross-entropy of yes and no; what does not show does not count."""
 
-    def __init__(self, settings: ReaderSettings, data: HeadData) -> None:
+    def __init__(self, settings: PredictorSettings, data: HeadData) -> None:
         self._settings, self._data = settings, data
-        self._binary = yes_or_no()
-        sampled = target_values(sample_parameters(_POPULATION, seed=settings.population, start=SHARD_HEADS))
+        self._binary = probability_mask()
+        sampled = target_values(sample_parameters(_NUM_STATISTICS_HEADS, seed=settings.population, start=SHARD_HEADS))
         shown = ~sampled.isnan()
         self._centre = sampled.nanmean(dim=0)
         squares = torch.where(shown, sampled - self._centre, 0.0).square().sum(dim=0)
@@ -189,13 +192,13 @@ class AttributeTask:
         self._held_out = target_values(data.held_out_parameters())
         self._pictures = data.held_out()
 
-    def new_network(self, start: ReaderStart | None) -> nn.Module:
+    def new_network(self, start: PredictorWarmStart | None) -> nn.Module:
         """A residual network with one output a target; those that `start` did not read begin at 0.
 
         Raises UsageError where `start` is of another shape.
         """
         if start is None:
-            return build_network(self._card(dict.fromkeys((t.name for t in TARGETS), 1.0)), normalise=True)
+            return build_network(self._build_card(dict.fromkeys((t.name for t in TARGETS), 1.0)), normalise=True)
         card, network = start.card, start.network
         shape = (self._settings.resolution, self._settings.widths, self._settings.feature_width)
         if (card.resolution, card.widths, card.feature_width) != shape:
@@ -214,7 +217,7 @@ class AttributeTask:
     def loss(self, outputs: Tensor, regions: Tensor, indices: Tensor, flipped: Tensor) -> Tensor:
         """Of outputs [N, len(TARGETS)]."""
         values = self._training_values(indices)
-        values = torch.where(flipped.cpu()[:, None], mirrored(values), values)
+        values = torch.where(flipped.cpu()[:, None], mirror_values(values), values)
         shown = ~values.isnan().to(outputs.device)
         values = values.nan_to_num(0.0)
         standard = ((values - self._centre) / self._spread).to(outputs.device)
@@ -223,9 +226,9 @@ class AttributeTask:
         each = torch.where(self._binary.to(outputs.device), entropies, errors)
         return (each * shown).sum() / shown.sum()
 
-    def figures(self, network: nn.Module, precision: torch.dtype) -> dict[str, float]:
+    def compute_figures(self, network: nn.Module, precision: torch.dtype) -> dict[str, float]:
         """Held-out R2: their mean, how many reach 0.8, and each."""
-        r2 = self._r2(network, precision, soft=False)
+        r2 = self._measure_r2(network, precision, soft=False)
         reached = sum(value >= 0.8 for value in r2.values())
         return {
             "mean_r2": sum(r2.values()) / len(r2),
@@ -233,17 +236,17 @@ class AttributeTask:
             **{f"r2_{n}": v for n, v in r2.items()},
         }
 
-    def finish(self, network: nn.Module, training: dict[str, str | int | float]) -> tuple[ReaderCard, nn.Module]:
+    def finish(self, network: nn.Module, training: dict[str, str | int | float]) -> tuple[PredictorCard, nn.Module]:
         """The card, and the network with the outputs that can be read."""
         assert isinstance(network, AttributeNetwork)
         for tensor in network.state_dict().values():
             tensor.copy_(tensor.half())
-        r2 = self._r2(network, torch.float32, soft=False)
-        softened = self._r2(network, torch.float32, soft=True)
-        kept = [index for index, target in enumerate(TARGETS) if r2[target.name] >= _LEAST_R2]
+        r2 = self._measure_r2(network, torch.float32, soft=False)
+        softened = self._measure_r2(network, torch.float32, soft=True)
+        kept = [index for index, target in enumerate(TARGETS) if r2[target.name] >= _MIN_R2]
         if not kept:
             raise EngineError("no attribute can be read after this training", "train longer: --kimg")
-        card = self._card({TARGETS[index].name: r2[TARGETS[index].name] for index in kept})
+        card = self._build_card({TARGETS[index].name: r2[TARGETS[index].name] for index in kept})
         visible = [attribute.name for attribute in card.attributes if attribute.is_visible]
         figures = {
             "visible": float(len(visible)),
@@ -255,22 +258,22 @@ class AttributeTask:
             pruned.weight.copy_(network.out.weight[kept])
             pruned.bias.copy_(network.out.bias[kept])
         network.out = pruned.requires_grad_(requires_grad=False)
-        unreadable = {name: round(value, 3) for name, value in r2.items() if value < _LEAST_R2}
+        unreadable = {name: round(value, 3) for name, value in r2.items() if value < _MIN_R2}
         update = {"figures": figures, "unreadable": unreadable, "training": training}
         return card.model_copy(update=update), network
 
-    def sheet(self, network: nn.Module, count: int) -> Tensor | None:
+    def draw_sheet(self, network: nn.Module, count: int) -> Tensor | None:
         """Numbers have no picture."""
         return None
 
     def _training_values(self, indices: Tensor) -> Tensor:
         """Values [N, len(TARGETS)] of training heads, computed once a shard."""
-        if len(self._values) < self._data.available():
-            new = torch.arange(len(self._values), self._data.available())
+        if len(self._values) < self._data.count_available():
+            new = torch.arange(len(self._values), self._data.count_available())
             self._values = torch.cat([self._values, target_values(self._data.parameters(new))])
         return self._values[indices]
 
-    def _card(self, r2: dict[str, float]) -> ReaderCard:
+    def _build_card(self, r2: dict[str, float]) -> PredictorCard:
         """With the attributes that `r2` names."""
         settings = self._settings
         attributes = tuple(
@@ -286,7 +289,7 @@ class AttributeTask:
             for index, target in enumerate(TARGETS)
             if target.name in r2
         )
-        return ReaderCard(
+        return PredictorCard(
             kind="attributes",
             resolution=settings.resolution,
             widths=settings.widths,
@@ -297,14 +300,14 @@ class AttributeTask:
         )
 
     @torch.no_grad()
-    def _r2(self, network: nn.Module, precision: torch.dtype, *, soft: bool) -> dict[str, float]:
+    def _measure_r2(self, network: nn.Module, precision: torch.dtype, *, soft: bool) -> dict[str, float]:
         """Explained variance of each target on the held-out heads that show it; of a probability, its Brier skill."""
         device = next(network.parameters()).device
         outputs = []
         for pixels in torch.split(self._pictures, _BATCH):
             images = normalise(pixels, device)
             if soft:
-                small = F.interpolate(images, scale_factor=_SOFT_SHARE, mode="bilinear", antialias=True)
+                small = F.interpolate(images, scale_factor=_SOFTENING_SCALE, mode="bilinear", antialias=True)
                 images = F.interpolate(small, size=images.shape[-1], mode="bilinear")
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
                 outputs.append(network(images).float().cpu())

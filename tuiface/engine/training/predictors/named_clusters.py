@@ -13,19 +13,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tuiface.core.errors import UsageError, nearest
+from tuiface.core.errors import UsageError, suggest_nearest
 from tuiface.core.files import make_folder
 from tuiface.core.regions import REGION_NAMES, Region
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.predictors.clusters import ActivationClusters, ClusteredFaces, draw_faces
-from tuiface.engine.predictors.files import write_reader
-from tuiface.engine.training.predictors.settings import ReaderSettings
-from tuiface.engine.training.predictors.training import ReaderTraining
+from tuiface.engine.predictors.files import write_predictor
+from tuiface.engine.training.predictors.settings import PredictorSettings
+from tuiface.engine.training.predictors.training import PredictorTraining
 
-NUM_FACES, HELD_OUT = 768, 64
+NUM_FACES, NUM_HELD_OUT = 768, 64
 KIMG = 16.0
 _WORKING_SIDE = 128
-_LOOK_KIMG = 4.0
+_NOTE_KIMG = 4.0
 
 
 class NamedFaces:
@@ -35,27 +35,27 @@ class NamedFaces:
         table = torch.tensor([int(names[number]) for number in range(len(names))], dtype=torch.uint8)
         self._pixels = ((faces.pictures.cpu().permute(0, 2, 3, 1) + 1) * 127.5).round().to(torch.uint8)
         self._regions = table[faces.clusters.cpu().long()]
-        self._count = held_out_count
+        self._num_held_out = held_out_count
 
-    def available(self) -> int:
+    def count_available(self) -> int:
         """Training faces."""
-        return len(self._pixels) - self._count
+        return len(self._pixels) - self._num_held_out
 
     def pixels(self, indices: Tensor) -> Tensor:
         """uint8 [N, R, R, 3]."""
-        return self._pixels[self._count :][indices]
+        return self._pixels[self._num_held_out :][indices]
 
     def regions(self, indices: Tensor) -> Tensor:
         """uint8 [N, R, R]."""
-        return self._regions[self._count :][indices]
+        return self._regions[self._num_held_out :][indices]
 
     def held_out(self) -> Tensor:
         """uint8 [M, R, R, 3]."""
-        return self._pixels[: self._count]
+        return self._pixels[: self._num_held_out]
 
     def held_out_regions(self) -> Tensor:
         """uint8 [M, R, R]."""
-        return self._regions[: self._count]
+        return self._regions[: self._num_held_out]
 
 
 def parse_names(texts: list[str], count: int) -> dict[int, Region]:
@@ -64,7 +64,9 @@ def parse_names(texts: list[str], count: int) -> dict[int, Region]:
     for text in texts:
         numbers, _, region = text.partition("=")
         if region not in REGION_NAMES:
-            raise UsageError(f"--name {text}: accepted: {', '.join(REGION_NAMES)}", nearest(region, REGION_NAMES))
+            raise UsageError(
+                f"--name {text}: accepted: {', '.join(REGION_NAMES)}", suggest_nearest(region, REGION_NAMES)
+            )
         for number in numbers.split(","):
             if not number.isdecimal() or int(number) >= count:
                 raise UsageError(f"--name {text}: '{number}' is no cluster", f"accepted: 0 to {count - 1}")
@@ -96,20 +98,20 @@ def train_own_regions(
     side = min(_WORKING_SIDE, generator.config.img_resolution)
     note(f"drawing {faces} faces")
     drawn = clusters.faces(generator, draw_faces(generator, 0, faces), side)
-    held_out = min(HELD_OUT, faces // 4)
+    held_out = min(NUM_HELD_OUT, faces // 4)
     device = drawn.pictures.device
-    settings = ReaderSettings.model_validate({
+    settings = PredictorSettings.model_validate({
         "kind": "segmenter", "resolution": side, "kimg": kimg, "name": "regions named by hand", "recasting": 0.3,
         "precision": "bfloat16" if device.type == "cuda" else "float32",
     })  # fmt: skip
-    training = ReaderTraining(settings, NamedFaces(drawn, names, held_out), device)
+    training = PredictorTraining(settings, NamedFaces(drawn, names, held_out), device)
     next_note = 0.0
     while training.images < 1000 * kimg:
         loss = training.step()
         if training.images >= next_note:
             note(f"learning regions: {training.images / 1000:.1f} of {kimg:g} kimg  loss {loss:.3f}")
-            next_note += 1000 * _LOOK_KIMG
+            next_note += 1000 * _NOTE_KIMG
     card, network = training.finish({"images": training.images, "faces": faces, "clusters": len(names)})
     make_folder(path.parent)
-    write_reader(path, card, network)
+    write_predictor(path, card, network)
     return card.figures

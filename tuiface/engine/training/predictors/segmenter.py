@@ -8,29 +8,29 @@ from torch import Tensor, nn
 
 from tuiface.core.errors import UsageError
 from tuiface.core.regions import REGION_NAMES
-from tuiface.engine.predictors.files import ReaderCard, build_network
+from tuiface.engine.predictors.files import PredictorCard, build_network
 from tuiface.engine.predictors.segmenter import GROUPS, colour_regions, group_regions
 from tuiface.engine.training.data.sources import LabelledPictures, normalise
-from tuiface.engine.training.predictors.settings import ReaderSettings
-from tuiface.engine.training.predictors.warm_start import ReaderStart
+from tuiface.engine.training.predictors.settings import PredictorSettings
+from tuiface.engine.training.predictors.warm_start import PredictorWarmStart
 
 _BATCH = 32
-_SOFT_SHARE = 0.5
+_SOFTENING_SCALE = 0.5
 """Side of the softened pictures on which the figures are taken once more."""
 
 
 class SegmenterTask:
     """Cross-entropy, and the overlap of each region, which counts small ones as much as large ones."""
 
-    def __init__(self, settings: ReaderSettings, data: LabelledPictures) -> None:
+    def __init__(self, settings: PredictorSettings, data: LabelledPictures) -> None:
         self._settings = settings
         self._pictures = data.held_out()
         self._regions = data.held_out_regions()
 
-    def new_network(self, start: ReaderStart | None) -> nn.Module:
+    def new_network(self, start: PredictorWarmStart | None) -> nn.Module:
         """A U-Net; raises UsageError where `start` is of another shape."""
         if start is None:
-            return build_network(self._card(), normalise=True)
+            return build_network(self._build_card(), normalise=True)
         if (start.card.widths, start.card.regions) != (self._settings.widths, REGION_NAMES):
             raise UsageError(f"the reader '{start.card.name}' has other widths or regions", "leave out --from")
         return start.network
@@ -39,7 +39,7 @@ class SegmenterTask:
         """Of logits [N, K, R, R] for regions uint8 [N, R, R]."""
         return segmentation_loss(outputs, regions)
 
-    def figures(self, network: nn.Module, precision: torch.dtype) -> dict[str, float]:
+    def compute_figures(self, network: nn.Module, precision: torch.dtype) -> dict[str, float]:
         """mIoU and accuracies on the held-out heads."""
         found = self._segment(network, precision, soft=False)
         figures = {
@@ -51,26 +51,26 @@ class SegmenterTask:
         groups = region_ious(group_regions(found), group_regions(self._regions), GROUPS)
         return figures | {f"iou_group_{name}": value for name, value in groups.items()}
 
-    def finish(self, network: nn.Module, training: dict[str, str | int | float]) -> tuple[ReaderCard, nn.Module]:
+    def finish(self, network: nn.Module, training: dict[str, str | int | float]) -> tuple[PredictorCard, nn.Module]:
         """The card, with figures of the network as it is stored."""
         for tensor in network.state_dict().values():
             tensor.copy_(tensor.half())
-        figures = self.figures(network, torch.float32)
+        figures = self.compute_figures(network, torch.float32)
         figures["miou_softened"] = mean_iou(self._segment(network, torch.float32, soft=True), self._regions)
         rounded = {name: round(value, 4) for name, value in figures.items()}
-        return self._card().model_copy(update={"figures": rounded, "training": training}), network
+        return self._build_card().model_copy(update={"figures": rounded, "training": training}), network
 
     @torch.no_grad()
-    def sheet(self, network: nn.Module, count: int) -> Tensor | None:
+    def draw_sheet(self, network: nn.Module, count: int) -> Tensor | None:
         """Rows of eight: pictures, true regions, found regions."""
         found = self._segment(network, torch.float32, soft=False, count=count)
         coloured = (normalise(colour_regions(r), torch.device("cpu")) for r in (self._regions[:count], found))
         rows = (torch.split(x, 8) for x in (normalise(self._pictures[:count], torch.device("cpu")), *coloured))
         return torch.cat([row for rows_of_eight in zip(*rows, strict=True) for row in rows_of_eight])
 
-    def _card(self) -> ReaderCard:
+    def _build_card(self) -> PredictorCard:
         settings = self._settings
-        return ReaderCard(
+        return PredictorCard(
             kind="segmenter",
             resolution=settings.resolution,
             widths=settings.widths,
@@ -87,7 +87,7 @@ class SegmenterTask:
         for pixels in torch.split(self._pictures[:count], _BATCH):
             images = normalise(pixels, device)
             if soft:
-                small = F.interpolate(images, scale_factor=_SOFT_SHARE, mode="bilinear", antialias=True)
+                small = F.interpolate(images, scale_factor=_SOFTENING_SCALE, mode="bilinear", antialias=True)
                 images = F.interpolate(small, size=images.shape[-1], mode="bilinear")
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
                 found.append(network(images).argmax(dim=1).to(torch.uint8).cpu())

@@ -8,12 +8,12 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from tuiface.core.errors import UsageError
-from tuiface.core.values import Value, describe
+from tuiface.core.values import Value, describe_error
 from tuiface.engine.predictors.files import Kind
 from tuiface.engine.training.gan.settings import Precision, TrainingSettings
 
 
-class ReaderSettings(Value):
+class PredictorSettings(Value):
     """Everything that determines the result; the defaults are those of the shipped readers."""
 
     kind: Kind
@@ -57,7 +57,7 @@ class ReaderSettings(Value):
         )
 
 
-def recommended_reader(kind: Kind, changes: Mapping[str, object]) -> ReaderSettings:
+def recommend_predictor_settings(kind: Kind, changes: Mapping[str, object]) -> PredictorSettings:
     """Settings that work, with `changes` on top; raises UsageError for a value that is not accepted.
 
     Attributes are about tone and place, so their pictures are moved and recoloured less.
@@ -66,6 +66,6 @@ def recommended_reader(kind: Kind, changes: Mapping[str, object]) -> ReaderSetti
     if kind == "attributes":
         values |= {"widths": (32, 64, 128, 192, 224), "kimg": 320.0, "misalignment": 0.3, "recasting": 0.25}
     try:
-        return ReaderSettings.model_validate({**values, **changes})
+        return PredictorSettings.model_validate({**values, **changes})
     except ValidationError as error:
-        raise UsageError(*describe(error, ReaderSettings, f"train {kind}")) from None
+        raise UsageError(*describe_error(error, PredictorSettings, f"train {kind}")) from None

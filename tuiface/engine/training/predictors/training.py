@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from tuiface.core.files import make_folder
-from tuiface.engine.predictors.files import ReaderCard, write_reader
-from tuiface.engine.predictors.networks import folded
+from tuiface.engine.predictors.files import PredictorCard, write_predictor
+from tuiface.engine.predictors.networks import fold_batch_norms
 from tuiface.engine.training.data.degradation import degrade, misalign, recast
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.sources import LabelledPictures, normalise
@@ -28,63 +28,67 @@ from tuiface.engine.training.gan.settings import RunLimits
 from tuiface.engine.training.interruption import Interruption
 from tuiface.engine.training.predictors.attributes import AttributeTask
 from tuiface.engine.training.predictors.segmenter import SegmenterTask
-from tuiface.engine.training.predictors.settings import ReaderSettings
-from tuiface.engine.training.predictors.warm_start import ReaderStart
+from tuiface.engine.training.predictors.settings import PredictorSettings
+from tuiface.engine.training.predictors.warm_start import PredictorWarmStart
 from tuiface.engine.training.report import Report
-from tuiface.engine.training.rng import Chance
+from tuiface.engine.training.rng import RandomGenerator
 
-_WARMUP_SHARE = 0.04
-_LOOK_KIMG = 10.0
+_WARMUP_FRACTION = 0.04
+_EVALUATION_KIMG = 10.0
 """Pictures between looks at the held-out heads."""
-_SHOWN = 16
+_NUM_SHEET_HEADS = 16
 
 
-class ReaderTask(Protocol):
+class PredictorTask(Protocol):
     """What differs between the readers."""
 
-    def new_network(self, start: ReaderStart | None) -> nn.Module:
+    def new_network(self, start: PredictorWarmStart | None) -> nn.Module:
         """With normalisation and initial values, or that of `start`."""
 
     def loss(self, outputs: Tensor, regions: Tensor, indices: Tensor, flipped: Tensor) -> Tensor:
         """Of outputs for the training heads `indices` int64 [N], mirrored where `flipped` bool [N]; regions as moved
         uint8 [N, R, R]."""
 
-    def figures(self, network: nn.Module, precision: torch.dtype) -> dict[str, float]:
+    def compute_figures(self, network: nn.Module, precision: torch.dtype) -> dict[str, float]:
         """Of a network on the held-out heads."""
 
-    def finish(self, network: nn.Module, training: dict[str, str | int | float]) -> tuple[ReaderCard, nn.Module]:
+    def finish(self, network: nn.Module, training: dict[str, str | int | float]) -> tuple[PredictorCard, nn.Module]:
         """The card and the network to ship, from the folded average."""
 
-    def sheet(self, network: nn.Module, count: int) -> Tensor | None:
+    def draw_sheet(self, network: nn.Module, count: int) -> Tensor | None:
         """Pictures [N, 3, R, R] of what it reads in `count` held-out heads, where that can be shown."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderOutcome:
+class PredictorOutcome:
     """A finished training."""
 
     path: Path
     """The reader's file."""
-    card: ReaderCard
+    card: PredictorCard
     interrupted: bool
     """Whether Ctrl-C ended it early."""
 
 
-class ReaderTraining:
+class PredictorTraining:
     """One run."""
 
     def __init__(
-        self, settings: ReaderSettings, data: LabelledPictures, device: torch.device, start: ReaderStart | None = None
+        self,
+        settings: PredictorSettings,
+        data: LabelledPictures,
+        device: torch.device,
+        start: PredictorWarmStart | None = None,
     ) -> None:
         self._settings, self._data, self._device = settings, data, device
-        self._chance = Chance(settings.seed, str(device))
+        self._rng = RandomGenerator(settings.seed, str(device))
         self._dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
-        self.task = _task(settings, data)
+        self.task = _make_task(settings, data)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             network = self.task.new_network(start).to(device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.averaged = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
+        self.network_ema = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
         self._optimizer = torch.optim.AdamW(
             self.network.requires_grad_().parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
@@ -93,10 +97,10 @@ class ReaderTraining:
     def step(self) -> float:
         """Train on one batch; returns its loss."""
         settings = self._settings
-        pictures, regions, indices, flipped = self._batch()
+        pictures, regions, indices, flipped = self._draw_batch()
         for group in self._optimizer.param_groups:
-            group["lr"] = settings.learning_rate * rate(self.images / (1000 * settings.kimg))
-        with self._cast():
+            group["lr"] = settings.learning_rate * learning_rate_factor(self.images / (1000 * settings.kimg))
+        with self._autocast():
             outputs = self.network(pictures)
         loss = self.task.loss(outputs.float(), regions, indices, flipped)
         self._optimizer.zero_grad()
@@ -104,24 +108,24 @@ class ReaderTraining:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self._optimizer.step()
         self.images += settings.batch
-        self._average()
+        self._update_average()
         return float(loss.detach())
 
-    def figures(self) -> dict[str, float]:
+    def compute_figures(self) -> dict[str, float]:
         """Held-out figures of the average so far."""
-        return self.task.figures(self.averaged, self._dtype)
+        return self.task.compute_figures(self.network_ema, self._dtype)
 
-    def finish(self, training: dict[str, str | int | float]) -> tuple[ReaderCard, nn.Module]:
+    def finish(self, training: dict[str, str | int | float]) -> tuple[PredictorCard, nn.Module]:
         """The card and the network to ship."""
-        return self.task.finish(folded(copy.deepcopy(self.averaged).cpu()), training)
+        return self.task.finish(fold_batch_norms(copy.deepcopy(self.network_ema).cpu()), training)
 
-    def _batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _draw_batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pictures [N, 3, R, R], regions [N, R, R], indices [N] and which are mirrored [N]."""
-        chance, settings = self._chance, self._settings
-        indices = chance.integers(0, self._data.available(), settings.batch).cpu()
+        chance, settings = self._rng, self._settings
+        indices = chance.integers(0, self._data.count_available(), settings.batch).cpu()
         pictures = normalise(self._data.pixels(indices), self._device)
         regions = self._data.regions(indices).to(self._device)
-        flipped = chance.happens(settings.batch, 0.5)
+        flipped = chance.bernoulli(settings.batch, 0.5)
         pictures = torch.where(flipped[:, None, None, None], pictures.flip(3), pictures)
         regions = torch.where(flipped[:, None, None], regions.flip(2), regions)
         pictures, regions = misalign(pictures, regions, settings.misalignment, chance)
@@ -129,35 +133,37 @@ class ReaderTraining:
         return pictures.contiguous(memory_format=torch.channels_last), regions, indices, flipped
 
     @torch.no_grad()
-    def _average(self) -> None:
+    def _update_average(self) -> None:
         """Move the average, at first fast, by its half-life; running statistics with the weights."""
         half_life = min(1000 * self._settings.ema_kimg, 0.2 * self.images)
         keep = 0.5 ** (self._settings.batch / half_life)
-        for mean, value in zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True):
+        for mean, value in zip(self.network_ema.state_dict().values(), self.network.state_dict().values(), strict=True):
             if mean.is_floating_point():
                 mean.lerp_(value, 1 - keep)
             else:
                 mean.copy_(value)
 
-    def _cast(self) -> torch.autocast:
+    def _autocast(self) -> torch.autocast:
         return torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
 
 
-def _task(settings: ReaderSettings, data: LabelledPictures) -> ReaderTask:
+def _make_task(settings: PredictorSettings, data: LabelledPictures) -> PredictorTask:
     if settings.kind == "segmenter":
         return SegmenterTask(settings, data)
     assert isinstance(data, HeadData)  # attributes are known of heads alone
     return AttributeTask(settings, data)
 
 
-def rate(progress: float) -> float:
+def learning_rate_factor(progress: float) -> float:
     """Share of the learning rate after `progress`, 0 to 1, of a run: a warm-up, then a cosine to 0."""
-    if progress < _WARMUP_SHARE:
-        return (progress + 0.01) / (_WARMUP_SHARE + 0.01)
-    return 0.5 + 0.5 * math.cos(math.pi * min((progress - _WARMUP_SHARE) / (1 - _WARMUP_SHARE), 1.0))
+    if progress < _WARMUP_FRACTION:
+        return (progress + 0.01) / (_WARMUP_FRACTION + 0.01)
+    return 0.5 + 0.5 * math.cos(math.pi * min((progress - _WARMUP_FRACTION) / (1 - _WARMUP_FRACTION), 1.0))
 
 
-def train_reader(settings: ReaderSettings, limits: RunLimits, start: ReaderStart | None = None) -> ReaderOutcome:
+def train_predictor(
+    settings: PredictorSettings, limits: RunLimits, start: PredictorWarmStart | None = None
+) -> PredictorOutcome:
     """Train a reader into `limits.out`: KIND.safetensors, log.jsonl, and a sheet where there is something to see.
 
     Raises EngineError where heads cannot be rendered and OutputError where results cannot be written.
@@ -169,30 +175,30 @@ def train_reader(settings: ReaderSettings, limits: RunLimits, start: ReaderStart
     data = HeadData.open(settings.heads(), limits, settings.batch, report.note)
     began = time.monotonic()
     try:
-        run = ReaderTraining(settings, data, torch.device(limits.device), start)
-        interrupted = _train(run, settings, report, lambda: _out_of_time(limits, began))
-        course = _course(settings, run.images, data.available(), time.monotonic() - began)
-        card, network = run.finish(course if start is None else _continued(start.card, course))
+        run = PredictorTraining(settings, data, torch.device(limits.device), start)
+        interrupted = _train(run, settings, report, lambda: _is_out_of_time(limits, began))
+        course = _record_course(settings, run.images, data.count_available(), time.monotonic() - began)
+        card, network = run.finish(course if start is None else _merge_courses(start.card, course))
         path = limits.out / f"{settings.kind}.safetensors"
-        write_reader(path, card, network)
-        sheet = run.task.sheet(network, _SHOWN)
+        write_predictor(path, card, network)
+        sheet = run.task.draw_sheet(network, _NUM_SHEET_HEADS)
         if sheet is not None:
             report.grid(sheet, 8, settings.kind)
     finally:
         data.close()
-    return ReaderOutcome(path, card, interrupted)
+    return PredictorOutcome(path, card, interrupted)
 
 
-def _train(run: ReaderTraining, settings: ReaderSettings, report: Report, stop: Callable[[], bool]) -> bool:
+def _train(run: PredictorTraining, settings: PredictorSettings, report: Report, stop: Callable[[], bool]) -> bool:
     """Step to the end, looking now and then; returns whether a signal ended it."""
-    start, next_look, losses = time.monotonic(), 1000 * _LOOK_KIMG, [0.0]
+    start, next_look, losses = time.monotonic(), 1000 * _EVALUATION_KIMG, [0.0]
     with Interruption() as interruption:
         while run.images < 1000 * settings.kimg and not stop() and not interruption.is_requested:
             losses.append(run.step())
             if run.images >= next_look:
-                next_look += 1000 * _LOOK_KIMG
+                next_look += 1000 * _EVALUATION_KIMG
                 seconds = time.monotonic() - start
-                figures = {name: round(value, 4) for name, value in run.figures().items()}
+                figures = {name: round(value, 4) for name, value in run.compute_figures().items()}
                 loss, losses = sum(losses) / max(len(losses) - 1, 1), [0.0]
                 report.record({"images": run.images, "seconds": round(seconds, 1), "loss": round(loss, 4), **figures})
                 shown = "  ".join(f"{name} {value:.3f}" for name, value in list(figures.items())[:3])
@@ -202,11 +208,13 @@ def _train(run: ReaderTraining, settings: ReaderSettings, report: Report, stop: 
     return interruption.is_requested
 
 
-def _out_of_time(limits: RunLimits, began: float) -> bool:
+def _is_out_of_time(limits: RunLimits, began: float) -> bool:
     return limits.minutes is not None and time.monotonic() - began > 60 * limits.minutes
 
 
-def _course(settings: ReaderSettings, images: int, heads: int, seconds: float) -> dict[str, str | int | float]:
+def _record_course(
+    settings: PredictorSettings, images: int, heads: int, seconds: float
+) -> dict[str, str | int | float]:
     """Settings and course, as the card records them."""
     recorded = settings.model_dump(
         mode="json", exclude_none=True, exclude={"kind", "widths", "feature_width", "name", "licence"}
@@ -214,20 +222,20 @@ def _course(settings: ReaderSettings, images: int, heads: int, seconds: float) -
     return {**recorded, "images": images, "heads": heads, "minutes": round(seconds / 60, 1)}
 
 
-def _continued(before: ReaderCard, course: dict[str, str | int | float]) -> dict[str, str | int | float]:
+def _merge_courses(before: PredictorCard, course: dict[str, str | int | float]) -> dict[str, str | int | float]:
     """The course of this run with the pictures, minutes and populations of the earlier ones in it."""
     added = dict(course)
     populations = str(before.training.get("population", "")).split(", ")
     if str(course["population"]) not in populations:
         added["population"] = ", ".join([*filter(None, populations), str(course["population"])])
-        added["heads"] = _sum(before.training.get("heads", 0), course["heads"])
+        added["heads"] = _add_counts(before.training.get("heads", 0), course["heads"])
     elif len(populations) > 1:
         added |= {name: before.training[name] for name in ("population", "heads")}
     for name in ("images", "minutes"):
-        added[name] = _sum(before.training.get(name, 0), course[name])
+        added[name] = _add_counts(before.training.get(name, 0), course[name])
     return added
 
 
-def _sum(earlier: str | float, now: str | float) -> float:
+def _add_counts(earlier: str | float, now: str | float) -> float:
     assert isinstance(now, int | float)
     return now + earlier if isinstance(earlier, int | float) else now

@@ -8,20 +8,20 @@ from pathlib import Path
 from torch import nn
 
 from tuiface.engine.model_cache import file_sha256
-from tuiface.engine.predictors.files import Kind, ReaderCard, read_reader
+from tuiface.engine.predictors.files import Kind, PredictorCard, load_predictor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReaderStart:
+class PredictorWarmStart:
     """A trained reader: a folded network."""
 
-    card: ReaderCard
+    card: PredictorCard
     network: nn.Module
     sha256: str
     """Of the file."""
 
 
-def open_reader_start(path: Path, kind: Kind) -> ReaderStart:
+def open_predictor_warm_start(path: Path, kind: Kind) -> PredictorWarmStart:
     """The reader at `path`; raises ModelError, one line, for anything else."""
-    card, network = read_reader(path, kind)
-    return ReaderStart(card, network, file_sha256(path))
+    card, network = load_predictor(path, kind)
+    return PredictorWarmStart(card, network, file_sha256(path))

@@ -159,7 +159,7 @@ def _run(arguments: list[str]) -> int:
 def _open_interface(args: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the interface needs a terminal", "without one, use a command: tuiface render --help")
-    from tuiface.commands.common import settings_from
+    from tuiface.commands.arguments import settings_from
     from tuiface.screens.garbage import pause_collection
     from tuiface.terminal.probe import Probe, drop_coerced_locale
 

@@ -8,8 +8,9 @@ import argparse
 import os
 from pathlib import Path
 
-from tuiface.commands.common import Commands, emit, note, settings_from
+from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.directions import open_catalogue
+from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, ModelError, UsageError
 
 PREDICTED_EVERY = 5

@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from tuiface.commands.common import Commands, emit, settings_from
+from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.output import emit
 from tuiface.core.errors import EXIT_DONE, UsageError
 
 EXAMPLE = """\

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import Commands, emit, note, parse_rows, settings_from
+from tuiface.commands.arguments import Commands, parse_rows, settings_from
 from tuiface.commands.edits import parse_number
+from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, ModelError, UsageError, quote
 
 FFHQ_WORD = "ffhq-channels"

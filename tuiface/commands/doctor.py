@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tuiface.commands.common import Commands, emit, settings_from
+from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.output import emit
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, TuifaceError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
-from tuiface.commands.common import parse_rows
+from tuiface.commands.arguments import parse_rows
 from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import Commands, emit, note, settings_from
+from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError
 
 if TYPE_CHECKING:

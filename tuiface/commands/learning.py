@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import Commands, note, settings_from
+from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.directions import save_direction
+from tuiface.commands.output import note
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quote
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import Commands, emit, note, open_library
+from tuiface.commands.arguments import Commands
+from tuiface.commands.faces import open_library
+from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, UsageError
 
 if TYPE_CHECKING:

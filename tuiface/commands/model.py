@@ -8,7 +8,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import Commands, emit, note, settings_from
+from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, EXIT_MODEL, UsageError, quote
 
 if TYPE_CHECKING:

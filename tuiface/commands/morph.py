@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import Commands, emit, note, open_studio, print_progress, resolve_face, settings_from
+from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.faces import open_studio, resolve_face
+from tuiface.commands.output import emit, note, print_progress
 from tuiface.core.errors import EXIT_DONE
 
 if TYPE_CHECKING:

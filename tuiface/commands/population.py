@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import Commands, emit, open_studio, resolve_face, settings_from
+from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.faces import open_studio, resolve_face
+from tuiface.commands.output import emit
 from tuiface.core.errors import EXIT_DONE, UsageError, quote
 
 if TYPE_CHECKING:

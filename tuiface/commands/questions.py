@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import note
+from tuiface.commands.output import note
 from tuiface.core.errors import UsageError
 from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, Questionnaire
 

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import Commands, emit, note, open_studio, parse_rows, resolve_face, settings_from
+from tuiface.commands.arguments import Commands, parse_rows, settings_from
 from tuiface.commands.edits import add_edit_flags, apply_edits
+from tuiface.commands.faces import open_studio, resolve_face
+from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, UsageError, quote
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tuiface.commands.common import Commands, note
+from tuiface.commands.arguments import Commands
+from tuiface.commands.output import note
 from tuiface.core.errors import EXIT_DONE, InputFileError
 
 EXAMPLE = """\

@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import Commands, emit, note, open_studio, parse_rows, resolve_face, settings_from
+from tuiface.commands.arguments import Commands, parse_rows, settings_from
+from tuiface.commands.faces import open_studio, resolve_face
+from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE
 
 if TYPE_CHECKING:

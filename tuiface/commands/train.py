@@ -8,7 +8,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tuiface.commands.common import Commands, emit, note
+from tuiface.commands.arguments import Commands
+from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, EXIT_INTERRUPTED, OutputError, UsageError, quote
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.common import Commands, emit, note, settings_from
+from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, ModelError, TuifaceError
 
 if TYPE_CHECKING:

@@ -144,7 +144,7 @@ def _read_lines(child: subprocess.Popen[str]) -> Iterator[str]:
 
 
 def _parse_progress(line: str) -> JobReport | None:
-    """What `tuiface.commands.common.print_progress` writes; None for any other line."""
+    """What `tuiface.commands.output.print_progress` writes; None for any other line."""
     try:
         values = json.loads(line)
         return JobReport(done=values["done"], total=values["total"])

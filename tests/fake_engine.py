@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tests.directions.directions import make_direction
-from tuiface.directions.direction import Direction, DirectionOrigin
-from tuiface.directions.vocabulary import labels_of
+from tuiface.directions.direction import Direction, DirectionOrigin, labels_of
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
 from tuiface.engine_api.requests import CrossRequest, DirectionRequest, FaceRequest, OptimisedFace, ScoresRequest
 from tuiface.faces.recipe import LatentSource, ModelRef, Recipe, SeedSource

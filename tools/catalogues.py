@@ -37,7 +37,7 @@ def collect_messages() -> set[Message]:
 #: Words that reach `tr` as values: names of phases, states, noise modes, guarantees, groups, measures, tabs; the help's
 #: introduction.
 def _extra() -> Iterator[Message]:
-    from tuiface.directions.groups import GROUPS
+    from tuiface.directions.concepts import GROUPS
     from tuiface.screens.dialogs.help import _INTRODUCTION
     from tuiface.screens.widgets.tab_line import TAB_WORDS
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tuiface.core.errors import InputFileError, ModelError, UsageError
-from tuiface.directions.importing import choose_array, read_numpy_arrays, to_step
-from tuiface.directions.legacy import FIRST_SYSTEM, LATER_SYSTEM, convert_amount, find_legacy_direction
+from tuiface.directions.concepts import find_legacy_rows, legacy_concepts
+from tuiface.directions.importing import choose_array, convert_amount, read_numpy_arrays, to_step
 from tuiface.engine.checkpoints import read_arrays
 
 
@@ -122,11 +122,11 @@ def test_archive_that_inflates_without_end_is_refused(tmp_path: Path) -> None:
 
 
 def test_earlier_systems_are_all_there() -> None:
-    assert (len(FIRST_SYSTEM), len(LATER_SYSTEM)) == (12, 16)
-    assert find_legacy_direction("emotion_fear", "first").rows == (0, 8)
-    assert find_legacy_direction("nose_tip", "later").rows is None
+    assert (len(legacy_concepts("first")), len(legacy_concepts("later"))) == (12, 16)
+    assert find_legacy_rows("emotion_fear", "first") == (0, 8)
+    assert find_legacy_rows("nose_tip", "later") is None
     with pytest.raises(UsageError, match="the first system had no direction 'yaw'"):
-        find_legacy_direction("yaw", "first")
+        find_legacy_rows("yaw", "first")
 
 
 def test_old_amount_is_the_same_step() -> None:

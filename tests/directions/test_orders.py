@@ -12,10 +12,9 @@ from tuiface.cli import build_parser
 from tuiface.commands.discovery import METHODS as METHODS_OF_THE_COMMAND
 from tuiface.core.errors import InputFileError, ModelError, OutputError, UsageError
 from tuiface.directions.catalogue import Catalogue
-from tuiface.directions.direction import Labels
-from tuiface.directions.groups import GROUPS, group_of
+from tuiface.directions.concepts import GROUPS, group_of
+from tuiface.directions.direction import Labels, labels_from, labels_of
 from tuiface.directions.questionnaire import AnswersFile, Questionnaire, answers_path, list_answers, standardise
-from tuiface.directions.vocabulary import labels_from, labels_of
 from tuiface.engine_api.requests import METHODS, SearchRequest, parse_search, search_flags
 from tuiface.screens.concepts.questionnaire_session import POOL_SIZE
 

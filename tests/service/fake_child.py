@@ -14,8 +14,7 @@ import numpy as np
 
 from tuiface.core.errors import ModelError
 from tuiface.core.settings import Settings
-from tuiface.directions.direction import Direction, DirectionHeader, DirectionOrigin
-from tuiface.directions.vocabulary import labels_of
+from tuiface.directions.direction import Direction, DirectionHeader, DirectionOrigin, labels_of
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult, Superseded
 from tuiface.engine_api.requests import CrossRequest, DirectionRequest, FaceRequest, OptimisedFace, SearchRequest
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource

@@ -8,8 +8,7 @@ import numpy as np
 
 from tests.tui.fake_engine import INFO
 from tuiface.core.settings import Settings
-from tuiface.directions.direction import Direction, DirectionHeader, DirectionOrigin, write_direction
-from tuiface.directions.vocabulary import labels_of
+from tuiface.directions.direction import Direction, DirectionHeader, DirectionOrigin, labels_of, write_direction
 
 NAMES = ("smile", "mouth_open", "yaw", "eye_opening", "hair_curl", "trustworthy")
 

@@ -13,10 +13,10 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from tuiface.directions.concepts import direction_name
 from tuiface.directions.direction import Direction
 from tuiface.directions.questionnaire import Questionnaire, standardise
 from tuiface.directions.regression import cosine
-from tuiface.directions.vocabulary import direction_name
 from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
 from tuiface.engine.learning.fitting import EvaluationFaces
 from tuiface.engine.learning.from_scores import direction_from_scores, raw_features, seed_components

@@ -43,7 +43,7 @@ def run_edit(args: argparse.Namespace) -> int:
         raise UsageError(f"--each {args.each}; accepted: 1 and more")
     settings = settings_from(args)
     from tuiface.benchmarks import editing
-    from tuiface.directions.vocabulary import direction_name
+    from tuiface.directions.concepts import direction_name
     from tuiface.engine.learning.workshop import Workshop
     from tuiface.engine.loading import open_engine
     from tuiface.engine.predictors.registry import open_attribute_predictor

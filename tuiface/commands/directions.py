@@ -171,14 +171,14 @@ def run_remove(args: argparse.Namespace) -> int:
 
 def run_import(args: argparse.Namespace) -> int:
     """Read an array, measure its unit over the network's population, and keep it among the user's directions."""
+    from tuiface.directions.concepts import find_legacy_rows
     from tuiface.directions.importing import choose_array, read_numpy_arrays, to_step
-    from tuiface.directions.legacy import find_legacy_direction
 
     if args.file == FFHQ_WORD:
         return _import_published(args)
     path = Path(args.file)
     name = args.name or path.stem.lower().replace("-", "_")
-    legacy = find_legacy_direction(name, args.legacy) if args.legacy else None
+    legacy_rows = find_legacy_rows(name, args.legacy) if args.legacy else None
     if path.suffix.lower() in (".npy", ".npz"):
         arrays = read_numpy_arrays(path)
     elif path.suffix.lower() in (".pt", ".pth", ".pkl"):
@@ -194,7 +194,7 @@ def run_import(args: argparse.Namespace) -> int:
     workshop = Workshop.open(settings)
     config = workshop.generator.config
     step = to_step(array, config.num_ws, config.w_dim, path.name)
-    rows = parse_rows(args.rows) if args.rows else None if legacy is None else legacy.rows
+    rows = parse_rows(args.rows) if args.rows else legacy_rows
     direction = workshop.imported(
         name, step, rows, file=path.name, raw=args.raw, system=args.legacy, licence=args.licence, paper=args.paper
     )
@@ -280,7 +280,7 @@ def model_of(settings: Settings) -> ModelRef:
 
 
 def _convert_old_amount(direction: Direction, old: float, *, boosted: bool) -> float:
-    from tuiface.directions.legacy import convert_amount
+    from tuiface.directions.importing import convert_amount
 
     norm, sigma = direction.header.origin.settings.get("raw_norm"), direction.header.sigma
     if not isinstance(norm, float) or sigma is None:

@@ -229,7 +229,7 @@ def _save_directions(args: argparse.Namespace, settings: Settings, made: Iterabl
 
 def _parse_ends(args: argparse.Namespace, name: str) -> Labels | None:
     """The words of --ends and --ends-es; None where neither is given. Raises UsageError."""
-    from tuiface.directions.vocabulary import labels_from
+    from tuiface.directions.direction import labels_from
 
     given = []
     for flag, text in (("--ends", args.ends), ("--ends-es", args.ends_es)):

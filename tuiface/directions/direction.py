@@ -33,6 +33,7 @@ from pydantic import Field, model_validator
 from tuiface.core.errors import InputFileError, ModelError, quote
 from tuiface.core.files import write_file
 from tuiface.core.values import Value, parse_json, read_bytes
+from tuiface.directions.concepts import concept_ends
 from tuiface.faces.recipe import ModelRef, Rows
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
@@ -51,6 +52,24 @@ class Labels(Value):
 
     en: Ends
     es: Ends
+
+
+def labels_of(name: str) -> Labels:
+    """The ends of a concept; for one that the table has not, less and more of its name."""
+    en, es = concept_ends(name)
+    return Labels(en=en, es=es)
+
+
+def labels_from(name: str, en: Ends, es: Ends) -> Labels | None:
+    """The words that a user gave for the ends, each possibly empty: one language stands in for the other.
+
+    None where no word was given at all; the table of concepts fills what is missing.
+    """
+    known = labels_of(name)
+    if not any((*en, *es)):
+        return None
+    low, high = ((e or s or k_en, s or e or k_es) for e, s, k_en, k_es in zip(en, es, known.en, known.es, strict=True))
+    return Labels(en=(low[0], high[0]), es=(low[1], high[1]))
 
 
 class DirectionOrigin(Value):

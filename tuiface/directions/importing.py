@@ -1,6 +1,10 @@
 """Directions that users own: numpy files of the shapes that people share, read without executing anything.
 
 Accepted shapes, for a network with L rows of W+: [w_dim], [1, w_dim], [L, w_dim], [1, L, w_dim].
+
+In the laboratory's earlier systems an amount multiplied the stored vector as it was, whatever its length; the first
+one also had a button that multiplied it by three. Here an amount counts standard deviations, so an old one is converted
+through the vector's length and the concept's measured standard deviation.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from tuiface.directions.direction import MAX_NUMBERS
 
 MAX_FILE_BYTES = 64 * MAX_NUMBERS
 MAX_MEMBERS = 1024
+LEGACY_BOOST = 3.0
 
 
 def read_numpy_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -64,6 +69,14 @@ def to_step(array: np.ndarray, num_ws: int, w_dim: int, where: str) -> np.ndarra
     step = array.reshape(-1, w_dim).astype(np.float32)
     same = (step == step[0]).all()
     return step[0].copy() if same else step
+
+
+def convert_amount(old: float, raw_norm: float, sigma: float, *, boosted: bool = False) -> float:
+    """An amount of an earlier system in standard deviations: the same step in latent space.
+
+    raw_norm: length of the vector that the earlier system multiplied; sigma: length of one standard deviation.
+    """
+    return old * (LEGACY_BOOST if boosted else 1.0) * raw_norm / sigma
 
 
 def _read_npy(data: bytes, where: str) -> np.ndarray:

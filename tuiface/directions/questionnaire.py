@@ -65,7 +65,7 @@ class Answers(Value):
     scale: Scale
     model: ModelRef
     labels: Labels | None = None
-    """What both ends look like; null for the vocabulary's words."""
+    """What both ends look like; null for those of the table of concepts."""
     answers: tuple[Answer, ...] = Field((), max_length=10_000)
 
 

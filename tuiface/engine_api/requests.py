@@ -83,7 +83,7 @@ class ScoresRequest(Value):
     kind: Literal["scores"] = "scores"
     name: Name
     labels: Labels | None = None
-    """Null for the vocabulary's."""
+    """Null for those of the table of concepts."""
     seeds: tuple[Seed, ...] = Field(min_length=2, max_length=MAX_FACES)
     scores: tuple[float, ...]
     """One a seed, in any unit."""

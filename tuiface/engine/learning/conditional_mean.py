@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tuiface.core.errors import ModelError, UsageError, quote, suggest_nearest
-from tuiface.directions.vocabulary import direction_name
+from tuiface.directions.concepts import direction_name
 from tuiface.engine.latents import draw_w
 from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
 from tuiface.engine.learning.workshop import Workshop

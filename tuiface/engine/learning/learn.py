@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from tuiface.core.errors import ModelError, UsageError, suggest_nearest
+from tuiface.directions.concepts import direction_name
 from tuiface.directions.direction import Direction, DirectionOrigin
-from tuiface.directions.vocabulary import DIRECTION_NAMES, direction_name
 from tuiface.engine.edits.masks import RegionPredictor
 from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
 from tuiface.engine.learning.fisher_discriminant import compute_attribute_gradients, solve_discriminant_step
@@ -267,7 +267,7 @@ def rename_leakage(leakage: dict[str, float]) -> dict[str, float]:
 
 def _find_columns(names: Sequence[str], known: Sequence[str]) -> list[int]:
     """Columns of the reader for names of attributes or directions; all for none. Raises UsageError."""
-    attributes = {**{name: name for name in known}, **{DIRECTION_NAMES[n]: n for n in known if n in DIRECTION_NAMES}}
+    attributes = {**{name: name for name in known}, **{direction_name(name): name for name in known}}
     for name in names:
         if name not in attributes:
             raise UsageError(

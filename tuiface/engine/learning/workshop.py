@@ -12,8 +12,7 @@ from torch import Tensor
 
 from tuiface.core.errors import InputFileError, UsageError, quote
 from tuiface.core.settings import Settings
-from tuiface.directions.direction import STEP, Direction, DirectionHeader, DirectionOrigin, Labels
-from tuiface.directions.vocabulary import labels_of
+from tuiface.directions.direction import STEP, Direction, DirectionHeader, DirectionOrigin, Labels, labels_of
 from tuiface.engine.edits.masks import RegionPredictor
 from tuiface.engine.loading import Checkpoint, build_checkpoint, prepare_checkpoint
 from tuiface.engine.networks.generator import Generator

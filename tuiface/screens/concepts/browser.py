@@ -14,8 +14,8 @@ from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr
 from tuiface.core.limits import MAX_SEED
+from tuiface.directions.direction import labels_of
 from tuiface.directions.questionnaire import AnswersFile, list_answers
-from tuiface.directions.vocabulary import labels_of
 from tuiface.engine_api.requests import search_flags
 from tuiface.screens.concepts.questionnaire import localize_ends
 from tuiface.screens.concepts.rows import ConceptRow, concept_rows, list_lines, report_lines, row_word

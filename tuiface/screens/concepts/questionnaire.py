@@ -13,9 +13,9 @@ from textual.widgets import Static
 from tuiface.actions import quote_words
 from tuiface.core.errors import OutputError, TuifaceError
 from tuiface.core.i18n import current_language, tr, trn
-from tuiface.directions.groups import concept_word
+from tuiface.directions.concepts import concept_word
+from tuiface.directions.direction import labels_of
 from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, RECOMMENDED_ANSWERS, Questionnaire
-from tuiface.directions.vocabulary import labels_of
 from tuiface.screens.concepts.work import check_replacement, submit_direction_job
 from tuiface.screens.session import block_resolution
 from tuiface.screens.widgets.face_view import FaceView

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from textual.content import Content
 
 from tuiface.core.i18n import current_language, tr, trn
-from tuiface.directions.groups import GROUPS, Group, concept_sort_key, concept_word, group_of
+from tuiface.directions.concepts import GROUPS, Group, concept_sort_key, concept_word, group_of
 from tuiface.directions.questionnaire import MIN_ANSWERS
 from tuiface.screens.face.summary import home_relative
 

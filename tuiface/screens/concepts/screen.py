@@ -11,8 +11,8 @@ from tuiface.core.errors import TuifaceError, UsageError, quote
 from tuiface.core.files import translate_os_errors
 from tuiface.core.i18n import tr
 from tuiface.directions.catalogue import refuse_invalid_name, rename_direction
+from tuiface.directions.direction import labels_from, labels_of
 from tuiface.directions.questionnaire import AnswersFile, answers_path
-from tuiface.directions.vocabulary import labels_from, labels_of
 from tuiface.engine_api.requests import METHODS, parse_search
 from tuiface.screens.concepts import work
 from tuiface.screens.concepts.browser import ConceptBrowser

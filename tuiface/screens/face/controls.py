@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tuiface.core.i18n import current_language, tr
 from tuiface.core.limits import CHANNEL_LIMIT
-from tuiface.directions.groups import concept_sort_key, concept_word, group_of
+from tuiface.directions.concepts import concept_sort_key, concept_word, group_of
 from tuiface.screens.face.edit_actions import LOCK_REGIONS, find_edit_index, find_lock, locked_regions
 
 if TYPE_CHECKING:

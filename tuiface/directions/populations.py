@@ -6,7 +6,6 @@ Truncation towards w_avg makes whoever is rare in the training data rarer still 
 
 from __future__ import annotations
 
-import base64
 import re
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from tuiface.core.arrays import decode_floats, encode_floats
 from tuiface.core.errors import ModelError, TuifaceError, quote, suggest_nearest
 from tuiface.core.files import make_folder, write_file
 from tuiface.core.limits import W_AVG
@@ -43,20 +43,18 @@ class NamedPopulation(Value):
     def _check(self) -> NamedPopulation:
         if self.name == W_AVG:
             raise ValueError(f"name '{W_AVG}' is the network's own mean")
-        raw = base64.b64decode(self.centre, validate=True)
-        if not raw or len(raw) % 4 or not np.isfinite(np.frombuffer(raw, "<f4")).all():
-            raise ValueError("centre: accepted are finite float32 numbers in base64")
+        if not self.array().size:
+            raise ValueError("centre holds no numbers")
         return self
 
     @classmethod
     def of(cls, name: str, model: ModelRef, centre: np.ndarray, origin: DirectionOrigin) -> NamedPopulation:
         """From the float centre [w_dim]. Raises pydantic's ValidationError for a name that cannot be one."""
-        packed = base64.b64encode(np.ascontiguousarray(centre, "<f4").tobytes()).decode("ascii")
-        return cls(name=name, model=model, centre=packed, origin=origin)
+        return cls(name=name, model=model, centre=encode_floats(centre), origin=origin)
 
     def array(self) -> np.ndarray:
         """float32 [w_dim]."""
-        return np.frombuffer(base64.b64decode(self.centre), "<f4").astype(np.float32)
+        return decode_floats("centre", self.centre)
 
 
 class Populations:

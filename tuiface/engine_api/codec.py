@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from tuiface.core import errors
+from tuiface.core.arrays import decode_floats, encode_floats
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
 from tuiface.core.values import MAX_JSON_BYTES, Value, ValueType, parse_json
 from tuiface.directions.direction import MAX_FILE_BYTES, Direction, decode_direction, encode_direction
@@ -81,25 +82,17 @@ class ArrayMessage(Value):
     @classmethod
     def of(cls, array: np.ndarray) -> ArrayMessage:
         """From float [N, M]."""
-        numbers = np.ascontiguousarray(array, "<f4")
-        rows, columns = numbers.shape
-        return cls(shape=(rows, columns), data=base64.b64encode(numbers.tobytes()).decode("ascii"))
+        rows, columns = array.shape
+        return cls(shape=(rows, columns), data=encode_floats(array))
 
     @model_validator(mode="after")
     def _check_numbers(self) -> ArrayMessage:
-        try:
-            raw = base64.b64decode(self.data, validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"data is not base64: {error}") from None
-        if len(raw) != 4 * self.shape[0] * self.shape[1]:
-            raise ValueError(f"data holds {len(raw)} bytes, shape {list(self.shape)} needs another number")
-        if not np.isfinite(np.frombuffer(raw, "<f4")).all():
-            raise ValueError("data holds NaN or infinity; numbers must be finite")
+        decode_floats("data", self.data, self.shape)
         return self
 
     def array(self) -> np.ndarray:
         """float32 [N, M]."""
-        return np.frombuffer(base64.b64decode(self.data), "<f4").reshape(self.shape).astype(np.float32)
+        return decode_floats("data", self.data, self.shape)
 
 
 class MapMessage(Value):

@@ -7,7 +7,6 @@ Order of application (fixed): source -> truncation -> mixes -> W+ directions (su
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import zlib
 from typing import Annotated, Any, Literal
@@ -24,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from tuiface.core.arrays import decode_floats, encode_floats
 from tuiface.core.limits import DEFAULT_PSI, MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.core.values import Value, parse_json
 
@@ -103,10 +103,7 @@ class LatentSource(Value):
     def _check_numbers(self) -> LatentSource:
         if len(self.shape) != (1 if self.space == "w" else 2) or any(n < 1 or n > 65536 for n in self.shape):
             raise ValueError(f"shape {list(self.shape)} does not fit space '{self.space}': [w_dim] or [num_ws, w_dim]")
-        size, expected = len(_decode_base64("data", self.data)), 4 * int(np.prod(self.shape))
-        if size != expected:
-            raise ValueError(f"data holds {size} bytes, shape {list(self.shape)} needs {expected}")
-        _unpack_floats("data", self.data)
+        decode_floats("data", self.data, self.shape)
         return self
 
     @model_serializer(mode="wrap")
@@ -118,11 +115,11 @@ class LatentSource(Value):
         """From float array [w_dim] (space "w") or [num_ws, w_dim] (space "w+")."""
         array = np.ascontiguousarray(w, dtype="<f4")
         space: Literal["w", "w+"] = "w" if array.ndim == 1 else "w+"
-        return cls(space=space, shape=array.shape, data=_pack_floats(array), origin=origin)
+        return cls(space=space, shape=array.shape, data=encode_floats(array), origin=origin)
 
     def array(self) -> np.ndarray:
         """float32 [w_dim] or [num_ws, w_dim]."""
-        return _unpack_floats("data", self.data).reshape(self.shape)
+        return decode_floats("data", self.data, self.shape)
 
 
 Source = Annotated[
@@ -151,7 +148,7 @@ class Truncation(Value):
         if self.center_w is not None:
             if self.center == W_AVG:
                 raise ValueError("center_w belongs to a named population, not to w_avg")
-            _unpack_floats("center_w", self.center_w)
+            decode_floats("center_w", self.center_w)
         return self
 
     @model_serializer(mode="wrap")
@@ -160,11 +157,11 @@ class Truncation(Value):
 
     def towards(self, name: str, centre: np.ndarray | None) -> Truncation:
         """The same truncation towards the centre float [w_dim] of the population `name`; None and `w_avg` go back."""
-        return self.model_copy(update={"center": name, "center_w": None if centre is None else _pack_floats(centre)})
+        return self.model_copy(update={"center": name, "center_w": None if centre is None else encode_floats(centre)})
 
     def centre(self) -> np.ndarray | None:
         """float32 [w_dim] of the named population; None where the recipe holds none."""
-        return None if self.center_w is None else _unpack_floats("center_w", self.center_w)
+        return None if self.center_w is None else decode_floats("center_w", self.center_w)
 
 
 class StyleMix(Value):
@@ -228,7 +225,7 @@ class LockMask(Value):
         try:
             inflate = zlib.decompressobj()
             raw = inflate.decompress(base64.b64decode(self.data, validate=True), expected + 1)
-        except (binascii.Error, zlib.error) as error:
+        except (ValueError, zlib.error) as error:
             raise ValueError(f"data is not deflated base64: {error}") from None
         if len(raw) != expected or not inflate.eof:
             raise ValueError(f"data does not hold the {expected} bytes that {self.side} x {self.side} bits need")
@@ -316,29 +313,6 @@ class Recipe(Value):
     def from_json(cls, text: str | bytes, where: str = "recipe") -> Recipe:
         """Parse and validate; raises InputFileError with one line that begins with `where`."""
         return parse_json(cls, text, where)
-
-
-def _pack_floats(array: np.ndarray) -> str:
-    """Float numbers as base64 of little-endian float32."""
-    return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode("ascii")
-
-
-def _decode_base64(name: str, text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"{name} is not base64: {error}") from None
-
-
-def _unpack_floats(name: str, text: str) -> np.ndarray:
-    """float32 [n]. Raises ValueError, which begins with `name`, for what is no base64 or no finite numbers."""
-    raw = _decode_base64(name, text)
-    if len(raw) % 4:
-        raise ValueError(f"{name} holds {len(raw)} bytes; float32 numbers take 4 each")
-    numbers = np.frombuffer(raw, "<f4").astype(np.float32)
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{name} holds NaN or infinity; numbers must be finite")
-    return numbers
 
 
 def _check_rows(rows: Rows) -> Rows:

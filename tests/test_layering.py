@@ -53,6 +53,7 @@ NO_TORCH = (
     "engine.networks.config",
     "engine.__init__",
     "engine.model_cache",
+    "engine.checkpoint",
     "engine.loading",
 )
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiface.core.version import __version__
+
 if TYPE_CHECKING:
     import os
 
     from tuiface.faces.studio import Studio
-
-__version__ = "0.1.0"
 
 __all__ = ["__version__", "open"]
 

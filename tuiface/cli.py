@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from tuiface import __version__
 from tuiface.core.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -23,6 +22,7 @@ from tuiface.core.errors import (
     quote,
     suggest_nearest,
 )
+from tuiface.core.version import __version__
 
 DESCRIPTION = """\
 Make and edit faces for memory research: StyleGAN2, offline, by keyboard in the terminal.

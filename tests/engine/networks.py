@@ -6,7 +6,8 @@ import torch
 
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 from tuiface.engine.networks.discriminator import Discriminator
-from tuiface.engine.networks.generator import Generator, SynthesisLayer
+from tuiface.engine.networks.generator import Generator
+from tuiface.engine.networks.layers import SynthesisLayer
 
 
 def small_generator(

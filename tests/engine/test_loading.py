@@ -22,7 +22,7 @@ def images_equal(a: Path, b: Path, cache: Path) -> bool:
 
 def test_second_start_reads_the_conversion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load_checkpoint(MODEL, cache=tmp_path)
-    monkeypatch.setattr("tuiface.engine.loading.read_checkpoint", lambda path: pytest.fail("parsed again"))
+    monkeypatch.setattr("tuiface.engine.checkpoint.read_checkpoint", lambda path: pytest.fail("parsed again"))
     second = load_checkpoint(MODEL, cache=tmp_path)
     assert second.info == first.info
     ws = first.generator.map(torch.ones(1, 64))

@@ -66,9 +66,9 @@ def test_same_recipe_same_bytes_in_another_process(engine: LocalEngine, recipe: 
     code = (
         "import sys, hashlib; from pathlib import Path\n"
         "from tuiface.engine.loading import open_engine; from tuiface.core.settings import Settings\n"
-        "from tuiface.faces.recipe import Recipe; from tuiface.engine_api.protocol import RenderJob\n"
+        "from tuiface.faces.recipe import Recipe; from tuiface.engine_api.protocol import RenderRequest\n"
         "e = open_engine(Settings(model=Path(sys.argv[1]), device='cpu', cache=Path(sys.argv[2])))\n"
-        "frame = e.render(RenderJob(Recipe.from_json(sys.argv[3])))\n"
+        "frame = e.render(RenderRequest(Recipe.from_json(sys.argv[3])))\n"
         "print(hashlib.sha256(frame.pixels.tobytes()).hexdigest())"
     )
     argv = [sys.executable, "-c", code, str(MODEL), str(shared_cache), recipe.canonical_json().decode()]

@@ -190,12 +190,12 @@ def test_a_client_killed_in_the_middle_leaves_the_engine_serving(begin: Begin, s
     script = (
         "import json, sys, time\n"
         "from tests.service.fake_child import GATED, recipe\n"
-        "from tuiface.engine_api.protocol import RenderJob\n"
+        "from tuiface.engine_api.protocol import RenderRequest\n"
         "from tuiface.service.client import ResidentEngine\n"
         "from tuiface.core.settings import Settings\n"
         "engine = ResidentEngine(Settings.model_validate(json.loads(sys.argv[1])), resident='required')\n"
         "engine.start()\n"
-        "engine.stream(print, print).submit(RenderJob(recipe(GATED), 16, sequence=1))\n"
+        "engine.stream(print, print).submit(RenderRequest(recipe(GATED), 16, sequence=1))\n"
         "time.sleep(1000)\n"
     )
     root = Path(__file__).parents[2]

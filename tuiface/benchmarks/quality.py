@@ -27,8 +27,8 @@ from tuiface.benchmarks.distributions import (
     precision_and_recall,
 )
 from tuiface.core.files import make_folder
+from tuiface.engine.checkpoint import Checkpoint
 from tuiface.engine.latents import z_from_seed
-from tuiface.engine.loading import Checkpoint
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.predictors import AttributePredictor
 from tuiface.engine.training.data.head_shards import HeadShard, ShardKey, open_shard, render_shard, renderer_digest

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tuiface.engine.networks import ops
-from tuiface.engine.networks.generator import Generator, SynthesisLayer, ToRGBLayer
+from tuiface.engine.networks.generator import Generator
+from tuiface.engine.networks.layers import SynthesisLayer, ToRGBLayer
 
 
 def textbook_synthesis(

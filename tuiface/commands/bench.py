@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from tuiface.commands.arguments import Commands, settings_from
-from tuiface.commands.directions import open_catalogue
+from tuiface.commands.catalogue import open_catalogue
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, ModelError, UsageError
 

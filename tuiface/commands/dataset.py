@@ -48,8 +48,7 @@ def run_heads(args: argparse.Namespace) -> int:
     """Render a folder of heads; it appears when it is complete."""
     import torch
 
-    from tuiface.engine.device import keep_freed_memory
-    from tuiface.engine.local_engine import choose_device
+    from tuiface.engine.device import choose_device, keep_freed_memory
     from tuiface.heads import RESOLUTIONS, write_dataset
 
     if args.size not in RESOLUTIONS:

@@ -1,4 +1,4 @@
-"""`tuiface directions`: list, show and import directions; `directions_making` has the actions that make new ones."""
+"""`tuiface directions`: list, show and import directions; `discovery` and `learning` have those that make new ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, parse_rows, settings_from
+from tuiface.commands.catalogue import model_of, open_catalogue, save_direction
 from tuiface.commands.edits import parse_number
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, ModelError, UsageError, quote
@@ -15,10 +16,8 @@ from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, ModelError, UsageError, q
 FFHQ_WORD = "ffhq-channels"
 
 if TYPE_CHECKING:
-    from tuiface.core.settings import Settings
-    from tuiface.directions.catalogue import Catalogue, CatalogueEntry
+    from tuiface.directions.catalogue import CatalogueEntry
     from tuiface.directions.direction import Direction
-    from tuiface.faces.recipe import ModelRef
 
 EXAMPLE = """\
 examples:
@@ -242,41 +241,6 @@ def with_limit(direction: Direction, limit: float) -> Direction:
     if limit <= 0:
         raise UsageError(f"--limit {limit:g}; accepted: a number above 0")
     return Direction(direction.header.model_copy(update={"limit": limit}), direction.arrays)
-
-
-def save_direction(
-    args: argparse.Namespace, settings: Settings, direction: Direction, out: str | None = None, **measures: float
-) -> None:
-    """Write a new direction into the folder `out`, or the user's own, and say where it lies."""
-    from tuiface.core.files import make_folder
-    from tuiface.directions.direction import write_direction
-
-    if out is None:
-        path = open_catalogue(settings).add(direction, force=args.force)
-    else:
-        path = Path(out) / f"{direction.name}.safetensors"
-        make_folder(path.parent)
-        write_direction(direction, path, force=args.force)
-    told = f"{direction.name}  {path}"
-    emit(args, told, name=direction.name, file=str(path), sha256=direction.sha256, **measures)
-
-
-def open_catalogue(settings: Settings) -> Catalogue:
-    """The shipped directions and the user's."""
-    from tuiface.core.assets import directions_path
-    from tuiface.directions.catalogue import Catalogue
-
-    return Catalogue(directions_path(), settings.directions)
-
-
-def model_of(settings: Settings) -> ModelRef:
-    """The network that the settings name, from its header alone where it is one of ours."""
-    from tuiface.core.assets import embedded_model_path
-    from tuiface.engine.loading import prepare_checkpoint
-    from tuiface.faces.recipe import ModelRef
-
-    info = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache).info
-    return ModelRef(sha256=info.network_sha256, name=info.name)
 
 
 def _convert_old_amount(direction: Direction, old: float, *, boosted: bool) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tuiface.commands.arguments import Commands, parse_rows, settings_from
-from tuiface.commands.directions import open_catalogue, save_direction
+from tuiface.commands.catalogue import open_catalogue, save_direction
 from tuiface.commands.edits import parse_lock
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, UsageError, quote, suggest_nearest

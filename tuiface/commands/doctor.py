@@ -164,8 +164,8 @@ def _check_engine(settings: Settings) -> Iterator[Finding]:
     """Device, kernels and model: loads torch and the network."""
     import torch
 
+    from tuiface.engine.device import choose_device, device_name
     from tuiface.engine.loading import open_engine
-    from tuiface.engine.local_engine import choose_device, device_name
     from tuiface.engine_api.protocol import RenderRequest
     from tuiface.faces.studio import Studio
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, settings_from
-from tuiface.commands.directions import save_direction
+from tuiface.commands.catalogue import save_direction
 from tuiface.commands.output import note
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quote
 

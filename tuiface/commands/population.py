@@ -133,7 +133,7 @@ def _refuse_name(name: str, pattern: str, reserved: str) -> None:
 
 def _model(settings: Settings) -> ModelRef:
     from tuiface.core.assets import embedded_model_path
-    from tuiface.engine.loading import prepare_checkpoint
+    from tuiface.engine.checkpoint import prepare_checkpoint
     from tuiface.faces.recipe import ModelRef
 
     info = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache).info

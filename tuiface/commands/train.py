@@ -60,7 +60,7 @@ def run_predictor(args: argparse.Namespace) -> int:
     from tuiface.engine.device import keep_freed_memory
 
     keep_freed_memory()
-    from tuiface.engine.local_engine import choose_device
+    from tuiface.engine.device import choose_device
     from tuiface.engine.training import build_run_limits
     from tuiface.engine.training.predictors.training import train_predictor
     from tuiface.engine.training.predictors.warm_start import open_predictor_warm_start
@@ -187,7 +187,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _parse_limits(args: argparse.Namespace) -> RunLimits:
-    from tuiface.engine.local_engine import choose_device
+    from tuiface.engine.device import choose_device
     from tuiface.engine.training import build_run_limits
 
     if args.resume and (args.out or args.start):

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuiface.engine.loading import Checkpoint, CheckpointInfo, load_checkpoint, open_engine
+    from tuiface.engine.checkpoint import Checkpoint, CheckpointInfo
+    from tuiface.engine.loading import load_checkpoint, open_engine
     from tuiface.engine.local_engine import LocalEngine
     from tuiface.engine.networks.discriminator import Discriminator
     from tuiface.engine.networks.generator import Generator
@@ -27,8 +28,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Checkpoint": "loading",
-    "CheckpointInfo": "loading",
+    "Checkpoint": "checkpoint",
+    "CheckpointInfo": "checkpoint",
     "load_checkpoint": "loading",
     "open_engine": "loading",
     "Generator": "networks.generator",

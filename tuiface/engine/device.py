@@ -1,17 +1,106 @@
-"""glibc's allocator, told to keep what it has: large activations otherwise cost more in page faults than in arithmetic.
+"""The device that the engine computes on: which it is, what it is called, how it is set up, what it is quick in.
 
-By default glibc serves every block above 32 MB at most from mmap and returns it at once, so each layer of each picture
-touches fresh zero pages. Measured at 1024 px: over half of the time of a naive forward pass (docs/performance.md).
+glibc's allocator is told to keep what it has: by default it serves every block above 32 MB at most from mmap and
+returns it at once, so each layer of each picture touches fresh zero pages. Measured at 1024 px: over half of the time
+of a naive forward pass went into page faults (docs/performance.md).
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from tuiface.core.errors import EngineError
+from tuiface.core.version import __version__
+from tuiface.engine_api.protocol import Dtype
 
 _M_TRIM_THRESHOLD = -1  # malloc.h
 _M_MMAP_MAX = -4
 _NEVER_TRIM = 2**31 - 1
+
+
+def open_device(wanted: str, threads: int | None) -> torch.device:
+    """`choose_device`, set up for an engine: freed memory is kept, `threads` CPU threads compute (None: all there are).
+
+    Raises EngineError for a device that is not there.
+    """
+    keep_freed_memory()
+    device = choose_device(wanted)
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    return device
+
+
+def choose_device(wanted: str) -> torch.device:
+    """`auto`: the first CUDA device if there is one; raises EngineError for `cuda` without one."""
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device is visible"
+        raise EngineError(f"device 'cuda': {reason}; accepted here: auto, cpu", "tuiface doctor shows more")
+    return torch.device("cuda:0" if available and wanted != "cpu" else "cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """The name that the maker gave the processor or GPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return " ".join(next(names, platform.machine()).split())
+
+
+def draft_dtype(device: torch.device) -> Dtype:
+    """bfloat16 if this processor convolves clearly faster in it; many only emulate it, at half the speed."""
+    if device.type != "cpu":
+        return "float32"
+    seconds = {dtype: _time_convolution(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    return "bfloat16" if seconds[torch.bfloat16] < 0.7 * seconds[torch.float32] else "float32"
+
+
+def _time_convolution(dtype: torch.dtype) -> float:
+    x = torch.ones(1, 128, 32, 32, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    weight = torch.ones(128, 128, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    best = float("inf")
+    with torch.no_grad():
+        for _ in range(4):
+            start = time.perf_counter()
+            F.conv2d(x, weight, padding=1)
+            best = min(best, time.perf_counter() - start)
+    return best
+
+
+@contextlib.contextmanager
+def use_threads(count: int) -> Iterator[None]:
+    """Compute with `count` CPU threads inside the block."""
+    before = torch.get_num_threads()
+    if count != before:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if count != before:
+            torch.set_num_threads(before)
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of what may change a pixel."""
+    return {
+        "tuiface": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def keep_freed_memory() -> bool:

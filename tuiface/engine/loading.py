@@ -1,76 +1,23 @@
-"""Opening a checkpoint of any format as networks ready to run, in two steps.
+"""From a path to what runs: `load_checkpoint` gives its networks, `open_engine` an engine in this process.
 
-`prepare_checkpoint` reads it, executing nothing in it, and keeps its conversion to safetensors under the cache folder
-by the file's SHA-256; a bad file ends here, before torch is loaded. `building` makes networks of what was prepared.
+Both first prepare the file, which loads no torch: one that is not a sound checkpoint is refused in a moment.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
 
-from tuiface.core.assets import embedded_model_path
-from tuiface.core.errors import ModelError, quote
+from tuiface.core.assets import directions_path, embedded_model_path
 from tuiface.core.settings import APP, Settings
-from tuiface.engine.checkpoints import CheckpointContents, read_checkpoint, read_native_header
-from tuiface.engine.model_cache import NATIVE_SUFFIX, ModelStore, file_sha256
-from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
+from tuiface.directions.catalogue import Catalogue
+from tuiface.engine.checkpoint import Checkpoint, prepare_checkpoint
 
 if TYPE_CHECKING:
     from tuiface.engine.local_engine import LocalEngine
-    from tuiface.engine.networks.discriminator import Discriminator
-    from tuiface.engine.networks.generator import Generator
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointInfo:
-    """What is known of an opened checkpoint besides its networks."""
-
-    path: Path
-    """The file that was asked for."""
-    name: str
-    """As recorded, else the file's name without its ending."""
-    format: str
-    """Format of the file that the network first came from."""
-    network_sha256: str
-    """Digest of the generator: what recipes refer to."""
-    origin_sha256: str
-    """SHA-256 of the file that the network first came from."""
-    licence: str | None
-    notices: tuple[str, ...]
-    """What pictures depend on and the file left open: an estimated latent mean, assumed gains."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """Networks ready to run: evaluation mode, no gradients of parameters."""
-
-    generator: Generator
-    """G_ema."""
-    discriminator: Discriminator | None
-    info: CheckpointInfo
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedCheckpoint:
-    """A checkpoint that was read and found sound; its tensors lie in `native`, or in `contents`."""
-
-    info: CheckpointInfo
-    generator_config: GeneratorConfig
-    discriminator_config: DiscriminatorConfig | None
-    native_path: Path | None
-    """A tuiface model to map into memory."""
-    contents: CheckpointContents | None
-    """What was just parsed."""
-
-    @property
-    def is_conversion(self) -> bool:
-        """Whether `native` is a copy in the cache, which can be made again from the file that was asked for."""
-        return self.native_path is not None and self.native_path != self.info.path
 
 
 def load_checkpoint(path: str | os.PathLike[str], device: str = "cpu", cache: Path | None = None) -> Checkpoint:
@@ -80,72 +27,19 @@ def load_checkpoint(path: str | os.PathLike[str], device: str = "cpu", cache: Pa
     anything that is not a sound StyleGAN2 checkpoint.
     """
     folder = platformdirs.user_cache_path(APP) if cache is None else cache
-    return build_checkpoint(prepare_checkpoint(Path(path), folder), device, folder)
+    prepared = prepare_checkpoint(Path(path), folder)
+    from tuiface.engine.networks.building import build_checkpoint
+
+    return build_checkpoint(prepared, device, folder)
 
 
 def open_engine(settings: Settings) -> LocalEngine:
     """The engine of `settings` in this process. Raises ModelError for the checkpoint, EngineError for the device."""
     prepared = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache)
+    from tuiface.engine.device import open_device
     from tuiface.engine.local_engine import LocalEngine
+    from tuiface.engine.networks.building import build_checkpoint
 
-    return LocalEngine.open(settings, prepared)
-
-
-def prepare_checkpoint(source: Path, cache: Path) -> PreparedCheckpoint:
-    """Read the checkpoint at `source`, or find its conversion under `cache`; raises ModelError for an unsound one."""
-    if source.suffix.lower() == NATIVE_SUFFIX:
-        return _prepare_native(source, source)
-    if source.is_dir():
-        raise ModelError(f"{quote(source)} is a folder; a checkpoint is a file")
-    store = ModelStore(cache)
-    converted = store.conversion_path(file_sha256(source))
-    if converted.exists():
-        try:
-            return _prepare_native(converted, source)
-        except ModelError:  # a damaged conversion is made again from the original
-            converted.unlink(missing_ok=True)
-    contents = read_checkpoint(source)
-    notices = contents.assumptions
-    if store.keep(contents, source.stem) is None:
-        notices = (*notices, f"the cache {converted.parent} cannot be written: this checkpoint is parsed at each start")
-    info = CheckpointInfo(
-        path=source,
-        name=contents.name or source.stem,
-        format=contents.origin_format,
-        network_sha256=contents.network_sha256,
-        origin_sha256=contents.origin_sha256,
-        licence=contents.licence,
-        notices=notices,
-    )
-    discriminator_config = contents.discriminator.config if contents.discriminator else None
-    return PreparedCheckpoint(info, contents.generator.config, discriminator_config, None, contents)
-
-
-def build_checkpoint(prepared: PreparedCheckpoint, device: str, cache: Path) -> Checkpoint:
-    """Networks of what was prepared; a conversion that turns out damaged is made again."""
-    from tuiface.engine.networks.building import build
-
-    try:
-        checkpoint = build(prepared, device)
-    except ModelError:
-        if not prepared.is_conversion or prepared.native_path is None:
-            raise
-        prepared.native_path.unlink(missing_ok=True)
-        checkpoint = build(prepare_checkpoint(prepared.info.path, cache), device)
-    ModelStore(cache).note_network(checkpoint.info.network_sha256, checkpoint.info.path)
-    return checkpoint
-
-
-def _prepare_native(path: Path, source: Path) -> PreparedCheckpoint:
-    """Our own format at `path`; `source` is the file that the user named."""
-    header = read_native_header(path)
-    info = CheckpointInfo(
-        path=source,
-        name=source.stem if path != source else header.name or source.stem,
-        format=header.origin_format,
-        network_sha256=header.network_sha256,
-        origin_sha256=header.origin_sha256,
-        licence=header.licence,
-        notices=header.assumptions,
-    )
-    return PreparedCheckpoint(info, header.generator_config, header.discriminator_config, path, None)
+    device = open_device(settings.device, settings.threads)
+    checkpoint = build_checkpoint(prepared, str(device), settings.cache)
+    return LocalEngine(checkpoint, device, Catalogue(directions_path(), settings.directions), settings.regions)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -12,16 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-import tuiface
-from tuiface.core.assets import directions_path, embedded_model_path
+from tuiface.core.assets import embedded_model_path
 from tuiface.core.errors import EngineError, ModelError
-from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
+from tuiface.engine.checkpoint import Checkpoint
 from tuiface.engine.cooperative_lock import CooperativeLock
-from tuiface.engine.device import keep_freed_memory
+from tuiface.engine.device import device_name, draft_dtype, software_versions, use_threads
 from tuiface.engine.edits.crossing import CrossedFace
 from tuiface.engine.edits.editor import Editor, MeasuredPicture
 from tuiface.engine.edits.frame_correction import CorrectedContour
@@ -29,7 +25,6 @@ from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
 from tuiface.engine.learning.handle_requests import handle_request, seed_features
 from tuiface.engine.learning.workshop import Workshop
-from tuiface.engine.loading import Checkpoint, PreparedCheckpoint, build_checkpoint
 from tuiface.engine.predictors.registry import open_attribute_predictor, own_regions_path, segmenter_version
 from tuiface.engine.renderer import Renderer
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
@@ -48,18 +43,6 @@ class LocalEngine:
         self.editor = Editor(renderer, lambda: self._workshop.regions, checkpoint.discriminator)
         self._lock = CooperativeLock()
 
-    @classmethod
-    def open(cls, settings: Settings, prepared: PreparedCheckpoint) -> LocalEngine:
-        """Build a checkpoint that was prepared (`loading.open_engine` does both) on the settings' device.
-
-        Raises ModelError for the checkpoint and EngineError for the device.
-        """
-        keep_freed_memory()
-        device = choose_device(settings.device)
-        torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
-        checkpoint = build_checkpoint(prepared, str(device), settings.cache)
-        return cls(checkpoint, device, Catalogue(directions_path(), settings.directions), settings.regions)
-
     def info(self) -> EngineInfo:
         """What is loaded and where it runs."""
         return self._info
@@ -71,7 +54,7 @@ class LocalEngine:
     def render_while(self, is_wanted: Callable[[], bool], job: RenderRequest) -> RenderResult:
         """As `render`, but looking for a lock's step ends with Superseded once `is_wanted` says no."""
         dtype: Dtype = self._info.draft_dtype if job.draft else self._info.dtype
-        with self._lock, _use_threads(job.threads or self._info.threads):
+        with self._lock, use_threads(job.threads or self._info.threads):
             start = time.perf_counter()
             rendered = self._render(job, dtype, is_wanted)
             elapsed_ms = (time.perf_counter() - start) * 1000
@@ -160,53 +143,9 @@ def _translate_memory_errors(info: EngineInfo) -> Iterator[None]:
         raise
 
 
-@contextlib.contextmanager
-def _use_threads(count: int) -> Iterator[None]:
-    """Compute with `count` CPU threads inside the block."""
-    before = torch.get_num_threads()
-    if count != before:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        if count != before:
-            torch.set_num_threads(before)
-
-
-def choose_device(wanted: str) -> torch.device:
-    """`auto`: the first CUDA device if there is one; raises EngineError for `cuda` without one."""
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device is visible"
-        raise EngineError(f"device 'cuda': {reason}; accepted here: auto, cpu", "tuiface doctor shows more")
-    return torch.device("cuda:0" if available and wanted != "cpu" else "cpu")
-
-
 def clipped_percent(pixels: np.ndarray) -> float:
     """Share of colour values at 0 or 255, in percent: an edit far beyond the population drives it up."""
     return round(100.0 * float(np.mean((pixels == 0) | (pixels == 255))), 3)
-
-
-def software_versions() -> dict[str, str]:
-    """Versions of what may change a pixel."""
-    return {
-        "tuiface": tuiface.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def device_name(device: torch.device) -> str:
-    """The name that the maker gave the processor or GPU."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return " ".join(next(names, platform.machine()).split())
 
 
 def _describe(checkpoint: Checkpoint, device: torch.device, draft_dtype: Dtype, own_regions: Path) -> EngineInfo:
@@ -233,26 +172,6 @@ def _describe(checkpoint: Checkpoint, device: torch.device, draft_dtype: Dtype, 
         software={**software_versions(), "segmenter": segmenter_version(own_regions)},
         notices=info.notices,
     )
-
-
-def draft_dtype(device: torch.device) -> Dtype:
-    """bfloat16 if this processor convolves clearly faster in it; many only emulate it, at half the speed."""
-    if device.type != "cpu":
-        return "float32"
-    seconds = {dtype: _time_convolution(dtype) for dtype in (torch.float32, torch.bfloat16)}
-    return "bfloat16" if seconds[torch.bfloat16] < 0.7 * seconds[torch.float32] else "float32"
-
-
-def _time_convolution(dtype: torch.dtype) -> float:
-    x = torch.ones(1, 128, 32, 32, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    weight = torch.ones(128, 128, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    best = float("inf")
-    with torch.no_grad():
-        for _ in range(4):
-            start = time.perf_counter()
-            F.conv2d(x, weight, padding=1)
-            best = min(best, time.perf_counter() - start)
-    return best
 
 
 def _memory_message(info: EngineInfo) -> str:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.latents import LATENT_POPULATION_DRAWS, LATENT_POPULATION_SEED, draw_w
-from tuiface.engine.networks.generator import Generator, SynthesisLayer, ToRGBLayer
+from tuiface.engine.networks.generator import Generator
+from tuiface.engine.networks.layers import SynthesisLayer, ToRGBLayer
 
 #: Share of the variance that the kept components explain. The rest is rounding of the mapping network, and dividing by
 #: its spread would let any edit, however small, count as far.

@@ -12,11 +12,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tuiface import __version__
 from tuiface.core.assets import embedded_model_path
 from tuiface.core.errors import EngineError, InputFileError
 from tuiface.core.settings import Settings
 from tuiface.core.values import MAX_JSON_BYTES, Value, ValueType, parse_json
+from tuiface.core.version import __version__
 from tuiface.engine_api.protocol import JobProgress
 
 PROTOCOL_VERSION = 2

@@ -26,9 +26,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from tuiface import __version__
 from tuiface.core.errors import InputFileError, TuifaceError, UsageError
 from tuiface.core.values import Value, parse_json
+from tuiface.core.version import __version__
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import EngineInfo
 from tuiface.service.job_board import Job, JobBoard

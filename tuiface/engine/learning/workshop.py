@@ -13,8 +13,9 @@ from torch import Tensor
 from tuiface.core.errors import InputFileError, UsageError, quote
 from tuiface.core.settings import Settings
 from tuiface.directions.direction import STEP, Direction, DirectionHeader, DirectionOrigin, Labels, labels_of
+from tuiface.engine.checkpoint import Checkpoint, prepare_checkpoint
 from tuiface.engine.edits.masks import RegionPredictor
-from tuiface.engine.loading import Checkpoint, build_checkpoint, prepare_checkpoint
+from tuiface.engine.networks.building import build_checkpoint
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.population import LatentPopulation
 from tuiface.engine.predictors.registry import open_region_predictor, own_regions_path
@@ -34,8 +35,7 @@ class Workshop:
     def open(cls, settings: Settings) -> Workshop:
         """Open the network of `settings` on its device. Raises ModelError or EngineError."""
         from tuiface.core.assets import embedded_model_path
-        from tuiface.engine.device import keep_freed_memory
-        from tuiface.engine.local_engine import choose_device
+        from tuiface.engine.device import choose_device, keep_freed_memory
 
         keep_freed_memory()
         prepared = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache)
@@ -72,7 +72,7 @@ class Workshop:
     @cached_property
     def draft_dtype(self) -> Dtype:
         """The quicker arithmetic of this machine, for measuring over many faces."""
-        from tuiface.engine.local_engine import draft_dtype
+        from tuiface.engine.device import draft_dtype
 
         return draft_dtype(self.population.mean.device)
 

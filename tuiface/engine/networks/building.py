@@ -11,14 +11,31 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tuiface.core.errors import ModelError
+from tuiface.engine.checkpoint import Checkpoint, PreparedCheckpoint, prepare_checkpoint
 from tuiface.engine.checkpoints import network_digest
 from tuiface.engine.latents import W_AVG_DRAWS, estimate_w_avg
-from tuiface.engine.loading import Checkpoint, PreparedCheckpoint
+from tuiface.engine.model_cache import ModelStore
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
 
 
-def build(prepared: PreparedCheckpoint, device: str) -> Checkpoint:
+def build_checkpoint(prepared: PreparedCheckpoint, device: str, cache: Path) -> Checkpoint:
+    """Networks of what was prepared, on `device`; a conversion that turns out damaged is made again.
+
+    Raises ModelError if the tensors of a file that the user named are not the recorded ones.
+    """
+    try:
+        checkpoint = _build(prepared, device)
+    except ModelError:
+        if not prepared.is_conversion or prepared.native_path is None:
+            raise
+        prepared.native_path.unlink(missing_ok=True)
+        checkpoint = _build(prepare_checkpoint(prepared.info.path, cache), device)
+    ModelStore(cache).note_network(checkpoint.info.network_sha256, checkpoint.info.path)
+    return checkpoint
+
+
+def _build(prepared: PreparedCheckpoint, device: str) -> Checkpoint:
     """The prepared checkpoint on `device`; raises ModelError if its tensors are not the recorded ones."""
     tensors = (
         _map_native_tensors(prepared, prepared.native_path)

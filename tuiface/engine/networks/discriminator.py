@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tuiface.engine.networks import ops
 from tuiface.engine.networks.config import DiscriminatorConfig
-from tuiface.engine.networks.generator import FullyConnectedLayer, draw_normal, fill_constant
+from tuiface.engine.networks.layers import FullyConnectedLayer, draw_normal, fill_constant
 
 
 class Conv2dLayer(nn.Module):

@@ -1,18 +1,15 @@
-"""The StyleGAN2 generator: mapping network, synthesis network with skip connections, any size from 8 to 1024.
+"""The StyleGAN2 generator: mapping network and synthesis network, any size from 8 to 1024, behind one facade.
 
 Parameters carry the names that NVIDIA's checkpoints use (`synthesis.b64.conv0.weight`), so a state dict needs no
-translation and a style channel is addressed by (layer name, index).
+translation.
 
-Shape legend: N = batch, R = img_resolution, L = num_ws = 2*log2(R) - 2, r = a block's resolution.
-Rows of W+: b4.conv1 0, b4.torgb 1; block i (8 px: 1, 16 px: 2, ...): conv0 2i-1, conv1 2i, torgb 2i+1. A toRGB shares
-its row with the next block's conv0.
+Shape legend: N = batch, R = img_resolution, L = num_ws = 2*log2(R) - 2 (`synthesis` lists the rows of W+).
 Sources: Karras et al. 2020 (arXiv 1912.04958); labels and clamping: Karras et al. 2020b (2006.06676).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -22,45 +19,10 @@ from torch import Tensor, nn
 from tuiface.engine.networks import ops
 from tuiface.engine.networks.config import GeneratorConfig
 from tuiface.engine.networks.inference import SynthesisPlan
+from tuiface.engine.networks.layers import FullyConnectedLayer, SynthesisLayer, fill_constant
+from tuiface.engine.networks.synthesis import SynthesisNetwork
 
 NoiseInput = Literal["const", "none"] | Sequence[Tensor]
-
-
-def draw_normal(*shape: int, std: float = 1.0) -> Tensor:
-    """An initial tensor of N(0, std^2); convolution weights are channels-last.
-
-    On the meta device, where a checkpoint is about to bring the values, nothing is computed: there each operation would
-    be traced in Python, whose imports alone take a second.
-    """
-    layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format
-    values = torch.empty(shape, memory_format=layout)
-    return values if values.is_meta else values.normal_(std=std)
-
-
-def fill_constant(value: float, *shape: int) -> Tensor:
-    """An initial tensor of one value; empty on the meta device, as in `drawn`."""
-    values = torch.empty(shape)
-    return values if values.is_meta else values.fill_(value)
-
-
-class FullyConnectedLayer(nn.Module):
-    """Linear layer with a runtime weight scale ("equalised learning rate", Karras et al. 2018)."""
-
-    def __init__(
-        self, num_in: int, num_out: int, *, bias_init: float = 0.0, lr_multiplier: float = 1.0, activate: bool = False
-    ) -> None:
-        super().__init__()
-        self.activate = activate
-        self.weight = nn.Parameter(draw_normal(num_out, num_in, std=1 / lr_multiplier))
-        self.bias = nn.Parameter(fill_constant(bias_init / lr_multiplier, num_out))
-        self.weight_gain = lr_multiplier / math.sqrt(num_in)
-        self.bias_gain = lr_multiplier
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, num_in] -> [N, num_out]."""
-        gain = ops.ACT_GAIN if self.activate else 1.0
-        x = torch.addmm(self.bias * (self.bias_gain * gain), x, (self.weight * (self.weight_gain * gain)).t())
-        return ops.leaky_relu(x) if self.activate else x
 
 
 class MappingNetwork(nn.Module):
@@ -88,129 +50,6 @@ class MappingNetwork(nn.Module):
         for i in range(self.num_layers):
             x = self.get_submodule(f"fc{i}")(x)
         return x
-
-
-class SynthesisLayer(nn.Module):
-    """Modulated 3x3 convolution, noise, bias, leaky ReLU."""
-
-    def __init__(
-        self, num_in: int, num_out: int, w_dim: int, resolution: int, *, up: bool, clamp: float | None
-    ) -> None:
-        super().__init__()
-        self.resolution = resolution
-        self.up = up
-        self.clamp = clamp
-        self.affine = FullyConnectedLayer(w_dim, num_in, bias_init=1.0)
-        self.weight = nn.Parameter(draw_normal(num_out, num_in, 3, 3))
-        self.bias = nn.Parameter(fill_constant(0.0, num_out))
-        self.noise_strength = nn.Parameter(fill_constant(0.0))
-        self.register_buffer("noise_const", draw_normal(resolution, resolution))
-        self.noise_const: Tensor
-
-    def forward(self, x: Tensor, styles: Tensor, noise: Tensor | None) -> Tensor:
-        """x [N, I, h, h], styles [N, I], noise broadcastable to [N, 1, r, r] or None -> [N, O, r, r]."""
-        x = ops.modulated_conv2d(x, self.weight, styles, up=self.up, gain=ops.ACT_GAIN)
-        if noise is not None:
-            x = x + (noise * (self.noise_strength * ops.ACT_GAIN)).to(x.dtype)
-        x = x + (self.bias * ops.ACT_GAIN).to(x.dtype).view(1, -1, 1, 1)
-        return ops.leaky_relu(x, self.clamp)
-
-
-class ToRGBLayer(nn.Module):
-    """Modulated 1x1 convolution to the picture's channels; styles carry the weight gain, no demodulation."""
-
-    def __init__(self, num_in: int, num_out: int, w_dim: int, *, clamp: float | None) -> None:
-        super().__init__()
-        self.clamp = clamp
-        self.weight_gain = 1 / math.sqrt(num_in)
-        self.affine = FullyConnectedLayer(w_dim, num_in, bias_init=1.0)
-        self.weight = nn.Parameter(draw_normal(num_out, num_in, 1, 1))
-        self.bias = nn.Parameter(fill_constant(0.0, num_out))
-
-    def forward(self, x: Tensor, styles: Tensor) -> Tensor:
-        """x [N, I, r, r], styles [N, I] (before the gain) -> float32 [N, 3, r, r]."""
-        x = ops.modulated_conv2d(x, self.weight, styles, demodulate=False, gain=self.weight_gain)
-        x = x.float() + self.bias.view(1, -1, 1, 1)
-        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
-
-
-class SynthesisBlock(nn.Module):
-    """One resolution: up-sampling conv0 (a learned constant at 4 px), conv1, toRGB."""
-
-    def __init__(self, config: GeneratorConfig, resolution: int) -> None:
-        super().__init__()
-        self.resolution = resolution
-        num_out, clamp = config.channels_at(resolution), config.conv_clamp
-        if resolution == 4:
-            self.const = nn.Parameter(draw_normal(num_out, 4, 4))
-        else:
-            num_in = config.channels_at(resolution // 2)
-            self.conv0 = SynthesisLayer(num_in, num_out, config.w_dim, resolution, up=True, clamp=clamp)
-        self.conv1 = SynthesisLayer(num_out, num_out, config.w_dim, resolution, up=False, clamp=clamp)
-        self.torgb = ToRGBLayer(num_out, config.img_channels, config.w_dim, clamp=clamp)
-
-    def layers(self) -> Iterator[tuple[str, SynthesisLayer | ToRGBLayer, int]]:
-        """(name, layer, row of W+) in order of execution."""
-        first_row = max(0, 2 * int(math.log2(self.resolution)) - 5)
-        names = ("conv1", "torgb") if self.resolution == 4 else ("conv0", "conv1", "torgb")
-        for row, name in enumerate(names, start=first_row):
-            layer = self.get_submodule(name)
-            assert isinstance(layer, SynthesisLayer | ToRGBLayer)
-            yield name, layer, row
-
-
-class SynthesisNetwork(nn.Module):
-    """ws to pixels: blocks from 4 px up, whose RGB outputs are summed with up-sampling between."""
-
-    def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        self.config = config
-        for resolution in config.block_resolutions:
-            self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
-
-    def blocks(self, until: int | None = None) -> Iterator[SynthesisBlock]:
-        """Blocks in order, up to resolution `until`."""
-        for resolution in self.config.block_resolutions:
-            if until is None or resolution <= until:
-                block = self.get_submodule(f"b{resolution}")
-                assert isinstance(block, SynthesisBlock)
-                yield block
-
-    def style_layers(self, until: int | None = None) -> Iterator[tuple[str, SynthesisLayer | ToRGBLayer, int]]:
-        """(`b16.conv1`, layer, row of W+) for every modulated layer in order."""
-        for block in self.blocks(until):
-            for name, layer, row in block.layers():
-                yield f"b{block.resolution}.{name}", layer, row
-
-    def styles(self, ws: Tensor, until: int | None = None) -> dict[str, Tensor]:
-        """ws [N, L, w_dim] -> the style of each layer, [N, I], before toRGB's gain."""
-        return {name: layer.affine(ws[:, row]) for name, layer, row in self.style_layers(until)}
-
-    def forward(
-        self,
-        styles: Mapping[str, Tensor],
-        noise: Mapping[str, Tensor | None],
-        until: int,
-        dtype: torch.dtype = torch.float32,
-    ) -> Tensor:
-        """Differentiable synthesis: styles and noise by layer name -> float32 RGB sum [N, 3, until, until].
-
-        `dtype` is that of the activations; parameters, styles, demodulation and the RGB sum stay float32.
-        """
-        x: Tensor | None = None
-        img: Tensor | None = None
-        for block in self.blocks(until):
-            prefix = f"b{block.resolution}"
-            if x is None:
-                num = styles[f"{prefix}.conv1"].shape[0]
-                x = block.const.to(dtype).expand(num, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-            else:
-                x = block.conv0(x, styles[f"{prefix}.conv0"], noise[f"{prefix}.conv0"])
-            x = block.conv1(x, styles[f"{prefix}.conv1"], noise[f"{prefix}.conv1"])
-            rgb = block.torgb(x, styles[f"{prefix}.torgb"])
-            img = rgb if img is None else ops.upsample_rgb(img) + rgb
-        assert img is not None
-        return img
 
 
 class Generator(nn.Module):

@@ -12,17 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tuiface.engine.networks import ops
-
-if TYPE_CHECKING:
-    from tuiface.engine.networks.generator import SynthesisLayer, SynthesisNetwork, ToRGBLayer
-
+from tuiface.engine.networks.layers import SynthesisLayer, ToRGBLayer
+from tuiface.engine.networks.synthesis import SynthesisNetwork
 
 FeatureBlend = Callable[[Tensor, int], Tensor]
 """Features or RGB sum [N, C, r, r] and r -> the same shape."""

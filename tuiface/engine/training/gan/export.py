@@ -25,8 +25,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-import tuiface
 from tuiface.core.files import write_file
+from tuiface.core.version import __version__
 from tuiface.engine.checkpoints import CheckpointContents, network_digest, write_native
 from tuiface.engine.checkpoints.contents import DiscriminatorTensors, GeneratorTensors
 from tuiface.engine.checkpoints.native import StoragePrecision
@@ -91,7 +91,7 @@ def export_model(
         "settings": {**settings.model_dump(mode="json"), "data": Path(settings.data).name},
         "progress": state.progress.model_dump(mode="json"),
         "measures": dict(measures),
-        "software": {"tuiface": tuiface.__version__, "torch": torch.__version__},
+        "software": {"tuiface": __version__, "torch": torch.__version__},
         "hardware": {
             "machine": platform.machine(),
             "processor": _read_processor_name(),

@@ -1,0 +1,50 @@
+"""What the commands about directions share: the catalogue, the network it is asked for, keeping a new direction."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiface.commands.output import emit
+
+if TYPE_CHECKING:
+    from tuiface.core.settings import Settings
+    from tuiface.directions.catalogue import Catalogue
+    from tuiface.directions.direction import Direction
+    from tuiface.faces.recipe import ModelRef
+
+
+def save_direction(
+    args: argparse.Namespace, settings: Settings, direction: Direction, out: str | None = None, **measures: float
+) -> None:
+    """Write a new direction into the folder `out`, or the user's own, and say where it lies."""
+    from tuiface.core.files import make_folder
+    from tuiface.directions.direction import write_direction
+
+    if out is None:
+        path = open_catalogue(settings).add(direction, force=args.force)
+    else:
+        path = Path(out) / f"{direction.name}.safetensors"
+        make_folder(path.parent)
+        write_direction(direction, path, force=args.force)
+    told = f"{direction.name}  {path}"
+    emit(args, told, name=direction.name, file=str(path), sha256=direction.sha256, **measures)
+
+
+def open_catalogue(settings: Settings) -> Catalogue:
+    """The shipped directions and the user's."""
+    from tuiface.core.assets import directions_path
+    from tuiface.directions.catalogue import Catalogue
+
+    return Catalogue(directions_path(), settings.directions)
+
+
+def model_of(settings: Settings) -> ModelRef:
+    """The network that the settings name, from its header alone where it is one of ours."""
+    from tuiface.core.assets import embedded_model_path
+    from tuiface.engine.checkpoint import prepare_checkpoint
+    from tuiface.faces.recipe import ModelRef
+
+    info = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache).info
+    return ModelRef(sha256=info.network_sha256, name=info.name)

@@ -1,0 +1,113 @@
+"""A checkpoint on its way to the engine: what is known of it, prepared (read and found sound), opened (networks).
+
+`prepare_checkpoint` reads one of any format, executing nothing in it, and keeps its conversion to safetensors under the
+cache folder by the file's SHA-256; a bad file ends here, before torch is loaded. `networks.building` makes networks of
+what was prepared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiface.core.errors import ModelError, quote
+from tuiface.engine.checkpoints import CheckpointContents, read_checkpoint, read_native_header
+from tuiface.engine.model_cache import NATIVE_SUFFIX, ModelStore, file_sha256
+from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
+
+if TYPE_CHECKING:
+    from tuiface.engine.networks.discriminator import Discriminator
+    from tuiface.engine.networks.generator import Generator
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointInfo:
+    """What is known of an opened checkpoint besides its networks."""
+
+    path: Path
+    """The file that was asked for."""
+    name: str
+    """As recorded, else the file's name without its ending."""
+    format: str
+    """Format of the file that the network first came from."""
+    network_sha256: str
+    """Digest of the generator: what recipes refer to."""
+    origin_sha256: str
+    """SHA-256 of the file that the network first came from."""
+    licence: str | None
+    notices: tuple[str, ...]
+    """What pictures depend on and the file left open: an estimated latent mean, assumed gains."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """Networks ready to run: evaluation mode, no gradients of parameters."""
+
+    generator: Generator
+    """G_ema."""
+    discriminator: Discriminator | None
+    info: CheckpointInfo
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedCheckpoint:
+    """A checkpoint that was read and found sound; its tensors lie in `native`, or in `contents`."""
+
+    info: CheckpointInfo
+    generator_config: GeneratorConfig
+    discriminator_config: DiscriminatorConfig | None
+    native_path: Path | None
+    """A tuiface model to map into memory."""
+    contents: CheckpointContents | None
+    """What was just parsed."""
+
+    @property
+    def is_conversion(self) -> bool:
+        """Whether `native` is a copy in the cache, which can be made again from the file that was asked for."""
+        return self.native_path is not None and self.native_path != self.info.path
+
+
+def prepare_checkpoint(source: Path, cache: Path) -> PreparedCheckpoint:
+    """Read the checkpoint at `source`, or find its conversion under `cache`; raises ModelError for an unsound one."""
+    if source.suffix.lower() == NATIVE_SUFFIX:
+        return _prepare_native(source, source)
+    if source.is_dir():
+        raise ModelError(f"{quote(source)} is a folder; a checkpoint is a file")
+    store = ModelStore(cache)
+    converted = store.conversion_path(file_sha256(source))
+    if converted.exists():
+        try:
+            return _prepare_native(converted, source)
+        except ModelError:  # a damaged conversion is made again from the original
+            converted.unlink(missing_ok=True)
+    contents = read_checkpoint(source)
+    notices = contents.assumptions
+    if store.keep(contents, source.stem) is None:
+        notices = (*notices, f"the cache {converted.parent} cannot be written: this checkpoint is parsed at each start")
+    info = CheckpointInfo(
+        path=source,
+        name=contents.name or source.stem,
+        format=contents.origin_format,
+        network_sha256=contents.network_sha256,
+        origin_sha256=contents.origin_sha256,
+        licence=contents.licence,
+        notices=notices,
+    )
+    discriminator_config = contents.discriminator.config if contents.discriminator else None
+    return PreparedCheckpoint(info, contents.generator.config, discriminator_config, None, contents)
+
+
+def _prepare_native(path: Path, source: Path) -> PreparedCheckpoint:
+    """Our own format at `path`; `source` is the file that the user named."""
+    header = read_native_header(path)
+    info = CheckpointInfo(
+        path=source,
+        name=source.stem if path != source else header.name or source.stem,
+        format=header.origin_format,
+        network_sha256=header.network_sha256,
+        origin_sha256=header.origin_sha256,
+        licence=header.licence,
+        notices=header.assumptions,
+    )
+    return PreparedCheckpoint(info, header.generator_config, header.discriminator_config, path, None)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tuiface.core.processes import limit_spinning
 from tuiface.core.settings import Settings
+
+limit_spinning()  # before any test loads torch
 
 DATA = Path(__file__).parent / "data" / "checkpoints"
 

@@ -29,9 +29,11 @@ def open(model: str | os.PathLike[str] | None = None, device: str | None = None)
     model: a checkpoint; None takes the one in the settings, else the embedded one. device: "auto", "cpu" or "cuda".
     Raises ModelError or EngineError (`tuiface.core.errors`).
     """
+    from tuiface.core.processes import limit_spinning
     from tuiface.core.settings import load_settings
     from tuiface.engine.loading import open_engine
     from tuiface.faces.studio import Studio
 
+    limit_spinning()
     settings = load_settings({"model": None if model is None else str(model), "device": device})
     return Studio(open_engine(settings), settings)

@@ -100,9 +100,9 @@ def test_a_job_outlives_its_client(shared: SharedJobs, settings: Settings, tmp_p
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from tuiface.service import shared_jobs\n"
-        f"shared_jobs.COMMAND = {job_client.COMMAND!r}\n"
-        "jobs = shared_jobs.SharedJobs(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "from tuiface.service import job_client\n"
+        f"job_client.COMMAND = {job_client.COMMAND!r}\n"
+        "jobs = job_client.SharedJobs(Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "print(jobs.start('Series', [sys.argv[3]]), flush=True)\n"
         "time.sleep(1000)\n"
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
+from tuiface.core.processes import PYTHON, output_of
 from tuiface.engine.checkpoints import (
     CheckpointContents,
     GeneratorTensors,
@@ -62,10 +61,7 @@ def _time_opening(path: Path, cache: Path) -> float:
         "t = time.perf_counter(); load_checkpoint(sys.argv[1], cache=pathlib.Path(sys.argv[2]))\n"
         "print(json.dumps(time.perf_counter() - t))"
     )
-    out = subprocess.run(
-        [sys.executable, "-c", code, str(path), str(cache)], check=True, capture_output=True, text=True
-    )
-    return float(json.loads(out.stdout))
+    return float(json.loads(output_of([*PYTHON, "-c", code, str(path), str(cache)])))
 
 
 def _seconds(work: object) -> float:

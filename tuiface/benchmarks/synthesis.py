@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from tuiface.core.processes import output_of, python_command
 
 VARIANTS = ("engine", "engine-bfloat16", "differentiable", "textbook", "textbook-default-allocator")
 
@@ -64,9 +65,8 @@ class _Report:
 
 
 def _run_child(variant: str, resolution: int, threads: int, pictures: int) -> _Report:
-    command = [sys.executable, "-m", __name__, variant, str(resolution), str(threads), str(pictures)]
-    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return _Report(**json.loads(out))
+    command = python_command(__name__, variant, str(resolution), str(threads), str(pictures))
+    return _Report(**json.loads(output_of(command)))
 
 
 def _main(variant: str, resolution: int, threads: int, pictures: int) -> None:

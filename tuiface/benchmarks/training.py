@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
+
+from tuiface.core.processes import output_of, python_command
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,9 +36,8 @@ def measure(
     reports: dict[str, list[dict[str, float]]] = {precision: [] for precision in precisions}
     for _ in range(rounds):
         for precision in precisions:
-            command = [sys.executable, "-m", __name__, precision, str(resolution), str(threads), str(batch)]
-            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            reports[precision].append(json.loads(out))
+            command = python_command(__name__, precision, str(resolution), str(threads), str(batch))
+            reports[precision].append(json.loads(output_of(command)))
     return {
         precision: {key: statistics.median(report[key] for report in runs) for key in runs[0]}
         for precision, runs in reports.items()

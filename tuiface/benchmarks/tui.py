@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, PtyTerminal, TerminalModel
 from tuiface.benchmarks.terminal_screen import Screen
+from tuiface.core.processes import python_command
 from tuiface.core.settings import Settings
 from tuiface.screens.dialogs.welcome import remember_welcome
 from tuiface.service.daemon import start, stop
@@ -53,7 +53,7 @@ def open_interface(
     """The program in a terminal of 120 x 36 cells, with state of its own and further variables of its environment."""
     remember_welcome(folder)
     own = {"COLORTERM": "truecolor", "TUIFACE_STATE": str(folder), "TUIFACE_ENGINE": "private"}
-    command = [sys.executable, "-m", "tuiface.cli"]
+    command = python_command("tuiface.cli")
     return PtyTerminal(command, size=SIZE, model=model, environment={**own, **(variables or {})}, **link)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from tuiface.core.assets import directions_path, embedded_model_path
+from tuiface.core.processes import limit_spinning
 from tuiface.core.settings import APP, Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.engine.checkpoint import Checkpoint, prepare_checkpoint
@@ -28,6 +29,7 @@ def load_checkpoint(path: str | os.PathLike[str], device: str = "cpu", cache: Pa
     """
     folder = platformdirs.user_cache_path(APP) if cache is None else cache
     prepared = prepare_checkpoint(Path(path), folder)
+    limit_spinning()
     from tuiface.engine.networks.building import build_checkpoint
 
     return build_checkpoint(prepared, device, folder)
@@ -36,6 +38,7 @@ def load_checkpoint(path: str | os.PathLike[str], device: str = "cpu", cache: Pa
 def open_engine(settings: Settings) -> LocalEngine:
     """The engine of `settings` in this process. Raises ModelError for the checkpoint, EngineError for the device."""
     prepared = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache)
+    limit_spinning()
     from tuiface.engine.device import open_device
     from tuiface.engine.local_engine import LocalEngine
     from tuiface.engine.networks.building import build_checkpoint

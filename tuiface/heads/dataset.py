@@ -15,7 +15,6 @@ heads/
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
 import signal
 import tempfile
@@ -31,6 +30,7 @@ import torch
 from PIL import Image
 
 from tuiface.core.errors import OutputError, UsageError, quote
+from tuiface.core.processes import connect_worker
 from tuiface.core.regions import REGION_COLOURS, REGION_NAMES
 from tuiface.heads.render import HeadBatch, render_heads
 from tuiface.heads.sampling.parameters import SPECIFICATION
@@ -48,17 +48,11 @@ class RenderingProcesses(Generic[T]):
     """
 
     def __init__(self, task: Task[T], starts: Sequence[int], count: int, prepare: Callable[[], object] | None) -> None:
-        context = multiprocessing.get_context("spawn")  # a forked torch may deadlock
         self._connections: list[Connection] = []
         self._processes = []
         for first in range(count):
-            here, there = context.Pipe(duplex=False)
-            process = context.Process(
-                target=_run_worker, args=(there, task, starts[first::count], prepare), daemon=True
-            )
-            process.start()
-            there.close()
-            self._connections.append(here)
+            process, connection = connect_worker(_run_worker, task, starts[first::count], prepare)
+            self._connections.append(connection)
             self._processes.append(process)
 
     def results(self) -> Iterator[tuple[int, T]]:

@@ -6,9 +6,6 @@ A checkpoint is looked into by the command line in a process of its own: this pr
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +16,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tuiface.actions import quote_words
+from tuiface.core import processes
 from tuiface.core.errors import ModelError
 from tuiface.core.i18n import tr
 from tuiface.screens.face.summary import home_relative
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from tuiface.screens.jobs.runner import ProgressCallback
     from tuiface.screens.session import Session
 
-COMMAND = (sys.executable, "-m", "tuiface.cli")
+COMMAND = processes.python_command("tuiface.cli")
 
 
 class ModelsScreen(WorkScreen):
@@ -228,9 +226,8 @@ def run_command(
 
     environment: variables besides those of this process.
     """
-    variables = None if environment is None else {**os.environ, **environment}
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=variables)
+    done = processes.run([*COMMAND, *arguments], variables=environment)
     if done.returncode in accepted:
-        return done.stdout
-    lines = done.stderr.strip().splitlines()
+        return done.stdout.decode()
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
     raise ModelError((lines[-1] if lines else str(done.returncode)).removeprefix("tuiface: "))

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
 
+from tuiface.core import processes
 from tuiface.core.errors import EngineError
 from tuiface.core.files import make_folder, translate_os_errors
 from tuiface.core.settings import Settings
@@ -123,13 +124,13 @@ def _spawn(settings: Settings, command: Sequence[str], lock: int) -> None:
     ready, child_ready = os.pipe()
     try:
         with translate_os_errors(log), open(log, "ab", opener=open_private_file) as output:
-            child = subprocess.Popen(
+            child = processes.start(
                 [*command, "--log", str(log), "--ready", str(child_ready)],
-                stdin=subprocess.PIPE,
+                stdin=processes.PIPE,
                 stdout=output,
                 stderr=output,
                 pass_fds=(child_ready, lock),
-                start_new_session=True,  # the end of the login and Ctrl+C reach this process alone
+                new_session=True,  # the end of the login and Ctrl+C reach this process alone
             )
     except BaseException:
         os.close(ready)

@@ -28,6 +28,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from tuiface.core.errors import EXIT_DONE, EngineError, TuifaceError, quote
+from tuiface.core.processes import limit_spinning
 from tuiface.service import lifeline
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None, *, engine_factory: EngineFactor
     A failure before the socket listens goes through the ready pipe as the error that it is, with its exit code.
     """
     options = _parse(arguments)
+    limit_spinning()
     is_private = options.lifeline is not None
     if is_private:
         lifeline.watch_parent(options.lifeline, options.socket)

@@ -6,13 +6,12 @@ is. Neither the end of the client nor that of the SSH connection touches it.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from tuiface.core import processes
 from tuiface.core.errors import EngineError
 from tuiface.core.files import make_folder, translate_os_errors
 from tuiface.engine_api import codec
@@ -21,7 +20,7 @@ from tuiface.service import messages
 from tuiface.service.private_process import open_private_file
 from tuiface.service.unix_http import OK, UNREACHABLE, request
 
-COMMAND = (sys.executable, "-P", "-m", "tuiface.service.job_process")
+COMMAND = processes.python_command("tuiface.service.job_process")
 LOG_NAME = "jobs.log"
 MAX_LOG_BYTES = 1024 * 1024
 ANSWER_TIMEOUT_S = 10.0
@@ -88,12 +87,8 @@ class SharedJobs:
         """
         options = ["--socket", str(self._socket), f"--label={label}", f"--total={total}", f"--result={result}"]
         with self._log() as log:
-            child = subprocess.Popen(
-                [*COMMAND, *options, "--", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
+            child = processes.start(
+                [*COMMAND, *options, "--", *arguments], stdout=processes.PIPE, stderr=log, new_session=True
             )
         assert child.stdout is not None
         with child.stdout as pipe:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import logging
 import signal
@@ -20,6 +21,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from tuiface.core import processes
 from tuiface.core.errors import EXIT_DONE, EXIT_ENGINE, EXIT_INTERRUPTED, EngineError
 from tuiface.core.values import Value
 from tuiface.engine_api import codec
@@ -29,7 +31,7 @@ from tuiface.service.messages import JobReport
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
-COMMAND = (sys.executable, "-P", "-m", "tuiface.cli")
+COMMAND = processes.python_command("tuiface.cli")
 ANSWER_TIMEOUT_S = 30.0
 CANCEL_GRACE_S = 15.0
 """What a cancelled command gets to end in its own way."""
@@ -101,14 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_command(reporter: Reporter, command: Sequence[str], total: int, result: str) -> tuple[JobReport, int]:
     """Run the command and report its progress; returns how it ended, with its exit code."""
-    child = subprocess.Popen(
-        [*COMMAND, *command, "--json"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    )
+    child = processes.start([*COMMAND, *command, "--json"], stderr=processes.PIPE)
     threading.Thread(target=_cancel_when_asked, args=(reporter, child), daemon=True).start()
     progress, last = JobReport(total=total), ""
     for line in _read_lines(child):
@@ -128,7 +123,7 @@ def run_command(reporter: Reporter, command: Sequence[str], total: int, result: 
     return progress.model_copy(update={"state": "failed", "message": message[:2000]}), code
 
 
-def _cancel_when_asked(reporter: Reporter, child: subprocess.Popen[str]) -> None:
+def _cancel_when_asked(reporter: Reporter, child: subprocess.Popen[bytes]) -> None:
     if reporter.wait_for_cancel():
         child.send_signal(signal.SIGINT)
         try:
@@ -137,9 +132,9 @@ def _cancel_when_asked(reporter: Reporter, child: subprocess.Popen[str]) -> None
             child.kill()
 
 
-def _read_lines(child: subprocess.Popen[str]) -> Iterator[str]:
+def _read_lines(child: subprocess.Popen[bytes]) -> Iterator[str]:
     assert child.stderr is not None
-    for line in child.stderr:
+    for line in io.TextIOWrapper(child.stderr, "utf-8", errors="replace"):
         yield line.strip()
 
 

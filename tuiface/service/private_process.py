@@ -14,7 +14,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -24,11 +23,11 @@ from typing import BinaryIO
 
 from tuiface.core.errors import EngineError
 from tuiface.core.files import make_folder, translate_os_errors
+from tuiface.core.processes import PIPE, python_command, start
 from tuiface.core.settings import Settings
 from tuiface.engine_api import codec
 
-# -P: a file named numpy.py in the user's working folder is not imported by accident.
-COMMAND = (sys.executable, "-P", "-m", "tuiface.service")
+COMMAND = python_command("tuiface.service")
 
 LOG_NAME = "engine.log"
 PREVIOUS_LOG_NAME = "engine.previous.log"
@@ -56,13 +55,13 @@ class EngineProcess:
         arguments = ["--socket", str(self.socket), "--lifeline", str(child_lifeline), "--ready", str(child_ready)]
         try:
             with _open_new_log(settings.state) as log:
-                self._child = subprocess.Popen(
+                self._child = start(
                     [*command, *arguments],
-                    stdin=subprocess.PIPE,
+                    stdin=PIPE,
                     stdout=log,
                     stderr=log,
                     pass_fds=(child_lifeline, child_ready),
-                    start_new_session=True,  # Ctrl+C in the terminal is for the parent to decide about
+                    new_session=True,  # Ctrl+C in the terminal is for the parent to decide about
                 )
         except BaseException as error:
             self._ready.close()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tuiface.core import processes
 from tuiface.core.errors import OutputError, UsageError
 from tuiface.core.files import reserve_paths, write_file
 from tuiface.engine_api.protocol import RenderRequest
@@ -98,7 +98,7 @@ def encode_mp4(pixels: Sequence[np.ndarray], fps: float) -> bytes:
     command = [find_ffmpeg(), "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
     command += ["-r", f"{fps:g}", "-i", "-", "-c:v", "libx264", "-crf", "12", "-pix_fmt", "yuv420p"]
     command += ["-movflags", "frag_keyframe+empty_moov", "-f", "mp4", "-"]
-    done = subprocess.run(command, input=b"".join(p.tobytes() for p in pixels), capture_output=True)
+    done = processes.run(command, given=b"".join(p.tobytes() for p in pixels))
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().splitlines()
         raise OutputError(f"ffmpeg failed: {reason[-1] if reason else done.returncode}", "--gif needs no ffmpeg")

@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuiface.core import processes
+
 DEADLINE_S = 1.0
 """Long enough for a satellite link; both graphics libraries wait 0.1 s, which is too short for a bad Wi-Fi."""
 TMUX_DEADLINE_S = 0.5
@@ -167,9 +169,7 @@ def ask_tmux() -> str:
     """tmux's words on the terminal around it, tab-separated: features, name, allow-passthrough; empty if it is mute."""
     words = "#{client_termfeatures}\t#{client_termname}\t#{allow-passthrough}"
     try:
-        done = subprocess.run(
-            ["tmux", "display-message", "-p", words], capture_output=True, text=True, timeout=TMUX_DEADLINE_S
-        )
+        done = processes.run(["tmux", "display-message", "-p", words], timeout_s=TMUX_DEADLINE_S)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip("\n") if done.returncode == 0 else ""
+    return done.stdout.decode(errors="replace").strip("\n") if done.returncode == 0 else ""

@@ -8,10 +8,10 @@ process that started it ends.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+from tuiface.core import processes
 from tuiface.core.errors import EngineError
 from tuiface.engine.training.data.head_shards import ShardKey, render_shard
 
@@ -22,12 +22,10 @@ class HeadWorkers:
     def __init__(self, folder: Path, resolution: int, population: int, num_shards: int, num_workers: int) -> None:
         arguments = [str(folder), str(resolution), str(population), str(num_shards)]
         self._processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", __name__, *arguments, str(first), str(num_workers)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C is for the trainer, which ends its workers itself
+            processes.start(
+                processes.python_command(__name__, *arguments, str(first), str(num_workers)),
+                stderr=processes.PIPE,
+                new_session=True,  # Ctrl-C is for the trainer, which ends its workers itself
             )
             for first in range(num_workers)
         ]

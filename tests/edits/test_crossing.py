@@ -14,11 +14,11 @@ import torch
 from tests.edits.fakes import QuarterRegions
 from tuiface.core.errors import ModelError
 from tuiface.core.settings import Settings
-from tuiface.engine.cooperative_lock import CooperativeLock
 from tuiface.engine.edits import editor as editing
 from tuiface.engine.edits.crossing import CONTOUR_WEIGHT, cross_weights, inner_difference_percent
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local_engine import LocalEngine
+from tuiface.engine.scheduler import Scheduler
 from tuiface.engine_api.protocol import RenderRequest
 from tuiface.engine_api.requests import ContourCorrectionRequest, CrossRequest
 from tuiface.faces.recipe import ModelRef
@@ -92,18 +92,18 @@ def test_pictures_are_rendered_while_a_face_is_looked_for(
     job = RenderRequest(a)
     undisturbed, picture = engine.find_face(order).ws, engine.render(job).pixels
     begun, rendered = threading.Event(), threading.Event()
-    let_another = CooperativeLock.yield_to_waiting
+    let_others_go = Scheduler.let_others_go
     handed_over: list[bool] = []
 
-    def letting(turns: CooperativeLock) -> None:
+    def letting(scheduler: Scheduler) -> None:
         begun.set()
         if not rendered.is_set():
-            while not (turns._num_waiting or rendered.is_set()):
+            while not (scheduler.num_waiting or rendered.is_set()):
                 time.sleep(0.001)
-            let_another(turns)
+            let_others_go(scheduler)
             handed_over.append(rendered.wait(60))
 
-    monkeypatch.setattr(CooperativeLock, "yield_to_waiting", letting)
+    monkeypatch.setattr(Scheduler, "let_others_go", letting)
     with ThreadPoolExecutor(1) as pool:
         finding = pool.submit(engine.find_face, order)
         assert begun.wait(60)

@@ -16,7 +16,6 @@ from tuiface.core.errors import EngineError, ModelError
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
 from tuiface.engine.checkpoint import Checkpoint
-from tuiface.engine.cooperative_lock import CooperativeLock
 from tuiface.engine.device import device_name, draft_dtype, software_versions, use_threads
 from tuiface.engine.edits.crossing import CrossedFace
 from tuiface.engine.edits.editor import Editor, MeasuredPicture
@@ -27,6 +26,7 @@ from tuiface.engine.learning.handle_requests import handle_request, seed_feature
 from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.predictors.registry import open_attribute_predictor, own_regions_path, segmenter_version
 from tuiface.engine.renderer import Renderer
+from tuiface.engine.scheduler import Kind, Scheduler
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
 from tuiface.engine_api.requests import ContourCorrectionRequest, DirectionRequest, FaceRequest, OptimisedFace
 from tuiface.faces.recipe import ModelRef, Recipe
@@ -41,7 +41,8 @@ class LocalEngine:
         renderer = Renderer(checkpoint.generator, self._info.model, catalogue.by_digest)
         self._workshop = Workshop(checkpoint, own)
         self.editor = Editor(renderer, lambda: self._workshop.regions, checkpoint.discriminator)
-        self._lock = CooperativeLock()
+        self.scheduler = Scheduler()
+        """Every computation has a turn of it, in whatever thread."""
 
     def info(self) -> EngineInfo:
         """What is loaded and where it runs."""
@@ -54,7 +55,7 @@ class LocalEngine:
     def render_while(self, is_wanted: Callable[[], bool], job: RenderRequest) -> RenderResult:
         """As `render`, but looking for a lock's step ends with Superseded once `is_wanted` says no."""
         dtype: Dtype = self._info.draft_dtype if job.draft else self._info.dtype
-        with self._lock, use_threads(job.threads or self._info.threads):
+        with self._compute("save", job.threads):
             start = time.perf_counter()
             rendered = self._render(job, dtype, is_wanted)
             elapsed_ms = (time.perf_counter() - start) * 1000
@@ -70,24 +71,24 @@ class LocalEngine:
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         """float [N, z_dim] -> float32 [N, w_dim] at psi 1."""
-        with self._lock:
+        with self._compute("save"):
             return map_z(self.editor.renderer.generator, z, label)
 
     def ws(self, recipe: Recipe) -> np.ndarray:
         """float32 [num_ws, w_dim] after source, truncation and mixes; raises ModelError for a foreign recipe."""
         self._refuse_foreign(recipe)
-        with self._lock, torch.no_grad():
+        with self._compute("save"), torch.no_grad():
             rows: np.ndarray = recipe_ws(self.editor.renderer.generator, recipe)[0].cpu().numpy()
             return rows
 
     def features(self, seeds: Sequence[int]) -> np.ndarray:
         """float32 [N, F]: what the attribute reader sees in faces; the components of w where none is installed."""
-        with self._lock:
+        with self._compute("work"):
             return seed_features(self._workshop, seeds, self._attribute_predictor)
 
     def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
         """Directions of this network; raises UsageError or ModelError for an order that does not fit it."""
-        with self._lock, _translate_memory_errors(self._info):
+        with self._compute("work"), _translate_memory_errors(self._info):
             return handle_request(self._workshop, order)
 
     def find_face(self, order: FaceRequest) -> OptimisedFace:
@@ -97,11 +98,11 @@ class LocalEngine:
         """
         self._refuse_foreign(*order.recipes().values())
         found: CorrectedContour | CrossedFace
-        with self._lock, _translate_memory_errors(self._info):
+        with self._compute("work"), _translate_memory_errors(self._info):
             if isinstance(order, ContourCorrectionRequest):
-                found = self.editor.correct_contour(order.face, order.reference, between=self._lock.yield_to_waiting)
+                found = self.editor.correct_contour(order.face, order.reference, between=self.scheduler.let_others_go)
             else:
-                found = self.editor.cross_faces(order.contour, order.inner, between=self._lock.yield_to_waiting)
+                found = self.editor.cross_faces(order.contour, order.inner, between=self.scheduler.let_others_go)
         return OptimisedFace(found.ws[0].cpu().numpy(), found.measures())
 
     @cached_property
@@ -112,7 +113,14 @@ class LocalEngine:
             return None
 
     def close(self) -> None:
-        """Nothing outlives the object."""
+        """Fail what waits for its turn with EngineError."""
+        self.scheduler.close()
+
+    @contextlib.contextmanager
+    def _compute(self, kind: Kind, threads: int | None = None) -> Iterator[None]:
+        """A turn, with `threads` CPU threads, or the engine's own number: new threads of ours come with any other."""
+        with self.scheduler.turn(kind), use_threads(threads or self._info.threads):
+            yield
 
     def _render(self, job: RenderRequest, dtype: Dtype, is_wanted: Callable[[], bool]) -> MeasuredPicture:
         self._refuse_foreign(job.recipe)

@@ -11,8 +11,9 @@
     WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time;
                  none for a job that was given up for a newer one
 
-Rendering happens in the one thread of RenderQueue; the event loop only moves bytes. An engine that several clients
-share answers more: sharing.py.
+Everything that the engine computes goes by its scheduler (engine/scheduler.py), on whose threads it runs: one for
+pictures and latents, one for each long work. Clients are told apart by their Unix user. The event loop only moves
+bytes. An engine that several clients share answers more: sharing.py.
 """
 
 from __future__ import annotations
@@ -20,38 +21,51 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from fastapi import FastAPI, Request, Response, WebSocket
 
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
+from tuiface.core.latest import Latest
+from tuiface.engine.scheduler import Kind, Scheduler, scheduler_of
 from tuiface.engine_api import codec
-from tuiface.engine_api.protocol import Engine, RenderRequest, Superseded
-from tuiface.service.render_queue import Mailbox, RenderQueue
+from tuiface.engine_api.protocol import Engine, InterruptibleEngine, RenderRequest, RenderResult, Superseded
+from tuiface.service.peercred import peer_uid
 from tuiface.service.sharing import SharedEngineState, add_shared_routes
 
 log = logging.getLogger(__name__)
 
 WS_POLICY_VIOLATION = 1008
 
+Result = TypeVar("Result")
+
 
 def create_app(engine: Engine, sharing: SharedEngineState | None = None) -> FastAPI:
     """The application that serves `engine`, which stays the caller's to close; `sharing` for several clients."""
-    queue = RenderQueue(engine)
+    scheduler = scheduler_of(engine)
     info = codec.encode(codec.InfoMessage(info=engine.info()))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with queue:
+        try:
             async with contextlib.nullcontext() if sharing is None else sharing.leave_when_idle():
                 yield
+        finally:
+            scheduler.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.add_exception_handler(TuifaceError, _error_response)
     app.add_exception_handler(Exception, _error_response)
     if sharing is not None:
         add_shared_routes(app, sharing, read_body)
+
+    async def compute(kind: Kind, request: Request, work: Callable[..., Result], *arguments: object) -> Result:
+        """Call `work` when the turn of whoever asks has come."""
+        return await asyncio.wrap_future(scheduler.submit(kind, peer_uid(request), partial(work, *arguments)))
 
     @app.get(codec.HEALTH_PATH)
     async def health() -> dict[str, str]:
@@ -64,43 +78,43 @@ def create_app(engine: Engine, sharing: SharedEngineState | None = None) -> Fast
     @app.post(codec.RENDER_PATH)
     async def render(request: Request) -> Response:
         job = codec.decode_job(await read_body(request))
-        frame = await asyncio.wrap_future(queue.save(job))
+        frame = await compute("save", request, engine.render, job)
         return Response(codec.encode_frame(frame), media_type=codec.FRAME_TYPE)
 
     @app.post(codec.MAP_PATH)
     async def map_z(request: Request) -> Response:
         job = codec.decode_map(await read_body(request))
-        return _array_response(await asyncio.to_thread(engine.map, job.z.array(), job.label))
+        return _array_response(await compute("save", request, engine.map, job.z.array(), job.label))
 
     @app.post(codec.WS_PATH)
     async def recipe_rows(request: Request) -> Response:
         recipe = codec.decode_ws(await read_body(request))
-        return _array_response(await asyncio.to_thread(engine.ws, recipe))
+        return _array_response(await compute("save", request, engine.ws, recipe))
 
     @app.post(codec.FEATURES_PATH)
     async def face_features(request: Request) -> Response:
         seeds = codec.decode_seeds(await read_body(request))
-        return _array_response(await asyncio.to_thread(engine.features, seeds))
+        return _array_response(await compute("work", request, engine.features, seeds))
 
     @app.post(codec.DIRECTIONS_PATH)
     async def directions(request: Request) -> Response:
         order = codec.decode_direction_request(await read_body(request))
-        made = await asyncio.to_thread(engine.make_directions, order)
+        made = await compute("work", request, engine.make_directions, order)
         return Response(codec.encode_directions(made), media_type="application/json")
 
     @app.post(codec.FACES_PATH)
     async def faces(request: Request) -> Response:
         order = codec.decode_face_request(await read_body(request))
-        found = await asyncio.to_thread(engine.find_face, order)
+        found = await compute("work", request, engine.find_face, order)
         return Response(codec.encode_found_face(found), media_type="application/json")
 
     @app.websocket(codec.PREVIEW_PATH)
     async def preview(socket: WebSocket) -> None:
         await socket.accept()
-        mailbox = Mailbox()
-        answers = asyncio.create_task(_answer_previews(socket, mailbox, queue))
+        previews = PreviewRenderer(engine, scheduler, peer_uid(socket))
+        answers = asyncio.create_task(_answer_previews(socket, previews))
         try:
-            await _collect_jobs(socket, mailbox)
+            await _collect_jobs(socket, previews.newest)
         finally:
             answers.cancel()
             await asyncio.gather(answers, return_exceptions=True)
@@ -112,11 +126,39 @@ def _array_response(array: np.ndarray) -> Response:
     return Response(codec.encode(codec.ArrayMessage.of(array)), media_type="application/json")
 
 
-async def _collect_jobs(socket: WebSocket, mailbox: Mailbox) -> None:
-    """Fill the mailbox until the client leaves, or is sent away for a message that is no job."""
+class PreviewRenderer:
+    """The previews of one connection, of which the newest is rendered."""
+
+    def __init__(self, engine: Engine, scheduler: Scheduler, client: int) -> None:
+        self.newest: Latest[RenderRequest] = Latest()
+        """What waits to be rendered."""
+        self.sequence = 0
+        """Of the job that was taken last."""
+        self._engine = engine
+        self._scheduler = scheduler
+        self._client = client
+
+    def submit(self) -> Future[RenderResult]:
+        """Line up for whatever is the newest job when the turn comes; one must wait, and no other turn be awaited.
+
+        The future raises Superseded where the picture was given up because a newer job came.
+        """
+        return self._scheduler.submit("preview", self._client, self._render)
+
+    def _render(self) -> RenderResult:
+        job = self.newest.take()
+        assert job is not None, "two turns for one job"
+        self.sequence = job.sequence
+        if isinstance(self._engine, InterruptibleEngine):
+            return self._engine.render_while(lambda: self.newest.is_empty, job)
+        return self._engine.render(job)
+
+
+async def _collect_jobs(socket: WebSocket, newest: Latest[RenderRequest]) -> None:
+    """Keep the newest job until the client leaves, or is sent away for a message that is no job."""
     while (message := await socket.receive())["type"] == "websocket.receive":
         try:
-            mailbox.put(_decode_job(message.get("text")))
+            newest.put(_decode_job(message.get("text")))
         except InputFileError as error:
             await socket.send_text(codec.encode(codec.to_error_message(error)).decode())
             await socket.close(WS_POLICY_VIOLATION)
@@ -129,20 +171,19 @@ def _decode_job(text: str | None) -> RenderRequest:
     return codec.decode_job(text)
 
 
-async def _answer_previews(socket: WebSocket, mailbox: Mailbox, queue: RenderQueue) -> None:
-    """Render what the mailbox holds, over and over. A client that reads slowly delays its own next frame alone."""
-    while True:
-        await mailbox.wait_for_job()
+async def _answer_previews(socket: WebSocket, previews: PreviewRenderer) -> None:
+    """Render the newest job, over and over. A client that reads slowly delays its own next frame alone."""
+    while await previews.newest.filled():
         try:
-            frame = await asyncio.wrap_future(queue.enqueue_preview(mailbox))
+            frame = await asyncio.wrap_future(previews.submit())
             answer = codec.encode_frame(frame)
         except Superseded:
             continue
         except Exception as error:
             if not isinstance(error, TuifaceError):
-                log.exception("preview %d failed", mailbox.sequence)
+                log.exception("preview %d failed", previews.sequence)
             await socket.send_text(
-                codec.encode(codec.to_error_message(_to_tuiface_error(error), mailbox.sequence)).decode()
+                codec.encode(codec.to_error_message(_to_tuiface_error(error), previews.sequence)).decode()
             )
         else:
             await socket.send_bytes(answer)

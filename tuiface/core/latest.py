@@ -1,0 +1,75 @@
+"""Latest wins: between who makes items faster than they are needed and who takes them, only the newest waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Latest(Generic[Item]):
+    """The newest item of each sender, of whom there is mostly one; any thread may put, take and close."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._items: dict[Hashable, Item] = {}
+        self._closed = False
+        self._wake: Callable[[], object] | None = None
+        """Tells the event loop that awaits `filled` to look again."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no item waits."""
+        return not self._items
+
+    def put(self, item: Item, sender: Hashable = None) -> None:
+        """Have `item` wait in the place of an older one of the same sender, if there is one; nothing once closed."""
+        with self._changed:
+            if not self._closed:
+                self._items[sender] = item
+                self._notify()
+
+    def take(self) -> Item | None:
+        """An item that waits, which then waits no longer; of several senders', the one whose place is oldest."""
+        with self._changed:
+            return self._take()
+
+    def wait(self) -> Item | None:
+        """As `take`, but block this thread until there is an item; None once closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._closed)
+            return self._take()
+
+    async def filled(self) -> bool:
+        """Wait until an item waits; False once closed. One event loop at a time may await this."""
+        import asyncio  # here, not above: the first paint loads this module
+
+        assert self._wake is None, "awaited twice"
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        with self._changed:
+            self._wake = lambda: loop.call_soon_threadsafe(changed.set)
+        try:
+            while not (self._items or self._closed):
+                changed.clear()
+                await changed.wait()
+        finally:
+            with self._changed:
+                self._wake = None
+        return not self._closed
+
+    def close(self) -> None:
+        """Drop what waits, and whatever would come."""
+        with self._changed:
+            self._closed = True
+            self._items.clear()
+            self._notify()
+
+    def _take(self) -> Item | None:
+        return self._items.pop(next(iter(self._items))) if self._items else None
+
+    def _notify(self) -> None:
+        self._changed.notify_all()
+        if self._wake is not None:
+            self._wake()

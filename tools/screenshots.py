@@ -178,7 +178,7 @@ async def wait_until_settled(app: TuifaceApp, pilot: Pilot[None]) -> None:
     )
     await wait_until(lambda: all(job.is_over for job in app.session.jobs.values()))
     await wait_until(
-        lambda: not isinstance(app.screen, FaceScreen) or not (app.session.is_hurried or app.session.is_behind)
+        lambda: not isinstance(app.screen, FaceScreen) or not (app.session.is_preview or app.session.is_behind)
     )
     await pilot.pause(0.5)
     await wait_until(lambda: not isinstance(app.screen, QuestionnaireScreen) or app.screen.is_asking)

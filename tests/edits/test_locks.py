@@ -228,27 +228,35 @@ def test_smooth_lock_is_the_closed_form_for_a_linear_picture() -> None:
     assert (expected @ columns)[12:].norm() < 0.35 * (start @ columns)[12:].norm()
 
 
-def test_last_step_serves_hurried_pictures_and_other_guarantees(face: Face, engine: LocalEngine) -> None:
+def test_last_step_serves_previews_and_other_guarantees(face: Face, engine: LocalEngine) -> None:
     editor, locked = engine.editor, face.lock("hair")
     free = face.render().pixels.astype(int)
-    plain = editor.render(locked.recipe, hurried=True).pixels
+    plain = editor.render(locked.recipe, quality="preview").pixels
     assert np.array_equal(plain, face.render().pixels), "nothing was found out yet"
     complete = locked.render().pixels
-    assert np.array_equal(editor.render(locked.recipe, hurried=True).pixels, complete)
+    assert np.array_equal(editor.render(locked.recipe, quality="preview").pixels, complete)
     near = locked.derive(edits=(face.recipe.edits[0].model_copy(update={"amount": 0.44}),))
-    hurried = editor.render(near.recipe, hurried=True).pixels.astype(int)
-    assert np.abs(hurried - near.render().pixels).mean() < 0.25 * np.abs(free - complete).mean()
+    preview = editor.render(near.recipe, quality="preview").pixels.astype(int)
+    assert np.abs(preview - near.render().pixels).mean() < 0.25 * np.abs(free - complete).mean()
+
+
+def test_an_unmeasured_picture_is_the_final_one(face: Face, engine: LocalEngine) -> None:
+    for recipe in (face.recipe, face.lock("hair", 1.0, "paste").recipe):
+        unmeasured, final = (engine.render(RenderRequest(recipe, quality=q)) for q in ("unmeasured", "final"))
+        assert np.array_equal(unmeasured.pixels, final.pixels)
+        assert "frame_variation_percent" in final.measures
+        assert "frame_variation_percent" not in unmeasured.measures
 
 
 def test_a_step_that_is_given_up_leaves_the_last_one(face: Face, engine: LocalEngine) -> None:
     locked = face.lock("hair")
     locked.render()
     near = locked.derive(edits=(face.recipe.edits[0].model_copy(update={"amount": 0.44}),))
-    hurried = engine.editor.render(near.recipe, hurried=True).pixels
+    preview = engine.editor.render(near.recipe, quality="preview").pixels
     answers = iter([True] * 5 + [False])
     with pytest.raises(Superseded):
         engine.render_while(lambda: next(answers), RenderRequest(near.recipe))
-    assert np.array_equal(engine.editor.render(near.recipe, hurried=True).pixels, hurried)
+    assert np.array_equal(engine.editor.render(near.recipe, quality="preview").pixels, preview)
     complete = near.render().pixels
     engine.editor.forget()
     assert np.array_equal(near.render().pixels, complete)

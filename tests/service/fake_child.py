@@ -79,7 +79,7 @@ def frame(job: RenderRequest) -> RenderResult:
         pixels=picture(job.recipe.source.seed, job.resolution or INFO.resolution),
         recipe=job.recipe,
         sequence=job.sequence,
-        dtype="bfloat16" if job.draft else "float32",
+        dtype="bfloat16" if job.quality in ("preview", "draft") else "float32",
         elapsed_ms=1.5,
         measures={"frame_variation": 0.25},
         notices=("a notice",),

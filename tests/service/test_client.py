@@ -65,7 +65,7 @@ def test_a_resident_engine_is_an_engine(shared: ResidentEngine) -> None:
 
 @pytest.mark.parametrize("resolution", [4, 256, None])
 def test_a_rendered_frame_is_the_engines_own_to_the_pixel(shared: ResidentEngine, resolution: int | None) -> None:
-    frame = shared.render(RenderRequest(recipe(7), resolution, draft=False, sequence=3))
+    frame = shared.render(RenderRequest(recipe(7), resolution, quality="final", sequence=3))
     assert np.array_equal(frame.pixels, picture(7, resolution or 256))
     assert (frame.recipe, frame.sequence, frame.dtype) == (recipe(7), 3, "float32")
     assert frame.measures == {"frame_variation": 0.25}
@@ -79,7 +79,7 @@ def test_saves_between_previews_are_all_rendered_in_order(shared: ResidentEngine
     def hold_a_key_down(stream: PreviewStream) -> None:
         sequence = 0
         while not released.wait(0.001):
-            stream.submit(RenderRequest(recipe(1), 16, draft=True, sequence=(sequence := sequence + 1)))
+            stream.submit(RenderRequest(recipe(1), 16, quality="draft", sequence=(sequence := sequence + 1)))
 
     saves = list(range(10**6, 10**6 + 30))
     with watcher.stream(shared) as stream, ThreadPoolExecutor(1) as pool:
@@ -104,10 +104,10 @@ def test_of_a_thousand_submits_few_are_rendered_and_the_last_always(
 ) -> None:
     watcher = Watcher()
     with watcher.stream(shared) as stream:
-        stream.submit(RenderRequest(recipe(GATED), 16, draft=True, sequence=1))
+        stream.submit(RenderRequest(recipe(GATED), 16, quality="draft", sequence=1))
         eventually(lambda: rendered(shared_settings) == [1])
         for sequence in range(2, 1001):
-            stream.submit(RenderRequest(recipe(1), 16, draft=True, sequence=sequence))
+            stream.submit(RenderRequest(recipe(1), 16, quality="draft", sequence=sequence))
         open_gate(shared_settings)
         eventually(lambda: 1000 in watcher.sequences)
     assert watcher.sequences == [1, 1000]
@@ -121,7 +121,7 @@ def test_a_locked_face_at_rest_is_given_up_for_the_next_key(shared: ResidentEngi
         for sequence in (1, 3):
             stream.submit(RenderRequest(at_rest, 16, sequence=sequence))
             eventually(lambda: sequence in rendered(shared_settings))  # noqa: B023 - called at once
-            stream.submit(RenderRequest(recipe(1), 16, hurried=True, sequence=sequence + 1))
+            stream.submit(RenderRequest(recipe(1), 16, quality="preview", sequence=sequence + 1))
             eventually(lambda: sequence + 1 in watcher.sequences)  # noqa: B023 - called at once
     assert watcher.sequences == [2, 4]
     assert watcher.errors == []
@@ -156,7 +156,7 @@ def test_submits_from_many_threads_end_with_the_newest_frame(shared: ResidentEng
     with watcher.stream(shared) as stream:
         with ThreadPoolExecutor(8) as pool:
             for sequence in range(1, 501):
-                pool.submit(stream.submit, RenderRequest(recipe(1), 4, draft=True, sequence=sequence))
+                pool.submit(stream.submit, RenderRequest(recipe(1), 4, quality="draft", sequence=sequence))
         eventually(lambda: 500 in watcher.sequences)
     assert watcher.sequences == sorted(watcher.sequences)
 
@@ -165,8 +165,8 @@ def test_two_streams_of_one_engine_both_move(shared: ResidentEngine) -> None:
     watchers = [Watcher(), Watcher()]
     with watchers[0].stream(shared) as one, watchers[1].stream(shared) as other:
         for sequence in range(1, 20):
-            one.submit(RenderRequest(recipe(1), 16, draft=True, sequence=sequence))
-            other.submit(RenderRequest(recipe(2), 16, draft=True, sequence=sequence))
+            one.submit(RenderRequest(recipe(1), 16, quality="draft", sequence=sequence))
+            other.submit(RenderRequest(recipe(2), 16, quality="draft", sequence=sequence))
         eventually(lambda: all(19 in w.sequences for w in watchers))
     for seed, watcher in enumerate(watchers, 1):
         assert all(np.array_equal(frame.pixels, picture(seed, 16)) for frame in watcher.frames)

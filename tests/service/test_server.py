@@ -57,15 +57,15 @@ def previews(path: Path) -> AbstractContextManager[ClientConnection]:
 
 
 def job(seed: int = 1, sequence: int = 0) -> bytes:
-    return codec.encode(codec.JobMessage(job=RenderRequest(recipe(seed), 16, draft=True, sequence=sequence)))
+    return codec.encode(codec.JobMessage(job=RenderRequest(recipe(seed), 16, quality="draft", sequence=sequence)))
 
 
 def test_a_malformed_job_is_answered_with_what_is_wrong(path: Path) -> None:
     with http(path) as client:
-        answer = client.post(codec.RENDER_PATH, content=job().replace(b'"draft"', b'"drafty"'))
+        answer = client.post(codec.RENDER_PATH, content=job().replace(b'"quality"', b'"quantity"'))
     assert answer.status_code == 400
     assert answer.json()["error"] == "InputFileError"
-    assert "job.drafty" in answer.json()["message"]
+    assert "job.quantity" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[" * 100_000, b'{"job": {}}', b"null"])

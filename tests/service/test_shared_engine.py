@@ -166,8 +166,8 @@ def test_two_clients_each_have_their_own_previews(
     assert one.info() == other.info() == INFO
     watchers = [Watcher(), Watcher()]
     with watchers[0].stream(one) as first, watchers[1].stream(other) as second:
-        first.submit(RenderRequest(recipe(1), 16, draft=True, sequence=1))
-        second.submit(RenderRequest(recipe(2), 16, draft=True, sequence=1))
+        first.submit(RenderRequest(recipe(1), 16, quality="draft", sequence=1))
+        second.submit(RenderRequest(recipe(2), 16, quality="draft", sequence=1))
         eventually(lambda: all(w.sequences == [1] for w in watchers))
         found = daemon.query_status(settings)
         assert found is not None

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import struct
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from tests.service.fake_child import INFO, MODEL, direction, frame, recipe
 from tuiface.core.errors import EngineError, InputFileError, ModelError, TuifaceError
 from tuiface.directions.direction import DirectionOrigin, Labels
 from tuiface.engine_api import codec
-from tuiface.engine_api.protocol import RenderRequest, RenderResult
+from tuiface.engine_api.protocol import Quality, RenderRequest, RenderResult
 from tuiface.engine_api.requests import ScoresRequest, SearchRequest
 from tuiface.faces.recipe import ChannelEdit, LatentSource, Recipe
 
@@ -32,14 +33,14 @@ def test_info_comes_out_as_it_went_in() -> None:
     amount=st.floats(allow_nan=False, allow_infinity=False),
     sequence=st.integers(0, 2**63),
     resolution=st.sampled_from([None, 4, 1024]),
-    draft=st.booleans(),
+    quality=st.sampled_from(get_args(Quality)),
 )
 def test_a_job_keeps_its_recipe_digest(
-    w: np.ndarray, amount: float, sequence: int, resolution: int | None, draft: bool
+    w: np.ndarray, amount: float, sequence: int, resolution: int | None, quality: Quality
 ) -> None:
     edit = ChannelEdit(channel=("b16.conv1", 5), amount=amount)
     job = RenderRequest(
-        Recipe(model=MODEL, source=LatentSource.from_array(w), edits=(edit,)), resolution, draft, sequence
+        Recipe(model=MODEL, source=LatentSource.from_array(w), edits=(edit,)), resolution, quality, sequence=sequence
     )
     received = codec.decode_job(codec.encode(codec.JobMessage(job=job)))
     assert received == job
@@ -90,7 +91,8 @@ def test_an_endless_error_message_is_cut() -> None:
     [
         {"sequence": "1"},
         {"sequence": 1.5},
-        {"draft": 1},
+        {"quality": 1},
+        {"quality": "best"},
         {"resolution": "256"},
         {"unknown": 1},
         {"recipe": None},

@@ -94,7 +94,7 @@ class FakeEngine:
     remark: str = ""
     shared_jobs: SharedJobs | None = None
     measures: dict[str, float] = field(default_factory=dict)
-    """Of edited faces that are not hurried."""
+    """Of edited faces, in all but previews."""
 
     def __post_init__(self) -> None:
         self.may_start.set()
@@ -154,7 +154,7 @@ class FakeEngine:
 
     def frame(self, job: RenderRequest) -> RenderResult:
         size = job.resolution or self.engine_info.resolution
-        measures = self.measures if job.recipe.edits and not job.hurried else {}
+        measures = self.measures if job.recipe.edits and job.quality != "preview" else {}
         pixels = self.picture(job.recipe, size)
         return RenderResult(pixels, job.recipe, job.sequence, elapsed_ms=12.0, measures=measures)
 

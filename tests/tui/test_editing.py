@@ -241,7 +241,7 @@ async def test_a_lock_is_turned_on_and_off_by_its_strength(open_app: Open, own: 
 # --- pictures and measures -----------------------------------------------------------------------------------------
 
 
-async def test_an_edited_face_is_hurried_first_and_measured_when_the_keys_rest(open_app: Open, own: Settings) -> None:
+async def test_an_edited_face_is_previewed_first_and_measured_when_the_keys_rest(open_app: Open, own: Settings) -> None:
     async with open_app(lambda engine: engine.measures.update(MEASURES), settings=own, size=(160, 50)) as tui:
         await tui.press("f")
         await find(tui, "smile")
@@ -250,13 +250,12 @@ async def test_an_edited_face_is_hurried_first_and_measured_when_the_keys_rest(o
         tui.engine.holds = True  # or a slow test would find the keys at rest already
         await tui.press("right")
         await tui.until(lambda: tui.engine.held)
-        assert tui.engine.jobs[before].hurried
+        assert tui.engine.jobs[before].quality == "preview"
         assert "then measured" in tui.text()
         tui.engine.holds = False
         tui.engine.release()
         await tui.until(lambda: "frame variation" in tui.text())
-        assert [job.hurried for job in tui.engine.jobs[before:]] == [True, False]
-        assert not tui.engine.jobs[-1].draft
+        assert [job.quality for job in tui.engine.jobs[before:]] == ["preview", "final"]
         text = tui.text()
         for words in ("0.42 %", "0.3 px", "0.8 levels", "0.7 levels, at most 3", "+3.4 sigma"):
             assert words in text
@@ -271,7 +270,7 @@ async def test_unedited_faces_are_asked_for_once(open_app: Open, own: Settings) 
         await tui.press("right")
         await tui.settled()
         await tui.pilot.pause(0.4)
-        assert [(job.hurried, job.draft) for job in tui.engine.jobs[-1:]] == [(False, True)]
+        assert [job.quality for job in tui.engine.jobs[-1:]] == ["draft"]
         assert len(tui.engine.jobs) == 2
 
 

@@ -134,7 +134,7 @@ async def test_only_rows_that_changed_are_drawn_again(open_app: Open, monkeypatc
 async def test_previews_are_no_larger_than_the_view_needs(open_app: Open) -> None:
     async with open_app(size=(80, 24)) as tui:
         assert tui.engine.jobs[-1].resolution == 64
-        assert tui.engine.jobs[-1].draft
+        assert tui.engine.jobs[-1].quality == "draft"
         await tui.pilot.resize_terminal(160, 50)
         await tui.until(lambda: tui.engine.jobs[-1].resolution == 128)
 

@@ -54,7 +54,7 @@ class LocalEngine:
 
     def render_while(self, is_wanted: Callable[[], bool], job: RenderRequest) -> RenderResult:
         """As `render`, but looking for a lock's step ends with Superseded once `is_wanted` says no."""
-        dtype: Dtype = self._info.draft_dtype if job.draft else self._info.dtype
+        dtype: Dtype = self._info.draft_dtype if job.quality in ("preview", "draft") else self._info.dtype
         with self._compute("save", job.threads):
             start = time.perf_counter()
             rendered = self._render(job, dtype, is_wanted)
@@ -125,7 +125,7 @@ class LocalEngine:
     def _render(self, job: RenderRequest, dtype: Dtype, is_wanted: Callable[[], bool]) -> MeasuredPicture:
         self._refuse_foreign(job.recipe)
         with _translate_memory_errors(self._info):
-            return self.editor.render(job.recipe, job.resolution, dtype, hurried=job.hurried, is_wanted=is_wanted)
+            return self.editor.render(job.recipe, job.resolution, dtype, quality=job.quality, is_wanted=is_wanted)
 
     def _refuse_foreign(self, *recipes: Recipe) -> None:
         opened = self._info.model

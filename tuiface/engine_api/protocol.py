@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 Dtype = Literal["float32", "bfloat16"]
 
+Quality = Literal["preview", "draft", "unmeasured", "final"]
+"""What a picture is for.
+
+`preview`: another picture is asked for soon, as while a key is held. The engine's quicker arithmetic; nothing is
+measured or blended, and locks take the step that the last picture found, in proportion.
+`draft`: a picture to look at. The quicker arithmetic; locks and measures as in the final picture.
+`unmeasured`: the pixels of the final picture alone; measuring takes several times as long as rendering.
+`final`: a picture that anyone keeps, or whose measures are read.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
@@ -45,9 +55,9 @@ class EngineInfo:
     """`cpu` or `cuda:0`, with the device's name in `device_name`."""
     device_name: str
     dtype: Dtype
-    """Arithmetic of saved pictures."""
+    """Arithmetic of final pictures."""
     draft_dtype: Dtype
-    """Arithmetic of drafts: bfloat16 where a measurement at start found it faster."""
+    """Arithmetic of previews and drafts: bfloat16 where a measurement at start found it faster."""
     kernels: str
     """Which operators run: `torch` or `cuda`."""
     threads: int
@@ -64,16 +74,12 @@ class RenderRequest:
     recipe: Recipe
     resolution: int | None = None
     """Block to stop at: 4, 8, ... the network's; None for the full picture."""
-    draft: bool = False
-    """A preview: may use the engine's quicker arithmetic (EngineInfo.draft_dtype). Saved pictures never do."""
+    quality: Quality = "final"
     threads: int | None = None
     """CPU threads to compute with; None for the engine's own number. The last bit of a sum depends on how many threads
     share it, so an exact rebuild takes the recorded number, whatever the machine has."""
     sequence: int = 0
     """Grows with each request of one client; a frame older than the newest one that arrived is stale."""
-    hurried: bool = False
-    """Another picture is asked for soon, as while a key is held: measures are left out, and locks take the
-    step that the last picture found. A picture that anyone keeps is never hurried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tuiface.core.settings import Settings
     from tuiface.directions.direction import Direction
-    from tuiface.engine_api.protocol import JobProgress, RenderResult
+    from tuiface.engine_api.protocol import JobProgress, Quality, RenderResult
     from tuiface.engine_api.requests import SearchRequest
     from tuiface.faces.recipe import Recipe
     from tuiface.faces.studio import Face, Studio
@@ -98,8 +98,8 @@ class Session:
         self._sequence = 0
         self._refused_sequence = 0
         """Sequence of the last request when the engine refused one: it will not be answered."""
-        self._requested_preview: tuple[Recipe, int, bool] | None = None
-        """Face, size, and whether it was asked for in a hurry."""
+        self._requested_preview: tuple[Recipe, int, Quality] | None = None
+        """Face, size, and how well it was asked for."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -175,7 +175,7 @@ class Session:
         from tuiface.engine_api.protocol import RenderRequest
 
         missing = dict.fromkeys(r for r in recipes if (r.digest, resolution) not in self.tiles)
-        self.link.render_tiles([RenderRequest(recipe, resolution, draft=True) for recipe in missing])
+        self.link.render_tiles([RenderRequest(recipe, resolution, quality="draft") for recipe in missing])
 
     def tile(self, recipe: Recipe, resolution: int | None) -> np.ndarray | None:
         """uint8 [r, r, 3] of a small picture; None until it was rendered."""
@@ -296,9 +296,9 @@ class Session:
         return is_awaited and (self.frame is None or self.frame.sequence < self._sequence)
 
     @property
-    def is_hurried(self) -> bool:
-        """Whether the current face was only asked for in a hurry so far: it has no measures yet."""
-        return self.phase == "ready" and self._requested_preview is not None and self._requested_preview[2]
+    def is_preview(self) -> bool:
+        """Whether only a preview of the current face was asked for so far: it has no measures yet."""
+        return self.phase == "ready" and self._requested_preview is not None and self._requested_preview[2] == "preview"
 
     def refresh_preview(self) -> None:
         """Ask for the current face's picture, if it is another one now."""
@@ -306,7 +306,7 @@ class Session:
 
     def complete_preview(self) -> None:
         """No key has come for a while: ask for the current face with its locks and measures."""
-        self._request_preview(hurried=False)
+        self._request_preview(complete=True)
 
     def read_concepts(self) -> None:
         """Look at the files of directions again: others may have been learned or imported."""
@@ -322,10 +322,10 @@ class Session:
         else:
             self._interrupted_saves.append(face)
 
-    def _request_preview(self, *, hurried: bool = True) -> None:
+    def _request_preview(self, *, complete: bool = False) -> None:
         """Ask for the current face at the smallest size that fills the view: large networks stay quick.
 
-        Edited faces are hurried first, and complete when the keys are quiet; others have nothing to leave out.
+        Of edited faces a preview first, the final picture when the keys are quiet; others have nothing to leave out.
         """
         if self.studio is None or self.phase != "ready" or not self._view_px:
             return
@@ -333,13 +333,13 @@ class Session:
 
         recipe = self.studio.current.recipe
         resolution = block_resolution(self._view_px, self.studio.info.resolution)
-        hurried = hurried and bool(recipe.edits)
-        if self._requested_preview in ((recipe, resolution, hurried), (recipe, resolution, False)):
+        best: Quality = "final" if recipe.edits else "draft"
+        quality: Quality = "preview" if recipe.edits and not complete else best
+        if self._requested_preview in ((recipe, resolution, quality), (recipe, resolution, best)):
             return
-        self._requested_preview = (recipe, resolution, hurried)
+        self._requested_preview = (recipe, resolution, quality)
         self._sequence += 1
-        is_draft = hurried or not recipe.edits
-        self.link.submit(RenderRequest(recipe, resolution, draft=is_draft, hurried=hurried, sequence=self._sequence))
+        self.link.submit(RenderRequest(recipe, resolution, quality, sequence=self._sequence))
 
 
 def block_resolution(view_px: int, full: int) -> int:

@@ -19,7 +19,7 @@ from tuiface.core.values import MAX_JSON_BYTES, Value, ValueType, parse_json
 from tuiface.core.version import __version__
 from tuiface.engine_api.protocol import JobProgress
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Grows with every change that an engine or a client of before would misunderstand."""
 
 OFFER_PATH = "/offer"

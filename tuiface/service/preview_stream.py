@@ -179,4 +179,4 @@ class PreviewStream:
 
 def _is_interruptible(job: RenderRequest) -> bool:
     """Whether the engine looks for a lock's step, and gives it up for a newer job."""
-    return bool(job.recipe.locks) and not job.hurried
+    return bool(job.recipe.locks) and job.quality != "preview"

@@ -36,7 +36,7 @@ from tuiface.engine.latents import recipe_ws
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.predictors.segmenter import group_probabilities
 from tuiface.engine.renderer import Renderer, exact_convolutions, to_pixels
-from tuiface.engine_api.protocol import Dtype, Superseded
+from tuiface.engine_api.protocol import Dtype, Quality, Superseded
 from tuiface.faces.recipe import Noise, Recipe, RegionLock
 
 #: Pictures are observed at this side for locks: coarse enough to be quick, fine enough for a face's outline.
@@ -103,12 +103,12 @@ class Editor:
         resolution: int | None = None,
         dtype: Dtype = "float32",
         *,
-        hurried: bool = False,
+        quality: Quality = "final",
         is_wanted: Callable[[], bool] = _always,
     ) -> MeasuredPicture:
         """The recipe's picture at a block's resolution, with measures where it has edits.
 
-        `hurried` leaves out measures, and gives locks the step of the last picture that was not, in proportion.
+        A preview has no measures, and its locks take the step of the last picture that was none, in proportion.
         Raises UsageError or ModelError for parts that do not fit, before anything is computed for long, and Superseded
         where `is_wanted` says no while a lock's step is looked for.
         """
@@ -117,14 +117,17 @@ class Editor:
             return MeasuredPicture(self.renderer.render(recipe.derive(locks=()), resolution, dtype))
         with exact_convolutions():
             edits = self.renderer.edits(recipe)
-            if hurried:
-                return MeasuredPicture(self._hurried(recipe, edits, until, dtype))
+            if quality == "preview":
+                return MeasuredPicture(self._render_preview(recipe, edits, until, dtype))
             if not recipe.locks:
                 pixels = self.renderer.render(recipe, resolution, dtype)
+                if quality == "unmeasured":
+                    return MeasuredPicture(pixels)
                 return self._measure(recipe, edits, pixels, until, dtype, None, {})
-            return self._render_locked(recipe, edits, until, dtype, is_wanted)
+            picture = self._render_locked(recipe, edits, until, dtype, is_wanted)
+            return MeasuredPicture(picture.pixels) if quality == "unmeasured" else picture
 
-    def _hurried(self, recipe: Recipe, edits: EditSum, until: int, dtype: Dtype) -> np.ndarray:
+    def _render_preview(self, recipe: Recipe, edits: EditSum, until: int, dtype: Dtype) -> np.ndarray:
         """uint8 [until, until, 3]: with the locks' last step where there was one; nothing blended or measured."""
         face = self._unedited_face(recipe)
         if recipe.locks and face.found is not None and face.found.has_equal_locks(recipe):

@@ -81,5 +81,4 @@ def _render_edits(
     )
     moved = [face.derive(edits=(edit,) if edit.amount else ()) for edit in edits]
     side = min(info.resolution, MAX_SIDE_PX)
-    jobs = [RenderRequest(recipe, side, hurried=lock is None) for recipe in moved]  # nothing shown is measured
-    return [engine.render(job).pixels for job in jobs]
+    return [engine.render(RenderRequest(recipe, side, "unmeasured")).pixels for recipe in moved]

@@ -30,7 +30,7 @@ def measures_of(session: Session) -> tuple[Measure, ...]:
     frame, recipe = session.frame, session.studio.current.recipe
     if session.error is not None:
         return ()
-    if frame is None or frame.recipe != recipe or session.is_hurried or session.is_behind:
+    if frame is None or frame.recipe != recipe or session.is_preview or session.is_behind:
         words = tr("the locks are worked out, then measured") if recipe.locks else tr("measured when the keys rest")
         return (*_comparison_measures(session), Measure("", words))
     return (

@@ -89,11 +89,11 @@ class FaceScreen(WorkScreen):
         return command_line(studio.current.recipe, self.session.settings, studio.catalogue)
 
     def _wait_for_quiet(self) -> None:
-        """Complete a hurried picture once the keys rest; each new state begins the wait anew."""
+        """Ask for the final picture after a preview once the keys rest; each new state begins the wait anew."""
         if self._quiet_timer is not None:
             self._quiet_timer.stop()
             self._quiet_timer = None
-        if self.session.is_hurried and not self.session.is_behind:
+        if self.session.is_preview and not self.session.is_behind:
             self._quiet_timer = self.set_timer(QUIET_S, self._complete)
 
     def _complete(self) -> None:

@@ -77,6 +77,26 @@ def quote(value: object, limit: int = 60) -> str:
     return text if len(text) <= limit else f"{text[: limit - 4]}...{text[-1]}"
 
 
+def describe_value(value: object, limit: int = 60) -> str:
+    """A value from a file for an error line: scalars by value, everything else by kind only.
+
+    Never formats a container: 40 nested lists of 10 references print as 10^40 leaves.
+    """
+    if isinstance(value, str):
+        return repr(value if len(value) <= limit else value[: limit - 3] + "...")
+    if value is None or isinstance(value, bool | float | int):
+        return repr(value)
+    if isinstance(value, list | tuple | dict):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a {type(value).__name__}"
+
+
+def to_printable(text: str, limit: int = 120) -> str:
+    """Text from a file, fit for a terminal line."""
+    cut = text if len(text) <= limit else text[: limit - 3] + "..."
+    return "".join(c if c.isprintable() else "?" for c in cut)
+
+
 def _to_one_line(text: str) -> str:
     """Messages may carry text from hostile files: keep one printable line, whatever it holds."""
     joined = " ".join(text.split())

@@ -26,7 +26,7 @@ def write_file(path: Path, data: bytes, *, force: bool = False) -> None:
     with translate_os_errors(path):
         if not _write_unnamed(path, data, force=force):
             _write_hidden(path, data, force=force)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def make_folder(path: Path) -> None:
@@ -165,7 +165,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name survive a power cut; file systems that cannot sync a folder are left alone."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

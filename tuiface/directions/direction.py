@@ -7,24 +7,16 @@
 The arrays hold the step of amount 1. With unit "sigma" that is one standard deviation of the network's own population
 (psi 1) along it, on the row that moves most where rows differ, so that amounts of different directions compare.
 
-Direction files, `tuiface.direction/1`: safetensors with one JSON text in the header and float32 arrays.
-
-    8 bytes         length of the header, little-endian
-    header          {"__metadata__": {"direction": DirectionHeader as JSON}, "step": {"dtype": "F32", ...}}
-    arrays          without gaps, little-endian, in the order of their names
-
-Read and written here by the container's own specification: it is twenty lines, and one direction always becomes the
-same bytes.
+Direction files, `tuiface.direction/1`: safetensors with one JSON text in the metadata, under "direction", and float32
+arrays in the order of their names, so that one direction always becomes the same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import rfc8785
@@ -32,6 +24,7 @@ from pydantic import Field, model_validator
 
 from tuiface.core.errors import InputFileError, ModelError, quote
 from tuiface.core.files import write_file
+from tuiface.core.safetensors_header import encode_header, read_places, split_header
 from tuiface.core.values import Value, parse_json, read_bytes
 from tuiface.directions.concepts import concept_ends
 from tuiface.faces.recipe import ModelRef, Rows
@@ -209,40 +202,35 @@ def _check_arrays(space: Space, arrays: dict[str, np.ndarray]) -> None:
 
 SUFFIX = ".safetensors"
 MAX_FILE_BYTES = 8 * MAX_NUMBERS
-MAX_HEADER_BYTES = 1 << 20
-_METADATA = "__metadata__"
 _KEY = "direction"
 
 
 def encode_direction(direction: Direction) -> bytes:
     """The bytes of a direction's file; equal directions give equal bytes."""
-    entries: dict[str, object] = {_METADATA: {_KEY: direction.header.model_dump_json()}}
-    blobs, offset = [], 0
-    for name, array in sorted(direction.arrays.items()):
-        blob = np.ascontiguousarray(array, "<f4").tobytes()
-        entries[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [offset, offset + len(blob)]}
-        blobs.append(blob)
-        offset += len(blob)
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + b"".join(blobs)
+    blobs = {name: np.ascontiguousarray(array, "<f4") for name, array in sorted(direction.arrays.items())}
+    places = ((name, "F32", blob.shape, blob.nbytes) for name, blob in blobs.items())
+    header = encode_header({_KEY: direction.header.model_dump_json()}, places)
+    return header + b"".join(blob.tobytes() for blob in blobs.values())
 
 
 def decode_direction(data: bytes, where: str) -> Direction:
     """The direction in a file's bytes. Raises InputFileError in one line that begins with `where`."""
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 10 or length > min(MAX_HEADER_BYTES, len(data) - 8):
-        raise InputFileError(f"{where}: not a safetensors file, or cut off")
     try:
-        entries = json.loads(data[8 : 8 + length])
-        metadata = entries.pop(_METADATA)[_KEY]
-        body = memoryview(data)[8 + length :]
-        arrays = {str(name): _decode_array(entry, body) for name, entry in entries.items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        container = split_header(data, len(data), "a direction")
+    except ModelError:
+        raise InputFileError(f"{where}: not a safetensors file, or cut off") from None
+    try:
+        places, metadata = read_places(container, ("F32",)), container.metadata[_KEY]
+    except (ModelError, KeyError):
         raise InputFileError(
             f"{where}: not a direction of tuiface", "tuiface directions import reads .npy, .npz and .pt"
         ) from None
-    header = parse_json(DirectionHeader, str(metadata), where)
+    header = parse_json(DirectionHeader, metadata, where)
+    body = memoryview(data)[container.data_start :]
+    arrays = {
+        name: np.frombuffer(body[place.start : place.stop], "<f4").reshape(place.shape).astype(np.float32)
+        for name, place in places.items()
+    }
     try:
         return Direction(header, arrays)
     except ValueError as error:
@@ -259,14 +247,3 @@ def write_direction(direction: Direction, path: Path, *, force: bool = False) ->
     if path.suffix != SUFFIX:
         raise InputFileError(f"{quote(path)}: a direction's file ends in {SUFFIX}")
     write_file(path, encode_direction(direction), force=force)
-
-
-def _decode_array(entry: Any, body: memoryview) -> np.ndarray:
-    """A copy of one float32 array; raises ValueError, TypeError or KeyError for an entry that does not fit."""
-    shape = tuple(entry["shape"])
-    start, stop = entry["data_offsets"]
-    if entry["dtype"] != "F32" or not all(isinstance(n, int) and n > 0 for n in (*shape, stop)):
-        raise ValueError
-    if not 0 <= start < stop <= len(body) or stop - start != 4 * math.prod(shape):
-        raise ValueError
-    return np.frombuffer(body[start:stop], "<f4").reshape(shape).astype(np.float32)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, to_printable
 from tuiface.engine.checkpoints.arrays import read_arrays
 from tuiface.engine.checkpoints.contents import (
     CheckpointContents,
@@ -24,7 +24,7 @@ from tuiface.engine.checkpoints.contents import (
     network_digest,
 )
 from tuiface.engine.checkpoints.formats import open_contents
-from tuiface.engine.checkpoints.inventory import Inventory, to_printable
+from tuiface.engine.checkpoints.inventory import Inventory
 from tuiface.engine.checkpoints.native import NativeHeader, StoragePrecision, read_native_header, write_native
 from tuiface.engine.checkpoints.report import CheckpointReport, inspect_checkpoint
 from tuiface.engine.checkpoints.source_file import read_source

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from tuiface.core.errors import ModelError
+from tuiface.core.safetensors_header import Shape
 from tuiface.engine.networks.config import MAX_RESOLUTION, DiscriminatorConfig, GeneratorConfig, block_resolutions
 
-Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
 
 W_AVG = "mapping.w_avg"

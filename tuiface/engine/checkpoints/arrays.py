@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, describe_value, to_printable
 from tuiface.engine.checkpoints.budget import LIMITS, Meter
 from tuiface.engine.checkpoints.formats import read_value
-from tuiface.engine.checkpoints.inventory import Inventory, describe_value, to_printable
+from tuiface.engine.checkpoints.inventory import Inventory
 from tuiface.engine.checkpoints.materialise import TensorSource
 from tuiface.engine.checkpoints.source_file import read_source
 from tuiface.engine.checkpoints.storages import TorchTensor

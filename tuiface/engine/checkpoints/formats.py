@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, describe_value
 from tuiface.engine.checkpoints import native, nvidia, rosinality, state_dicts, tensorflow
 from tuiface.engine.checkpoints.architecture import (
     W_AVG,
@@ -21,7 +21,7 @@ from tuiface.engine.checkpoints.contents import (
     network_digest,
 )
 from tuiface.engine.checkpoints.detected import DetectedCheckpoint
-from tuiface.engine.checkpoints.inventory import Inventory, describe_value
+from tuiface.engine.checkpoints.inventory import Inventory
 from tuiface.engine.checkpoints.materialise import materialise
 from tuiface.engine.checkpoints.pickle_machine import PickleMachine
 from tuiface.engine.checkpoints.source_file import SourceFile

@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tuiface.core.errors import ModelError
-from tuiface.engine.checkpoints.architecture import Shape, Shapes
+from tuiface.core.errors import ModelError, to_printable
+from tuiface.core.safetensors_header import Shape
+from tuiface.engine.checkpoints.architecture import Shapes
 from tuiface.engine.checkpoints.budget import Meter
-from tuiface.engine.checkpoints.inventory import to_printable
 from tuiface.engine.checkpoints.storages import TorchTensor
 from tuiface.engine.checkpoints.stubs import NumpyArray
 from tuiface.engine.networks.config import RESAMPLE_TAPS

@@ -16,7 +16,6 @@ Reading and writing our own checkpoint format, safetensors; `native_header` says
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -30,11 +29,21 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_
 import numpy as np
 import numpy.typing as npt
 
-from tuiface.core.errors import ModelError
-from tuiface.core.files import translate_os_errors
+from tuiface.core.errors import ModelError, describe_value, to_printable
+from tuiface.core.files import sync_folder, translate_os_errors
+from tuiface.core.safetensors_header import (
+    LENGTH_BYTES,
+    MAX_HEADER_BYTES,
+    ContainerHeader,
+    Shape,
+    check_tensors,
+    encode_header,
+    parse_json_object,
+    refuse_other_format,
+    split_header,
+)
 from tuiface.engine.checkpoints.architecture import (
     W_AVG,
-    Shape,
     check_discriminator_config,
     check_generator_config,
     discriminator_shapes,
@@ -48,21 +57,12 @@ from tuiface.engine.checkpoints.contents import (
     GeneratorTensors,
     network_digest,
 )
-from tuiface.engine.checkpoints.inventory import describe_value, to_printable
-from tuiface.engine.checkpoints.safetensors_file import (
-    LENGTH_BYTES,
-    MAX_HEADER_BYTES,
-    ContainerHeader,
-    check_tensors,
-    encode_header,
-    parse_json_object,
-    read_float32_tensors,
-    split_header,
-)
+from tuiface.engine.checkpoints.safetensors_file import read_float32_tensors
 from tuiface.engine.checkpoints.source_file import SourceFile, open_regular_file
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig, config_to_json
 
 FORMAT: Final = "tuiface.model/1"
+_KIND: Final = "a tuiface model"
 MAX_TUPLE: Final = 64
 MAX_LINE: Final = 300
 MAX_NUMBER: Final = 1e30
@@ -113,9 +113,8 @@ def read_native_header(path: Path) -> NativeHeader:
 
 def parse_header(head: bytes | memoryview, file_bytes: int) -> NativeHeader:
     """The header in the first bytes of a file of `file_bytes`."""
-    container = split_header(
-        head, file_bytes, FORMAT, "a tuiface model", "tuiface model convert makes one from a checkpoint"
-    )
+    container = split_header(head, file_bytes, _KIND)
+    refuse_other_format(container, FORMAT, _KIND, "tuiface model convert makes one from a checkpoint")
     header = _build_header_value(container, file_bytes)
     shapes = expected_shapes(header.generator_config, header.discriminator_config, has_w_avg=header.has_w_avg)
     check_tensors(container, shapes)
@@ -292,7 +291,7 @@ def write_native(
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def _iterate_stored_tensors(
@@ -349,13 +348,3 @@ def _compute_stored_digest(network: GeneratorTensors | DiscriminatorTensors, pre
     with np.errstate(over="ignore"):
         rounded = {key: tensor.astype(np.float16).astype(np.float32) for key, tensor in network.tensors.items()}
     return network_digest(network.config, rounded)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut, where the file system can sync a folder."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -12,14 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, describe_value, to_printable
+from tuiface.core.safetensors_header import Shape
 from tuiface.engine.checkpoints.architecture import (
-    Shape,
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
 from tuiface.engine.checkpoints.detected import DetectedCheckpoint, DetectedNetwork
-from tuiface.engine.checkpoints.inventory import describe_value, to_printable
 from tuiface.engine.checkpoints.materialise import TensorSource, not_stock_error, shapes_of
 from tuiface.engine.checkpoints.storages import TorchTensor
 from tuiface.engine.checkpoints.stubs import PersistentModule

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, describe_value, to_printable
 from tuiface.engine.checkpoints.budget import Meter, over_budget_error
-from tuiface.engine.checkpoints.inventory import Inventory, describe_value, to_printable
+from tuiface.engine.checkpoints.inventory import Inventory
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
 
 MAX_PROTOCOL: Final = 5

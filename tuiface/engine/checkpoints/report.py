@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, to_printable
 from tuiface.engine.checkpoints.contents import CheckpointContents, CheckpointFormat, network_digest
 from tuiface.engine.checkpoints.formats import open_contents
-from tuiface.engine.checkpoints.inventory import Inventory, to_printable
+from tuiface.engine.checkpoints.inventory import Inventory
 from tuiface.engine.checkpoints.source_file import ForeignFileError, hash_file, read_source
 
 MAX_LISTED = 200

@@ -24,6 +24,7 @@ from typing import Final
 
 import numpy as np
 
+from tuiface.core.errors import to_printable
 from tuiface.engine.checkpoints.architecture import (
     RESOLUTIONS,
     W_AVG,
@@ -31,7 +32,6 @@ from tuiface.engine.checkpoints.architecture import (
     generator_config_from_shapes,
 )
 from tuiface.engine.checkpoints.detected import DetectedCheckpoint, DetectedNetwork
-from tuiface.engine.checkpoints.inventory import to_printable
 from tuiface.engine.checkpoints.materialise import FILTER_SUFFIX, Arrangement, TensorSource, not_stock_error, shapes_of
 from tuiface.engine.checkpoints.state_dicts import tensor_sources
 from tuiface.engine.checkpoints.storages import TorchTensor

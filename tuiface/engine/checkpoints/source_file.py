@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, to_printable
 from tuiface.engine.checkpoints.budget import LIMITS
-from tuiface.engine.checkpoints.inventory import to_printable
 
 Container = Literal["pickle", "zip", "safetensors"]
 

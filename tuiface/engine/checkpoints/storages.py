@@ -18,9 +18,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, describe_value
 from tuiface.engine.checkpoints.budget import Meter
-from tuiface.engine.checkpoints.inventory import Inventory, describe_value
+from tuiface.engine.checkpoints.inventory import Inventory
 from tuiface.engine.checkpoints.pickle_machine import Constructor, GlobalTable, PickleMachine
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
 from tuiface.engine.checkpoints.stubs import check_dimensions

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tuiface.core.errors import ModelError
-from tuiface.engine.checkpoints.inventory import Inventory, describe_value
+from tuiface.core.errors import ModelError, describe_value
+from tuiface.engine.checkpoints.inventory import Inventory
 from tuiface.engine.checkpoints.pickle_machine import Constructor, GlobalTable, Stub, UnorderedItems
 
 #: Element types that appear in checkpoints, as numpy's dtype codes without the byte order.

@@ -18,14 +18,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, describe_value
 from tuiface.engine.checkpoints.architecture import (
     RESOLUTIONS,
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
 from tuiface.engine.checkpoints.detected import DetectedCheckpoint, DetectedNetwork
-from tuiface.engine.checkpoints.inventory import Inventory, describe_value
+from tuiface.engine.checkpoints.inventory import Inventory
 from tuiface.engine.checkpoints.materialise import Arrangement, TensorSource, not_stock_error, shapes_of
 from tuiface.engine.checkpoints.stubs import Instance, NumpyArray
 from tuiface.engine.networks.config import RESAMPLE_TAPS, DiscriminatorConfig, GeneratorConfig

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, describe_value
 from tuiface.engine.checkpoints.budget import Meter, over_budget_error
-from tuiface.engine.checkpoints.inventory import Inventory, describe_value
+from tuiface.engine.checkpoints.inventory import Inventory
 from tuiface.engine.checkpoints.pickle_machine import GlobalTable, PickleMachine
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
 from tuiface.engine.checkpoints.storages import StorageTable

@@ -15,11 +15,11 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from tuiface.core.errors import InputFileError, ModelError
+from tuiface.core.errors import InputFileError, ModelError, to_printable
 from tuiface.core.files import write_file
+from tuiface.core.safetensors_header import check_tensors, encode_header, refuse_other_format, split_header
 from tuiface.core.values import Value, parse_json
-from tuiface.engine.checkpoints.inventory import to_printable
-from tuiface.engine.checkpoints.safetensors_file import check_tensors, encode_header, read_float32_tensors, split_header
+from tuiface.engine.checkpoints.safetensors_file import read_float32_tensors
 from tuiface.engine.checkpoints.source_file import read_source
 from tuiface.engine.predictors.networks import AttributeNetwork, SegmenterNetwork
 
@@ -94,6 +94,7 @@ class PredictorCard(Value):
 
 
 FORMAT: Final = "tuiface.reader/1"
+_KIND: Final = "a reader of faces"
 _MADE_BY: Final = "tuiface train segmenter and tuiface train attributes make such files"
 
 
@@ -132,7 +133,8 @@ def load_predictor(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
 
 def _read(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
     data = read_source(path).data
-    header = split_header(data, len(data), FORMAT, "a reader of faces", _MADE_BY)
+    header = split_header(data, len(data), _KIND)
+    refuse_other_format(header, FORMAT, _KIND, _MADE_BY)
     if "card" not in header.metadata:
         raise ModelError("metadata 'card' is missing", _MADE_BY)
     card = parse_json(PredictorCard, header.metadata["card"], "card")

@@ -27,11 +27,20 @@ import safetensors.numpy
 import torch
 
 import tuiface.heads
-from tuiface.core.errors import InputFileError, quote
+from tuiface.core.errors import InputFileError, ModelError, quote
 from tuiface.core.files import write_file
+from tuiface.core.safetensors_header import (
+    LENGTH_BYTES,
+    MAX_HEADER_BYTES,
+    TensorPlace,
+    read_places,
+    refuse_other_format,
+    split_header,
+)
 from tuiface.heads import SPECIFICATION, HeadBatch, HeadParameters, render_heads, sample_parameters
 
 FORMAT = "tuiface.head-shard/1"
+_KIND = "a shard of heads"
 SHARD_HEADS = 512
 _RENDER_BATCH = 16
 
@@ -107,15 +116,13 @@ def open_shard(path: Path) -> HeadShard:
     """Map a shard; raises InputFileError for a file that is no shard, or has other parameters than today's renderer."""
     try:
         with path.open("rb") as file:
-            header_bytes = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(header_bytes)) if header_bytes < 1 << 20 else {}
-        metadata = header.pop("__metadata__", {})
-        if metadata.get("format") != FORMAT:
-            raise ValueError("no such format")
-        arrays = {name: _map_tensor(path, 8 + header_bytes, entry) for name, entry in header.items()}
-        names = json.loads(metadata["parameters"])
+            header = split_header(file.read(LENGTH_BYTES + MAX_HEADER_BYTES), path.stat().st_size, _KIND)
+        refuse_other_format(header, FORMAT, _KIND, "")
+        places = read_places(header, tuple(_DTYPES))
+        arrays = {name: _map_tensor(path, header.data_start, place) for name, place in places.items()}
+        names, renderer = json.loads(header.metadata["parameters"]), header.metadata["renderer"]
         pixels, regions, values, seeds = (arrays[name] for name in ("pixels", "regions", "values", "seeds"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, ModelError) as error:
         raise InputFileError(
             f"{quote(path)} is not a sound shard of heads ({error})", "delete it; it is rendered again"
         ) from None
@@ -125,7 +132,7 @@ def open_shard(path: Path) -> HeadShard:
             "delete the folder, or give another one",
         )
     parameters = HeadParameters(torch.from_numpy(np.array(values)), torch.from_numpy(np.array(seeds)))
-    return HeadShard(pixels, regions, parameters, metadata["renderer"])
+    return HeadShard(pixels, regions, parameters, renderer)
 
 
 @functools.cache
@@ -141,12 +148,9 @@ def renderer_digest() -> str:
 _DTYPES = {"U8": np.uint8, "F32": np.float32, "I64": np.int64}
 
 
-def _map_tensor(path: Path, base: int, entry: dict[str, object]) -> npt.NDArray[Any]:
-    """A tensor of a safetensors file, without reading it; numpy refuses one that ends beyond the file."""
-    offsets, shape = entry["data_offsets"], entry["shape"]
-    if not isinstance(offsets, list) or not isinstance(shape, list):
-        raise TypeError("a tensor without a place")
-    return np.memmap(path, _DTYPES[str(entry["dtype"])], "r", base + int(offsets[0]), tuple(shape))
+def _map_tensor(path: Path, base: int, place: TensorPlace) -> npt.NDArray[Any]:
+    """A tensor of a safetensors file, without reading it."""
+    return np.memmap(path, _DTYPES[place.dtype], "r", base + place.start, place.shape)
 
 
 def _parameter_names() -> list[str]:

@@ -81,3 +81,19 @@ async def test_other_threads_wake_an_event_loop() -> None:
     assert not await slot.filled()
     await other
     slot.put(2)
+
+
+def test_whoever_watches_is_woken_inside_the_block_alone() -> None:
+    slot: Latest[int] = Latest()
+    woken: list[int] = []
+    slot.put(0)
+    with slot.waking(lambda: woken.append(len(woken))):
+        assert woken == [0], "an item waits already"
+        slot.put(1)
+        slot.put(2)
+        assert len(woken) == 3
+        slot.close()
+        assert len(woken) == 4
+    slot.put(3)
+    slot.close()
+    assert len(woken) == 4

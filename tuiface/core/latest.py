@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -17,7 +18,7 @@ class Latest(Generic[Item]):
         self._items: dict[Hashable, Item] = {}
         self._closed = False
         self._wake: Callable[[], object] | None = None
-        """Tells the event loop that awaits `filled` to look again."""
+        """Tells an event loop to look again."""
 
     @property
     def is_empty(self) -> bool:
@@ -42,21 +43,32 @@ class Latest(Generic[Item]):
             self._changed.wait_for(lambda: self._items or self._closed)
             return self._take()
 
-    async def filled(self) -> bool:
-        """Wait until an item waits; False once closed. One event loop at a time may await this."""
-        import asyncio  # here, not above: the first paint loads this module
+    @contextlib.contextmanager
+    def waking(self, wake: Callable[[], object]) -> Iterator[None]:
+        """Inside the block, call `wake` after each put and at the end, in whatever thread; at once if it has a reason.
 
-        assert self._wake is None, "awaited twice"
-        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        For an event loop that waits: one at a time.
+        """
         with self._changed:
-            self._wake = lambda: loop.call_soon_threadsafe(changed.set)
+            assert self._wake is None, "awaited twice"
+            self._wake = wake
+            if self._items or self._closed:
+                wake()
         try:
-            while not (self._items or self._closed):
-                changed.clear()
-                await changed.wait()
+            yield
         finally:
             with self._changed:
                 self._wake = None
+
+    async def filled(self) -> bool:
+        """Wait until an item waits; False once closed."""
+        import asyncio  # here, not above: the first paint loads this module
+
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        with self.waking(lambda: loop.call_soon_threadsafe(changed.set)):
+            while not (self._items or self._closed):
+                changed.clear()
+                await changed.wait()
         return not self._closed
 
     def close(self) -> None:

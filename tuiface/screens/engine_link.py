@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from tuiface.core.errors import EngineError, TuifaceError
+from tuiface.core.latest import Latest
 from tuiface.screens.messages import (
     EngineFailed,
     EngineReady,
@@ -138,8 +138,7 @@ class EngineLink:
         self._previews: Previews | None = None
         self._saves: SimpleQueue[Face | None] = SimpleQueue()
         self._saver: threading.Thread | None = None
-        self._tiles_changed = threading.Condition()
-        self._tiles: deque[RenderRequest] = deque()
+        self._tiles: Latest[Sequence[RenderRequest]] = Latest()
         self._tiler: threading.Thread | None = None
 
     @property
@@ -174,9 +173,7 @@ class EngineLink:
 
     def render_tiles(self, jobs: Sequence[RenderRequest]) -> None:
         """Render small pictures in their order, in place of those that were asked for before and still wait."""
-        with self._tiles_changed:
-            self._tiles = deque(jobs)
-            self._tiles_changed.notify()
+        self._tiles.put(jobs)
         if self._tiler is None and jobs:
             self._tiler = self._start_thread("tiles", self._render_tiles)
 
@@ -213,9 +210,7 @@ class EngineLink:
         if engine is not None:
             engine.close()
         self._saves.put(None)
-        with self._tiles_changed:
-            self._tiles.clear()
-            self._tiles_changed.notify()
+        self._tiles.close()
 
     def _open(self, studio: Studio | None) -> None:
         try:
@@ -254,19 +249,20 @@ class EngineLink:
         self._post_unless_closed(PreviewFailed(error))
 
     def _render_tiles(self) -> None:
-        while True:
-            with self._tiles_changed:
-                self._tiles_changed.wait_for(lambda: self._tiles or self._closed)
-                if self._closed:
-                    return
-                job = self._tiles.popleft()
-            engine = self._engine
-            try:
-                if engine is not None:
-                    self._post_unless_closed(TileArrived(engine.render(job)))
-            except TuifaceError as error:
-                # The stream tells of a dead engine, and every picture would say the same again.
-                log.warning("tile not rendered: %s", error)
+        while (jobs := self._tiles.wait()) is not None:
+            for job in jobs:
+                if self._closed or not self._tiles.is_empty:
+                    break
+                self._render_tile(job)
+
+    def _render_tile(self, job: RenderRequest) -> None:
+        engine = self._engine
+        try:
+            if engine is not None:
+                self._post_unless_closed(TileArrived(engine.render(job)))
+        except TuifaceError as error:
+            # The stream tells of a dead engine, and every picture would say the same again.
+            log.warning("tile not rendered: %s", error)
 
     def _save_all(self) -> None:
         while (face := self._saves.get()) is not None:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from tuiface.core.errors import EngineError, TuifaceError
+from tuiface.core.latest import Latest
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import RenderRequest, RenderResult
 
@@ -46,14 +47,12 @@ class PreviewStream:
         self._on_error = on_error
         self._describe_end = describe_end
         self._lock = threading.Lock()
-        self._waiting: RenderRequest | None = None
+        self._waiting: Latest[RenderRequest] = Latest()
         self._newest = 0
         """Highest sequence that was submitted."""
         self._closed = False
         self._under_way: RenderRequest | None = None
         """The job whose answer is awaited; of the stream's thread alone."""
-        self._wake: Callable[[], object] | None = None
-        """Lets the event loop look at the fields above; None before it runs and after it ended."""
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
         self._thread.start()
 
@@ -65,14 +64,12 @@ class PreviewStream:
         with self._lock:
             if job.sequence >= self._newest:
                 self._newest = job.sequence
-                self._waiting = job
-                self._notify()
+                self._waiting.put(job)
 
     def close(self) -> None:
         """No callback begins after this returns, unless it is called from one. Calling it again changes nothing."""
-        with self._lock:
-            self._closed = True
-            self._notify()
+        self._closed = True
+        self._waiting.close()
         if threading.current_thread() is not self._thread:
             self._thread.join(JOIN_TIMEOUT_S)
 
@@ -88,10 +85,6 @@ class PreviewStream:
     def is_open(self) -> bool:
         """Whether frames may still come."""
         return self._thread.is_alive() and not self._closed
-
-    def _notify(self) -> None:
-        if self._wake is not None:
-            self._wake()
 
     def _run(self) -> None:
         import asyncio
@@ -112,10 +105,7 @@ class PreviewStream:
 
         changed = asyncio.Event()
         loop = asyncio.get_running_loop()
-        with self._lock:
-            self._wake = lambda: loop.call_soon_threadsafe(changed.set)
-            changed.set()
-        try:
+        with self._waiting.waking(lambda: loop.call_soon_threadsafe(changed.set)):
             # No pings: a terminal stopped with Ctrl+Z must find its stream again hours later.
             async with unix_connect(
                 str(self._socket),
@@ -126,9 +116,6 @@ class PreviewStream:
                 close_timeout=1,
             ) as connection:
                 await self._exchange_messages(connection, changed)
-        finally:
-            with self._lock:
-                self._wake = None
 
     async def _exchange_messages(self, connection: ClientConnection, changed: asyncio.Event) -> None:
         """Send and receive side by side: the end of the connection shows on the receiving side, busy or idle."""
@@ -148,18 +135,12 @@ class PreviewStream:
         while not self._closed:
             await changed.wait()
             changed.clear()
-            job = self._next_job()
-            if job is not None:
+            if self._under_way is not None and not _is_interruptible(self._under_way):
+                continue
+            if (job := self._waiting.take()) is not None:
+                self._under_way = job
                 await connection.send(codec.encode(codec.JobMessage(job=job)).decode())
         await connection.close()
-
-    def _next_job(self) -> RenderRequest | None:
-        """The waiting job, which is under way from now on; None where one is that must be waited for."""
-        with self._lock:
-            if self._waiting is None or (self._under_way is not None and not _is_interruptible(self._under_way)):
-                return None
-            self._under_way, self._waiting = self._waiting, None
-        return self._under_way
 
     def _deliver(self, answer: str | bytes) -> None:
         try:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+from tuiface.core.latest import Latest
+
 QUIET_S = 0.1
 """After the last picture, until it is sent in full."""
 SLOW_S = 0.045
@@ -46,7 +48,7 @@ class FramePump(Generic[Item]):
         self._send = send
         self._schedule = schedule
         self._now = now
-        self._waiting: Item | None = None
+        self._waiting: Latest[Item] = Latest()
         self._shown: Item | None = None
         self._shown_in_full = True
         self._in_flight: list[tuple[float, bool]] = []
@@ -59,11 +61,11 @@ class FramePump(Generic[Item]):
     @property
     def is_idle(self) -> bool:
         """Whether the newest picture is on the terminal, in full."""
-        return self._waiting is None and not self._in_flight and self._shown_in_full
+        return self._waiting.is_empty and not self._in_flight and self._shown_in_full
 
     def offer(self, item: Item) -> None:
         """A newer picture: sent now or as soon as there is room, unless a newer one comes before."""
-        self._waiting = item
+        self._waiting.put(item)
         self._advance()
 
     def skip(self) -> None:
@@ -82,10 +84,9 @@ class FramePump(Generic[Item]):
         self._advance()
 
     def _advance(self) -> None:
-        if self._waiting is not None and len(self._in_flight) < self._max_in_flight:
-            item, self._waiting = self._waiting, None
+        if len(self._in_flight) < self._max_in_flight and (item := self._waiting.take()) is not None:
             self._deliver(item, draft=self.is_slow)
-        elif self._waiting is None and not self._in_flight and not self._shown_in_full:
+        elif self._waiting.is_empty and not self._in_flight and not self._shown_in_full:
             self._wait_for_quiet()
 
     @property
@@ -104,7 +105,7 @@ class FramePump(Generic[Item]):
 
     def _refine(self) -> None:
         self._quiet_timer = None
-        if self._waiting is None and not self._in_flight and self._shown is not None and not self._shown_in_full:
+        if self._waiting.is_empty and not self._in_flight and self._shown is not None and not self._shown_in_full:
             self._deliver(self._shown, draft=False)
 
     def _stop_waiting(self) -> None:

@@ -20,6 +20,7 @@ from textual.app import App
 from textual.message import Message
 from textual.message_pump import MessagePump
 
+from tuiface.core.latest import Latest
 from tuiface.terminal.capabilities import Capabilities
 from tuiface.terminal.private_api import write_to_terminal
 
@@ -129,33 +130,21 @@ class Encoder:
     """A thread that works for widgets: one waiting job each, the newest; PNG and sixel must not hold up typing."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._waiting: dict[MessagePump, Callable[[], Callable[[], None]]] = {}
+        self._waiting: Latest[tuple[MessagePump, Callable[[], Callable[[], None]]]] = Latest()
         self._thread: threading.Thread | None = None
-        self._closed = False
 
     def submit(self, owner: MessagePump, work: Callable[[], Callable[[], None]]) -> None:
         """Post `WorkDone` with what `work` returns to `owner`; work of the same owner that waits is dropped."""
-        with self._changed:
-            self._waiting[owner] = work
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
-                self._thread.start()
-            self._changed.notify()
+        self._waiting.put((owner, work), owner)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         """End the thread after what it is doing."""
-        with self._changed:
-            self._closed = True
-            self._waiting.clear()
-            self._changed.notify()
+        self._waiting.close()
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if self._closed:
-                    return
-                owner = next(iter(self._waiting))
-                work = self._waiting.pop(owner)
+        while (waiting := self._waiting.wait()) is not None:
+            owner, work = waiting
             owner.post_message(WorkDone(work()))

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from tuiface.core.assets import asset_path, embedded_model_path
+from tuiface.core.limits import DEFAULT_PSI
 from tuiface.core.regions import REGION_NAMES
 from tuiface.engine import load_checkpoint
 from tuiface.engine.latents import z_from_seed
@@ -45,7 +46,7 @@ Says of each pixel of an aligned face whether it shows {", ".join(REGION_NAMES[:
 
 ![Held-out heads, their true regions and the regions found; faces of the embedded model and the regions found](pictures/segmenter.png)
 
-Rows: rendered heads of a population that was not trained on, their true regions, the regions found; generated faces (seeds 0 to 7, psi 0.7), the regions found.
+Rows: rendered heads of a population that was not trained on, their true regions, the regions found; generated faces (seeds 0 to 7, psi {DEFAULT_PSI}), the regions found.
 
 {_facts(card, SEGMENTER_ASSET, "U-Net of convolutions and ReLU (`tuiface/engine/predictors/networks.py`)")}
 
@@ -167,7 +168,7 @@ def draw_segmentations() -> Image.Image:
     pictures = normalise(heads.pixels, torch.device("cpu"))
     generator = load_checkpoint(embedded_model_path()).generator
     z = torch.cat([z_from_seed(seed, generator.config.z_dim) for seed in range(_COLUMNS)])
-    faces = resize_images(generator.synthesize(generator.truncate(generator.map(z), 0.7)).clamp(-1, 1), _SIDE)
+    faces = resize_images(generator.synthesize(generator.truncate(generator.map(z), DEFAULT_PSI)).clamp(-1, 1), _SIDE)
     rows = [pictures, _draw_regions(heads.regions), _draw_regions(segmenter.regions(pictures))]
     rows += [faces, _draw_regions(segmenter.regions(faces))]
     return Image.fromarray(picture_grid(torch.cat(rows), _COLUMNS).numpy())

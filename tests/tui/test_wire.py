@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from tests.tui.fake_engine import paint
-from tuiface.benchmarks.pty_terminal import KITTY, LATIN, PLAIN, SIXEL, PtyTerminal, TerminalModel
+from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, PtyTerminal, TerminalModel
 from tuiface.benchmarks.terminal_screen import Screen
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.terminal.halfblock import resample
 
 Start = Callable[..., PtyTerminal]
 RIGHT = "\x1b[C"
+SIXEL = TerminalModel("XTerm(379)", "64;4;22")
+LATIN = TerminalModel("XTerm(379)", encoding="latin-1")
 
 
 @pytest.fixture

@@ -30,8 +30,6 @@ class TerminalModel:
 
 PLAIN = TerminalModel()
 KITTY = TerminalModel("kitty(0.41.1)", "62", knows_kitty=True)
-SIXEL = TerminalModel("XTerm(379)", "64;4;22")
-LATIN = TerminalModel("XTerm(379)", encoding="latin-1")
 
 
 class PtyTerminal:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tuiface.faces.studio import Face
 
 EDIT_FORM = "NAME=AMOUNT[@A-B], as in smile=1.5 or b16.conv1:501=2"
-LOCK_FORM = "REGION[=STRENGTH][:GUARANTEE], as in frame=0.8:blend"
 
 
 def add_edit_flags(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 MAX_SEED = 2**32 - 1
 """numpy's RandomState takes no larger one."""
 DEFAULT_PSI = 0.7
+"""Truncation of new faces, and of those that are measured: figures are to hold where people work."""
 PSI_RANGE = (-3, 3)
 """Beyond these a face is a blot of colour in any network."""
 

@@ -30,11 +30,6 @@ class EditSum:
     styles: dict[str, Tensor] = field(default_factory=dict)
     """float32 [I] by layer, added to what the affines give; only layers that move."""
 
-    @property
-    def is_zero(self) -> bool:
-        """Whether nothing moves."""
-        return not bool(self.ws.any()) and not any(bool(step.any()) for step in self.styles.values())
-
     def by_name(self) -> dict[str, Tensor]:
         """All steps by name, those of W+ under the empty one."""
         return {"": self.ws, **self.styles}

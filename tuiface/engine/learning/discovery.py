@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.edits.masks import RegionPredictor, build_lock_mask
 from tuiface.engine.latents import draw_w
 from tuiface.engine.learning.batch_predict import synthesize_images
@@ -53,7 +54,7 @@ def gram(columns: Tensor, weights: Tensor) -> Tensor:
     return (columns * weights) @ columns.t()
 
 
-DISCOVERY_SEED, DISCOVERY_PSI = 4_000_003, 0.7
+DISCOVERY_SEED = 4_000_003
 #: Regularisation of what a regional direction may not change, as a share of its trace (Zhu et al. 2022).
 TAU = 1e-3
 #: Random signs over the picture, a face, for the energy of channels in a region.
@@ -184,7 +185,7 @@ def rank_channels(
 def _draw_faces(generator: Generator, count: int) -> list[Tensor]:
     """`count` faces [1, L, w] that people do not number."""
     w = draw_w(generator, DISCOVERY_SEED, count)[:, None].expand(-1, generator.num_ws, -1)
-    return list(torch.split(generator.truncate(w, DISCOVERY_PSI), 1))
+    return list(torch.split(generator.truncate(w, DEFAULT_PSI), 1))
 
 
 def _select_largest(

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tuiface.core.limits import DEFAULT_PSI
 from tuiface.directions.regression import LinearFit, conditional_step, fit_linear
 from tuiface.engine.latents import draw_w
 from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
@@ -22,7 +23,6 @@ LEARNING_SEED, EVALUATION_SEED = 1_000_003, 2_000_003
 MIN_R2 = 0.2
 #: Concepts that go together more closely than this are not held against each other: none could then move.
 TWIN_CORRELATION = 0.85
-EVALUATION_PSI = 0.7
 #: Amount at which effects are measured, both ways: near enough that a concept is not used up, far enough to be read.
 PROBE_AMOUNT = 0.75
 
@@ -83,7 +83,7 @@ class EvaluationFaces:
     deviation: np.ndarray
     """float64 [A]."""
     ws: Tensor
-    """float32 [N, L, w], at `EVALUATION_PSI`."""
+    """float32 [N, L, w], at `DEFAULT_PSI`."""
 
     @classmethod
     def of(
@@ -97,7 +97,7 @@ class EvaluationFaces:
         """With `count` faces that nothing was learned from; another offset gives others."""
         generator = workshop.generator
         w = draw_w(generator, EVALUATION_SEED + seed_offset, count)[:, None].expand(-1, generator.num_ws, -1)
-        return cls(workshop, reader, deviation, generator.truncate(w, EVALUATION_PSI))
+        return cls(workshop, reader, deviation, generator.truncate(w, DEFAULT_PSI))
 
     def values(self, step: Tensor) -> np.ndarray:
         """float64 [N, A], in standard deviations, of the faces moved by a step [L, w]."""

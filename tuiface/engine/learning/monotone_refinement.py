@@ -23,9 +23,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.latents import draw_w
 from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_differentiable
-from tuiface.engine.learning.fitting import EVALUATION_PSI, LEARNING_SEED
+from tuiface.engine.learning.fitting import LEARNING_SEED
 from tuiface.engine.learning.verification import AMOUNTS
 from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.predictors.disturbance import augment_images
@@ -86,7 +87,7 @@ def _draw_faces(workshop: Workshop, turn: int) -> Tensor:
     """ws float32 [FACES, L, w] of this turn."""
     generator = workshop.generator
     w = draw_w(generator, LEARNING_SEED + _SEED_OFFSET + turn, BATCH_SIZE)
-    return generator.truncate(w[:, None].expand(-1, generator.num_ws, -1), EVALUATION_PSI)
+    return generator.truncate(w[:, None].expand(-1, generator.num_ws, -1), DEFAULT_PSI)
 
 
 def _predict_at_amounts(

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tuiface.core.limits import DEFAULT_PSI
 from tuiface.directions.direction import Direction
 from tuiface.engine_api.protocol import Engine, RenderRequest
 from tuiface.faces.recipe import DirectionEdit, Recipe, RegionLock, SeedSource, Truncation
-
-REPORT_PSI = 0.7
 
 
 def build_edited_recipe(
@@ -21,7 +20,7 @@ def build_edited_recipe(
     return Recipe(
         model=info.model,
         source=SeedSource(seed=seed, label=0 if info.c_dim else None),
-        truncation=Truncation(psi=REPORT_PSI),
+        truncation=Truncation(psi=DEFAULT_PSI),
         edits=(DirectionEdit(direction=direction.name, sha256=direction.sha256, amount=amount),),
         locks=locks,
     )

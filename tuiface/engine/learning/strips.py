@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuiface.core.limits import CHANNEL_LIMIT
+from tuiface.core.limits import CHANNEL_LIMIT, DEFAULT_PSI
 from tuiface.directions.direction import Direction
 from tuiface.directions.strips import draw_contact_strip
 from tuiface.engine.latents import z_from_seed
@@ -20,7 +20,6 @@ from tuiface.engine_api.protocol import RenderRequest
 from tuiface.faces.recipe import ChannelEdit, DirectionEdit, Recipe, RegionLock, SeedSource, Truncation
 
 STRIP_AMOUNTS = (-3.0, -1.5, 0.0, 1.5, 3.0)
-STRIP_PSI = 0.7
 MAX_SIDE_PX = 256
 
 
@@ -34,7 +33,7 @@ def draw_candidate_strip(
     for step, name in zip(steps, names, strict=True):
         for seed in seeds:
             z = z_from_seed(seed, generator.config.z_dim).to(step.device)
-            ws = generator.truncate(generator.map(z, workshop.first_class(1)), STRIP_PSI)
+            ws = generator.truncate(generator.map(z, workshop.first_class(1)), DEFAULT_PSI)
             moved = torch.zeros(len(STRIP_AMOUNTS), *ws.shape[1:], device=ws.device)
             moved[:, rows[0] : rows[1]] = torch.tensor(STRIP_AMOUNTS, device=ws.device)[:, None, None] * step
             sheet.append(
@@ -76,7 +75,7 @@ def _render_edits(
     face = Recipe(
         model=info.model,
         source=SeedSource(seed=seed, label=0 if info.c_dim else None),
-        truncation=Truncation(psi=STRIP_PSI),
+        truncation=Truncation(psi=DEFAULT_PSI),
         locks=() if lock is None else (lock,),
     )
     moved = [face.derive(edits=(edit,) if edit.amount else ()) for edit in edits]

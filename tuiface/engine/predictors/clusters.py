@@ -15,13 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.core.limits import DEFAULT_PSI
 from tuiface.directions.strips import draw_contact_strip
 from tuiface.engine.latents import draw_w
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.renderer import to_pixels
 
 CLUSTERED_SIDE = 32
-CLUSTERING_SEED, CLUSTERING_PSI = 5_000_003, 0.7
+CLUSTERING_SEED = 5_000_003
 NUM_FACES, NUM_ITERATIONS, SHOWN_FACES = 32, 40, 6
 _BATCH = 16
 _DIMMED = 0.2
@@ -81,7 +82,7 @@ class ActivationClusters:
 def draw_faces(generator: Generator, start: int, count: int) -> Tensor:
     """float32 [count, L, w]: faces that are clustered and learned from, neither numbered nor measured elsewhere."""
     w = draw_w(generator, CLUSTERING_SEED, start + count)[start:, None].expand(-1, generator.num_ws, -1)
-    return generator.truncate(w, CLUSTERING_PSI)
+    return generator.truncate(w, DEFAULT_PSI)
 
 
 def spherical_k_means(points: Tensor, count: int) -> Tensor:

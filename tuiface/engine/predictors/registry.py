@@ -8,6 +8,7 @@ import torch
 
 from tuiface.core.assets import asset_path
 from tuiface.core.errors import ModelError
+from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.edits.masks import BoxRegions, RegionPredictor
 from tuiface.engine.latents import draw_w
 from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_images
@@ -17,7 +18,7 @@ from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.predictors.attributes import ATTRIBUTES_ASSET
 from tuiface.engine.predictors.segmenter import SEGMENTER_ASSET
 
-_TRIAL_SEED, _TRIAL_FACES, _TRIAL_PSI = 3_000_003, 8, 0.7
+_TRIAL_SEED, _TRIAL_FACES = 3_000_003, 8
 #: A face that a segmenter knows is decided nearly everywhere, and neither a speck nor the whole picture.
 MIN_CERTAINTY = 0.75
 FACE_FRACTION_RANGE = (0.08, 0.7)
@@ -52,7 +53,7 @@ def segmenter_version(own: Path) -> str:
 def segmenter_fits(segmenter: Segmenter, generator: Generator) -> bool:
     """Whether the segmenter knows what it sees in faces of `generator`."""
     w = draw_w(generator, _TRIAL_SEED, _TRIAL_FACES)[:, None].expand(-1, generator.num_ws, -1)
-    images = synthesize_images(generator, generator.truncate(w, _TRIAL_PSI))
+    images = synthesize_images(generator, generator.truncate(w, DEFAULT_PSI))
     certainty = float(segmenter.probabilities(images).amax(dim=1).mean())
     share = float((segmenter.groups(images).argmax(dim=1) == 1).float().mean())
     return certainty >= MIN_CERTAINTY and FACE_FRACTION_RANGE[0] <= share <= FACE_FRACTION_RANGE[1]

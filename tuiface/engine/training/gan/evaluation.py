@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.latents import z_from_seed
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.sources import TrainingData, normalise
@@ -77,7 +78,6 @@ def _patches(images: Tensor, places: Tensor, size: int) -> Tensor:
 
 
 GRID_FACES, GRID_COLUMNS = 48, 8
-GRID_PSI = 0.7
 _NUM_FAKES = 512
 _BATCH = 32
 _OVERFITTING_ALARM = 0.5
@@ -104,7 +104,7 @@ class Evaluation:
         z_dim = self._state.settings.network.z_dim
         z = torch.cat([z_from_seed(seed, z_dim) for seed in range(_NUM_FAKES)]).to(self._state.device)
         ws = averaged.map(z)
-        grid = averaged.synthesize(averaged.truncate(ws[:GRID_FACES], GRID_PSI))
+        grid = averaged.synthesize(averaged.truncate(ws[:GRID_FACES], DEFAULT_PSI))
         self._report.grid(grid, GRID_COLUMNS, name)
         fakes = torch.cat([averaged.synthesize(rows) for rows in torch.split(ws, _BATCH)]).clamp(-1, 1)
         count = min(len(fakes), len(self._held_out))

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from tools import write_docs
+from tuiface.cli import build_parser
 from tuiface.core.settings import Settings
 from tuiface.core.values import _models_in
 from tuiface.directions.direction import DirectionHeader
@@ -34,6 +35,12 @@ def test_keys_are_as_the_actions_say() -> None:
 
 def test_key_table_is_as_the_actions_say() -> None:
     assert read("README.md") == write_docs.update_key_table(read("README.md")), "run `make docs`"
+
+
+@pytest.mark.parametrize("flag", ["--foreign", "--force-foreign"])
+def test_both_names_of_foreign_are_accepted_and_one_is_documented(flag: str) -> None:
+    assert build_parser().parse_args(["render", "1", flag]).foreign
+    assert (f"`{flag}`" in read("docs/commands.md")) == (flag == "--foreign")
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

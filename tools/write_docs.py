@@ -102,6 +102,8 @@ def _table(actions: list[argparse.Action], leave_out: set[str]) -> str:
     for action in actions:
         if isinstance(action, argparse._SubParsersAction) or leave_out & set(action.option_strings):
             continue
+        if action.help == argparse.SUPPRESS:  # another name of a flag, still accepted
+            continue
         choices = "|".join(map(str, action.choices)) if action.choices else ""
         value = "" if action.nargs == 0 else str(choices or action.metavar or action.dest.upper())
         name = " ".join(filter(None, (", ".join(action.option_strings), value)))

@@ -56,7 +56,7 @@ def test_unknown_name_offers_the_nearest(catalogue: Catalogue) -> None:
 
 
 def test_direction_of_another_network_needs_to_be_asked_for(catalogue: Catalogue) -> None:
-    with pytest.raises(ModelError, match=r"'yaw' was made for the model 'other' \(aaaaaaaaaa\).*--force-foreign"):
+    with pytest.raises(ModelError, match=r"'yaw' was made for the model 'other' \(aaaaaaaaaa\).*--foreign"):
         catalogue.find("yaw", MODEL)
     assert catalogue.find("yaw", MODEL, foreign=True).header.model == OTHER
 

@@ -1,4 +1,4 @@
-"""The flags that edit faces, for every command that renders them: --edit, --lock, --beyond, --force-foreign."""
+"""The flags that edit faces, for every command that renders them: --edit, --lock, --beyond, --foreign."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ def add_edit_flags(parser: argparse.ArgumentParser) -> None:
         "--frame-of", metavar="FACE", help="then change coarse rows until the face frame is that of FACE"
     )
     parser.add_argument("--beyond", action="store_true", help="accept amounts past what a direction was verified for")
-    parser.add_argument("--force-foreign", action="store_true", help="apply directions of another model to this one")
+    parser.add_argument(
+        "--foreign", action="store_true", help="apply recipes and directions of another model to this one"
+    )
+    parser.add_argument(  # its name for directions once
+        "--force-foreign", dest="foreign", action="store_true", help=argparse.SUPPRESS
+    )
 
 
 def apply_edits(face: Face, args: argparse.Namespace) -> Face:
@@ -53,7 +58,7 @@ def apply_edits(face: Face, args: argparse.Namespace) -> Face:
             parse_number(amount, "--edit amount"),
             parse_rows(rows) if at else None,
             beyond=args.beyond,
-            foreign=args.force_foreign,
+            foreign=args.foreign,
         )
     for text in args.lock:
         face = _apply_lock(face, text)

@@ -58,7 +58,6 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     )
     parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the library")
     parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
-    parser.add_argument("--foreign", action="store_true", help="apply recipes of another model to this one")
     parser.add_argument("--show", action="store_true", help="show each face in the terminal")
     parser.set_defaults(run=run)
 

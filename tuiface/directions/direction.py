@@ -158,7 +158,7 @@ class Direction:
             raise ModelError(
                 f"direction '{self.name}' was made for the model '{own.name}' ({own.sha256[:10]}), "
                 f"opened is '{model.name}' ({model.sha256[:10]})",
-                "open that one with --model, or use --force-foreign to apply it all the same",
+                "open that one with --model, or use --foreign to apply it all the same",
             )
 
     def refuse_misfit(self, num_ws: int, w_dim: int, layers: dict[str, int]) -> None:

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuiface.core.errors import ModelError
-from tuiface.engine.checkpoints.budget import Limits, Meter
-from tuiface.engine.checkpoints.inventory import Inventory
+from tuiface.engine.checkpoints.accounting import Inventory, Limits, Meter
 from tuiface.engine.checkpoints.pickle_machine import PickleMachine, UnorderedItems
 
 KEYS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=300)

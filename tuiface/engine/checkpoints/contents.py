@@ -1,6 +1,6 @@
 """What a checkpoint means, whatever its format: configurations and float32 tensors under NVIDIA's names.
 
-The identity of a network: one digest for the same network, whatever file it came from.
+`network_digest` is a network's identity, the same whatever file it came from:
 
     SHA-256 over  "tuiface.network/1\\n"  +  canonical JSON (RFC 8785)  +  "\\n"  +  the tensors' bytes
 
@@ -86,7 +86,7 @@ class CheckpointContents:
     """As recorded in a converted file."""
 
 
-PREFIX = b"tuiface.network/1\n"
+DIGEST_PREFIX = b"tuiface.network/1\n"
 
 
 def network_digest(config: GeneratorConfig | DiscriminatorConfig, tensors: Tensors) -> str:
@@ -94,7 +94,7 @@ def network_digest(config: GeneratorConfig | DiscriminatorConfig, tensors: Tenso
     described = {key: value for key, value in config_to_json(config).items() if key != "fp16_resolutions"}
     names = sorted(tensors)
     header: dict[str, Any] = {"config": described, "tensors": [[name, list(tensors[name].shape)] for name in names]}
-    digest = hashlib.sha256(PREFIX + rfc8785.dumps(header) + b"\n")
+    digest = hashlib.sha256(DIGEST_PREFIX + rfc8785.dumps(header) + b"\n")
     for name in names:
         digest.update(np.asarray(tensors[name], "<f4", order="C").reshape(-1).data)
     return digest.hexdigest()

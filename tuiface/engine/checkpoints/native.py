@@ -1,4 +1,4 @@
-"""The header of our own checkpoint format: everything but the tensors, validated without reading them.
+"""Our own checkpoint format, read and written: a header that is validated without reading the tensors, and the tensors.
 
 A tuiface model is a safetensors file with this metadata, all values text:
 
@@ -9,9 +9,7 @@ A tuiface model is a safetensors file with this metadata, all values text:
 
 and tensors named "G." and "D." before the canonical names, in float32, float16 or bfloat16.
 
-Reading and writing our own checkpoint format, safetensors; `native_header` says what the header means.
-
-`container` has the bytes around both. Tensors stream to the disk without a copy of the whole file.
+`core.safetensors_header` has the bytes around both. Tensors stream to the disk without a copy of the whole file.
 """
 
 from __future__ import annotations

@@ -18,8 +18,13 @@ from tuiface.engine.checkpoints.architecture import (
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
-from tuiface.engine.checkpoints.detected import DetectedCheckpoint, DetectedNetwork
-from tuiface.engine.checkpoints.materialise import TensorSource, not_stock_error, shapes_of
+from tuiface.engine.checkpoints.description import (
+    CheckpointDescription,
+    NetworkDescription,
+    TensorSource,
+    not_stock_error,
+    shapes_of,
+)
 from tuiface.engine.checkpoints.storages import TorchTensor
 from tuiface.engine.checkpoints.stubs import PersistentModule
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
@@ -55,7 +60,7 @@ DISCRIMINATOR_CLASSES: Final[Mapping[str, str]] = {
 }
 
 
-def find_networks(entries: Mapping[object, object]) -> DetectedCheckpoint:
+def describe_networks(entries: Mapping[object, object]) -> CheckpointDescription:
     """The networks of a dict with persistent `G_ema` and, perhaps, `D`."""
     generator = entries["G_ema"]
     assert isinstance(generator, PersistentModule)
@@ -63,7 +68,7 @@ def find_networks(entries: Mapping[object, object]) -> DetectedCheckpoint:
     written_by_stylegan3 = any("in_channels" in layer.state for _, layer in tree.of_class("SynthesisLayer"))
     discriminator = entries.get("D")
     augmented = entries.get("augment_pipe") is not None
-    return DetectedCheckpoint(
+    return CheckpointDescription(
         format="stylegan3-repository pickle" if written_by_stylegan3 else "stylegan2-ada-pytorch pickle",
         generator_source="G_ema",
         generator=describe_generator(tree),
@@ -74,7 +79,7 @@ def find_networks(entries: Mapping[object, object]) -> DetectedCheckpoint:
     )
 
 
-def describe_generator(tree: ModuleTree) -> DetectedNetwork[GeneratorConfig]:
+def describe_generator(tree: ModuleTree) -> NetworkDescription[GeneratorConfig]:
     """Configuration and tensor views of a persistent Generator."""
     root = tree.modules[""]
     if any(module.class_name == "SynthesisInput" for module in tree.modules.values()):
@@ -111,10 +116,10 @@ def describe_generator(tree: ModuleTree) -> DetectedNetwork[GeneratorConfig]:
     }
     _expect(tree, "", root, recorded)
     notices = ("conditional generator: pictures need a class label",) if config.c_dim else ()
-    return DetectedNetwork(tree.network, config, tree.sources, notices)
+    return NetworkDescription(tree.network, config, tree.sources, notices)
 
 
-def describe_discriminator(tree: ModuleTree) -> DetectedNetwork[DiscriminatorConfig]:
+def describe_discriminator(tree: ModuleTree) -> NetworkDescription[DiscriminatorConfig]:
     """Configuration and tensor views of a persistent Discriminator."""
     _check_classes(tree, DISCRIMINATOR_CLASSES)
     shapes = shapes_of(tree.sources)
@@ -144,7 +149,7 @@ def describe_discriminator(tree: ModuleTree) -> DetectedNetwork[DiscriminatorCon
     )
     _expect(tree, "", tree.modules[""], {"c_dim": config.c_dim, "img_resolution": config.img_resolution})
     notices = ("conditional discriminator",) if config.c_dim else ()
-    return DetectedNetwork(tree.network, config, tree.sources, notices)
+    return NetworkDescription(tree.network, config, tree.sources, notices)
 
 
 @dataclass(slots=True)

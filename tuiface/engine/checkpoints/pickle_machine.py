@@ -1,11 +1,11 @@
 """A pickle interpreter that cannot run anything: the opcodes that checkpoints use, over inert values.
 
 Python's own unpickler calls what the file names. This one has nothing to call: a global is looked up by its exact
-text in a closed table of stand-ins, and `REDUCE`, `NEWOBJ` and `BUILD` only work on those. No attribute, import or
+text in a closed table of stubs, and `REDUCE`, `NEWOBJ` and `BUILD` only work on those. No attribute, import or
 type is ever chosen by the file. Opcodes follow CPython's `Lib/pickletools.py`; the textual ones of protocol 0, and
 all that no checkpoint writer emits, are refused by name.
 
-Values on the stack: `None`, bool, int, float, str, tuple, list, dict, `memoryview` (for bytes: no copy), stand-ins.
+Values on the stack: `None`, bool, int, float, str, tuple, list, dict, `memoryview` (for bytes: no copy), stubs.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tuiface.core.errors import ModelError, describe_value, to_printable
-from tuiface.engine.checkpoints.budget import Meter, over_budget_error
-from tuiface.engine.checkpoints.inventory import Inventory
+from tuiface.engine.checkpoints.accounting import Inventory, Meter, over_budget_error
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
 
 MAX_PROTOCOL: Final = 5
@@ -56,7 +55,7 @@ class PickleMachine:
         data: memoryview,
         table: GlobalTable,
         meter: Meter,
-        census: Inventory,
+        inventory: Inventory,
         *,
         position: int = 0,
         persistent_load: Callable[[object], object] | None = None,
@@ -65,7 +64,7 @@ class PickleMachine:
         self._data = data
         self._table = table
         self._meter = meter
-        self._inventory = census
+        self._inventory = inventory
         self._persistent_load = persistent_load
         self._stack: list[object] = []
         self._marks: list[list[object]] = []
@@ -339,7 +338,7 @@ OPERATIONS: Final[Mapping[int, Callable[[PickleMachine], None]]] = {
     ord("c"): PickleMachine._global_line,  # GLOBAL
     0x93: PickleMachine._stack_global,  # STACK_GLOBAL
     ord("R"): PickleMachine._reduce,  # REDUCE
-    0x81: PickleMachine._reduce,  # NEWOBJ: for an inert stand-in the same as a call
+    0x81: PickleMachine._reduce,  # NEWOBJ: for an inert stub the same as a call
     ord("b"): PickleMachine._build,  # BUILD
     ord("Q"): PickleMachine._persistent_id,  # BINPERSID
 }

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tuiface.core.errors import ModelError, to_printable
+from tuiface.engine.checkpoints.accounting import Inventory
 from tuiface.engine.checkpoints.contents import CheckpointContents, CheckpointFormat, network_digest
-from tuiface.engine.checkpoints.formats import open_contents
-from tuiface.engine.checkpoints.inventory import Inventory
+from tuiface.engine.checkpoints.reader import read_contents
 from tuiface.engine.checkpoints.source_file import ForeignFileError, hash_file, read_source
 
 MAX_LISTED = 200
@@ -67,11 +67,11 @@ def inspect_checkpoint(path: Path) -> CheckpointReport:
         return _report_foreign_file(path, str(error))
     except ModelError as error:
         raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
-    census = Inventory()
+    inventory = Inventory()
     contents: CheckpointContents | None = None
     refused = None
     try:
-        contents = open_contents(source, census)
+        contents = read_contents(source, inventory)
     except ModelError as error:
         refused = str(error)
     report = CheckpointReport(
@@ -79,11 +79,11 @@ def inspect_checkpoint(path: Path) -> CheckpointReport:
         file_bytes=len(source.data),
         file_sha256=source.sha256,
         refused=refused,
-        globals=_list_names(census.globals),
-        class_names=_list_names(census.class_names),
-        source_digests=_list_names(census.source_digests),
-        networks=tuple(to_printable(name) for name in census.networks),
-        notices=tuple(census.notices),
+        globals=_list_names(inventory.globals),
+        class_names=_list_names(inventory.class_names),
+        source_digests=_list_names(inventory.source_digests),
+        networks=tuple(to_printable(name) for name in inventory.networks),
+        notices=tuple(inventory.notices),
     )
     return report if contents is None else _add_contents(report, contents)
 

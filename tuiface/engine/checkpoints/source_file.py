@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from tuiface.core.errors import ModelError, to_printable
-from tuiface.engine.checkpoints.budget import LIMITS
+from tuiface.engine.checkpoints.accounting import LIMITS
 
 Container = Literal["pickle", "zip", "safetensors"]
 

@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuiface.core.errors import ModelError, describe_value
-from tuiface.engine.checkpoints.budget import Meter
-from tuiface.engine.checkpoints.inventory import Inventory
+from tuiface.engine.checkpoints.accounting import Inventory, Meter
 from tuiface.engine.checkpoints.pickle_machine import Constructor, GlobalTable, PickleMachine
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
 from tuiface.engine.checkpoints.stubs import check_dimensions
@@ -171,13 +170,13 @@ def _make_torch_size(arguments: tuple[object, ...]) -> object:
     raise ModelError("not a sound checkpoint: a torch.Size that is not a tuple")
 
 
-def torch_globals(meter: Meter, census: Inventory) -> GlobalTable:
+def torch_globals(meter: Meter, inventory: Inventory) -> GlobalTable:
     """The closed table of torch names. Streams inside bytes are read with storage kinds as their only globals."""
 
     def load_from_bytes(arguments: tuple[object, ...]) -> object:
         match arguments:
             case (memoryview() as raw,):
-                return read_legacy_stream(raw, STORAGE_GLOBALS, meter, census)
+                return read_legacy_stream(raw, STORAGE_GLOBALS, meter, inventory)
         raise ModelError("not a sound checkpoint: a nested torch stream that is not bytes")
 
     makers: dict[tuple[str, str], Callable[[tuple[object, ...]], object]] = {
@@ -193,14 +192,14 @@ def torch_globals(meter: Meter, census: Inventory) -> GlobalTable:
 STORAGE_GLOBALS: Final[GlobalTable] = {("torch", name): kind for name, kind in STORAGE_KINDS.items()}
 
 
-def read_legacy_stream(data: memoryview, table: GlobalTable, meter: Meter, census: Inventory) -> object:
+def read_legacy_stream(data: memoryview, table: GlobalTable, meter: Meter, inventory: Inventory) -> object:
     """The object of a legacy torch stream, its storages bound to their data. The stream must fill `data`."""
     position = 0
 
     def next_pickle(globals_allowed: GlobalTable, shelf: StorageTable | None = None) -> object:
         nonlocal position
         load = shelf.load if shelf is not None else None
-        machine = PickleMachine(data, globals_allowed, meter, census, position=position, persistent_load=load)
+        machine = PickleMachine(data, globals_allowed, meter, inventory, position=position, persistent_load=load)
         value = machine.run()
         position = machine.position
         return value

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuiface.core.errors import ModelError, describe_value
-from tuiface.engine.checkpoints.inventory import Inventory
+from tuiface.engine.checkpoints.accounting import Inventory
 from tuiface.engine.checkpoints.pickle_machine import Constructor, GlobalTable, Stub, UnorderedItems
 
 #: Element types that appear in checkpoints, as numpy's dtype codes without the byte order.
@@ -163,12 +163,12 @@ def _encode_latin1(arguments: tuple[object, ...]) -> object:
     raise ModelError("not a sound checkpoint: bytes written as text that is not latin1")
 
 
-def _persistent_module_maker(census: Inventory) -> Callable[[tuple[object, ...]], object]:
+def _persistent_module_maker(inventory: Inventory) -> Callable[[tuple[object, ...]], object]:
     def make(arguments: tuple[object, ...]) -> object:
         match arguments:
             case ({"type": "class", "module_src": str() as source, "class_name": str() as name, "state": dict(state)},):
-                census.note_source(source)
-                census.class_names.add(name)
+                inventory.note_source(source)
+                inventory.class_names.add(name)
                 return PersistentModule(name, state)
         raise ModelError("not a sound checkpoint: a persistent object that is not a class with source, name and state")
 
@@ -184,10 +184,10 @@ def _instance_maker(class_name: str) -> Callable[[tuple[object, ...]], object]:
     return make
 
 
-def python_globals(census: Inventory) -> GlobalTable:
+def python_globals(inventory: Inventory) -> GlobalTable:
     """The closed table of all names outside torch that a StyleGAN2 checkpoint may hold."""
     makers: dict[tuple[str, str], Callable[[tuple[object, ...]], object]] = {
-        ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent_module_maker(census),
+        ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent_module_maker(inventory),
         ("dnnlib.util", "EasyDict"): _make_dict,
         ("dnnlib.tflib.network", "Network"): _instance_maker("Network"),
         ("argparse", "Namespace"): _instance_maker("Namespace"),

@@ -19,14 +19,20 @@ from dataclasses import replace
 from typing import Final
 
 from tuiface.core.errors import ModelError, describe_value
+from tuiface.engine.checkpoints.accounting import Inventory
 from tuiface.engine.checkpoints.architecture import (
     RESOLUTIONS,
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
-from tuiface.engine.checkpoints.detected import DetectedCheckpoint, DetectedNetwork
-from tuiface.engine.checkpoints.inventory import Inventory
-from tuiface.engine.checkpoints.materialise import Arrangement, TensorSource, not_stock_error, shapes_of
+from tuiface.engine.checkpoints.description import (
+    Arrangement,
+    CheckpointDescription,
+    NetworkDescription,
+    TensorSource,
+    not_stock_error,
+    shapes_of,
+)
 from tuiface.engine.checkpoints.stubs import Instance, NumpyArray
 from tuiface.engine.networks.config import RESAMPLE_TAPS, DiscriminatorConfig, GeneratorConfig
 
@@ -51,7 +57,7 @@ def is_network_triple(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 3 and all(_is_network(item) for item in value)
 
 
-def find_networks(triple: tuple[object, ...], census: Inventory) -> DetectedCheckpoint:
+def describe_networks(triple: tuple[object, ...], inventory: Inventory) -> CheckpointDescription:
     """The averaged generator Gs and the discriminator."""
     _, discriminator, generator = triple
     assert isinstance(generator, Instance)
@@ -61,9 +67,9 @@ def find_networks(triple: tuple[object, ...], census: Inventory) -> DetectedChec
         kind = "StyleGAN1 network" if isinstance(version, int) and version < STYLEGAN2_VERSION else "network"
         raise ModelError(f"a TensorFlow {kind} of version {describe_value(version)}: accepted are 4 and 5 (StyleGAN2)")
     for network in (generator, discriminator):
-        _note_sources(network, census)
+        _note_sources(network, inventory)
     ada = version == ADA_VERSION
-    return DetectedCheckpoint(
+    return CheckpointDescription(
         format="tensorflow stylegan2-ada pickle" if ada else "tensorflow stylegan2 pickle",
         generator_source="Gs",
         generator=_describe_generator(generator),
@@ -71,7 +77,7 @@ def find_networks(triple: tuple[object, ...], census: Inventory) -> DetectedChec
     )
 
 
-def _describe_generator(network: Instance) -> DetectedNetwork[GeneratorConfig]:
+def _describe_generator(network: Instance) -> NetworkDescription[GeneratorConfig]:
     components = network.state.get("components")
     synthesis = components.get("synthesis") if isinstance(components, dict) else None
     mapping = components.get("mapping") if isinstance(components, dict) else None
@@ -94,12 +100,12 @@ def _describe_generator(network: Instance) -> DetectedNetwork[GeneratorConfig]:
         fp16_resolutions=_read_fp16_resolutions(config, settings),
     )
     notices = ("conditional generator: pictures need a class label",) if config.c_dim else ()
-    return DetectedNetwork("Gs", config, sources, notices)
+    return NetworkDescription("Gs", config, sources, notices)
 
 
 def _describe_discriminator(
     network: Instance, *, default_group_size: int | None
-) -> DetectedNetwork[DiscriminatorConfig]:
+) -> NetworkDescription[DiscriminatorConfig]:
     settings = _read_settings(network)
     if settings.get("label_size", 0) != 0:
         raise not_stock_error("D has labels, whose layout differs between releases")
@@ -112,7 +118,7 @@ def _describe_discriminator(
     if group_size is not None and (not isinstance(group_size, int) or group_size < 1):
         raise not_stock_error(f"D has the mbstd_group_size {describe_value(group_size)}")
     config = replace(config, mbstd_group_size=group_size, conv_clamp=_read_conv_clamp(settings))
-    return DetectedNetwork("D", config, sources)
+    return NetworkDescription("D", config, sources)
 
 
 def _generator_rules() -> Iterator[Rule]:
@@ -238,14 +244,14 @@ def _read_fp16_resolutions(config: GeneratorConfig, settings: Settings) -> tuple
     return config.block_resolutions[-count:] if isinstance(count, int) and count > 0 else ()
 
 
-def _note_sources(network: Instance, census: Inventory) -> None:
+def _note_sources(network: Instance, inventory: Inventory) -> None:
     """Record the source texts of a network and its components, which are never run."""
     components = network.state.get("components")
     members = list(components.values())[:MAX_COMPONENTS] if isinstance(components, dict) else []
     for member in (network, *members):
         source = member.state.get("build_module_src") if isinstance(member, Instance) else None
         if isinstance(source, str):
-            census.note_source(source)
+            inventory.note_source(source)
 
 
 def _is_network(value: object) -> bool:

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tuiface.core.errors import ModelError, describe_value
-from tuiface.engine.checkpoints.budget import Meter, over_budget_error
-from tuiface.engine.checkpoints.inventory import Inventory
+from tuiface.engine.checkpoints.accounting import Inventory, Meter, over_budget_error
 from tuiface.engine.checkpoints.pickle_machine import GlobalTable, PickleMachine
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
 from tuiface.engine.checkpoints.storages import StorageTable
@@ -39,7 +38,7 @@ class ZipMember:
     """0 for stored; anything else is refused when the member is needed."""
 
 
-def read_torch_zip(data: memoryview, table: GlobalTable, meter: Meter, census: Inventory) -> object:
+def read_torch_zip(data: memoryview, table: GlobalTable, meter: Meter, inventory: Inventory) -> object:
     """The object of a torch zip container, its tensors as views of `data`."""
     members = list_members(data, meter)
     pickles = [name for name in members if name == "data.pkl" or name.endswith("/data.pkl")]
@@ -66,7 +65,7 @@ def read_torch_zip(data: memoryview, table: GlobalTable, meter: Meter, census: I
 
     shelf = StorageTable(find_data)
     stream = read_member(data, members[pickles[0]], "data.pkl")
-    return PickleMachine(stream, table, meter, census, persistent_load=shelf.load).run()
+    return PickleMachine(stream, table, meter, inventory, persistent_load=shelf.load).run()
 
 
 def list_members(data: memoryview, meter: Meter) -> Mapping[str, ZipMember]:

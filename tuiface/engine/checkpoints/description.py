@@ -1,6 +1,7 @@
-"""From views of the file to the float32 tensors of a network: presence, exact shape and finiteness, tensor by tensor.
+"""What a file claims to hold: networks described by a configuration, their tensors still views of the file's buffer.
 
-Everything is checked against the shapes that the configuration means before the first tensor is allocated.
+A format's reader gives a CheckpointDescription; `materialise` checks a network's claim against the shapes that its
+configuration means (presence, exact shape, finiteness) before the first tensor is allocated.
 """
 
 from __future__ import annotations
@@ -8,18 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic
 
 import numpy as np
 import numpy.typing as npt
 
 from tuiface.core.errors import ModelError, to_printable
 from tuiface.core.safetensors_header import Shape
+from tuiface.engine.checkpoints.accounting import Meter
 from tuiface.engine.checkpoints.architecture import Shapes
-from tuiface.engine.checkpoints.budget import Meter
+from tuiface.engine.checkpoints.contents import CheckpointFormat, ConfigT, GeneratorSource
 from tuiface.engine.checkpoints.storages import TorchTensor
 from tuiface.engine.checkpoints.stubs import NumpyArray
-from tuiface.engine.networks.config import RESAMPLE_TAPS
+from tuiface.engine.networks.config import RESAMPLE_TAPS, DiscriminatorConfig, GeneratorConfig
 
 View = npt.NDArray[np.generic]
 
@@ -85,6 +87,31 @@ class TensorSource:
 
 
 Sources = Mapping[str, TensorSource]
+
+
+@dataclass(frozen=True, eq=False)  # without slots: Generic sets __orig_class__ on instances
+class NetworkDescription(Generic[ConfigT]):
+    """A network that the file claims to hold; `materialise` checks the claim."""
+
+    network: str
+    """The file's name for it, for errors."""
+    config: ConfigT
+    sources: Sources
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckpointDescription:
+    """The networks of a file in one of the known formats."""
+
+    format: CheckpointFormat
+    generator_source: GeneratorSource
+    generator: NetworkDescription[GeneratorConfig]
+    discriminator: Callable[[], NetworkDescription[DiscriminatorConfig]] | None
+    """Called when the generator is sound, so that a discriminator of another kind costs a notice and not the file."""
+    notices: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    """What the file leaves open and the picture depends on."""
 
 
 def shapes_of(sources: Sources) -> dict[str, Shape]:

@@ -1,10 +1,12 @@
-"""What one checkpoint may cost: hard limits, and the meter that every reader of the file shares.
+"""What is kept of a file while it is read: what it has cost so far, within hard limits, and what it has named.
 
-Honest files stay far below: FFHQ at 1024 px is 380 MB, some 60,000 opcodes and 100 kB of text.
+Both are apart from the file's meaning: every reader of the file shares them, and a refused file can be explained too.
+Honest files stay far below the limits: FFHQ at 1024 px is 380 MB, some 60,000 opcodes and 100 kB of text.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -80,3 +82,28 @@ class Meter:
 def over_budget_error(what: str, limit: int) -> ModelError:
     """The refusal of a file that asks for more than any honest checkpoint."""
     return ModelError(f"more than {limit} {what}, which no StyleGAN2 checkpoint needs; refused unread")
+
+
+@dataclass(slots=True)
+class Inventory:
+    """Globals, classes and embedded source texts, in the order in which they were met."""
+
+    globals: set[str] = field(default_factory=set)
+    """`module.name` of every global, refused ones included."""
+    class_names: set[str] = field(default_factory=set)
+    """Class names inside persistent module objects."""
+    source_digests: set[str] = field(default_factory=set)
+    """SHA-256 of every embedded source text (UTF-8). The texts are never run."""
+    networks: tuple[str, ...] = ()
+    """Top-level entries that hold a network: `G`, `D`, `G_ema`, `Gs`, `augment_pipe` ..."""
+    notices: list[str] = field(default_factory=list)
+    """What the container itself gives reason to say."""
+    _digest_of: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+    def note_source(self, text: str) -> None:
+        """Record an embedded source text; a text that thousands of objects share is hashed once."""
+        # The text is kept beside its digest: an id is only unique while its object lives.
+        if id(text) not in self._digest_of:
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            self._digest_of[id(text)] = (text, digest)
+            self.source_digests.add(digest)

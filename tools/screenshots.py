@@ -155,7 +155,7 @@ async def take_screenshots(size: tuple[int, int], folder: Path, model: Path | No
         )
         app = TuifaceApp(settings, Capabilities(mosaic="quadrant"))
         async with app.run_test(size=size) as pilot:
-            await wait_until(lambda: app.session.frame is not None)
+            await wait_until(lambda: app.state.preview.result is not None)
             for scene in SCENES:
                 for key in scene.keys:
                     await pilot.press(key)
@@ -173,12 +173,16 @@ async def take_screenshots(size: tuple[int, int], folder: Path, model: Path | No
 
 async def wait_until_settled(app: TuifaceApp, pilot: Pilot[None]) -> None:
     """Wait for pictures, threads and jobs."""
+    preview = app.state.preview
     await wait_until(
-        lambda: app.session.phase == "ready" and not app.session.is_behind and not app.session.pending_saves
+        lambda: app.state.engine.phase == "ready" and not preview.is_behind and not app.state.saves.pending
     )
-    await wait_until(lambda: all(job.is_over for job in app.session.jobs.values()))
+    await wait_until(lambda: all(job.is_over for job in app.state.jobs.listed.values()))
     await wait_until(
-        lambda: not isinstance(app.screen, FaceScreen) or not (app.session.is_preview or app.session.is_behind)
+        lambda: (
+            not isinstance(app.screen, FaceScreen)
+            or not (app.state.preview.is_provisional or app.state.preview.is_behind)
+        )
     )
     await pilot.pause(0.5)
     await wait_until(lambda: not isinstance(app.screen, QuestionnaireScreen) or app.screen.is_asking)

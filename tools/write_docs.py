@@ -67,7 +67,7 @@ def keys_text() -> str:
     titles: dict[ActionScope, str] = {place: TAB_WORDS[place] for place in SCREENS}
     titles["answering"] = "Answering, from Concepts"
     for place, title in {**titles, "everywhere": "Everywhere"}.items():
-        parts.append(f"## {title}\n\n{key_table(Registry().at(place), ids=True)}\n")
+        parts.append(f"## {title}\n\n{key_table(Registry().in_scope(place), ids=True)}\n")
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""The interface: paints first, then starts the engine; messages in, session calls, state out.
+"""The interface: paints first, then starts the engine; messages in, changes of the state out.
 
 Nothing that the first paint can do without is imported here: never torch, and no HTTP or Pillow before the
 engine starts.
@@ -23,10 +23,10 @@ from textual.screen import Screen
 from tuiface.actions import Action, ActionScope, ScreenName
 from tuiface.core.errors import EXIT_DONE, EngineError, TuifaceError, UsageError, quote, suggest_nearest
 from tuiface.core.i18n import choose_language, tr, trn, use_language
-from tuiface.screens.bindings import bindings_at, handler
+from tuiface.screens.bindings import bindings_in, handler
 from tuiface.screens.engine_link import EngineFactory, EngineLink, resident_or_private_engine
 from tuiface.screens.face.screen import FaceScreen
-from tuiface.screens.face.summary import home_relative, source_text
+from tuiface.screens.face.words import home_relative, source_text
 from tuiface.screens.garbage import resume_collection
 from tuiface.screens.jobs.runner import JobRunner
 from tuiface.screens.log_file import log_to
@@ -44,8 +44,8 @@ from tuiface.screens.messages import (
     WorkFinished,
 )
 from tuiface.screens.registry import make_screen
-from tuiface.screens.resumption import SessionRecovery
-from tuiface.screens.session import Session
+from tuiface.screens.session_recovery import SessionRecovery
+from tuiface.screens.state import InterfaceState
 from tuiface.screens.themes import DEFAULT_THEME, THEMES, keep_theme, read_last_theme
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.capabilities import Capabilities
@@ -80,7 +80,7 @@ def run_app(settings: Settings, probe: Probe | None = None) -> int:
 
 
 class TuifaceApp(App[None]):
-    """Owns the session and the engine's threads; screens draw."""
+    """Owns the state and the engine's threads; screens draw."""
 
     CSS_PATH = "app.tcss"
     TITLE = "tuiface"
@@ -101,27 +101,30 @@ class TuifaceApp(App[None]):
         self._link = EngineLink(settings, engine_factory, self.post_message)
         self.writer = TerminalWriter(self, capabilities)
         self._runner = JobRunner(self.post_message)
-        self.session = Session(settings, self.writer, self._link, self._runner)
-        add_bindings(self, bindings_at(self.session.actions, "everywhere"))
+        self.state = InterfaceState.begin(settings, self.writer, self._link, self._runner)
+        add_bindings(self, bindings_in(self.state.actions, "everywhere"))
         self._is_leaving = False
-        self._recovery = SessionRecovery(self)
+        self._recovery = SessionRecovery(
+            self, self.state, lambda: self.current_work_screen.SCREEN_NAME, self.action_go_to
+        )
 
     def get_default_screen(self) -> Screen[None]:
         """The face screen is the first one that is painted."""
-        self._last_work_screen: WorkScreen = FaceScreen(self.session)
+        self._last_work_screen: WorkScreen = FaceScreen(self.state)
         self.install_screen(self._last_work_screen, "face")
         return self._last_work_screen
 
     def on_mount(self) -> None:
         """Take the theme of the settings, or the one that was chosen last; choices are kept from here on."""
-        settings = self.session.settings
+        self.state.changes.connect(self._draw, self.call_later)
+        settings = self.state.settings
         theme = settings.theme or read_last_theme(settings.state) or DEFAULT_THEME
         self.theme = theme if theme in self.available_themes else DEFAULT_THEME
         self.theme_changed_signal.subscribe(self, lambda theme: keep_theme(settings.state, theme.name))
 
     def on_ready(self) -> None:
         """The first frame is on the terminal: now the engine may take the processor."""
-        self.session.start()
+        self.state.engine.start()
         self._recovery.start()
         self._greet()
 
@@ -132,14 +135,17 @@ class TuifaceApp(App[None]):
         self._link.close()
         self._recovery.close()
 
-    def show_state(self) -> None:
-        """Draw the session again, also below a dialog."""
-        self.shown.show_state()
+    def _draw(self, is_all: bool) -> None:  # noqa: FBT001 - the signal's signature
+        """Draw what has changed, also below a dialog."""
+        if is_all:
+            self.current_work_screen.show_state()
+        else:
+            self.current_work_screen.show_tiles()
 
     def on_cursor_position(self, event: CursorPosition) -> None:
         """The terminal has read what was written before it was asked."""
         event.stop()
-        self.writer.answered()
+        self.writer.acknowledge()
 
     def on_resize(self, event: Resize) -> None:
         """Believe the terminal: when signals interrupt each other, the size read first can be reported last."""
@@ -153,40 +159,35 @@ class TuifaceApp(App[None]):
         """Show the first face, or go on after a restart."""
         info = message.studio.info
         log.info("engine ready: %s, %s px, %s %s", info.model.name, info.resolution, info.device, info.device_name)
-        self.session.attach_studio(message.studio)
+        self.state.attach_studio(message.studio)
         import tuiface.terminal.encoding  # noqa: F401 - while the engine draws
 
         if message.remark:
             self.notify(message.remark, title=tr("A private engine"), severity="warning", timeout=10, markup=False)
-        self.show_state()
         self._recovery.offer()
 
     def on_engine_failed(self, message: EngineFailed) -> None:
         """Say why, and what to do; the exit code says it too."""
         log.error("engine not started: %s", message.error)
         resume_collection()
-        self.session.mark_stopped(message.error)
-        self.show_state()
-        if self.session.studio is not None:
+        self.state.engine.mark_stopped(message.error)
+        if self.state.studio is not None:
             self._tell_error(tr("The engine did not start again"), message.error)
 
     def on_preview_arrived(self, message: PreviewArrived) -> None:
         """Draw the picture, unless a newer one is on the screen."""
-        if self.session.accept(message.frame):
-            self.show_state()
-            if not self.session.is_settled:
+        if self.state.preview.accept(message.result):
+            self.state.engine.mark_alive()
+            if not self.state.engine.is_settled:
                 self.call_after_refresh(self._settle)
 
     def _settle(self) -> None:
-        self.session.settle()
-        self.show_state()
+        self.state.settle()
         resume_collection()
 
     def on_tile_arrived(self, message: TileArrived) -> None:
-        """Draw a small picture where it is shown."""
-        if self.session.studio is not None:
-            self.session.add_tile(message.frame)
-            self.shown.show_tiles()
+        """Keep a small picture."""
+        self.state.tiles.add(message.result)
 
     def on_work_finished(self, message: WorkFinished) -> None:
         """Take what a thread worked out."""
@@ -199,18 +200,16 @@ class TuifaceApp(App[None]):
     def on_job_changed(self, message: JobChanged) -> None:
         """Draw its progress; tell its end."""
         job = message.progress
-        if message.is_first_report or job.id in self.session.jobs:
-            self.session.jobs[job.id] = job
+        self.state.jobs.take(job, is_first_report=message.is_first_report)
         if job.is_over and job.state != "cancelled" and not message.is_first_report:
             severity: SeverityLevel = "error" if job.state == "failed" else "information"
             self.notify(job.message, title=f"{job.label}: {tr(job.state)}", severity=severity, markup=False)
-        self.show_state()
 
     def on_preview_failed(self, message: PreviewFailed) -> None:
         """Start a dead engine again; tell what a live one refused."""
         log.error("preview failed: %s", message.error)
         if self._link.is_alive:
-            self.session.abandon_preview()
+            self.state.preview.abandon()
             self._tell_error(tr("Not rendered"), message.error)
             self._settle()
         else:
@@ -219,34 +218,32 @@ class TuifaceApp(App[None]):
     def on_face_saved(self, message: FaceSaved) -> None:
         """Name the file."""
         log.info("saved %s", message.path)
-        self.session.saved(message.face, existed=message.existed)
+        self.state.saves.record_save(message.face, existed=message.existed)
         face = source_text(message.face).capitalize()
         title = tr("{face} is saved already", face=face) if message.existed else tr("{face} saved", face=face)
         self.notify(home_relative(message.path), title=title, markup=False)
-        self.show_state()
         self._leave_if_saved()
 
     def on_save_failed(self, message: SaveFailed) -> None:
         """Keep the face for the engine's return if that is what failed; else tell why it is not saved."""
         log.error("not saved: %s", message.error)
         has_died = isinstance(message.error, EngineError) and not self._link.is_alive
-        self.session.record_failed_save(message.face, try_again=has_died)
+        self.state.saves.record_failed_save(message.face, try_again=has_died)
         if has_died:
             self._handle_engine_death(message.error)
         else:
             self._is_leaving = False
             face = source_text(message.face).capitalize()
             self._tell_error(tr("{face} is not saved", face=face), message.error)
-            self.show_state()
 
     def on_thread_crashed(self, message: ThreadCrashed) -> None:
         """A bug: end with its traceback."""
         raise message.error
 
     def _handle_engine_death(self, error: TuifaceError) -> None:
-        if self.session.phase != "ready":
+        if self.state.engine.phase != "ready":
             return  # a save and the stream both tell of the same end
-        if self.session.restart_dead_engine(error):
+        if self.state.engine.restart_dead(error):
             self.notify(
                 tr("{reason}. It is being started again; nothing is lost.", reason=error.message),
                 title=tr("Engine restarted"),
@@ -255,13 +252,12 @@ class TuifaceApp(App[None]):
             )
         else:
             self._tell_error(tr("The engine stopped again; press R to restart it"), error)
-        self.show_state()
 
     def _tell_error(self, title: str, error: TuifaceError) -> None:
         self.notify(str(error), title=title, severity="error", timeout=10, markup=False)
 
     @property
-    def shown(self) -> WorkScreen:
+    def current_work_screen(self) -> WorkScreen:
         """The screen below the dialogs; while one takes another's place, the one that goes."""
         for screen in reversed(self.screen_stack):
             if isinstance(screen, WorkScreen):
@@ -272,8 +268,8 @@ class TuifaceApp(App[None]):
     def _greet(self) -> None:
         from tuiface.screens.dialogs.welcome import Welcome, is_first_run, remember_welcome
 
-        if is_first_run(self.session.settings.state):
-            remember_welcome(self.session.settings.state)
+        if is_first_run(self.state.settings.state):
+            remember_welcome(self.state.settings.state)
             self.push_screen(Welcome())
 
     # --- actions -------------------------------------------------------------------------------------------------
@@ -283,8 +279,8 @@ class TuifaceApp(App[None]):
         targets: dict[ActionScope, DOMNode] = {"everywhere": self}
         if isinstance(screen, WorkScreen):
             targets = {screen.SCREEN_NAME: screen, **targets}
-        for place, target in targets.items():
-            for action in self.session.actions.at(place):
+        for scope, target in targets.items():
+            for action in self.state.actions.in_scope(scope):
                 if action.id != "command_palette":
                     run = partial(self.run_action, handler(action), target)
                     yield SystemCommand(tr(action.label), _palette_help(action), run)
@@ -294,8 +290,8 @@ class TuifaceApp(App[None]):
         from tuiface.screens.dialogs.help import HelpScreen
 
         if isinstance(self.screen, WorkScreen):
-            actions = self.session.actions.on_screen(self.screen.SCREEN_NAME)
-            self.push_screen(HelpScreen(actions, unicode=self.session.capabilities.unicode))
+            actions = self.state.actions.on_screen(self.screen.SCREEN_NAME)
+            self.push_screen(HelpScreen(actions, unicode=self.state.capabilities.unicode))
 
     def action_copy_command(self) -> None:
         """Copy by OSC 52, which reaches the clipboard of the terminal's own machine through SSH."""
@@ -311,7 +307,7 @@ class TuifaceApp(App[None]):
         with self.writer.cells_only():
             text = self.export_screenshot(title="tuiface")
         self.screen.refresh()
-        folder = self.session.settings.library if path is None else Path(path)
+        folder = self.state.settings.library if path is None else Path(path)
         target = folder / (filename or f"screen-{datetime.datetime.now():%Y%m%d-%H%M%S-%f}.svg")
         try:
             make_folder(folder)
@@ -321,29 +317,29 @@ class TuifaceApp(App[None]):
         else:
             self.notify(home_relative(target), title=tr("Screen saved"), markup=False)
 
-    def action_go_to(self, place: ScreenName) -> None:
+    def action_go_to(self, name: ScreenName) -> None:
         """Show a screen: made when it is wanted for the first time, kept from then on. The face's lies below all."""
-        if not isinstance(self.screen, WorkScreen) or place == self.screen.SCREEN_NAME:
+        if not isinstance(self.screen, WorkScreen) or name == self.screen.SCREEN_NAME:
             return
-        if not self.is_screen_installed(place):
-            self.install_screen(make_screen(place, self.session), place)
-        if place == "face":
+        if not self.is_screen_installed(name):
+            self.install_screen(make_screen(name, self.state), name)
+        if name == "face":
             self.pop_screen()
         elif self.screen.SCREEN_NAME == "face":
-            self.push_screen(place)
+            self.push_screen(name)
         else:
-            self.switch_screen(place)
+            self.switch_screen(name)
 
     def action_graphics(self) -> None:
         """Go round what the terminal offers."""
-        shown = self.writer.cycle_graphics()
+        now = self.writer.cycle_graphics()
         words = {
             "kitty": tr("kitty's protocol"),
             "sixel": "sixel",
             "block": tr("coloured cells"),
             "none": tr("numbers"),
         }
-        self.notify(words[shown.graphics], title=tr("Pictures as"), timeout=3)
+        self.notify(words[now.graphics], title=tr("Pictures as"), timeout=3)
 
     def action_redraw(self) -> None:
         """All again: the terminal may be another one."""
@@ -356,16 +352,15 @@ class TuifaceApp(App[None]):
 
     def action_restart_engine(self) -> None:
         """Start an engine that stopped; one that runs is left alone."""
-        if self.session.phase == "stopped":
-            self.session.start()
-            self.show_state()
+        if self.state.engine.phase == "stopped":
+            self.state.engine.start()
 
     async def action_quit(self) -> None:
         """Leave, after the faces that are being saved; asked a second time, at once."""
-        if self.session.pending_saves and not self._is_leaving:
+        if self.state.saves.pending and not self._is_leaving:
             self._is_leaving = True
-            number = len(self.session.pending_saves)
-            if self.session.phase == "ready":
+            number = len(self.state.saves.pending)
+            if self.state.engine.phase == "ready":
                 text = trn(
                     "{number} face to be saved first. Press q again to leave now.",
                     "{number} faces to be saved first. Press q again to leave now.",
@@ -382,11 +377,11 @@ class TuifaceApp(App[None]):
         self._leave()
 
     def _leave_if_saved(self) -> None:
-        if self._is_leaving and not self.session.pending_saves:
+        if self._is_leaving and not self.state.saves.pending:
             self._leave()
 
     def _leave(self) -> None:
-        error = self.session.error
+        error = self.state.engine.error
         self._recovery.close(by_wish=True)
         self.exit(return_code=EXIT_DONE if error is None else error.exit_code)
 

@@ -42,7 +42,7 @@ class Running:
 
     @property
     def recipe(self) -> Recipe:
-        studio = self.app.session.studio
+        studio = self.app.state.studio
         assert studio is not None
         return studio.current.recipe
 
@@ -71,8 +71,8 @@ class Running:
 
     async def settled(self) -> None:
         """The picture on the screen is the current face's."""
-        session = self.app.session
-        await self.until(lambda: session.phase == "ready" and not session.is_behind)
+        state = self.app.state
+        await self.until(lambda: state.engine.phase == "ready" and not state.preview.is_behind)
         await self.until(lambda: all(view.is_current for view in self.app.screen.query(FaceView)))
 
     def toasts(self) -> str:
@@ -88,7 +88,7 @@ class Running:
         if self.screen.has_class("-narrow"):
             return str(panel.render())
         lines = []
-        for section in summarize(self.app.session):
+        for section in summarize(self.app.state):
             lines += [section.title] if section.title else []
             lines += [f"{row.label:<9}{row.value}" if row.label else row.value for row in section.rows]
         return "\n".join(lines)

@@ -25,12 +25,12 @@ from tuiface.cli import build_parser
 from tuiface.core.errors import UsageError
 from tuiface.core.settings import Settings
 from tuiface.faces.recipe import LatentSource, ModelRef, Noise, Recipe, SeedSource, StyleMix, Truncation
-from tuiface.screens.bindings import bindings_at, handler
+from tuiface.screens.bindings import bindings_in, handler
 from tuiface.screens.concepts.questionnaire import QuestionnaireScreen
 from tuiface.screens.concepts.screen import ConceptsScreen
 from tuiface.screens.explore import ExploreScreen
-from tuiface.screens.face.face_actions import STUDIO_ACTIONS
 from tuiface.screens.face.screen import FaceScreen
+from tuiface.screens.face.studio_actions import STUDIO_ACTIONS
 from tuiface.screens.jobs.screen import JobsScreen
 from tuiface.screens.library.screen import LibraryScreen
 from tuiface.screens.mix import MixScreen
@@ -96,8 +96,8 @@ def test_no_key_means_two_things_on_a_screen(place: ScreenName) -> None:
 
 @pytest.mark.parametrize("place", [*SCREENS, *SCREENS_WITHOUT_TAB, "everywhere"])
 def test_every_key_is_bound(place: ActionScope) -> None:
-    bound = {binding.key for binding in bindings_at(Registry(), place)}
-    assert bound == {key for action in Registry().at(place) for key in action.keys}
+    bound = {binding.key for binding in bindings_in(Registry(), place)}
+    assert bound == {key for action in Registry().in_scope(place) for key in action.keys}
 
 
 def test_ids_are_unique() -> None:
@@ -107,7 +107,7 @@ def test_ids_are_unique() -> None:
 def test_other_keys_take_the_place_of_the_first_ones() -> None:
     registry = Registry.with_keys({"save": ("W",), "next_seed": ("n", "ctrl+n")})
     assert registry.by_id("save").keys == ("W",)
-    assert {b.key for b in bindings_at(registry, "face") if b.action == "save"} == {"W"}
+    assert {b.key for b in bindings_in(registry, "face") if b.action == "save"} == {"W"}
     assert registry.by_id("undo") == Registry().by_id("undo")
 
 

@@ -59,7 +59,7 @@ def test_half_blocks_need_a_utf8_locale(environment: dict[str, str], unicode: bo
     ],
 )
 def test_the_setting_comes_before_the_terminal(term: str, graphics: str, pictures: bool) -> None:
-    assert seen({"TERM": term}, graphics=graphics).pictures is pictures
+    assert seen({"TERM": term}, graphics=graphics).has_pictures is pictures
 
 
 @pytest.mark.parametrize("cell_px", [(10, 18), (10, 20), (10, 23)])

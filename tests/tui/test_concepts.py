@@ -83,9 +83,9 @@ async def question_shown(tui: Running) -> QuestionnaireScreen:
     await tui.until(lambda: isinstance(tui.app.screen, QuestionnaireScreen))
     screen = tui.app.screen
     assert isinstance(screen, QuestionnaireScreen)
-    inquiry = tui.app.session.questionnaire_session
-    assert inquiry is not None
-    await tui.until(lambda: inquiry.seed is not None and screen._shown_seed == inquiry.seed)
+    questionnaire = tui.app.state.concepts.questionnaire
+    assert questionnaire is not None
+    await tui.until(lambda: questionnaire.seed is not None and screen._shown_seed == questionnaire.seed)
     return screen
 
 
@@ -97,7 +97,7 @@ async def answer(tui: Running, *keys: str) -> None:
 
 
 def written(tui: Running, name: str = "kind") -> list[float | None]:
-    path = tui.app.session.settings.directions / f"{name}.answers.json"
+    path = tui.app.state.settings.directions / f"{name}.answers.json"
     return [one["value"] for one in json.loads(path.read_text())["answers"]]
 
 
@@ -162,7 +162,7 @@ async def test_an_amount_can_be_clicked_and_opened(open_app: Open, keep: Catalog
         strip = await strip_there(tui)
         columns = strip._tile_size[0]
         await tui.pilot.click(strip, offset=(strip._left + 1, 1))
-        assert screen._amount == -2
+        assert screen.amount_steps == -2
         await tui.pilot.click(strip, offset=(strip._left + 4 * (columns + 2) + 1, 1), times=2)
         await tui.until(lambda: tui.app.screen is tui.screen)
         assert tui.recipe.edits[0].amount == 3
@@ -234,7 +234,7 @@ async def test_what_a_search_finds_is_looked_at_and_kept(open_app: Open, keep: C
         await type_in(tui, "gans 3")
         assert "did you mean 'ganspace'" in str(tui.app.screen.query_one("#seed-hint").render())
         await type_in(tui, "ganspace 1-6 3")
-        await tui.until(lambda: len(tui.app.session.found) == 3)
+        await tui.until(lambda: len(tui.app.state.concepts.found) == 3)
         assert tui.engine.orders == [SearchRequest(method="ganspace", rows=(1, 6), count=3)]
         await tui.press("k", "k", "k", "k")
         await strip_there(tui)
@@ -245,9 +245,9 @@ async def test_what_a_search_finds_is_looked_at_and_kept(open_app: Open, keep: C
         assert "shade" in names(keep)
         assert screen.row is not None
         assert (screen.row.section, screen.row.name) == ("own", "shade")
-        assert [d.name for d in tui.app.session.found] == ["ganspace_1", "ganspace_3"]
+        assert [d.name for d in tui.app.state.concepts.found] == ["ganspace_1", "ganspace_3"]
         await tui.press(*["up"] * 9, "d")
-        assert [d.name for d in tui.app.session.found] == ["ganspace_3"]
+        assert [d.name for d in tui.app.state.concepts.found] == ["ganspace_3"]
 
 
 async def test_what_was_found_moves_the_rows_of_the_face(open_app: Open) -> None:
@@ -255,14 +255,14 @@ async def test_what_was_found_moves_the_rows_of_the_face(open_app: Open) -> None
         await concepts_shown(tui)
         await tui.press("f")
         await type_in(tui, "sefa")
-        await tui.until(lambda: tui.app.session.found)
+        await tui.until(lambda: tui.app.state.concepts.found)
         await strip_there(tui)
         await tui.press("right", "right", "enter")
         await tui.until(lambda: tui.app.screen is tui.screen)
         source = tui.recipe.source
         assert isinstance(source, LatentSource)
         assert tui.recipe.truncation.psi == 1
-        studio = tui.app.session.studio
+        studio = tui.app.state.studio
         assert studio is not None
         before = tui.engine.ws(studio.history[0][0].recipe)
         np.testing.assert_allclose(source.array() - before, np.broadcast_to([0, 3, 0, 0], before.shape), atol=1e-6)
@@ -277,7 +277,7 @@ async def test_a_search_that_fails_is_told(open_app: Open) -> None:
         await tui.press("f")
         await type_in(tui, "regional hair")
         await tui.until(lambda: "no region 'hair'" in tui.toasts())
-        assert tui.app.session.found == ()
+        assert tui.app.state.concepts.found == ()
 
 
 async def test_only_what_was_found_is_kept(open_app: Open, keep: Catalogue) -> None:
@@ -314,7 +314,7 @@ async def test_a_file_is_imported_by_the_command_of_the_same_name(
         await tui.until(lambda: "Import age.npy: done" in tui.toasts())
         words = ["directions", "import", str(file), "--name", "age", "--legacy", "first", "--licence", "our own"]
         assert calls[0][0] == words
-        assert calls[0][1]["TUIFACE_DIRECTIONS"] == str(tui.app.session.settings.directions)
+        assert calls[0][1]["TUIFACE_DIRECTIONS"] == str(tui.app.state.settings.directions)
         assert screen.row is not None
         assert screen.row.name == "age"
 
@@ -339,13 +339,13 @@ async def test_answers_are_written_as_they_are_given_and_taken_back(open_app: Op
         await ask_about(tui, english="cold / warm", spanish="frío / cálido")
         await answer(tui, "y", "n", "s", "right", "3")
         assert written(tui) == [1, 0, None, 1], "a rating is no answer to yes or no"
-        inquiry = tui.app.session.questionnaire_session
-        assert inquiry is not None
-        assert inquiry.questionnaire is not None
-        last = inquiry.questionnaire.answers[-1].seed
+        questionnaire = tui.app.state.concepts.questionnaire
+        assert questionnaire is not None
+        assert questionnaire.answering is not None
+        last = questionnaire.answering.answers[-1].seed
         await tui.press("u")
         assert written(tui) == [1, 0, None]
-        assert inquiry.seed == last, "the same face is asked about again"
+        assert questionnaire.seed == last, "the same face is asked about again"
         plan = shown(tui, "plan")
         assert "28 more at least" in plan
         assert "warm" in plan
@@ -357,8 +357,8 @@ async def test_accuracy_and_its_interval_follow_each_answer(open_app: Open) -> N
         await ask_about(tui)
         assert "not known yet" in shown(tui, "plan")
         await answer(tui, *"ynynyynyn")
-        assert tui.app.session.questionnaire_session is not None
-        questionnaire = tui.app.session.questionnaire_session.questionnaire
+        assert tui.app.state.concepts.questionnaire is not None
+        questionnaire = tui.app.state.concepts.questionnaire.answering
         assert questionnaire is not None
         accuracy = questionnaire.accuracy()
         assert accuracy is not None
@@ -406,7 +406,7 @@ async def test_unfinished_answers_are_deleted_after_a_question(open_app: Open) -
         await tui.press("escape")
         await tui.until(lambda: isinstance(tui.app.screen, ConceptsScreen))
         await tui.press("d", "y")
-        assert not list(tui.app.session.settings.directions.glob("*.json"))
+        assert not list(tui.app.state.settings.directions.glob("*.json"))
         assert "n learns one" in shown(tui, "list")
 
 
@@ -422,7 +422,7 @@ async def test_enough_answers_become_a_direction_in_the_list(open_app: Open) -> 
         assert (order.name, order.origin.settings["answers"], len(order.scores)) == ("kind", 32, 400)
         first = tui.engine.features(order.seeds)[:, 0]
         assert np.corrcoef(first, order.scores)[0, 1] > 0.6, "the scores follow what was answered"
-        made = Catalogue(Path("none"), tui.app.session.settings.directions).find("kind", INFO.model)
+        made = Catalogue(Path("none"), tui.app.state.settings.directions).find("kind", INFO.model)
         assert made.header.labels.en == ("cold", "warm")
         assert "Answers without a direction" not in shown(tui, "list")
 
@@ -431,8 +431,8 @@ async def answer_truly(tui: Running, number: int) -> None:
     """Yes where the first feature of the face is positive."""
     for _ in range(number):
         await question_shown(tui)
-        assert tui.app.session.questionnaire_session is not None
-        seed = tui.app.session.questionnaire_session.seed
+        assert tui.app.state.concepts.questionnaire is not None
+        seed = tui.app.state.concepts.questionnaire.seed
         assert seed is not None
         await tui.press("y" if tui.engine.features([seed])[0, 0] > 0 else "n")
 

@@ -13,8 +13,8 @@ from tuiface.core.errors import UsageError
 from tuiface.core.i18n import use_language
 from tuiface.core.settings import Settings
 from tuiface.screens.dialogs.prompts import LinePrompt, parse_rows
-from tuiface.screens.face.controls import Control, format_amount, list_controls
-from tuiface.screens.face.edit_actions import LOCK_REGIONS
+from tuiface.screens.face.controls import LOCK_REGIONS, Control, list_controls
+from tuiface.screens.face.words import format_amount
 from tuiface.screens.mix import MixScreen
 from tuiface.screens.morph import MorphScreen
 from tuiface.screens.widgets.control_list import ControlList
@@ -37,7 +37,7 @@ def own(tui_settings: Settings, tmp_path: Path) -> Settings:
 
 
 def chosen(tui: Running) -> Control:
-    return next(knob for knob in list_controls(tui.app.session) if knob.key == tui.app.session.control_key)
+    return next(control for control in list_controls(tui.app.state) if control.key == tui.app.state.face.control_key)
 
 
 def amounts(tui: Running) -> dict[str, float]:
@@ -61,8 +61,8 @@ async def smile_then(tui: Running, key: str) -> None:
 
 async def test_concepts_stand_in_groups_under_the_face(open_app: Open, own: Settings) -> None:
     async with open_app(settings=own, size=(160, 50)) as tui:
-        rows = list_controls(tui.app.session)
-        keys = [knob.key for knob in rows]
+        rows = list_controls(tui.app.state)
+        keys = [control.key for control in rows]
         assert keys[:3] == ["seed", "psi", "noise"]
         assert keys[3:9] == [
             f"concept:{name}" for name in ("yaw", "eye_opening", "smile", "mouth_open", "hair_curl", "trustworthy")
@@ -127,7 +127,7 @@ async def test_rows_are_walked_by_arrows_and_groups_by_shift(open_app: Open, own
         seen = []
         for key in ("down", "j", "k", "J", "shift+down", "K", "up", "shift+up", "up", "up", "shift+up", "shift+down"):
             await tui.press(key)
-            seen.append(tui.app.session.control_key)
+            seen.append(tui.app.state.face.control_key)
         assert seen == [
             "psi", "noise", "psi", "concept:yaw", "concept:eye_opening", "concept:yaw",
             "noise", "seed", "lock:background", "lock:mouth", "lock:frame", "seed",
@@ -136,7 +136,7 @@ async def test_rows_are_walked_by_arrows_and_groups_by_shift(open_app: Open, own
 
 async def test_the_chosen_row_stays_in_sight(open_app: Open, own: Settings) -> None:
     async with open_app(settings=own) as tui:
-        for _ in range(len(list_controls(tui.app.session))):
+        for _ in range(len(list_controls(tui.app.state))):
             assert f"▸ {chosen(tui).word}" in tui.text()
             await tui.press("down")
 
@@ -151,9 +151,9 @@ async def test_typing_finds_a_row_in_either_language(open_app: Open, own: Settin
         await tui.press("slash")
         assert isinstance(tui.app.screen, LinePrompt)
         await tui.press(*(character if character != " " else "space" for character in text))
-        assert tui.app.session.control_key == key
+        assert tui.app.state.face.control_key == key
         await tui.press("escape")
-        assert tui.app.session.control_key == "seed"
+        assert tui.app.state.face.control_key == "seed"
         assert tui.recipe.edits == ()
 
 
@@ -294,7 +294,7 @@ async def test_a_lock_that_the_engine_refuses_is_said_and_nothing_waits(open_app
         await find(tui, "smile")
         await tui.press("right")
         await tui.until(lambda: "is not known for this model" in tui.toasts())
-        await tui.until(lambda: not tui.app.session.is_behind)
+        await tui.until(lambda: not tui.app.state.preview.is_behind)
         assert tui.status() == ""
 
 
@@ -303,7 +303,7 @@ async def test_comparing_shows_the_face_without_its_edits(open_app: Open, own: S
         await tui.press("right", "plus")
         await find(tui, "smile")
         await tui.press("right", "f", "c")
-        studio = tui.app.session.studio
+        studio = tui.app.state.studio
         assert studio is not None
         assert studio.original.recipe == tui.recipe.derive(edits=(), locks=())
         await tui.until(lambda: "% changed" in tui.text() and "0.0 %" not in tui.text())
@@ -336,7 +336,7 @@ async def test_directions_that_were_made_meanwhile_are_there_on_return(open_app:
         await tui.press("2")
         await tui.pilot.pause()
         await tui.press("1")
-        await tui.until(lambda: "concept:calm" in [knob.key for knob in list_controls(tui.app.session)])
+        await tui.until(lambda: "concept:calm" in [control.key for control in list_controls(tui.app.state)])
 
 
 async def test_rows_can_be_clicked(open_app: Open, own: Settings) -> None:
@@ -344,7 +344,7 @@ async def test_rows_can_be_clicked(open_app: Open, own: Settings) -> None:
         lines = tui.text().splitlines()
         row = next(i for i, line in enumerate(lines) if "noise" in line)
         await tui.pilot.click(offset=(lines[row].index("noise"), row))
-        assert tui.app.session.control_key == "noise"
+        assert tui.app.state.face.control_key == "noise"
 
 
 async def test_information_takes_the_place_of_the_rows(open_app: Open, own: Settings) -> None:

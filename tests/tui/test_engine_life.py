@@ -19,7 +19,7 @@ async def test_the_screen_is_there_before_the_engine(open_app: Open) -> None:
     async with open_app(wait_to_start, ready=False) as tui:
         await tui.until(lambda: "starting the engine" in tui.text())
         assert "? help" in tui.text()
-        assert tui.app.session.studio is None
+        assert tui.app.state.studio is None
 
 
 async def test_keys_pressed_before_the_engine_is_there_are_kept(open_app: Open) -> None:
@@ -36,8 +36,8 @@ async def test_a_face_saved_before_the_engine_is_there_is_saved_by_it(open_app: 
     async with open_app(wait_to_start, ready=False) as tui:
         await tui.press("right", "s", "right")
         tui.engine.may_start.set()
-        await tui.until(lambda: tui.app.session.num_saved)
-        assert len(list(tui.app.session.settings.library.glob("seed1-*.png"))) == 1
+        await tui.until(lambda: tui.app.state.saves.num_saved)
+        assert len(list(tui.app.state.settings.library.glob("seed1-*.png"))) == 1
 
 
 async def test_garbage_is_collected_again_once_the_start_is_over(open_app: Open) -> None:
@@ -45,7 +45,7 @@ async def test_garbage_is_collected_again_once_the_start_is_over(open_app: Open)
     try:
         async with open_app() as tui:
             await tui.until(gc.isenabled)
-            assert tui.app.session.is_settled
+            assert tui.app.state.engine.is_settled
     finally:
         gc.enable()
         gc.unfreeze()
@@ -81,7 +81,7 @@ async def test_a_bad_model_is_one_line_with_the_next_step(open_app: Open) -> Non
         assert "give another one with --model" in tui.text()
         assert "R tries again, q quits" in tui.text()
         await tui.press("right", "s", "y")
-        assert tui.app.session.studio is None
+        assert tui.app.state.studio is None
         await tui.press("q")
     assert tui.app.return_code == EXIT_MODEL
 
@@ -91,7 +91,7 @@ async def test_the_restart_key_tries_a_failed_start_again(open_app: Open) -> Non
         engine.start_error = EngineError("out of memory", "close other programs")
 
     async with open_app(broken, ready=False) as tui:
-        await tui.until(lambda: tui.app.session.phase == "stopped")
+        await tui.until(lambda: tui.app.state.engine.phase == "stopped")
         await tui.press("right")
         tui.engine.start_error = None
         await tui.press("R")
@@ -124,9 +124,9 @@ async def test_an_engine_that_dies_twice_in_a_row_waits_for_the_user(open_app: O
     async with open_app() as tui:
         tui.engine.holds = True
         tui.engine.die()
-        await tui.until(lambda: tui.engine.num_starts == 2 and tui.app.session.phase == "ready")
+        await tui.until(lambda: tui.engine.num_starts == 2 and tui.app.state.engine.phase == "ready")
         tui.engine.die()
-        await tui.until(lambda: tui.app.session.phase == "stopped")
+        await tui.until(lambda: tui.app.state.engine.phase == "stopped")
         assert "press R to restart it" in tui.panel()
         assert tui.status() == "stopped"
         await tui.press("right")
@@ -143,7 +143,7 @@ async def test_a_frame_in_between_makes_the_next_death_a_first_one(open_app: Ope
             tui.engine.die()
             await tui.until(lambda starts=starts: tui.engine.num_starts == starts)  # type: ignore[misc]
             await tui.settled()
-        assert tui.app.session.phase == "ready"
+        assert tui.app.state.engine.phase == "ready"
 
 
 async def test_an_engine_that_no_longer_answers_is_replaced_at_the_next_key(open_app: Open) -> None:
@@ -159,7 +159,7 @@ async def test_the_exit_code_tells_of_a_stopped_engine(open_app: Open) -> None:
     async with open_app() as tui:
         tui.engine.start_error = EngineError("no such device")
         tui.engine.die()
-        await tui.until(lambda: tui.app.session.phase == "stopped")
+        await tui.until(lambda: tui.app.state.engine.phase == "stopped")
         assert "no such device" in tui.toasts()
         await tui.press("q")
     assert tui.app.return_code == EXIT_ENGINE
@@ -182,10 +182,10 @@ async def test_a_stale_frame_never_reaches_the_screen(open_app: Open) -> None:
         await tui.press("right", "right")
         tui.engine.release(1)
         await tui.settled()
-        shown = tui.app.session.frame
+        shown = tui.app.state.preview.result
         tui.engine.release(0)
         await tui.pilot.pause(0.1)
-        assert tui.app.session.frame is shown
+        assert tui.app.state.preview.result is shown
         assert shown is not None
         assert shown.recipe == tui.recipe
 
@@ -196,8 +196,9 @@ async def test_a_frame_of_a_replaced_request_shows_progress(open_app: Open) -> N
         await tui.press("right", "right")
         first = tui.engine.jobs[-2]
         tui.engine.release(0)
-        await tui.until(lambda: tui.app.session.frame is not None and tui.app.session.frame.recipe == first.recipe)
-        assert tui.app.session.is_behind
+        preview = tui.app.state.preview
+        await tui.until(lambda: preview.result is not None and preview.result.recipe == first.recipe)
+        assert preview.is_behind
 
 
 async def test_leaving_closes_the_engine_and_its_threads(open_app: Open) -> None:

@@ -98,15 +98,15 @@ async def test_the_picture_is_the_frame_in_a_centred_square(open_app: Open) -> N
     async with open_app(size=(100, 30)) as tui:
         await tui.press("right")
         await tui.settled()
-        view, frame = tui.view(), tui.app.session.frame
+        view, frame = tui.view(), tui.app.state.preview.result
         assert frame is not None
         np.testing.assert_array_equal(frame.pixels, paint(tui.recipe, frame.pixels.shape[0]))
         columns, rows = view._fit
         assert columns == 2 * rows
         assert view._picture is not None
-        assert view._picture.shown is not None
+        assert view._picture.encoded is not None
         expected = to_cells(frame.pixels, columns, rows, view.writer.capabilities)
-        np.testing.assert_array_equal(view._picture.shown.cells, expected)
+        np.testing.assert_array_equal(view._picture.encoded.cells, expected)
         strips = [view.render_line(y) for y in range(view.content_size.height)]
         margins = {len(strip.text) - len(strip.text.lstrip()) for strip in strips if "▀" in strip.text}
         assert margins == {(view.content_size.width - columns) // 2}
@@ -146,7 +146,7 @@ async def test_holding_a_key_asks_for_each_face_once_in_order(open_app: Open) ->
         sequences = [job.sequence for job in tui.engine.jobs]
         assert sequences == sorted(set(sequences))
         assert tui.seed == 12
-        frame = tui.app.session.frame
+        frame = tui.app.state.preview.result
         assert frame is not None
         assert frame.recipe == tui.recipe
 
@@ -183,7 +183,7 @@ async def test_keys_typed_into_the_prompt_do_nothing_else(open_app: Open) -> Non
     async with open_app() as tui:
         await tui.press("g", "s", "u", "q", "r", "7")
         assert tui.app.screen.query_one(Input).value == "7"
-        assert tui.app.session.pending_saves == []
+        assert tui.app.state.saves.pending == ()
 
 
 def test_what_is_a_seed() -> None:
@@ -245,7 +245,7 @@ async def test_the_panel_says_what_a_researcher_must_know(open_app: Open) -> Non
     notice = "untrained stand-in"
     async with open_app(lambda engine: setattr(engine, "engine_info", with_notices(notice)), size=(160, 50)) as tui:
         panel = tui.panel()
-        assert str(tui.app.session.settings.library) in "".join(panel.split())
+        assert str(tui.app.state.settings.library) in "".join(panel.split())
         for text in (
             "fake-256 (embedded)",
             "256 x 256 px",
@@ -255,7 +255,7 @@ async def test_the_panel_says_what_a_researcher_must_know(open_app: Open) -> Non
             "128 px in 12 ms",
         ):
             assert text in panel
-        studio = tui.app.session.studio
+        studio = tui.app.state.studio
         assert studio is not None
         assert studio.current.id in panel
 
@@ -282,5 +282,5 @@ async def test_a_slow_picture_is_announced_and_a_quick_one_is_not(open_app: Open
         tui.engine.release()
         await tui.settled()
         assert tui.status() == ""
-        tui.screen._say_late()
+        tui.screen.note_lateness()
         assert tui.status() == "", "a timer that fires after it was stopped says nothing"

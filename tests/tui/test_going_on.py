@@ -26,7 +26,7 @@ def leave_behind(state: Path, text: str) -> None:
 async def test_a_session_that_broke_off_is_offered_and_taken_up(open_app: Open, tui_settings: Settings) -> None:
     async with open_app() as tui:
         await tui.press("right", "right", "plus", "x", "a", "u")
-        text = serialize_session(tui.app.session, screen="face", ended=False)
+        text = serialize_session(tui.app.state, screen="face", ended=False)
     leave_behind(tui_settings.state, text)
     async with open_app(ready=False) as tui:
         await tui.until(lambda: isinstance(tui.app.screen, ConfirmDialog))
@@ -36,13 +36,13 @@ async def test_a_session_that_broke_off_is_offered_and_taken_up(open_app: Open, 
         assert (tui.seed, tui.psi) == (2, 0.7)
         await tui.press("ctrl+r")
         assert tui.psi == 0.8
-        assert len(tui.app.session.parents) == len(tui.app.session.transition) == 1
+        assert len(tui.app.state.mix.parents) == len(tui.app.state.morph.transition) == 1
 
 
 async def test_it_is_not_offered_twice_and_can_be_declined(open_app: Open, tui_settings: Settings) -> None:
     async with open_app() as tui:
         await tui.press("right", "right")
-        text = serialize_session(tui.app.session, screen="explore", ended=False)
+        text = serialize_session(tui.app.state, screen="explore", ended=False)
     leave_behind(tui_settings.state, text)
     async with open_app(ready=False) as tui:
         await tui.until(lambda: isinstance(tui.app.screen, ConfirmDialog))

@@ -75,7 +75,7 @@ async def test_it_is_cancelled_by_its_number_in_the_engine(open_app: Open) -> No
         await tui.press(
             *[
                 key
-                for action in tui.app.session.actions.at("jobs")
+                for action in tui.app.state.actions.in_scope("jobs")
                 if action.id == "jobs_cancel"
                 for key in action.keys[:1]
             ]
@@ -87,8 +87,8 @@ async def test_a_series_is_begun_there_with_the_faces_as_they_are(open_app: Open
     shared = FakeShared()
     async with open_app(use(shared), size=(120, 36)) as tui:
         await tui.press("up", "4")
-        await tui.until(lambda: tui.app.screen._frames)  # type: ignore[attr-defined]
-        frames = tui.app.screen._frames  # type: ignore[attr-defined]
+        await tui.until(lambda: tui.app.screen.frames)  # type: ignore[attr-defined]
+        frames = tui.app.screen.frames  # type: ignore[attr-defined]
         await tui.press("s")
         await tui.until(lambda: shared.started)
         words = shared.started[0]
@@ -105,7 +105,7 @@ async def test_work_that_could_not_begin_is_told(open_app: Open) -> None:
     shared = FakeShared(error=EngineError("32 jobs run already"))
     async with open_app(use(shared), size=(120, 36)) as tui:
         await tui.press("4")
-        await tui.until(lambda: tui.app.screen._frames)  # type: ignore[attr-defined]
+        await tui.until(lambda: tui.app.screen.frames)  # type: ignore[attr-defined]
         await tui.press("s")
         await tui.until(lambda: "32 jobs run already" in tui.toasts())
 

@@ -16,19 +16,19 @@ from tuiface.faces.provenance import read_saved_face
 
 
 def saved(tui: Running) -> list[str]:
-    folder = tui.app.session.settings.library
+    folder = tui.app.state.settings.library
     return sorted(path.name.split("-")[0] for path in folder.glob("*.png"))
 
 
 async def saves_done(tui: Running) -> None:
-    await tui.until(lambda: not tui.app.session.pending_saves)
+    await tui.until(lambda: not tui.app.state.saves.pending)
 
 
 async def test_save_writes_the_full_picture_and_its_json(open_app: Open) -> None:
     async with open_app() as tui:
         await tui.press("right", "s")
         await saves_done(tui)
-        [png] = tui.app.session.settings.library.glob("*.png")
+        [png] = tui.app.state.settings.library.glob("*.png")
         with Image.open(png) as image:
             assert image.size == (256, 256)
         assert json.loads(png.with_suffix(".json").read_text())["recipe"]["source"] == {"kind": "seed", "seed": 1}
@@ -62,11 +62,11 @@ async def test_saves_queue_while_keys_go_on(open_app: Open) -> None:
 
 async def test_a_folder_that_cannot_be_written_is_one_line(open_app: Open) -> None:
     async with open_app() as tui:
-        tui.app.session.settings.library.write_text("a file in the way")
+        tui.app.state.settings.library.write_text("a file in the way")
         await tui.press("s")
         await saves_done(tui)
         assert "Seed 0 is not saved: " in tui.toasts()
-        tui.app.session.settings.library.unlink()
+        tui.app.state.settings.library.unlink()
         await tui.press("s")
         await saves_done(tui)
         assert saved(tui) == ["seed0"]
@@ -96,7 +96,7 @@ async def test_a_seed_after_a_saved_one_is_not_its_child_but_another_psi_is(open
     async with open_app() as tui:
         await tui.press("s")
         await saves_done(tui)
-        studio = tui.app.session.studio
+        studio = tui.app.state.studio
         assert studio is not None
         digest = studio.current.recipe.digest
         await tui.press("right")
@@ -122,7 +122,7 @@ async def test_leaving_twice_leaves_at_once_and_nothing_half_written(open_app: O
     for thread in threading.enumerate():
         if thread.name == "saves":
             thread.join(30)  # it takes an empty library away, which must not happen between the next lines
-    folder: Path = tui.app.session.settings.library
+    folder: Path = tui.app.state.settings.library
     assert not [path for path in folder.glob("*") if path.name.startswith(".")]
 
 

@@ -89,10 +89,10 @@ async def test_what_threads_tell_may_come_before_and_after_the_widgets(open_app:
             frame = tui.engine.frame(RenderRequest(tui.recipe, 64, sequence=next(numbers)))
             tui.app.on_tile_arrived(TileArrived(frame))
             tui.app.on_preview_arrived(PreviewArrived(frame))
-            tui.app.on_work_finished(WorkFinished(tui.app.show_state))
+            tui.app.on_work_finished(WorkFinished(tui.app.state.changes.mark))
 
         tui.app.action_go_to(place)
-        screen = tui.app.shown
+        screen = tui.app.current_work_screen
         assert place == screen.SCREEN_NAME
         assert screen.is_mounted == (place == "face")
         tell()
@@ -140,8 +140,8 @@ async def test_explore_keeps_the_marked_faces(open_app: Open) -> None:
         await tui.press("2", "space", "right", "space")
         assert "2 marked" in tui.text()
         await tui.press("s")
-        await tui.until(lambda: not tui.app.session.pending_saves)
-        names = sorted(p.name.split("-")[0] for p in tui.app.session.settings.library.glob("*.png"))
+        await tui.until(lambda: not tui.app.state.saves.pending)
+        names = sorted(p.name.split("-")[0] for p in tui.app.state.settings.library.glob("*.png"))
         assert names == ["seed0", "seed2"]
 
 
@@ -150,11 +150,11 @@ async def test_explore_shows_faces_near_one_and_goes_back_to_seeds(open_app: Ope
         await tui.press("2", "right", "m")
         screen = current(tui)
         assert isinstance(screen, ExploreScreen)
-        await tui.until(lambda: screen._neighbours)
+        await tui.until(lambda: screen.neighbours)
         assert "near seed 1, distance 0.2" in tui.text()
-        near = screen._neighbours
+        near = screen.neighbours
         await tui.press("d")
-        await tui.until(lambda: screen._neighbours and screen._neighbours != near)
+        await tui.until(lambda: screen.neighbours and screen.neighbours != near)
         assert "distance 0.1" in tui.text()
         await tui.press("c")
         assert "seeds from" in tui.text()
@@ -172,10 +172,10 @@ async def test_explore_random_seeds_are_others_each_time(open_app: Open) -> None
         await tui.press("2", "r")
         screen = current(tui)
         assert isinstance(screen, ExploreScreen)
-        first = list(screen._random_seeds)
+        first = screen.random_seeds
         await tui.press("r")
         assert first
-        assert screen._random_seeds != first
+        assert screen.random_seeds != first
 
 
 async def test_explore_psi_moves_all_faces(open_app: Open) -> None:
@@ -194,7 +194,7 @@ async def test_explore_population_moves_all_faces_and_is_said(open_app: Open) ->
         screen = current(tui)
         assert isinstance(screen, ExploreScreen)
         assert screen.center == "w_avg"
-        studio = tui.app.session.studio
+        studio = tui.app.state.studio
         assert studio is not None
         centre = np.arange(studio.info.w_dim, dtype=np.float32)
         studio.populations.add(NamedPopulation.of("ours", studio.info.model, centre, DirectionOrigin(method="faces")))
@@ -232,8 +232,8 @@ async def test_mix_shows_both_children_of_the_rows_that_are_chosen(open_app: Ope
 async def test_mix_saves_both_and_opens_one(open_app: Open) -> None:
     async with open_app() as tui:
         await tui.press("3", "b", "9", "enter", "s")
-        await tui.until(lambda: not tui.app.session.pending_saves)
-        assert len(list(tui.app.session.settings.library.glob("*.png"))) == 2
+        await tui.until(lambda: not tui.app.state.saves.pending)
+        assert len(list(tui.app.state.settings.library.glob("*.png"))) == 2
         await tui.press("x", "enter")
         await tui.until(lambda: current(tui).SCREEN_NAME == "face")
         assert tui.seed == 9
@@ -250,8 +250,8 @@ async def test_mix_crosses_contour_and_inner_face(open_app: Open) -> None:
         await tui.until(lambda: "frame variation 0.75 %" in str(screen.query_one("#scale", Static).content))
         await tui.until(lambda: all(view._pixels is not None for view in screen.query(FaceView)))
         await tui.press("s")
-        await tui.until(lambda: not tui.app.session.pending_saves)
-        assert len(list(tui.app.session.settings.library.glob("latent-*.png"))) == 2
+        await tui.until(lambda: not tui.app.state.saves.pending)
+        assert len(list(tui.app.state.settings.library.glob("latent-*.png"))) == 2
         await tui.press("left")
         children = screen.both_children()
         assert children is not None
@@ -273,7 +273,7 @@ async def test_between_two_screens_the_one_that_goes_is_shown(open_app: Open, mo
         mix = current(tui)
         with monkeypatch.context() as patch:
             patch.setattr(type(tui.app), "screen_stack", [])
-            assert tui.app.shown is mix
+            assert tui.app.current_work_screen is mix
 
 
 async def test_rows_never_leave_the_network_or_cross(open_app: Open) -> None:
@@ -301,13 +301,13 @@ async def test_morph_goes_from_the_face_to_the_next_and_is_saved_as_a_series(ope
         screen = current(tui)
         assert isinstance(screen, MorphScreen)
         await tui.press(*["down"] * 10)
-        await tui.until(lambda: len(screen._frames) == 2)
+        await tui.until(lambda: len(screen.frames) == 2)
         await tui.press("up")
-        await tui.until(lambda: len(screen._frames) == 12)
+        await tui.until(lambda: len(screen.frames) == 12)
         assert tui.command_text() == "$ tuiface morph 0 1 --space w+ --frames 12 --psi 0.7"
         await tui.press("f", "s")
-        await tui.until(lambda: [job.state for job in tui.app.session.jobs.values()] == ["done"])
-        library = Library(tui.app.session.settings.library, tui.app.session.settings.cache)
+        await tui.until(lambda: [job.state for job in tui.app.state.jobs.listed.values()] == ["done"])
+        library = Library(tui.app.state.settings.library, tui.app.state.settings.cache)
         assert len(library.faces(tag="morph")) == 12
         assert len(list(library.folder.glob("*.gif"))) == 1
         await tui.press("7")
@@ -319,11 +319,11 @@ async def test_morph_plays_and_stops_when_it_is_left(open_app: Open) -> None:
         await tui.press("4")
         screen = current(tui)
         assert isinstance(screen, MorphScreen)
-        await tui.until(lambda: screen._frames)
+        await tui.until(lambda: screen.frames)
         await tui.press("space")
-        await tui.until(lambda: screen._frame > 2)
+        await tui.until(lambda: screen.frame_index > 2)
         await tui.press("1")
-        await tui.until(lambda: screen._play_timer is None)
+        await tui.until(lambda: not screen.is_playing)
 
 
 async def test_what_cannot_be_interpolated_is_said_in_place(open_app: Open) -> None:
@@ -331,7 +331,7 @@ async def test_what_cannot_be_interpolated_is_said_in_place(open_app: Open) -> N
         await tui.press("a", "v", "a", "4")
         screen = current(tui)
         assert isinstance(screen, MorphScreen)
-        await tui.until(lambda: "differ in edits, locks or noise" in screen._problem)
+        await tui.until(lambda: "differ in edits, locks or noise" in screen.problem)
         assert "differ" in tui.text()
 
 
@@ -341,11 +341,11 @@ async def test_what_cannot_be_interpolated_is_said_in_place(open_app: Open) -> N
 async def saved_faces(tui: Running, count: int) -> LibraryScreen:
     for _ in range(count):
         await tui.press("s", "right")
-    await tui.until(lambda: not tui.app.session.pending_saves)
+    await tui.until(lambda: not tui.app.state.saves.pending)
     await tui.press("5")
     screen = current(tui)
     assert isinstance(screen, LibraryScreen)
-    await tui.until(lambda: len(screen._faces) == count)
+    await tui.until(lambda: len(screen.faces) == count)
     return screen
 
 
@@ -359,47 +359,47 @@ async def test_the_library_shows_thumbnails_newest_first_and_opens_one(open_app:
     async with open_app(size=(160, 50)) as tui:
         screen = await saved_faces(tui, 3)
         await tiles_there(tui)
-        assert {face.seed for face in screen._faces} == {0, 1, 2}
-        seed = screen._faces[1].seed
+        assert {face.seed for face in screen.faces} == {0, 1, 2}
+        seed = screen.faces[1].seed
         await tui.press("right", "enter")
         await tui.until(lambda: current(tui).SCREEN_NAME == "face")
         assert tui.seed == seed
-        assert tui.app.session.studio is not None
-        assert tui.app.session.studio.current.saved
+        assert tui.app.state.studio is not None
+        assert tui.app.state.studio.current.saved
 
 
 async def test_removing_asks_and_can_be_undone(open_app: Open) -> None:
     async with open_app() as tui:
         screen = await saved_faces(tui, 2)
         await tui.press("d", "n")
-        assert len(screen._faces) == 2
+        assert len(screen.faces) == 2
         await tui.press("space", "space", "d")
         assert "Remove 2 faces?" in tui.text()
         await tui.press("y")
-        await tui.until(lambda: not screen._faces)
+        await tui.until(lambda: not screen.faces)
         await tui.press("u")
-        await tui.until(lambda: len(screen._faces) == 2)
+        await tui.until(lambda: len(screen.faces) == 2)
 
 
 async def test_search_narrows_while_it_is_typed(open_app: Open) -> None:
     async with open_app() as tui:
         screen = await saved_faces(tui, 3)
         await tui.press("slash", *"seed2")
-        await tui.until(lambda: [face.seed for face in screen._faces] == [2])
+        await tui.until(lambda: [face.seed for face in screen.faces] == [2])
         await tui.press("enter")
         assert tui.command_text() == "$ tuiface library list seed2"
         await tui.press("slash", *["backspace"] * 5, "enter")
-        await tui.until(lambda: len(screen._faces) == 3)
+        await tui.until(lambda: len(screen.faces) == 3)
 
 
 async def test_tags_are_added_and_removed(open_app: Open) -> None:
     async with open_app(size=(160, 50)) as tui:
         screen = await saved_faces(tui, 1)
         await tui.press("e", *"round-2 suspect", "enter")
-        await tui.until(lambda: screen._faces[0].tags == ("round-2", "suspect"))
+        await tui.until(lambda: screen.faces[0].tags == ("round-2", "suspect"))
         assert "round-2 suspect" in tui.text()
         await tui.press("e", *"-suspect", "enter")
-        await tui.until(lambda: screen._faces[0].tags == ("round-2",))
+        await tui.until(lambda: screen.faces[0].tags == ("round-2",))
 
 
 async def test_two_marked_faces_are_compared(open_app: Open) -> None:
@@ -416,9 +416,9 @@ async def test_two_marked_faces_are_compared(open_app: Open) -> None:
 async def test_lineage_is_shown(open_app: Open) -> None:
     async with open_app(size=(160, 50)) as tui:
         await tui.press("s")
-        await tui.until(lambda: not tui.app.session.pending_saves)
+        await tui.until(lambda: not tui.app.state.saves.pending)
         await tui.press("+", "s")
-        await tui.until(lambda: not tui.app.session.pending_saves)
+        await tui.until(lambda: not tui.app.state.saves.pending)
         await tui.press("5")
         await tui.until(lambda: "Lineage" in tui.text())
 
@@ -428,19 +428,19 @@ async def test_a_library_that_vanished_is_empty_again(open_app: Open) -> None:
 
     async with open_app() as tui:
         screen = await saved_faces(tui, 1)
-        shutil.rmtree(tui.app.session.settings.library)
+        shutil.rmtree(tui.app.state.settings.library)
         await tui.press("r")
-        await tui.until(lambda: not screen._faces)
+        await tui.until(lambda: not screen.faces)
         assert "Nothing is saved yet" in tui.text()
 
 
 async def test_a_damaged_picture_is_named_and_the_rest_shown(open_app: Open) -> None:
     async with open_app() as tui:
         screen = await saved_faces(tui, 1)
-        (tui.app.session.settings.library / "broken.png").write_bytes(b"no picture")
+        (tui.app.state.settings.library / "broken.png").write_bytes(b"no picture")
         await tui.press("r")
         await tui.until(lambda: "broken.png" in tui.text())
-        assert len(screen._faces) == 1
+        assert len(screen.faces) == 1
 
 
 def test_a_thumbnail_is_no_larger_than_asked(tmp_path: Path) -> None:
@@ -552,7 +552,7 @@ async def test_the_history_is_visible_with_what_was_undone(open_app: Open) -> No
 async def test_a_screenshot_is_saved_with_its_picture(open_app: Open) -> None:
     async with open_app() as tui:
         await tui.press("P")
-        [path] = tui.app.session.settings.library.glob("*.svg")
+        [path] = tui.app.state.settings.library.glob("*.svg")
         text = path.read_text("utf-8")
         assert "<svg" in text
         assert "tuiface" in text

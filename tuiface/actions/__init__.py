@@ -22,12 +22,19 @@ from tuiface.actions.action import (
     format_key,
     format_key_ascii,
 )
-from tuiface.actions.command import command_line, face_argument, format_number, population_flags, quote_words
-from tuiface.actions.concepts import CONCEPTS_ACTIONS, QUESTIONNAIRE_ACTIONS
-from tuiface.actions.everywhere import EVERYWHERE_ACTIONS
-from tuiface.actions.face import FACE_ACTIONS
-from tuiface.actions.grids import EXPLORE_ACTIONS, LIBRARY_ACTIONS
-from tuiface.actions.workshop import JOBS_ACTIONS, MIX_ACTIONS, MODELS_ACTIONS, MORPH_ACTIONS
+from tuiface.actions.command_line import command_line, face_argument, format_number, population_flags, quote_words
+from tuiface.actions.face_screen import FACE_ACTIONS
+from tuiface.actions.other_screens import (
+    CONCEPTS_ACTIONS,
+    EVERYWHERE_ACTIONS,
+    EXPLORE_ACTIONS,
+    JOBS_ACTIONS,
+    LIBRARY_ACTIONS,
+    MIX_ACTIONS,
+    MODELS_ACTIONS,
+    MORPH_ACTIONS,
+    QUESTIONNAIRE_ACTIONS,
+)
 from tuiface.core.errors import UsageError, quote, suggest_nearest
 
 __all__ = [
@@ -82,18 +89,18 @@ class Registry:
                     f"settings: keys: no action {quote(name)}", suggest_nearest(name, known) or "? lists them"
                 )
         registry = cls(tuple(dataclasses.replace(a, keys=keys[a.id]) if a.id in keys else a for a in ACTIONS))
-        for place in (*SCREENS, *SCREENS_WITHOUT_TAB):
-            registry._refuse_double_keys(place)
+        for screen in (*SCREENS, *SCREENS_WITHOUT_TAB):
+            registry._refuse_double_keys(screen)
         return registry
 
-    def at(self, place: ActionScope) -> tuple[Action, ...]:
-        """The actions whose handlers lie at `place`."""
-        return tuple(action for action in self.actions if action.scope == place)
+    def in_scope(self, scope: ActionScope) -> tuple[Action, ...]:
+        """The actions whose handlers lie there: on a screen, or on the app."""
+        return tuple(action for action in self.actions if action.scope == scope)
 
-    def on_screen(self, place: ActionScope) -> tuple[Action, ...]:
-        """What works while the screen `place` is shown: its own actions, then those that work everywhere."""
-        own, others = self.at(place), self.at("everywhere")
-        if place in SCREENS_WITHOUT_TAB:
+    def on_screen(self, screen: ScreenName) -> tuple[Action, ...]:
+        """What works while `screen` is shown: its own actions, then those that work everywhere."""
+        own, others = self.in_scope(screen), self.in_scope("everywhere")
+        if screen in SCREENS_WITHOUT_TAB:
             taken = {key for action in own for key in action.keys}
             others = tuple(action for action in others if not taken.intersection(action.keys))
         return (*own, *others)
@@ -102,9 +109,9 @@ class Registry:
         """The action of that id."""
         return next(action for action in self.actions if action.id == name)
 
-    def _refuse_double_keys(self, place: ActionScope) -> None:
+    def _refuse_double_keys(self, screen: ScreenName) -> None:
         owners: defaultdict[str, list[str]] = defaultdict(list)
-        for action in self.on_screen(place):
+        for action in self.on_screen(screen):
             for key in action.keys:
                 owners[key].append(action.id)
         for key, ids in owners.items():

@@ -60,7 +60,7 @@ class NoCommand:
 class Action:
     """One thing that a user can do.
 
-    Its handler is a step (tuiface.screens.face.face_actions) or the method `action_<id>`.
+    Its handler is a step (tuiface.screens.face.studio_actions) or the method `action_<id>`.
 
     Texts are English, and keys of the catalogues (tuiface.core.i18n).
     """
@@ -103,3 +103,9 @@ def format_key_ascii(key: str) -> str:
 def _split_key(key: str) -> tuple[list[str], str]:
     *modifiers, last = key.split("+") if len(key) > 1 else [key]
     return modifiers, last
+
+
+SEED_COMMAND = "tuiface render SEED"
+PSI_COMMAND = "tuiface render SEED --psi PSI"
+SESSION_ONLY = NoCommand("a command has no session: each one says everything that it needs")
+DISPLAY_ONLY = NoCommand("it changes what is shown, not the face")

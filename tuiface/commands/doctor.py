@@ -112,7 +112,7 @@ def _check_terminal(settings: Settings) -> Iterator[Finding]:
     text = f"{name}, {size.columns}x{size.lines} cells, {colours}, pictures by {pictures[found.graphics]}"
     if answers.round_trip_ms is not None:
         text += f", answers in {answers.round_trip_ms:.0f} ms"
-    if not found.pictures:
+    if not found.has_pictures:
         yield Finding("terminal", "note", f"{text}; faces are not drawn (graphics {settings.graphics})", _MORE_PICTURES)
     elif os.environ.get("NO_COLOR"):
         yield Finding("terminal", "note", f"{text}; NO_COLOR is set, so faces are grey", "unset NO_COLOR")

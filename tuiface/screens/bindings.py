@@ -8,15 +8,15 @@ from textual.binding import Binding
 
 from tuiface.actions import Action, ActionScope, Registry, format_key
 from tuiface.core.i18n import tr
-from tuiface.screens.face.face_actions import STUDIO_ACTIONS
+from tuiface.screens.face.studio_actions import STUDIO_ACTIONS
 
 GRID_MOVES = ("left", "right", "up", "down", "previous_page", "next_page", "larger", "smaller")
 """The ends of the ids of what only moves in a grid (tuiface.screens.grid_screen)."""
 
 
-def bindings_at(registry: Registry, place: ActionScope) -> list[Binding]:
-    """The bindings of a place; those with Ctrl that work everywhere do so in an input too."""
-    return [binding for action in registry.at(place) for binding in _bindings(action)]
+def bindings_in(registry: Registry, scope: ActionScope) -> list[Binding]:
+    """The bindings of a screen, or of the app; those with Ctrl that work everywhere do so in an input too."""
+    return [binding for action in registry.in_scope(scope) for binding in _bindings(action)]
 
 
 def handler(action: Action) -> str:

@@ -1,10 +1,13 @@
 """The app's end of the engine: it is started, streamed from, asked to save and ended here, all in threads.
 
 start     thread: opens the engine (seconds: torch), then EngineReady or EngineFailed
-stream    thread of the engine's client: FrameArrived, PreviewFailed
+stream    thread of the engine's client: PreviewArrived, PreviewFailed
 saves     thread: one face after the other, none dropped: FaceSaved or SaveFailed
 tiles     thread: small pictures for a grid, those asked for last: TileArrived
 work      threads: what a screen computes through the engine: WorkFinished or WorkFailed
+
+All of these wait for an engine, and may wait long: for torch, for a device that hangs, behind another user's work. So
+they are daemons (tuiface.screens.daemon_threads). What reads and writes files alone is done by Textual's workers.
 """
 
 from __future__ import annotations
@@ -13,10 +16,11 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tuiface.core.errors import EngineError, TuifaceError
 from tuiface.core.latest import Latest
+from tuiface.screens.daemon_threads import start_daemon
 from tuiface.screens.messages import (
     EngineFailed,
     EngineReady,
@@ -24,92 +28,23 @@ from tuiface.screens.messages import (
     PreviewArrived,
     PreviewFailed,
     SaveFailed,
-    ThreadCrashed,
     TileArrived,
-    WorkFailed,
-    WorkFinished,
+    do_work,
 )
 
 if TYPE_CHECKING:
-    import numpy as np
     from textual.message import Message
 
     from tuiface.core.settings import Settings
-    from tuiface.directions.direction import Direction
-    from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
-    from tuiface.engine_api.requests import DirectionRequest, FaceRequest, OptimisedFace
-    from tuiface.faces.recipe import Recipe
+    from tuiface.engine_api.protocol import RenderRequest, RenderResult
     from tuiface.faces.studio import Face, Studio
+    from tuiface.screens.interactive_engine import InteractiveEngine, Previews
     from tuiface.service.job_client import SharedJobs
-
 
 log = logging.getLogger("tuiface")
 
 
-class Previews(Protocol):
-    """A stream of previews: the newest job is rendered next."""
-
-    def submit(self, job: RenderRequest) -> None:
-        """Render `job` next, in place of any that waits; returns at once."""
-
-    def close(self) -> None:
-        """End the stream."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether frames may still come."""
-
-
-class InteractiveEngine(Protocol):
-    """An Engine (tuiface.engine_api.protocol) that may be started, watched, started again: tuiface.service's client."""
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-
-    def restart(self) -> None:
-        """End what runs, if anything does, and start it again; streams must be opened anew."""
-
-    def close(self) -> None:
-        """End it, even while it starts."""
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it runs."""
-
-    @property
-    def remark(self) -> str:
-        """One line on why a resident engine that runs is not the one in use; empty otherwise."""
-
-    @property
-    def shared_jobs(self) -> SharedJobs | None:
-        """Long work that outlives this app; None where the engine ends with it."""
-
-    def info(self) -> EngineInfo:
-        """What is loaded and where it runs."""
-
-    def render(self, job: RenderRequest) -> RenderResult:
-        """Render `job` and wait for it."""
-
-    def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
-        """z to w."""
-
-    def ws(self, recipe: Recipe) -> np.ndarray:
-        """A recipe's rows of W+."""
-
-    def features(self, seeds: Sequence[int]) -> np.ndarray:
-        """What is known of faces by number."""
-
-    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
-        """Directions that are learned or found."""
-
-    def find_face(self, order: FaceRequest) -> OptimisedFace:
-        """A face that is found by its gradient."""
-
-    def stream(self, on_frame: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]) -> Previews:
-        """Open a stream of previews, whose callbacks run on its own thread."""
-
-
-EngineFactory = Callable[["Settings"], InteractiveEngine]
+EngineFactory = Callable[["Settings"], "InteractiveEngine"]
 
 
 def resident_or_private_engine(settings: Settings) -> InteractiveEngine:
@@ -158,7 +93,7 @@ class EngineLink:
         self._start_thread("engine-start", lambda: self._open(studio))
 
     def submit(self, job: RenderRequest) -> None:
-        """Ask for a preview; FrameArrived follows for this job or a newer one, or PreviewFailed."""
+        """Ask for a preview; PreviewArrived follows for this job or a newer one, or PreviewFailed."""
         assert self._previews is not None, "no engine has been ready yet"
         if self._previews.is_open:
             self._previews.submit(job)
@@ -180,13 +115,7 @@ class EngineLink:
     def run(self, title: str, work: Callable[[], Callable[[], None]]) -> None:
         """Do `work` in a thread, then what it returns on the app's; `title` heads the toast of an error."""
 
-        def guarded() -> None:
-            try:
-                self._post_unless_closed(WorkFinished(work()))
-            except TuifaceError as error:
-                self._post_unless_closed(WorkFailed(title, error))
-
-        self._start_thread("work", guarded)
+        self._start_thread("work", lambda: self._post_unless_closed(do_work(title, work)))
 
     def change_model(self, settings: Settings) -> None:
         """End the engine and start one with other settings, and so with a new studio."""
@@ -242,8 +171,8 @@ class EngineLink:
         engine.start()
         return engine
 
-    def _on_result(self, frame: RenderResult) -> None:
-        self._post(PreviewArrived(frame))
+    def _on_result(self, result: RenderResult) -> None:
+        self._post(PreviewArrived(result))
 
     def _on_error(self, error: TuifaceError) -> None:
         self._post_unless_closed(PreviewFailed(error))
@@ -282,13 +211,4 @@ class EngineLink:
             self._post(message)
 
     def _start_thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
-        # Daemons: leaving must not wait for torch to be imported, or for a device that hangs.
-        thread = threading.Thread(target=self._run_guarded, args=(work,), name=name, daemon=True)
-        thread.start()
-        return thread
-
-    def _run_guarded(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - a bug in a thread ends the app as one in its own thread does
-            self._post_unless_closed(ThreadCrashed(error))
+        return start_daemon(name, work, self._post_unless_closed)

@@ -14,14 +14,14 @@ from textual.widgets import Static
 from tuiface.actions import command_line, format_number, population_flags, quote_words
 from tuiface.core.i18n import tr, trn
 from tuiface.core.limits import MAX_SEED, PSI_RANGE, W_AVG
-from tuiface.screens.face.summary import source_text
+from tuiface.screens.changes import Drawn
+from tuiface.screens.face.words import source_text
 from tuiface.screens.grid_screen import GridScreen
-from tuiface.screens.session import block_resolution
 from tuiface.screens.widgets.tile_grid import Tile, TileGrid
 
 if TYPE_CHECKING:
     from tuiface.faces.studio import Face
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 DISTANCES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75)
 NUM_NEIGHBOURS = 120
@@ -33,19 +33,22 @@ class ExploreScreen(GridScreen):
 
     SCREEN_NAME = "explore"
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._start = 0
-        self._psi: float | None = None
-        """None until it is changed here: that of the face on the first screen."""
-        self._center: str | None = None
-        """The population; None until it is changed here, like psi."""
+    start: Drawn[int] = Drawn(0)
+    """The first seed."""
+    chosen_psi: Drawn[float | None] = Drawn(None)
+    """None until it is changed here: that of the face on the first screen."""
+    chosen_center: Drawn[str | None] = Drawn(None)
+    """The population; None until it is changed here, like psi."""
+    mode: Drawn[ExploreMode] = Drawn("seeds")
+    distance: Drawn[int] = Drawn(2)
+    """Of DISTANCES."""
+    neighbours: Drawn[tuple[Face, ...]] = Drawn(())
+    random_seeds: Drawn[tuple[int, ...]] = Drawn(())
+    """As many as were shown so far."""
+
+    def __init__(self, state: InterfaceState) -> None:
+        super().__init__(state)
         self._rng = random.Random()  # noqa: S311 - any seed is as good as another
-        self._random_seeds: list[int] = []
-        self._mode: ExploreMode = "seeds"
-        self._distance = 2
-        """Of DISTANCES."""
-        self._neighbours: tuple[Face, ...] = ()
         self._neighbours_key: tuple[str, int] | None = None
         """Digest of the face, and distance, that the neighbours are of or are being computed for."""
         self._faces: dict[str, Face] = {}
@@ -55,71 +58,72 @@ class ExploreScreen(GridScreen):
         """What is shown, in words, and the grid."""
         with Vertical(id="body"):
             yield Static("", id="heading", markup=False)
-            yield TileGrid(self.session.writer, id="grid")
+            yield TileGrid(self.state.writer, id="grid")
 
     # --- faces ---------------------------------------------------------------------------------------------------
 
     @property
     def count(self) -> int | None:
         """There is no end to seeds, but to neighbours."""
-        return max(len(self._neighbours), 1) if self._mode == "near" else None
+        return max(len(self.neighbours), 1) if self.mode == "near" else None
 
     @property
     def psi(self) -> float:
         """Truncation of all faces here."""
-        assert self.session.studio is not None
-        return self.session.studio.current.recipe.truncation.psi if self._psi is None else self._psi
+        assert self.state.studio is not None
+        return self.state.studio.current.recipe.truncation.psi if self.chosen_psi is None else self.chosen_psi
 
     @property
     def center(self) -> str:
         """What all faces here are truncated towards: `w_avg` or a population's name."""
-        assert self.session.studio is not None
-        return self.session.studio.current.recipe.truncation.center if self._center is None else self._center
+        assert self.state.studio is not None
+        return self.state.studio.current.recipe.truncation.center if self.chosen_center is None else self.chosen_center
 
     def face_at(self, index: int) -> Face | None:
         """The face at a place of the grid; None while neighbours are computed."""
-        studio = self.session.studio
+        studio = self.state.studio
         assert studio is not None
-        if self._mode == "near":
-            return self._neighbours[index] if index < len(self._neighbours) else None
+        if self.mode == "near":
+            return self.neighbours[index] if index < len(self.neighbours) else None
         label = self._label()
-        if self._mode == "random":
-            while len(self._random_seeds) <= index:
-                self._random_seeds.append(self._rng.randint(0, MAX_SEED))
-            return self._truncate(studio.face(self._random_seeds[index], self.psi, label=label))
-        return self._truncate(studio.face(min(self._start + index, MAX_SEED), self.psi, label=label))
+        if self.mode == "random":
+            missing = index + 1 - len(self.random_seeds)
+            if missing > 0:
+                drawn = (self._rng.randint(0, MAX_SEED) for _ in range(missing))
+                self.random_seeds = (*self.random_seeds, *drawn)
+            return self._truncate(studio.face(self.random_seeds[index], self.psi, label=label))
+        return self._truncate(studio.face(min(self.start + index, MAX_SEED), self.psi, label=label))
 
     def _truncate(self, face: Face) -> Face:
         """Towards the population of all; that of the face on the first screen may be known from its recipe alone."""
         current = face.studio.current.recipe.truncation
-        if self._center is None and current.center_w is not None:
+        if self.chosen_center is None and current.center_w is not None:
             return face.derive(truncation=face.recipe.truncation.towards(current.center, current.centre()))
         return face if self.center == W_AVG else face.towards(self.center)
 
     def _label(self) -> int | None:
-        assert self.session.studio is not None
-        source = self.session.studio.current.recipe.source
+        assert self.state.studio is not None
+        source = self.state.studio.current.recipe.source
         return source.label if source.kind == "seed" else None
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
     def show_body(self) -> None:
         """The page."""
-        session = self.session
+        state = self.state
         self._follow_origin()
-        if session.studio is None:
+        if state.studio is None:
             self.query_one("#heading", Static).update(tr("starting the engine"))
             return
         if not all(self.grid.content_size):
             return  # its size comes with the first layout, and with it this call again
-        resolution = block_resolution(self.grid.tile_px, session.studio.info.resolution)
-        wanted = None if resolution == session.studio.info.resolution else resolution
+        wanted = state.tiles.fit_resolution(self.grid.tile_px)
         faces = [self.face_at(index) for index in self.page]
-        session.request_tiles([face.recipe for face in faces if face is not None], wanted)
+        state.tiles.request([face.recipe for face in faces if face is not None], wanted)
         tiles = [
             Tile(
                 self._caption(face),
-                session.tile(face.recipe, wanted),
+                state.tiles.find(face.recipe, wanted),
                 face.recipe.digest in self.marked,
             )
             for face in faces
@@ -147,45 +151,45 @@ class ExploreScreen(GridScreen):
         )
 
     def _where(self) -> str:
-        origin = self.session.origin
-        if self._mode == "seeds":
-            return tr("seeds from {first}", first=self._start + self.first)
-        if self._mode == "random" or origin is None:
+        origin = self.state.explore.origin
+        if self.mode == "seeds":
+            return tr("seeds from {first}", first=self.start + self.first)
+        if self.mode == "random" or origin is None:
             return tr("random seeds")
-        if not self._neighbours:
+        if not self.neighbours:
             return tr("looking for faces near {face}", face=source_text(origin))
-        return tr("near {face}, distance {distance}", face=source_text(origin), distance=DISTANCES[self._distance])
+        return tr("near {face}, distance {distance}", face=source_text(origin), distance=DISTANCES[self.distance])
 
     def command_line(self) -> str:
         """The page of seeds, or the chosen face."""
-        if self.session.studio is None:
+        if self.state.studio is None:
             return ""
-        if self._mode == "seeds":
-            first, count = self._start + self.first, len(self.page)
+        if self.mode == "seeds":
+            first, count = self.start + self.first, len(self.page)
             words = ["tuiface", "render", str(first), "--count", str(count), "--psi", format_number(self.psi)]
             words += population_flags(self.center)
             return quote_words(words)
         face = self.face_at(self.chosen)
         if face is None:
             return ""
-        return command_line(face.recipe, self.session.settings, self.session.studio.catalogue)
+        return command_line(face.recipe, self.state.settings, self.state.studio.catalogue)
 
     # --- neighbours ----------------------------------------------------------------------------------------------
 
     def _follow_origin(self) -> None:
-        """Show neighbours of the session's origin; computed in a thread."""
-        origin = self.session.origin
+        """Show neighbours of the face that was chosen for it; computed in a thread."""
+        origin = self.state.explore.origin
         if origin is None:
-            if self._mode == "near":
-                self._mode = "seeds"
+            if self.mode == "near":
+                self.mode = "seeds"
             self._neighbours_key = None
             return
-        key = (origin.recipe.digest, self._distance)
-        if self._neighbours_key == key or self.session.studio is None:
+        key = (origin.recipe.digest, self.distance)
+        if self._neighbours_key == key or self.state.studio is None:
             return
-        self._mode, self._neighbours_key, self._neighbours = "near", key, ()
+        self.mode, self._neighbours_key, self.neighbours = "near", key, ()
         self.chosen = self.first = 0
-        distance = DISTANCES[self._distance]
+        distance = DISTANCES[self.distance]
 
         def work() -> Callable[[], None]:
             from tuiface.stimuli.neighbours import draw_neighbours
@@ -193,12 +197,11 @@ class ExploreScreen(GridScreen):
             found = tuple(draw_neighbours(origin, NUM_NEIGHBOURS, distance))
             return lambda: self._take_neighbours(key, found)
 
-        self.session.link.run(tr("No neighbours"), work)
+        self.state.link.run(tr("No neighbours"), work)
 
     def _take_neighbours(self, key: tuple[str, int], found: tuple[Face, ...]) -> None:
         if self._neighbours_key == key:
-            self._neighbours = found
-            self.show_state()
+            self.neighbours = found
 
     # --- actions -------------------------------------------------------------------------------------------------
 
@@ -206,7 +209,7 @@ class ExploreScreen(GridScreen):
         """Large, on the first screen."""
         face = self._chosen_face()
         if face is not None:
-            self.session.apply(lambda studio: studio.show(face))
+            self.state.apply(lambda studio: studio.show(face))
             self.app.call_later(self.app.run_action, "go_to('face')")
 
     def action_explore_open(self) -> None:
@@ -225,16 +228,14 @@ class ExploreScreen(GridScreen):
         """Save the marked faces, or the chosen one; marks are taken away."""
         faces = self._marked_faces()
         for face in faces:
-            self.session.save_face(face)
-        self.marked.clear()
-        self.show_state()
+            self.state.saves.save(face)
+        self.marked = ()
 
     def action_explore_near(self) -> None:
         """Neighbours of the chosen face."""
         face = self._chosen_face()
         if face is not None:
-            self.session.explore_near(face)
-            self.show_state()
+            self.state.explore.explore_near(face)
 
     def action_explore_nearer(self) -> None:
         """A smaller distance."""
@@ -247,13 +248,13 @@ class ExploreScreen(GridScreen):
     def action_explore_seeds(self) -> None:
         """Seeds in order, from the chosen one."""
         face = self._chosen_face()
-        seed = face.recipe.source.seed if face is not None and face.recipe.source.kind == "seed" else self._start
+        seed = face.recipe.source.seed if face is not None and face.recipe.source.kind == "seed" else self.start
         self._show_seeds("seeds", seed)
 
     def action_explore_random(self) -> None:
         """Other random seeds each time."""
-        self._random_seeds.clear()
-        self._show_seeds("random", self._start)
+        self.random_seeds = ()
+        self._show_seeds("random", self.start)
 
     def action_explore_go_to(self) -> None:
         """Ask for the first seed."""
@@ -275,7 +276,7 @@ class ExploreScreen(GridScreen):
 
     def action_explore_population(self) -> None:
         """The next named population."""
-        studio = self.session.studio
+        studio = self.state.studio
         if studio is None:
             return
         names = [W_AVG, *(population.name for population in studio.populations.of(studio.info.model))]
@@ -284,52 +285,47 @@ class ExploreScreen(GridScreen):
             self.notify(text, title=tr("Population"), severity="warning")
             return
         place = names.index(self.center) if self.center in names else -1
-        self._center = names[(place + 1) % len(names)]
-        origin = self.session.origin
+        self.chosen_center = names[(place + 1) % len(names)]
+        origin = self.state.explore.origin
         if origin is not None:
-            self.session.explore_near(origin.towards(self._center))
-        self.show_state()
+            self.state.explore.explore_near(origin.towards(self.chosen_center))
 
     def action_explore_mix(self) -> None:
         """The next parent."""
         face = self._chosen_face()
         if face is not None:
-            self.session.use_in_mix(face)
-            text = tr("{number} of 2 parents; 3 shows them.", number=len(self.session.parents))
+            self.state.mix.add_parent(face)
+            text = tr("{number} of 2 parents; 3 shows them.", number=len(self.state.mix.parents))
             self.notify(text, title="Mix", timeout=3)
 
     def action_explore_morph(self) -> None:
         """The transition's next faces."""
-        self.session.transition += self._marked_faces()
-        self.marked.clear()
-        number = len(self.session.transition)
+        self.state.morph.add(*self._marked_faces())
+        self.marked = ()
+        number = len(self.state.morph.transition)
         self.notify(tr("Faces: {number}; 4 shows the transition.", number=number), title="Morph", timeout=3)
-        self.show_state()
 
     def _show_seeds(self, mode: ExploreMode, start: int) -> None:
-        self.session.explore_near(None)
-        self._mode, self._start = mode, start
+        self.state.explore.explore_near(None)
+        self.mode, self.start = mode, start
         self.chosen = self.first = 0
-        self.show_state()
 
     def _change_distance(self, step: int) -> None:
-        if self.session.origin is not None:
-            self._distance = min(max(self._distance + step, 0), len(DISTANCES) - 1)
-            self.show_state()
+        if self.state.explore.origin is not None:
+            self.distance = min(max(self.distance + step, 0), len(DISTANCES) - 1)
 
     def _change_psi(self, step: float) -> None:
-        if self.session.studio is None:
+        if self.state.studio is None:
             return
         low, high = PSI_RANGE
-        self._psi = min(max(round(self.psi + step, 2), low), high)
-        psi = self._psi
-        origin = self.session.origin
+        self.chosen_psi = min(max(round(self.psi + step, 2), low), high)
+        psi = self.chosen_psi
+        origin = self.state.explore.origin
         if origin is not None:
-            self.session.explore_near(origin.truncate(psi, origin.recipe.truncation.cutoff))
-        self.show_state()
+            self.state.explore.explore_near(origin.truncate(psi, origin.recipe.truncation.cutoff))
 
     def _chosen_face(self) -> Face | None:
-        return None if self.session.studio is None else self.face_at(self.chosen)
+        return None if self.state.studio is None else self.face_at(self.chosen)
 
     def _marked_faces(self) -> list[Face]:
         if self.marked:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
+from tuiface.screens.changes import Drawn
 from tuiface.screens.widgets.tile_grid import TileGrid
 from tuiface.screens.work_screen import WorkScreen
-
-if TYPE_CHECKING:
-    from tuiface.screens.session import Session
-
 
 MOVES: Mapping[str, Callable[[GridScreen], None]] = {
     "left": lambda screen: screen.move(-1),
     "right": lambda screen: screen.move(1),
     "up": lambda screen: screen.move(-screen.grid.shape[0]),
     "down": lambda screen: screen.move(screen.grid.shape[0]),
-    "previous_page": lambda screen: screen.turn(-1),
-    "next_page": lambda screen: screen.turn(1),
+    "previous_page": lambda screen: screen.turn_pages(-1),
+    "next_page": lambda screen: screen.turn_pages(1),
     "larger": lambda screen: screen.grid.resize_tiles(1),
     "smaller": lambda screen: screen.grid.resize_tiles(-1),
 }
@@ -28,14 +24,12 @@ MOVES: Mapping[str, Callable[[GridScreen], None]] = {
 class GridScreen(WorkScreen):
     """Subclasses say what `count` is and draw a page; moves beyond a page turn it."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self.first = 0
-        """Index of the first face on the page."""
-        self.chosen = 0
-        """Index of the chosen face among all."""
-        self.marked: list[str] = []
-        """Keys of the marked faces, in the order of marking."""
+    first: Drawn[int] = Drawn(0)
+    """Index of the first face on the page."""
+    chosen: Drawn[int] = Drawn(0)
+    """Index of the chosen face among all."""
+    marked: Drawn[tuple[str, ...]] = Drawn(())
+    """Keys of the marked faces, in the order of marking."""
 
     @property
     def count(self) -> int | None:
@@ -57,7 +51,7 @@ class GridScreen(WorkScreen):
         """Choose another face; a page is turned where it lies beyond."""
         self.choose(self.chosen + step)
 
-    def turn(self, pages: int) -> None:
+    def turn_pages(self, pages: int) -> None:
         """Turn whole pages, with the choice at the same place."""
         self.choose(self.chosen + pages * self.grid.capacity)
 
@@ -66,7 +60,6 @@ class GridScreen(WorkScreen):
         last = None if self.count is None else max(self.count - 1, 0)
         self.chosen = max(0, index if last is None else min(index, last))
         self.fit_page()
-        self.show_state()
 
     def fit_page(self) -> None:
         """Pages begin at multiples of their size."""
@@ -79,10 +72,8 @@ class GridScreen(WorkScreen):
 
     def toggle_mark(self, key: str) -> None:
         """Mark a face, or take its mark away."""
-        if key in self.marked:
-            self.marked.remove(key)
-        else:
-            self.marked.append(key)
+        others = tuple(other for other in self.marked if other != key)
+        self.marked = others if len(others) < len(self.marked) else (*self.marked, key)
 
     def on_tile_grid_chosen(self, event: TileGrid.Chosen) -> None:
         """A click chooses; two open."""
@@ -93,12 +84,8 @@ class GridScreen(WorkScreen):
     def on_tile_grid_reshaped(self) -> None:
         """Another page may fit."""
         self.fit_page()
-        self.show_state()
+        self.changes.mark()
 
     def open_chosen(self) -> None:
         """Show the chosen face large."""
         raise NotImplementedError
-
-    def chosen_or_marked(self, keys: Sequence[str], chosen: str) -> list[str]:
-        """The marked keys that still exist, or the chosen one where none is marked."""
-        return [key for key in self.marked if key in keys] or [chosen]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from tuiface.core.errors import TuifaceError
+
 if TYPE_CHECKING:
-    from tuiface.core.errors import TuifaceError
     from tuiface.engine_api.protocol import JobProgress, RenderResult
     from tuiface.faces.studio import Face, Studio
 
@@ -35,10 +36,10 @@ class EngineFailed(Message):
 class PreviewArrived(Message):
     """A preview was rendered."""
 
-    frame: RenderResult
+    result: RenderResult
 
     def can_replace(self, message: Message) -> bool:
-        """A frame that is still unread when the next one comes is never drawn."""
+        """A picture that is still unread when the next one comes is never drawn."""
         return isinstance(message, PreviewArrived)
 
 
@@ -72,7 +73,7 @@ class SaveFailed(Message):
 class TileArrived(Message):
     """A small picture for a grid was rendered."""
 
-    frame: RenderResult
+    result: RenderResult
 
 
 @dataclass
@@ -88,6 +89,14 @@ class WorkFailed(Message):
 
     title: str
     error: TuifaceError
+
+
+def do_work(title: str, work: Callable[[], Callable[[], None]]) -> WorkFinished | WorkFailed:
+    """Do short work, in whatever thread: the message that tells what is to be done with what came of it."""
+    try:
+        return WorkFinished(work())
+    except TuifaceError as error:
+        return WorkFailed(title, error)
 
 
 @dataclass

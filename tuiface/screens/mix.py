@@ -12,9 +12,9 @@ from textual.widgets import Static
 from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr
+from tuiface.screens.changes import Drawn
 from tuiface.screens.companions import make_companion, remove_mixes_and_edits, seed_after
-from tuiface.screens.face.summary import source_name, source_text
-from tuiface.screens.session import block_resolution
+from tuiface.screens.face.words import source_name, source_text
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuiface.faces.studio import Face
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
     from tuiface.stimuli.cross import Cells
 
 PICTURE_NAMES = ("a", "first", "second", "b")
@@ -31,38 +31,41 @@ PICTURE_NAMES = ("a", "first", "second", "b")
 
 
 class MixScreen(WorkScreen):
-    """Draws the session's parents; the rows are its own."""
+    """Draws the parents that were chosen, here or elsewhere; the rows are its own."""
 
     SCREEN_NAME = "mix"
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._rows: tuple[int, int] | None = None
-        """None for the usual ones."""
-        self._is_cross = False
-        self._cells: Cells | None = None
-        """What the engine found for the parents crossed last."""
+    chosen_rows: Drawn[tuple[int, int] | None] = Drawn(None)
+    """None for the usual ones."""
+    is_cross: Drawn[bool] = Drawn(default=False)
+    """Whether inner faces change places, not rows."""
+    cells: Drawn[Cells | None] = Drawn(None)
+    """What the engine found for the parents crossed last."""
+    view_px: Drawn[int] = Drawn(0)
+    """Pixels along the longer side of a picture; all four have one size."""
+
+    def __init__(self, state: InterfaceState) -> None:
+        super().__init__(state)
         self._is_crossing = False
-        self._view_px = 0
 
     def compose_body(self) -> ComposeResult:
         """Four pictures with captions, and the scale of the rows."""
         with Vertical(id="body"):
             with Horizontal(id="quartet"):
-                for place in PICTURE_NAMES:
+                for name in PICTURE_NAMES:
                     with Vertical(classes="column"):
-                        yield Static("", id=f"caption-{place}", classes="caption", markup=False)
-                        yield FaceView(self.session.writer, id=f"view-{place}", at_top=True)
+                        yield Static("", id=f"caption-{name}", classes="caption", markup=False)
+                        yield FaceView(self.state.writer, id=f"view-{name}", at_top=True)
             yield Static("", id="scale", markup=False)
 
     # --- the faces -----------------------------------------------------------------------------------------------
 
     def both_parents(self) -> tuple[Face, Face] | None:
         """Those that were chosen; for want of them the current face, without its edits, and the seed after it."""
-        studio = self.session.studio
+        studio = self.state.studio
         if studio is None:
             return None
-        chosen = self.session.parents
+        chosen = self.state.mix.parents
         first = chosen[0] if chosen else remove_mixes_and_edits(studio.current)
         if len(chosen) > 1:
             return first, chosen[1]
@@ -71,10 +74,10 @@ class MixScreen(WorkScreen):
     @property
     def is_without_edits(self) -> bool:
         """Whether the first parent is the current face in all but its edits."""
-        studio = self.session.studio
+        studio = self.state.studio
         return (
             studio is not None
-            and not self.session.parents
+            and not self.state.mix.parents
             and remove_mixes_and_edits(studio.current) is not studio.current
         )
 
@@ -83,8 +86,8 @@ class MixScreen(WorkScreen):
         """Rows that change places."""
         from tuiface.stimuli.swap import default_rows
 
-        assert self.session.studio is not None
-        return default_rows(self.session.studio.info.num_ws) if self._rows is None else self._rows
+        assert self.state.studio is not None
+        return default_rows(self.state.studio.info.num_ws) if self.chosen_rows is None else self.chosen_rows
 
     def both_children(self) -> tuple[Face, Face] | None:
         """Both, None while the engine looks for them; raises UsageError for parents that cannot have any."""
@@ -92,7 +95,7 @@ class MixScreen(WorkScreen):
 
         parents = self.both_parents()
         assert parents is not None
-        if not self._is_cross:
+        if not self.is_cross:
             return swap(*parents, self.rows)
         cells = self._request_cross(*parents)
         return None if cells is None else (cells[1].face, cells[2].face)
@@ -101,7 +104,7 @@ class MixScreen(WorkScreen):
         from tuiface.stimuli.cross import check_cross, cross
 
         check_cross(a, b)
-        cells = self._cells
+        cells = self.cells
         if cells is not None and (cells[0].face.recipe, cells[3].face.recipe) == (a.recipe, b.recipe):
             return cells
         if not self._is_crossing:  # one pair at a time: the engine does nothing else meanwhile
@@ -115,38 +118,34 @@ class MixScreen(WorkScreen):
                     return lambda: self._give_up_cross(told)
                 return lambda: self._take_cells(found)
 
-            self.session.link.run(tr("The faces were not crossed"), work)
+            self.state.link.run(tr("The faces were not crossed"), work)
         return None
 
     def _take_cells(self, cells: Cells) -> None:
-        self._cells, self._is_crossing = cells, False
-        self.show_state()
+        self.cells, self._is_crossing = cells, False
 
     def _give_up_cross(self, told: str) -> None:
-        self._is_crossing = self._is_cross = False
+        self._is_crossing = self.is_cross = False
         self.notify(told, title=tr("The faces were not crossed"), severity="error", markup=False)
-        self.show_state()
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
     def on_image_view_resized(self, event: ImageView.Resized) -> None:
         """All four have one size."""
-        if event.view_px != self._view_px:
-            self._view_px = event.view_px
-            self.show_state()
+        self.view_px = event.view_px
 
     def show_body(self) -> None:
         """The parents, their children, the scale."""
-        session, parents = self.session, self.both_parents()
+        state, parents = self.state, self.both_parents()
         scale = self.query_one("#scale", Static)
-        if parents is None or session.studio is None:
+        if parents is None or state.studio is None:
             scale.update(tr("starting the engine"))
             return
         try:
             children = self.both_children()
         except TuifaceError as error:
-            for place, face in zip(("a", "b"), parents, strict=True):
-                self._show(place, face, source_text(face))
+            for name, face in zip(("a", "b"), parents, strict=True):
+                self._show(name, face, source_text(face))
             scale.update(Content.styled(str(error), "$text-error"))
             return
         a, b = parents
@@ -155,29 +154,27 @@ class MixScreen(WorkScreen):
         self._show("first", children and children[0], self._caption(a, b))
         self._show("second", children and children[1], self._caption(b, a))
         self._show("b", b, names[1])
-        session.request_tiles([face.recipe for face in (a, *(children or ()), b)], self._resolution())
-        scale.update(self._cross_words(is_found=children is not None) if self._is_cross else self._scale())
+        state.tiles.request([face.recipe for face in (a, *(children or ()), b)], self._resolution)
+        scale.update(self._cross_words(is_found=children is not None) if self.is_cross else self._scale())
 
     def redraw_tiles(self) -> None:
         """One of the four, perhaps."""
         self.show_body()
 
+    @property
     def _resolution(self) -> int | None:
-        assert self.session.studio is not None
-        full = self.session.studio.info.resolution
-        resolution = block_resolution(self._view_px or 64, full)
-        return None if resolution == full else resolution
+        return self.state.tiles.fit_resolution(self.view_px or 64)
 
     def _caption(self, face: Face, other: Face) -> str:
         names = {"face": source_name(face.recipe.source), "other": source_name(other.recipe.source)}
-        if self._is_cross:
+        if self.is_cross:
             return tr("{face}, inner face of {other}", **names)
         return tr("{face} + rows of {other}", **names)
 
-    def _show(self, place: str, face: Face | None, caption: str) -> None:
-        self.query_one(f"#caption-{place}", Static).update(caption, layout=False)
-        pixels = None if face is None else self.session.tile(face.recipe, self._resolution())
-        view = self.query_one(f"#view-{place}", FaceView)
+    def _show(self, name: str, face: Face | None, caption: str) -> None:
+        self.query_one(f"#caption-{name}", Static).update(caption, layout=False)
+        pixels = None if face is None else self.state.tiles.find(face.recipe, self._resolution)
+        view = self.query_one(f"#view-{name}", FaceView)
         if pixels is None:
             view.show_waiting(tr("crossing") if face is None else tr("rendering"))
         else:
@@ -185,18 +182,18 @@ class MixScreen(WorkScreen):
 
     def _scale(self) -> Content:
         """Rows above the size of what they draw: those that change places stand out."""
-        assert self.session.studio is not None
+        assert self.state.studio is not None
         start, stop = self.rows
-        unicode = self.session.capabilities.unicode
+        unicode = self.state.capabilities.unicode
         full, empty = ("━━", "──") if unicode else ("##", "--")
         numbers, bar, sizes = Content(""), Content(""), Content("")
         last_px = 0
-        for row in range(self.session.studio.info.num_ws):
+        for row in range(self.state.studio.info.num_ws):
             chosen = start <= row < stop
             style = "bold $text-primary" if chosen else "$foreground 45%"
             numbers += Content.styled(f"{row:<4}", style)
             bar += Content.styled((full if chosen else empty) * 2, style)
-            px = min(row_px(row), self.session.studio.info.resolution)  # the last row drives the last toRGB alone
+            px = min(row_px(row), self.state.studio.info.resolution)  # the last row drives the last toRGB alone
             sizes += Content.styled(f"{px if px != last_px else '':<4}", style)
             last_px = px
         label = "$foreground 55%"
@@ -218,7 +215,7 @@ class MixScreen(WorkScreen):
     def _cross_words(self, *, is_found: bool) -> Content:
         """What became of contours and inner faces."""
         lines = [tr("Each child has one face's contour and the other's inner face.")]
-        if not is_found or self._cells is None:
+        if not is_found or self.cells is None:
             lines.append(tr("Both are looked for: seconds on a GPU, half a minute on a processor."))
         else:
             lines += [
@@ -229,7 +226,7 @@ class MixScreen(WorkScreen):
                     frame=f"{cell.frame_variation_percent:.2f}",
                     left=f"{cell.inner_difference_percent:.0f}",
                 )
-                for cell in self._cells[1:3]
+                for cell in self.cells[1:3]
             ]
         if self.is_without_edits:
             lines.append(tr("The current face's edits are left out."))
@@ -241,7 +238,7 @@ class MixScreen(WorkScreen):
         if parents is None:
             return ""
         start, stop = self.rows
-        how = ["--cross"] if self._is_cross else ["--rows", f"{start}-{stop}"]
+        how = ["--cross"] if self.is_cross else ["--rows", f"{start}-{stop}"]
         words = ["tuiface", "swap", *(face_argument(face.recipe) for face in parents), *how]
         psi = {face.recipe.truncation.psi for face in parents if face_argument(face.recipe).isdecimal()}
         if len(psi) == 1:
@@ -268,13 +265,11 @@ class MixScreen(WorkScreen):
 
     def action_mix_cross(self) -> None:
         """The other way to have children."""
-        self._is_cross = not self._is_cross
-        self.show_state()
+        self.is_cross = not self.is_cross
 
     def action_mix_reset(self) -> None:
         """The usual ones."""
-        self._rows, self._is_cross = None, False
-        self.show_state()
+        self.chosen_rows, self.is_cross = None, False
 
     def action_mix_a(self) -> None:
         """Ask for the first parent's seed."""
@@ -294,8 +289,7 @@ class MixScreen(WorkScreen):
         """Change places."""
         parents = self.both_parents()
         if parents is not None:
-            self.session.parents = [parents[1], parents[0]]
-            self.show_state()
+            self.state.mix.set_parents((parents[1], parents[0]))
 
     def action_mix_open(self) -> None:
         """The first child, large."""
@@ -308,38 +302,35 @@ class MixScreen(WorkScreen):
     def action_mix_save(self) -> None:
         """Both children, in the background."""
         for child in self._children_or_toast():
-            self.session.save_face(child)
-        self.show_state()
+            self.state.saves.save(child)
 
     def _change_rows(self, start_step: int, stop_step: int) -> None:
-        if self.session.studio is None:
+        if self.state.studio is None:
             return
         start, stop = self.rows
         start = min(max(start + start_step, 0), stop - 1)
-        stop = min(max(stop + stop_step, start + 1), self.session.studio.info.num_ws)
-        self._rows, self._is_cross = (start, stop), False
-        self.show_state()
+        stop = min(max(stop + stop_step, start + 1), self.state.studio.info.num_ws)
+        self.chosen_rows, self.is_cross = (start, stop), False
 
-    def _ask(self, place: int) -> None:
+    def _ask(self, number: int) -> None:
         from tuiface.screens.dialogs.prompts import SeedPrompt
 
         def go(seed: str | None) -> None:
             if seed is not None:
-                self._set_seed(place, int(seed))
+                self._set_seed(number, int(seed))
 
         self.app.push_screen(SeedPrompt(), go)
 
-    def _set_seed(self, place: int, seed: int) -> None:
+    def _set_seed(self, number: int, seed: int) -> None:
         parents = self.both_parents()
         if parents is None:
             return
         faces = list(parents)
-        faces[place] = make_companion(faces[place], seed)
-        self.session.parents = faces
-        self.show_state()
+        faces[number] = make_companion(faces[number], seed)
+        self.state.mix.set_parents(faces)
 
     def _children_or_toast(self) -> tuple[Face, ...]:
-        if self.session.studio is None:
+        if self.state.studio is None:
             return ()
         try:
             children = self.both_children()
@@ -353,7 +344,7 @@ class MixScreen(WorkScreen):
     def _open(self, number: int) -> None:
         children = self._children_or_toast()
         if children:
-            self.session.apply(lambda studio: studio.show(children[number]))
+            self.state.apply(lambda studio: studio.show(children[number]))
             self.app.call_later(self.app.run_action, "go_to('face')")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -19,13 +20,14 @@ from tuiface.actions import quote_words
 from tuiface.core import processes
 from tuiface.core.errors import ModelError
 from tuiface.core.i18n import tr
-from tuiface.screens.face.summary import home_relative
-from tuiface.screens.jobs.lasting import JobCommand
+from tuiface.screens.changes import Drawn
+from tuiface.screens.face.words import home_relative
+from tuiface.screens.jobs.resident import JobCommand
 from tuiface.screens.work_screen import WorkScreen
 
 if TYPE_CHECKING:
     from tuiface.screens.jobs.runner import ProgressCallback
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 COMMAND = processes.python_command("tuiface.cli")
 
@@ -35,15 +37,17 @@ class ModelsScreen(WorkScreen):
 
     SCREEN_NAME = "models"
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._models: tuple[dict[str, object], ...] = ()
-        self._chosen = 0
-        self._reports: dict[str, dict[str, object]] = {}
-        """What files hold, by path; empty while they are looked into."""
+    models: Drawn[tuple[Mapping[str, object], ...]] = Drawn(())
+    chosen: Drawn[int] = Drawn(0)
+    """Index of the chosen network."""
+    reports: Drawn[Mapping[str, Mapping[str, object]]] = Drawn(MappingProxyType({}))
+    """What files hold, by path; empty while they are looked into."""
+    is_listed: Drawn[bool] = Drawn(default=False)
+
+    def __init__(self, state: InterfaceState) -> None:
+        super().__init__(state)
         self._others: list[Path] = []
         """Files that were named here."""
-        self._is_listed = False
 
     def compose_body(self) -> ComposeResult:
         """The list and the report."""
@@ -64,44 +68,42 @@ class ModelsScreen(WorkScreen):
             models = tuple(json.loads(line) for line in lines)
             return lambda: self._take_list(models)
 
-        self.session.link.run(tr("The networks were not listed"), work)
+        self.state.link.run(tr("The networks were not listed"), work)
 
-    def _take_list(self, models: tuple[dict[str, object], ...]) -> None:
+    def _take_list(self, models: tuple[Mapping[str, object], ...]) -> None:
         known = {str(model["path"]) for model in models}
-        others: list[dict[str, object]] = [
+        others: list[Mapping[str, object]] = [
             {"path": str(path), "kind": None} for path in self._others if str(path) not in known
         ]
-        self._models, self._is_listed = (*models, *others), True
-        self.show_state()
+        self.models, self.is_listed = (*models, *others), True
 
     def _inspect(self, path: str) -> None:
-        if path in self._reports:
+        if path in self.reports:
             return
-        self._reports[path] = {}
+        self._take_report(path, {})
 
         def work() -> Callable[[], None]:
             report = json.loads(run_command(["model", "inspect", "--json", path], accepted=(0, 4)).splitlines()[0])
             return lambda: self._take_report(path, report)
 
-        self.session.link.run(tr("The file was not read"), work)
+        self.state.link.run(tr("The file was not read"), work)
 
-    def _take_report(self, path: str, report: dict[str, object]) -> None:
-        self._reports[path] = report
-        self.show_state()
+    def _take_report(self, path: str, report: Mapping[str, object]) -> None:
+        self.reports = {**self.reports, path: report}
 
     @property
     def _path(self) -> str:
         """Of the chosen network; empty while none is listed."""
-        return str(self._models[self._chosen]["path"]) if self._chosen < len(self._models) else ""
+        return str(self.models[self.chosen]["path"]) if self.chosen < len(self.models) else ""
 
     @property
     def _is_embedded(self) -> bool:
-        return self._chosen < len(self._models) and self._models[self._chosen].get("kind") == "embedded"
+        return self.chosen < len(self.models) and self.models[self.chosen].get("kind") == "embedded"
 
     @property
     def is_settled(self) -> bool:
         """Whether everything that the screen asked for is known."""
-        return self._is_listed and all(self._reports.values())
+        return self.is_listed and all(self.reports.values())
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
@@ -113,16 +115,16 @@ class ModelsScreen(WorkScreen):
         self.query_one("#report", Static).update(self._report())
 
     def _list(self) -> Content:
-        if not self._is_listed:
+        if not self.is_listed:
             return Content(tr("looking for networks"))
-        studio = self.session.studio
+        studio = self.state.studio
         in_use = None if studio is None else studio.info.path
         lines = [Content.styled(tr("Networks"), "bold $text-primary")]
-        for number, model in enumerate(self._models):
+        for number, model in enumerate(self.models):
             path = str(model["path"])
             name = tr("embedded") if model.get("kind") == "embedded" else Path(path).name
-            mark = ("● " if self.session.capabilities.unicode else "* ") if path == in_use else "  "
-            style = "reverse" if number == self._chosen else "$foreground 85%"
+            mark = ("● " if self.state.capabilities.unicode else "* ") if path == in_use else "  "
+            style = "reverse" if number == self.chosen else "$foreground 85%"
             lines.append(Content.assemble((mark, "$text-success"), (f" {name} ", style)))
         lines += [
             Content(""),
@@ -131,7 +133,7 @@ class ModelsScreen(WorkScreen):
         return Content("\n").join(lines)
 
     def _report(self) -> Content:
-        report = self._reports.get(self._path)
+        report = self.reports.get(self._path)
         if report is None:
             return Content("")
         title = tr("The model that ships with tuiface") if self._is_embedded else home_relative(Path(self._path))
@@ -157,20 +159,19 @@ class ModelsScreen(WorkScreen):
 
     def action_models_up(self) -> None:
         """The network above."""
-        self._choose(self._chosen - 1)
+        self._choose(self.chosen - 1)
 
     def action_models_down(self) -> None:
         """The network below."""
-        self._choose(self._chosen + 1)
+        self._choose(self.chosen + 1)
 
     def action_models_choose(self) -> None:
         """Open it: the engine starts again with it."""
-        report = self._reports.get(self._path, {})
+        report = self.reports.get(self._path, {})
         if not self._path or report.get("refused"):
             return
-        self.session.open_model(None if self._is_embedded else Path(self._path))
+        self.state.open_model(None if self._is_embedded else Path(self._path))
         self.notify(tr("Opening {name}", name=Path(self._path).name), timeout=3, markup=False)
-        self.show_state()
 
     def action_models_file(self) -> None:
         """Ask for a path."""
@@ -181,8 +182,8 @@ class ModelsScreen(WorkScreen):
                 path = Path(text).expanduser().absolute()
                 if path not in self._others:
                     self._others.append(path)
-                self._take_list(self._models)
-                self._choose([str(model["path"]) for model in self._models].index(str(path)))
+                self._take_list(self.models)
+                self._choose([str(model["path"]) for model in self.models].index(str(path)))
 
         self.app.push_screen(LinePrompt(tr("File"), tr("path of a checkpoint; Enter looks into it, Esc closes")), add)
 
@@ -209,14 +210,12 @@ class ModelsScreen(WorkScreen):
             return home_relative(target)
 
         words = ["model", "convert", str(Path(source).absolute()), str(target)]
-        lasting = JobCommand(lambda: words, home_relative(target))
-        self.session.submit_resident_job(tr("Convert {name}", name=Path(source).name), lasting, work, 1)
+        command = JobCommand(lambda: words, home_relative(target))
+        self.state.jobs.submit_resident(tr("Convert {name}", name=Path(source).name), command, work, 1)
         self.notify(tr("It is being converted; 7 shows how far it is."), timeout=3)
-        self.show_state()
 
     def _choose(self, number: int) -> None:
-        self._chosen = max(0, min(number, len(self._models) - 1))
-        self.show_state()
+        self.chosen = max(0, min(number, len(self.models) - 1))
 
 
 def run_command(

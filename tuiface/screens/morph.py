@@ -12,10 +12,10 @@ from textual.widgets import Static
 
 from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.i18n import tr
+from tuiface.screens.changes import Drawn
 from tuiface.screens.companions import make_edited_companion, seed_after
-from tuiface.screens.face.summary import home_relative, source_text
-from tuiface.screens.jobs.lasting import JobCommand, engine_flags, keep_faces
-from tuiface.screens.session import block_resolution
+from tuiface.screens.face.words import home_relative, source_text
+from tuiface.screens.jobs.resident import JobCommand, engine_flags, keep_faces
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
@@ -27,39 +27,51 @@ if TYPE_CHECKING:
 
     from tuiface.faces.studio import Face
     from tuiface.screens.jobs.runner import ProgressCallback
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
     from tuiface.stimuli.morph import Space
 
 PLAY_S = 0.08
 FRAMES_RANGE = (2, 300)
 """More are made by the command: here each is kept to be played."""
+MAX_RESOLUTION = 256
+"""Of a frame, in pixels: larger ones come too slowly to be played."""
 FILMS = ((), ("gif",), ("mp4",))
 
 
 class MorphScreen(WorkScreen):
-    """Draws the session's transition; frames are worked out in a thread and rendered in their order."""
+    """Draws the transition; frames are worked out in a thread and rendered in their order."""
 
     SCREEN_NAME = "morph"
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._space: Space = "w+"
-        self._num_frames: int | None = None
-        """None for the usual number in the space."""
-        self._film = 0
-        self._frame = 0
-        self._frames: tuple[Face, ...] = ()
+    space: Drawn[Space] = Drawn("w+")
+    chosen_number: Drawn[int | None] = Drawn(None)
+    """Of frames; None for the usual number in the space."""
+    film: Drawn[int] = Drawn(0)
+    """Of FILMS."""
+    frame_index: Drawn[int] = Drawn(0)
+    """Of the frame that is shown."""
+    frames: Drawn[tuple[Face, ...]] = Drawn(())
+    """Empty until they are worked out."""
+    problem: Drawn[str] = Drawn("")
+    """Why there are no frames."""
+    view_px: Drawn[int] = Drawn(0)
+
+    def __init__(self, state: InterfaceState) -> None:
+        super().__init__(state)
         self._frames_key: tuple[object, ...] = ()
         """What the frames are of, or are being made of."""
-        self._problem = ""
         self._play_timer: Timer | None = None
         self._play_direction = 1
-        self._view_px = 0
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether frames follow each other by themselves."""
+        return self._play_timer is not None
 
     def compose_body(self) -> ComposeResult:
         """The frame, and beside it what the transition is."""
         with Horizontal(id="body"):
-            yield FaceView(self.session.writer, id="face")
+            yield FaceView(self.state.writer, id="face")
             with Vertical(id="panel"):
                 yield Static("", id="plan", markup=False)
 
@@ -67,9 +79,9 @@ class MorphScreen(WorkScreen):
 
     def faces(self) -> tuple[Face, ...]:
         """Those that were chosen; for want of them the current face and the seed after it."""
-        studio = self.session.studio
+        studio = self.state.studio
         assert studio is not None
-        chosen = tuple(self.session.transition) or (studio.current,)
+        chosen = self.state.morph.transition or (studio.current,)
         if len(chosen) > 1:
             return chosen
         return (*chosen, make_edited_companion(chosen[0], seed_after(chosen[0])))
@@ -79,18 +91,18 @@ class MorphScreen(WorkScreen):
         """Frames in all."""
         from tuiface.stimuli.morph import DEFAULT_FRAMES
 
-        return DEFAULT_FRAMES[self._space] if self._num_frames is None else self._num_frames
+        return DEFAULT_FRAMES[self.space] if self.chosen_number is None else self.chosen_number
 
     def _update_frames(self) -> None:
         """Work the frames out anew if they are of something else."""
-        if self.session.studio is None:
+        if self.state.studio is None:
             return
-        faces, number, space = self.faces(), self.num_frames, self._space
-        made_of = (tuple(face.recipe.digest for face in faces), number, space, self._resolution())
-        if made_of == self._frames_key or not self._view_px:
+        faces, number, space = self.faces(), self.num_frames, self.space
+        made_of = (tuple(face.recipe.digest for face in faces), number, space, self._resolution)
+        if made_of == self._frames_key or not self.view_px:
             return
-        self._frames_key, self._problem = made_of, ""
-        resolution = self._resolution()
+        self._frames_key, self.problem = made_of, ""
+        resolution = self._resolution
 
         def work() -> Callable[[], None]:
             from tuiface.core.errors import TuifaceError
@@ -103,31 +115,28 @@ class MorphScreen(WorkScreen):
                 return lambda: self._take_problem(made_of, problem)
             return lambda: self._take(made_of, frames, resolution)
 
-        self.session.link.run(tr("No transition"), work)
+        self.state.link.run(tr("No transition"), work)
 
     def _take(self, made_of: tuple[object, ...], frames: tuple[Face, ...], resolution: int | None) -> None:
         if self._frames_key == made_of:
-            self._frames = frames
-            self._frame = min(self._frame, len(frames) - 1)
-            self.session.request_tiles([frame.recipe for frame in frames], resolution)
-            self.show_state()
+            self.frames = frames
+            self.frame_index = min(self.frame_index, len(frames) - 1)
+            self.state.tiles.request([frame.recipe for frame in frames], resolution)
 
     def _take_problem(self, made_of: tuple[object, ...], problem: str) -> None:
         if self._frames_key == made_of:
-            self._problem, self._frames = problem, ()
-            self.show_state()
+            self.problem, self.frames = problem, ()
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
     def on_image_view_resized(self, event: ImageView.Resized) -> None:
         """Frames are rendered for what can be seen."""
-        self._view_px = event.view_px
-        self.show_state()
+        self.view_px = event.view_px
 
     def show_body(self) -> None:
         """The frame and the plan."""
         plan = self.query_one("#plan", Static)
-        if self.session.studio is None:
+        if self.state.studio is None:
             plan.update(tr("starting the engine"))
             return
         self._update_frames()
@@ -136,21 +145,19 @@ class MorphScreen(WorkScreen):
 
     def redraw_tiles(self) -> None:
         """A frame, perhaps."""
-        if self.session.studio is not None and self._play_timer is None:
+        if self.state.studio is not None and self._play_timer is None:
             self._show_frame()
 
+    @property
     def _resolution(self) -> int | None:
-        assert self.session.studio is not None
-        full = self.session.studio.info.resolution
-        resolution = min(block_resolution(self._view_px or 64, full), 256)
-        return None if resolution == full else resolution
+        return self.state.tiles.fit_resolution(self.view_px or 64, MAX_RESOLUTION)
 
     def _show_frame(self) -> None:
         view = self.query_one("#face", FaceView)
-        if self._problem or not self._frames:
+        if self.problem or not self.frames:
             view.show_waiting(tr("rendering"))
             return
-        pixels = self.session.tile(self._frames[self._frame].recipe, self._resolution())
+        pixels = self.state.tiles.find(self.frames[self.frame_index].recipe, self._resolution)
         if pixels is not None:
             view.show_derived(pixels)
         else:
@@ -164,20 +171,20 @@ class MorphScreen(WorkScreen):
             lines.append(Content.assemble((f"{number:>2}  ", label), (source_text(face), "bold $foreground")))
         lines.append(Content(""))
         rows = [
-            (tr("frame"), f"{self._frame + 1} / {self.num_frames}"),
-            (tr("space"), self._space.upper()),
-            (tr("film"), " ".join(FILMS[self._film]).upper() or tr("none")),
+            (tr("frame"), f"{self.frame_index + 1} / {self.num_frames}"),
+            (tr("space"), self.space.upper()),
+            (tr("film"), " ".join(FILMS[self.film]).upper() or tr("none")),
         ]
         lines += [Content.assemble((f"{name:<9}", label), (text, value)) for name, text in rows]
         lines.append(self._timeline(24 if not self.has_class("-wide") else 40))
-        if self._problem:
-            lines += [Content(""), Content.styled(self._problem, "$text-error")]
+        if self.problem:
+            lines += [Content(""), Content.styled(self.problem, "$text-error")]
         return Content("\n").join(lines)
 
     def _timeline(self, width: int) -> Content:
         """A line with a mark at the frame."""
-        line, sign = ("─", "●") if self.session.capabilities.unicode else ("-", "o")
-        mark = round((width - 1) * self._frame / max(1, self.num_frames - 1))
+        line, sign = ("─", "●") if self.state.capabilities.unicode else ("-", "o")
+        mark = round((width - 1) * self.frame_index / max(1, self.num_frames - 1))
         return Content.assemble(
             (line * mark, "$foreground 55%"),
             (sign, "bold $text-primary"),
@@ -186,12 +193,12 @@ class MorphScreen(WorkScreen):
 
     def command_line(self) -> str:
         """`tuiface morph` with the faces as commands name them."""
-        if self.session.studio is None:
+        if self.state.studio is None:
             return ""
         faces = self.faces()
         words = ["tuiface", "morph", *(face_argument(face.recipe) for face in faces)]
-        words += ["--space", self._space, "--frames", str(self.num_frames)]
-        words += [f"--{kind}" for kind in FILMS[self._film]]
+        words += ["--space", self.space, "--frames", str(self.num_frames)]
+        words += [f"--{kind}" for kind in FILMS[self.film]]
         psi = {face.recipe.truncation.psi for face in faces if face_argument(face.recipe).isdecimal()}
         if len(psi) == 1:
             words += ["--psi", format_number(psi.pop())]
@@ -201,11 +208,11 @@ class MorphScreen(WorkScreen):
 
     def action_morph_back(self) -> None:
         """One frame back."""
-        self._go_to_frame(self._frame - 1)
+        self._go_to_frame(self.frame_index - 1)
 
     def action_morph_forward(self) -> None:
         """One frame on."""
-        self._go_to_frame(self._frame + 1)
+        self._go_to_frame(self.frame_index + 1)
 
     def action_morph_play(self) -> None:
         """There and back again, until it is pressed once more."""
@@ -217,7 +224,7 @@ class MorphScreen(WorkScreen):
 
     def on_screen_suspend(self) -> None:
         """Nothing is played that nobody sees."""
-        if self._play_timer is not None:
+        if self.is_playing:
             self.action_morph_play()
 
     def action_morph_add(self) -> None:
@@ -225,25 +232,21 @@ class MorphScreen(WorkScreen):
         from tuiface.screens.dialogs.prompts import SeedPrompt
 
         def go(seed: str | None) -> None:
-            if seed is not None and self.session.studio is not None:
-                faces = self.session.transition or [self.faces()[0]]
-                self.session.transition = [*faces, make_edited_companion(faces[-1], int(seed))]
-                self.show_state()
+            if seed is not None and self.state.studio is not None:
+                faces = self.state.morph.transition or self.faces()[:1]
+                self.state.morph.set_transition((*faces, make_edited_companion(faces[-1], int(seed))))
 
         self.app.push_screen(SeedPrompt(), go)
 
     def action_morph_remove(self) -> None:
         """The last one."""
-        if self.session.transition:
-            self.session.transition.pop()
-            self.show_state()
+        self.state.morph.set_transition(self.state.morph.transition[:-1])
 
     def action_morph_space(self) -> None:
         """The next one."""
         from tuiface.stimuli.morph import SPACES
 
-        self._space = SPACES[(SPACES.index(self._space) + 1) % len(SPACES)]
-        self.show_state()
+        self.space = SPACES[(SPACES.index(self.space) + 1) % len(SPACES)]
 
     def action_morph_fewer(self) -> None:
         """Ten fewer."""
@@ -258,25 +261,24 @@ class MorphScreen(WorkScreen):
         import shutil
 
         kinds = len(FILMS) if shutil.which("ffmpeg") else len(FILMS) - 1
-        self._film = (self._film + 1) % kinds
-        self.show_state()
+        self.film = (self.film + 1) % kinds
 
     def action_morph_open(self) -> None:
         """The frame, large."""
-        if self._frames:
-            face = self._frames[self._frame]
-            self.session.apply(lambda studio: studio.show(face))
+        if self.frames:
+            face = self.frames[self.frame_index]
+            self.state.apply(lambda studio: studio.show(face))
             self.app.call_later(self.app.run_action, "go_to('face')")
 
     def action_morph_save(self) -> None:
         """In the background, as a job."""
-        if not self._frames or self.session.studio is None:
+        if not self.frames or self.state.studio is None:
             return
         from tuiface.stimuli.morph import series_name
 
-        frames, films = self._frames, FILMS[self._film]
-        name = series_name(self.faces(), self._space, self.num_frames)
-        folder = self.session.settings.library
+        frames, films = self.frames, FILMS[self.film]
+        name = series_name(self.faces(), self.space, self.num_frames)
+        folder = self.state.settings.library
 
         def work(report: ProgressCallback) -> str:
             from tuiface.stimuli.series import save_series
@@ -285,34 +287,31 @@ class MorphScreen(WorkScreen):
             return home_relative(saved.films[0] if saved.films else saved.pictures[0].parent)
 
         label = tr("Series of {number} frames: {name}", number=len(frames), name=name)
-        lasting = self._make_job_command(name, folder / f"{name}.{films[0]}" if films else folder)
-        self.session.submit_resident_job(label, lasting, work, len(frames) + len(films))
+        command = self._make_job_command(name, folder / f"{name}.{films[0]}" if films else folder)
+        self.state.jobs.submit_resident(label, command, work, len(frames) + len(films))
         self.notify(tr("It is being saved; 7 shows how far it is."), title="Morph", timeout=3)
-        self.show_state()
 
     def _make_job_command(self, name: str, result: Path) -> JobCommand:
         """The same as `tuiface morph`."""
-        faces, settings = self.faces(), self.session.settings
-        flags = ["--space", self._space, "--frames", str(len(self._frames)), "--name", name]
-        flags += ["--out", str(settings.library.absolute()), *(f"--{kind}" for kind in FILMS[self._film])]
+        faces, settings = self.faces(), self.state.settings
+        flags = ["--space", self.space, "--frames", str(len(self.frames)), "--name", name]
+        flags += ["--out", str(settings.library.absolute()), *(f"--{kind}" for kind in FILMS[self.film])]
         return JobCommand(
             lambda: ["morph", *keep_faces(faces, settings.state), *flags, *engine_flags(settings)],
             home_relative(result),
         )
 
     def _go_to_frame(self, frame: int) -> None:
-        if self._frames:
-            self._frame = min(max(frame, 0), len(self._frames) - 1)
-            self.show_state()
+        if self.frames:
+            self.frame_index = min(max(frame, 0), len(self.frames) - 1)
 
     def _play(self) -> None:
-        if not self._frames:
+        if not self.frames:
             return
-        if not 0 <= self._frame + self._play_direction < len(self._frames):
+        if not 0 <= self.frame_index + self._play_direction < len(self.frames):
             self._play_direction = -self._play_direction
-        self._go_to_frame(self._frame + self._play_direction)
+        self._go_to_frame(self.frame_index + self._play_direction)
 
     def _change_number(self, step: int) -> None:
         low, high = max(FRAMES_RANGE[0], len(self.faces())), FRAMES_RANGE[1]
-        self._num_frames = min(max(self.num_frames + step, low), high)
-        self.show_state()
+        self.chosen_number = min(max(self.num_frames + step, low), high)

@@ -1,4 +1,4 @@
-"""The screens by their places; each is imported when it is wanted, since most sessions see few of them."""
+"""The screens by their names; each is imported when it is wanted, since few are seen at one sitting."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from tuiface.actions import ScreenName
 from tuiface.screens.work_screen import WorkScreen
 
 if TYPE_CHECKING:
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 
-def make_screen(place: ScreenName, session: Session) -> WorkScreen:
-    """A new screen for `place`."""
-    if place == "explore":
+def make_screen(name: ScreenName, state: InterfaceState) -> WorkScreen:
+    """A new screen for `name`."""
+    if name == "explore":
         from tuiface.screens.explore import ExploreScreen
 
-        return ExploreScreen(session)
-    if place == "mix":
+        return ExploreScreen(state)
+    if name == "mix":
         from tuiface.screens.mix import MixScreen
 
-        return MixScreen(session)
-    if place == "morph":
+        return MixScreen(state)
+    if name == "morph":
         from tuiface.screens.morph import MorphScreen
 
-        return MorphScreen(session)
-    if place == "library":
+        return MorphScreen(state)
+    if name == "library":
         from tuiface.screens.library.screen import LibraryScreen
 
-        return LibraryScreen(session)
-    if place == "models":
+        return LibraryScreen(state)
+    if name == "models":
         from tuiface.screens.models import ModelsScreen
 
-        return ModelsScreen(session)
-    if place == "jobs":
+        return ModelsScreen(state)
+    if name == "jobs":
         from tuiface.screens.jobs.screen import JobsScreen
 
-        return JobsScreen(session)
-    if place == "concepts":
+        return JobsScreen(state)
+    if name == "concepts":
         from tuiface.screens.concepts.screen import ConceptsScreen
 
-        return ConceptsScreen(session)
-    if place == "answering":
+        return ConceptsScreen(state)
+    if name == "answering":
         from tuiface.screens.concepts.questionnaire import QuestionnaireScreen
 
-        return QuestionnaireScreen(session)
+        return QuestionnaireScreen(state)
     from tuiface.screens.face.screen import FaceScreen
 
-    return FaceScreen(session)
+    return FaceScreen(state)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from tuiface.core.errors import TuifaceError
 
 if TYPE_CHECKING:
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 MAX_HISTORY_FACES = 300
 """Faces of the history that are written."""
@@ -102,11 +102,11 @@ def discard_session(found: EndedSession) -> None:
     _remove(found.path)
 
 
-def serialize_session(session: Session, *, screen: str, ended: bool) -> str:
+def serialize_session(state: InterfaceState, *, screen: str, ended: bool) -> str:
     """The session as JSON; needs its studio."""
     from tuiface.screens.session_state import SessionState
 
-    studio = session.studio
+    studio = state.studio
     assert studio is not None
     faces, position = studio.history
     first = max(0, len(faces) - MAX_HISTORY_FACES)
@@ -115,8 +115,8 @@ def serialize_session(session: Session, *, screen: str, ended: bool) -> str:
         screen=screen,
         faces=tuple(face.recipe for face in faces[first:]),
         position=max(0, position - first),
-        mix=tuple(face.recipe for face in session.parents),
-        morph=tuple(face.recipe for face in session.transition),
+        mix=tuple(face.recipe for face in state.mix.parents),
+        morph=tuple(face.recipe for face in state.morph.transition),
     ).model_dump_json()
 
 
@@ -143,23 +143,24 @@ def _remove(path: Path) -> None:
 Outcome = Literal["resumed", "foreign", "damaged"]
 
 
-def restore_session(session: Session, found: EndedSession) -> tuple[Outcome, str]:
-    """Put `session` where `found` ended; the screen to show comes with it. Takes nothing from another network's one."""
+def restore_session(state: InterfaceState, found: EndedSession) -> tuple[Outcome, str]:
+    """Put `state` where `found` ended; the screen to show comes with it. Takes nothing from another network's one."""
     from tuiface.core.values import parse_json
     from tuiface.faces.studio import Face
     from tuiface.screens.session_state import SessionState
 
-    studio = session.studio
+    studio = state.studio
     assert studio is not None
     try:
-        state = parse_json(SessionState, found.text, found.path.name)
+        ended = parse_json(SessionState, found.text, found.path.name)
     except TuifaceError as error:
         log.warning("session not read: %s", error)
         return "damaged", ""
-    recipes = (*state.faces, *state.mix, *state.morph)
-    if not state.faces or any(recipe.model.sha256 != studio.info.model.sha256 for recipe in recipes):
+    recipes = (*ended.faces, *ended.mix, *ended.morph)
+    if not ended.faces or any(recipe.model.sha256 != studio.info.model.sha256 for recipe in recipes):
         return "foreign", ""
-    studio.restore([Face(studio, recipe) for recipe in state.faces], min(state.position, len(state.faces) - 1))
-    session.parents = [Face(studio, recipe) for recipe in state.mix]
-    session.transition = [Face(studio, recipe) for recipe in state.morph]
-    return "resumed", state.screen
+    faces = [Face(studio, recipe) for recipe in ended.faces]
+    state.apply(lambda studio: studio.restore(faces, min(ended.position, len(faces) - 1)))
+    state.mix.set_parents([Face(studio, recipe) for recipe in ended.mix])
+    state.morph.set_transition([Face(studio, recipe) for recipe in ended.morph])
+    return "resumed", ended.screen

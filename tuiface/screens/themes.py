@@ -1,4 +1,4 @@
-"""The themes of our own: dark, light, and one of high contrast; the choice is kept from session to session."""
+"""The themes of our own: dark, light, and one of high contrast; the choice is kept."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ THEMES = (
 
 
 def read_last_theme(state: Path) -> str | None:
-    """The theme that was chosen in the session before."""
+    """The theme that was chosen last."""
     try:
         return (state / _FILE).read_text("utf-8").strip() or None
     except (OSError, UnicodeDecodeError):

@@ -10,18 +10,24 @@ from textual.content import Content
 from textual.events import Key
 from textual.screen import Screen
 from textual.widgets import Label, Static
+from textual.worker import get_current_worker
 
 from tuiface.actions import ScreenName
 from tuiface.core.i18n import tr
-from tuiface.screens.bindings import bindings_at
+from tuiface.screens.bindings import bindings_in
+from tuiface.screens.changes import Drawn
+from tuiface.screens.messages import do_work
 from tuiface.screens.widgets.key_line import KeyLine
 from tuiface.screens.widgets.tab_line import TabLine
 from tuiface.terminal.private_api import add_bindings, forward_key, run_binding
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.timer import Timer
 
-    from tuiface.screens.session import Session
+    from tuiface.screens.changes import Changes
+    from tuiface.screens.state import InterfaceState
 
 MIN_COLUMNS, MIN_ROWS = 40, 12
 LATE_S = 0.3
@@ -29,7 +35,7 @@ LATE_S = 0.3
 
 
 class WorkScreen(Screen[None]):
-    """Draws the session; its actions take one step in it and draw again."""
+    """Draws the state; its actions change that and nothing else: what has changed is drawn when they are done."""
 
     SCREEN_NAME: ClassVar[ScreenName]
     TAB: ClassVar[ScreenName | None] = None
@@ -38,13 +44,14 @@ class WorkScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-too-narrow"), (MIN_COLUMNS, "-narrow"), (64, "-medium"), (110, "-wide")]  # noqa: RUF012 - Textual's own type
     VERTICAL_BREAKPOINTS = [(0, "-too-low"), (MIN_ROWS, "-low"), (32, "-high")]  # noqa: RUF012
 
-    def __init__(self, session: Session) -> None:
+    is_late: Drawn[bool] = Drawn(default=False)
+    """Whether the picture has been behind for so long that it should be said."""
+
+    def __init__(self, state: InterfaceState) -> None:
         super().__init__(classes="work")
-        self.session = session
+        self.state = state
         self._late_timer: Timer | None = None
-        self._is_late = False
-        """Whether the picture has been behind for so long that it should be said."""
-        add_bindings(self, bindings_at(session.actions, self.SCREEN_NAME))
+        add_bindings(self, bindings_in(state.actions, self.SCREEN_NAME))
 
     def compose(self) -> ComposeResult:
         """The frame around what the screen is for."""
@@ -53,8 +60,8 @@ class WorkScreen(Screen[None]):
             yield Label("", id="status", markup=False)
         yield from self.compose_body()
         yield Static("", id="command", markup=False)
-        unicode = self.session.capabilities.unicode
-        yield KeyLine(self.session.actions.on_screen(self.SCREEN_NAME), unicode=unicode, id="keys")
+        unicode = self.state.capabilities.unicode
+        yield KeyLine(self.state.actions.on_screen(self.SCREEN_NAME), unicode=unicode, id="keys")
         yield Static("", id="too-small", markup=False)
 
     def compose_body(self) -> ComposeResult:
@@ -66,8 +73,8 @@ class WorkScreen(Screen[None]):
         self._draw_state()
 
     def on_screen_resume(self) -> None:
-        """The session may have changed on another screen."""
-        self.show_state()
+        """The state may have changed on another screen."""
+        self.changes.mark()
 
     def on_resize(self) -> None:
         """Below the smallest size, one sentence stands in for everything."""
@@ -99,7 +106,27 @@ class WorkScreen(Screen[None]):
         else:
             forward_key(self.app, key, character)
 
+    # --- work ----------------------------------------------------------------------------------------------------
+
+    def read_files(self, title: str, work: Callable[[], Callable[[], None]], *, group: str, latest: bool) -> None:
+        """Do `work` on files in a worker, then what it returns here; `title` heads the toast of an error.
+
+        With `latest`, older work of the group is forgotten: what becomes of it is not heard.
+        """
+
+        def run() -> None:
+            message = do_work(title, work)
+            if not get_current_worker().is_cancelled:
+                self.app.post_message(message)
+
+        self.run_worker(run, group=group, exclusive=latest, thread=True)
+
     # --- drawing -------------------------------------------------------------------------------------------------
+
+    @property
+    def changes(self) -> Changes:
+        """Where the screen says that what it draws is another now."""
+        return self.state.changes
 
     @property
     def _has_widgets(self) -> bool:
@@ -107,7 +134,7 @@ class WorkScreen(Screen[None]):
         return self.is_mounted and self.app.is_running
 
     def show_state(self) -> None:
-        """Draw the session as it is now, where there is something to draw on."""
+        """Draw the state as it is now, where there is something to draw on; the app calls it when something changed."""
         if self._has_widgets:
             self._draw_state()
 
@@ -136,26 +163,25 @@ class WorkScreen(Screen[None]):
         """A small picture arrived: draw it where it is shown."""
 
     def _watch_lateness(self) -> None:
-        if not self.session.is_behind:
-            self._is_late = False
+        if not self.state.preview.is_behind:
+            self.is_late = False
             if self._late_timer is not None:
                 self._late_timer.stop()
                 self._late_timer = None
         elif self._late_timer is None:
-            self._late_timer = self.set_timer(LATE_S, self._say_late)
+            self._late_timer = self.set_timer(LATE_S, self.note_lateness)
 
-    def _say_late(self) -> None:
-        self._is_late = self.session.is_behind  # a timer that was stopped may have fired already
-        self._show_status()
+    def note_lateness(self) -> None:
+        """Say that the picture is late, if it still is: a timer that was stopped may have fired already."""
+        self.is_late = self.state.preview.is_behind
 
     def _show_status(self) -> None:
-        session = self.session
-        words = [tr(session.phase)] if session.frame is not None and session.phase != "ready" else []
-        if self._is_late:
+        state = self.state
+        words = [tr(state.engine.phase)] if state.preview.result is not None and state.engine.phase != "ready" else []
+        if self.is_late:
             words.append(tr("rendering"))
-        if session.pending_saves:
-            words.append(tr("saving {number}", number=len(session.pending_saves)))
-        running = sum(not job.is_over for job in session.jobs.values())
-        if running:
-            words.append(tr("jobs {number}", number=running))
+        if state.saves.pending:
+            words.append(tr("saving {number}", number=len(state.saves.pending)))
+        if state.jobs.num_running:
+            words.append(tr("jobs {number}", number=state.jobs.num_running))
         self.query_one("#status", Label).update(", ".join(words), layout=False)

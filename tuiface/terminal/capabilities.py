@@ -79,7 +79,7 @@ class Capabilities:
     """What the terminal calls itself."""
 
     @property
-    def pictures(self) -> bool:
+    def has_pictures(self) -> bool:
         """Whether pictures are shown at all."""
         return self.graphics != "none"
 

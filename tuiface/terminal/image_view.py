@@ -53,11 +53,11 @@ class ImageView(Widget):
             return self.view
 
     def __init__(
-        self, wire: TerminalWriter, *, id: str | None = None, classes: str | None = None, at_top: bool = False
+        self, writer: TerminalWriter, *, id: str | None = None, classes: str | None = None, at_top: bool = False
     ) -> None:
         """`at_top`: the picture stands below what is above it, not in the middle of its place."""
         super().__init__(id=id, classes=classes)
-        self.writer = wire
+        self.writer = writer
         self._at_top = at_top
         self._pixels: np.ndarray | None = None
         self._picture: Picture | None = None
@@ -77,7 +77,7 @@ class ImageView(Widget):
         if self._pixels is None or self._pixels.shape != pixels.shape:
             self._drawn_size = Size(0, 0)
         self._pixels = pixels
-        if not self.writer.capabilities.pictures:
+        if not self.writer.capabilities.has_pictures:
             self._drawn_size = Size(0, 0)
             self.refresh()
         elif all(self.content_size):
@@ -157,7 +157,7 @@ class ImageView(Widget):
         height, width = self._pixels.shape[:2]
         return self.writer.capabilities.fit(*self.content_size, width / height)
 
-    def words(self, columns: int, rows: int) -> list[Strip]:
+    def render_message(self, columns: int, rows: int) -> list[Strip]:
         """What stands in the picture's place while none is shown: nothing."""
         return []
 
@@ -195,7 +195,7 @@ class ImageView(Widget):
 
     @property
     def _strips(self) -> list[Strip]:
-        if self._pixels is None or not self.writer.capabilities.pictures:
+        if self._pixels is None or not self.writer.capabilities.has_pictures:
             return self._message_strips
         if self._picture is None:
             return []
@@ -207,20 +207,16 @@ class ImageView(Widget):
         """Make the strips for the present size, at once: what is shown next must fit."""
         self._drawn_size = self.content_size
         self._fit = self.fit_picture()
-        if self._pixels is None or not self.writer.capabilities.pictures:
-            self._message_strips = self.words(*self._fit)
+        if self._pixels is None or not self.writer.capabilities.has_pictures:
+            self._message_strips = self.render_message(*self._fit)
             return
         from tuiface.terminal.encoding import encode
 
-        if self._picture is not None and self._picture.shown is not None:
-            shown = self._picture.shown
-            if (shown.columns, shown.rows) == self._fit and shown.pixels is self._pixels:
+        if self._picture is not None and self._picture.encoded is not None:
+            encoded = self._picture.encoded
+            if (encoded.columns, encoded.rows) == self._fit and encoded.pixels is self._pixels:
                 return
         self._ensure_picture().show(encode(self._pixels, *self._fit, self.writer.capabilities))
-
-    def _redraw(self) -> None:
-        self._rebuild()
-        self.refresh()
 
     def _ensure_pump(self) -> FramePump[np.ndarray]:
         if self._pump is None:
@@ -258,7 +254,7 @@ class ImageView(Widget):
         elif changed:
             width = self.content_size.width
             self.refresh(*(Region(0, self._top + row, width, 1) for row in changed))
-        self.call_after_refresh(self.writer.ask, self._ensure_pump().acknowledge)
+        self.call_after_refresh(self.writer.request_acknowledgement, self._ensure_pump().acknowledge)
 
     def _ensure_picture(self) -> Picture:
         if self._picture is None:

@@ -17,11 +17,11 @@ from tuiface.terminal.writer import TerminalWriter
 class Picture:
     """Owned by the widget that draws it."""
 
-    def __init__(self, wire: TerminalWriter) -> None:
-        self._writer = wire
+    def __init__(self, writer: TerminalWriter) -> None:
+        self._writer = writer
         self._image_ids: tuple[int, int] | None = None
         self._image_id = 0
-        self.shown: EncodedPicture | None = None
+        self.encoded: EncodedPicture | None = None
         self.strips: list[Strip] = []
         """One for each row; of blanks where a sixel lies over them."""
         self._fallback_strips: list[Strip] | None = None
@@ -29,16 +29,16 @@ class Picture:
     @property
     def size(self) -> tuple[int, int]:
         """Columns and rows; 0 without a picture."""
-        return (self.shown.columns, self.shown.rows) if self.shown is not None else (0, 0)
+        return (self.encoded.columns, self.encoded.rows) if self.encoded is not None else (0, 0)
 
     @property
     def sixel(self) -> str:
         """What is to be written over the cells; empty for other protocols."""
-        return self.shown.text if self.shown is not None and self.shown.graphics == "sixel" else ""
+        return self.encoded.text if self.encoded is not None and self.encoded.graphics == "sixel" else ""
 
     def show(self, encoded: EncodedPicture) -> list[int] | None:
         """Send `encoded` and make its strips; the rows that differ from those before, None for all."""
-        before, self.shown, self._fallback_strips = self.shown, encoded, None
+        before, self.encoded, self._fallback_strips = self.encoded, encoded, None
         capabilities = self._writer.capabilities
         if encoded.graphics == "kitty":
             self._send(encoded, capabilities)
@@ -50,11 +50,11 @@ class Picture:
 
     def render_fallback(self) -> list[Strip]:
         """The picture in coloured cells, for where its own protocol cannot be used for a while."""
-        if self.shown is None or self.shown.graphics == "block":
+        if self.encoded is None or self.encoded.graphics == "block":
             return self.strips
         if self._fallback_strips is None:
             capabilities = self._writer.capabilities
-            cells = encode_cells(self.shown.pixels, self.shown.columns, self.shown.rows, capabilities).cells
+            cells = encode_cells(self.encoded.pixels, self.encoded.columns, self.encoded.rows, capabilities).cells
             assert cells is not None
             self._fallback_strips = cell_strips(cells, capabilities)
         return self._fallback_strips
@@ -62,7 +62,7 @@ class Picture:
     def forget(self) -> None:
         """Show nothing, and free what the terminal keeps."""
         self.free()
-        self.shown, self.strips, self._fallback_strips = None, [], None
+        self.encoded, self.strips, self._fallback_strips = None, [], None
 
     def free(self) -> None:
         """Delete the picture from the terminal's memory."""

@@ -72,7 +72,7 @@ class TerminalWriter:
         if text and write_to_terminal(self._app, text):
             self.bytes_written += len(text)
 
-    def ask(self, answer: Callable[[float], None]) -> None:
+    def request_acknowledgement(self, answer: Callable[[float], None]) -> None:
         """Call `answer` with the seconds that passed until the terminal had read everything written so far."""
         question = _PendingAcknowledgement(time.monotonic(), answer)
         if not write_to_terminal(self._app, _CURSOR_QUERY):
@@ -81,7 +81,7 @@ class TerminalWriter:
         self._pending_acknowledgements.append(question)
         self._app.set_timer(ACK_TIMEOUT_S, lambda: self._give_up(question))
 
-    def answered(self) -> None:
+    def acknowledge(self) -> None:
         """A cursor position arrived: the oldest question is answered."""
         if self._pending_acknowledgements:
             question = self._pending_acknowledgements.popleft()

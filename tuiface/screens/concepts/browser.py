@@ -17,10 +17,10 @@ from tuiface.core.limits import MAX_SEED
 from tuiface.directions.direction import labels_of
 from tuiface.directions.questionnaire import AnswersFile, list_answers
 from tuiface.engine_api.requests import search_flags
+from tuiface.screens.changes import Drawn
 from tuiface.screens.concepts.questionnaire import localize_ends
 from tuiface.screens.concepts.rows import ConceptRow, concept_rows, list_lines, report_lines, row_word
-from tuiface.screens.face.summary import source_text
-from tuiface.screens.session import block_resolution
+from tuiface.screens.face.words import source_text
 from tuiface.screens.widgets.tile_grid import Tile, TileGrid, TileStrip
 from tuiface.screens.work_screen import WorkScreen
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from tuiface.directions.questionnaire import Answers
     from tuiface.faces.studio import Face
-    from tuiface.screens.session import Session
 
 
 class ConceptBrowser(WorkScreen):
@@ -37,41 +36,40 @@ class ConceptBrowser(WorkScreen):
 
     SCREEN_NAME = "concepts"
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self.chosen: tuple[str, str] = ("", "")
-        """Section and name of the chosen row; the first one where there is none of these."""
-        self._amount = 0
-        """Steps of the strip away from its middle."""
-        self.kept_answers: list[tuple[AnswersFile, Answers]] = []
-        """Questionnaires on the disk, read whenever the screen is shown."""
-        self._face_ws: tuple[str, np.ndarray | None] = ("", None)
-        """Digest of a recipe, and its rows of W+; None while they are asked for."""
+    chosen: Drawn[tuple[str, str]] = Drawn(("", ""))
+    """Section and name of the chosen row; the first one where there is none of these."""
+    amount_steps: Drawn[int] = Drawn(0)
+    """Steps of the strip away from its middle."""
+    kept_answers: Drawn[tuple[tuple[AnswersFile, Answers], ...]] = Drawn(())
+    """Questionnaires on the disk, read whenever the screen is shown."""
+    face_ws: Drawn[tuple[str, np.ndarray | None]] = Drawn(("", None))
+    """Digest of a recipe, and its rows of W+; None while they are asked for."""
 
     def compose_body(self) -> ComposeResult:
         """The ends of the chosen concept, the strip, the list and the report."""
         with Vertical(id="body"):
             yield Static("", id="heading", markup=False)
-            yield TileStrip(self.session.writer, id="strip")
+            yield TileStrip(self.state.writer, id="strip")
             with Horizontal():
                 yield Static("", id="list", markup=False)
                 yield Static("", id="report", markup=False)
 
     def on_screen_resume(self) -> None:
         """Answers may have been given."""
-        self.kept_answers = []
-        if self.session.studio is not None:
-            self.kept_answers = list_answers(self.session.settings.directions, self.session.studio.info.model)
+        studio = self.state.studio
+        self.kept_answers = (
+            () if studio is None else tuple(list_answers(self.state.settings.directions, studio.info.model))
+        )
         super().on_screen_resume()
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
     def rows(self) -> list[ConceptRow]:
         """Those of the list; none while there is no engine."""
-        studio = self.session.studio
+        studio = self.state.studio
         if studio is None:
             return []
-        return concept_rows(studio.catalogue.entries(studio.info.model), self.session.found, self.kept_answers)
+        return concept_rows(studio.catalogue.entries(studio.info.model), self.state.concepts.found, self.kept_answers)
 
     @property
     def row(self) -> ConceptRow | None:
@@ -99,7 +97,7 @@ class ConceptBrowser(WorkScreen):
         """The present face at each amount; None while the engine is asked for its rows."""
         from tuiface.stimuli.trials import apply_direction
 
-        studio, direction = self.session.studio, row.direction
+        studio, direction = self.state.studio, row.direction
         assert studio is not None
         assert direction is not None
         face = studio.current
@@ -110,20 +108,19 @@ class ConceptBrowser(WorkScreen):
 
     def _request_ws(self, face: Face) -> np.ndarray | None:
         digest = face.recipe.digest
-        if self._face_ws[0] != digest:
-            self._face_ws = (digest, None)
+        if self.face_ws[0] != digest:
+            self.face_ws = (digest, None)
 
             def work() -> Callable[[], None]:
                 ws = face.studio.engine.ws(face.recipe)
                 return lambda: self._take_ws(digest, ws)
 
-            self.session.link.run(tr("No strip"), work)
-        return self._face_ws[1]
+            self.state.link.run(tr("No strip"), work)
+        return self.face_ws[1]
 
     def _take_ws(self, digest: str, ws: np.ndarray) -> None:
-        if self._face_ws[0] == digest:
-            self._face_ws = (digest, ws)
-            self.show_state()
+        if self.face_ws[0] == digest:
+            self.face_ws = (digest, ws)
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
@@ -133,7 +130,7 @@ class ConceptBrowser(WorkScreen):
         place, row = self.chosen_row(rows)
         box = self.query_one("#list", Static)
         if row is None:
-            text = tr("starting the engine") if self.session.studio is None else _empty_text()
+            text = tr("starting the engine") if self.state.studio is None else _empty_text()
             box.update(Content.styled(text, "$foreground 70%"))
             self.query_one("#report", Static).update("")
             self.query_one("#heading", Static).update("")
@@ -141,7 +138,7 @@ class ConceptBrowser(WorkScreen):
             return
         self.chosen = (row.section, row.name)
         box.update(Content("\n").join(list_lines(rows, place, max(3, box.content_size.height))))
-        unicode = self.session.capabilities.unicode
+        unicode = self.state.capabilities.unicode
         self.query_one("#report", Static).update(Content("\n").join(report_lines(row, unicode=unicode)))
         self.query_one("#heading", Static).update(self._heading(row), layout=False)
         self._show_strip(row)
@@ -154,17 +151,16 @@ class ConceptBrowser(WorkScreen):
 
     def on_tile_grid_chosen(self, event: TileGrid.Chosen) -> None:
         """A click chooses an amount; two take it."""
-        self._amount = event.index - self._num_tiles // 2
-        self.show_state()
+        self.amount_steps = event.index - self._num_tiles // 2
         if event.twice:
             self.action_concepts_open()
 
     def on_tile_grid_reshaped(self) -> None:
         """Pictures of another size are wanted."""
-        self.show_state()
+        self.changes.mark()
 
     def _show_strip(self, row: ConceptRow) -> None:
-        strip, studio = self.query_one(TileStrip), self.session.studio
+        strip, studio = self.query_one(TileStrip), self.state.studio
         if row.direction is None or studio is None or not all(strip.content_size):
             strip.show_strip((), 0, self._num_tiles)
             return
@@ -174,11 +170,12 @@ class ConceptBrowser(WorkScreen):
             strip.show_strip((), 0, self._num_tiles)
             self.query_one("#heading", Static).update(Content.styled(str(error), "$text-error"))
             return
-        resolution = block_resolution(strip.tile_px, studio.info.resolution)
-        wanted = None if resolution == studio.info.resolution else resolution
-        self.session.request_tiles([face.recipe for face in faces if face is not None], wanted)
+        wanted = self.state.tiles.fit_resolution(strip.tile_px)
+        self.state.tiles.request([face.recipe for face in faces if face is not None], wanted)
         tiles = [
-            Tile(f"{amount:+g}" if amount else "0", None if face is None else self.session.tile(face.recipe, wanted))
+            Tile(
+                f"{amount:+g}" if amount else "0", None if face is None else self.state.tiles.find(face.recipe, wanted)
+            )
             for amount, face in zip(self._amounts(row), faces, strict=True)
         ]
         strip.show_strip(tiles, self._amount_index, self._num_tiles)
@@ -187,29 +184,29 @@ class ConceptBrowser(WorkScreen):
     def _amount_index(self) -> int:
         """Of the chosen amount on the strip."""
         half = self._num_tiles // 2
-        return half + max(-half, min(half, self._amount))
+        return half + max(-half, min(half, self.amount_steps))
 
     def _heading(self, row: ConceptRow) -> Content:
-        assert self.session.studio is not None
+        assert self.state.studio is not None
         name = Content.styled(row_word(row), "bold $foreground")
         labels = labels_of(row.name) if row.answers is None else row.answers[0].labels or labels_of(row.name)
         low, high = localize_ends(labels if row.direction is None else row.direction.header.labels)
-        arrow = "→" if self.session.capabilities.unicode else "to"
+        arrow = "→" if self.state.capabilities.unicode else "to"
         ends = Content.styled(f"{low} {arrow} {high}", "$foreground 70%")
-        face = Content.styled(source_text(self.session.studio.current), "$foreground 55%")
+        face = Content.styled(source_text(self.state.studio.current), "$foreground 55%")
         return Content("   ").join([name, ends, face])
 
     def command_line(self) -> str:
         """The chosen face as a command makes it, or what lists, keeps or learns the chosen row."""
-        studio = self.session.studio
+        studio = self.state.studio
         row = self.row
         if row is None or studio is None:
             return "tuiface directions list"
         if row.direction is None:
             return quote_words(["tuiface", "directions", "learn", "--ask", row.name])
-        if row.section == "found" and self.session.search is not None:
+        if row.section == "found" and self.state.concepts.search is not None:
             number = row.direction.header.origin.settings["number"]
-            words = ["tuiface", "directions", "discover", *search_flags(self.session.search)]
+            words = ["tuiface", "directions", "discover", *search_flags(self.state.concepts.search)]
             return quote_words([*words, "--keep", f"{number}=NAME"])
         amount = self._amounts(row)[self._amount_index]
         if not amount:
@@ -264,7 +261,7 @@ class ConceptBrowser(WorkScreen):
             self.notify(str(error), severity="error", markup=False)
             return
         if face is not None:
-            self.session.apply(lambda studio: studio.show(face))
+            self.state.apply(lambda studio: studio.show(face))
             self.app.call_later(self.app.run_action, "go_to('face')")
 
     def _move(self, step: int) -> None:
@@ -273,22 +270,19 @@ class ConceptBrowser(WorkScreen):
         if row is not None:
             next_row = rows[max(0, min(place + step, len(rows) - 1))]
             self.chosen = (next_row.section, next_row.name)
-            self.show_state()
 
     def _change_amount(self, step: int) -> None:
         half = self._num_tiles // 2
-        self._amount = max(-half, min(half, self._amount + step))
-        self.show_state()
+        self.amount_steps = max(-half, min(half, self.amount_steps + step))
 
     def _walk(self, step: int) -> None:
-        if self.session.studio is None:
+        if self.state.studio is None:
             return
-        recipe = self.session.studio.current.recipe
+        recipe = self.state.studio.current.recipe
         seed = recipe.source.seed if recipe.source.kind == "seed" else 0
         label = recipe.source.label if recipe.source.kind == "seed" else None
         number = (seed + step) % (MAX_SEED + 1)
-        self.session.apply(lambda studio: studio.show(studio.face(number, recipe.truncation.psi, label=label)))
-        self.show_state()
+        self.state.apply(lambda studio: studio.show(studio.face(number, recipe.truncation.psi, label=label)))
 
 
 def _empty_text() -> str:

@@ -16,8 +16,8 @@ from tuiface.core.i18n import current_language, tr, trn
 from tuiface.directions.concepts import concept_word
 from tuiface.directions.direction import labels_of
 from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, RECOMMENDED_ANSWERS, Questionnaire
+from tuiface.screens.changes import Drawn
 from tuiface.screens.concepts.work import check_replacement, submit_direction_job
-from tuiface.screens.session import block_resolution
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
@@ -25,106 +25,106 @@ from tuiface.terminal.image_view import ImageView
 if TYPE_CHECKING:
     from tuiface.directions.direction import Ends, Labels
     from tuiface.faces.studio import Face
-    from tuiface.screens.concepts.questionnaire_session import QuestionnaireSession
-    from tuiface.screens.session import Session
+    from tuiface.screens.concepts.open_questionnaire import OpenQuestionnaire
+    from tuiface.screens.state import InterfaceState
 
+MAX_RESOLUTION = 256
+"""Of a face that is asked about, in pixels: the next ones are rendered meanwhile."""
 _LABEL, _VALUE, _KEY = "$foreground 55%", "$foreground 85%", "bold $foreground"
 
 
 class QuestionnaireScreen(WorkScreen):
-    """Draws the session's inquiry."""
+    """Draws the questionnaire under way."""
 
     SCREEN_NAME = "answering"
     TAB = "concepts"
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._view_px = 0
+    view_px: Drawn[int] = Drawn(0)
+
+    def __init__(self, state: InterfaceState) -> None:
+        super().__init__(state)
         self._shown_seed: int | None = None
         """Seed of the face on the screen."""
 
     def compose_body(self) -> ComposeResult:
         """The face, and beside it what the answers say so far."""
         with Horizontal(id="body"):
-            yield FaceView(self.session.writer, id="face")
+            yield FaceView(self.state.writer, id="face")
             with Vertical(id="panel"):
                 yield Static("", id="plan", markup=False)
 
     @property
     def is_asking(self) -> bool:
         """Whether the face that is asked about is on the screen."""
-        inquiry = self.session.questionnaire_session
-        return inquiry is not None and inquiry.seed is not None and self._shown_seed == inquiry.seed
+        questionnaire = self.state.concepts.questionnaire
+        return questionnaire is not None and questionnaire.seed is not None and self._shown_seed == questionnaire.seed
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
     def on_image_view_resized(self, event: ImageView.Resized) -> None:
         """Faces are rendered for what can be seen."""
-        self._view_px = event.view_px
-        self.show_state()
+        self.view_px = event.view_px
 
     def show_body(self) -> None:
         """The face that is asked about, and the panel."""
-        inquiry = self.session.questionnaire_session
-        if inquiry is None or self.session.studio is None:
+        questionnaire = self.state.concepts.questionnaire
+        if questionnaire is None or self.state.studio is None:
             self.query_one("#plan", Static).update(tr("No question is asked: 8 leads to the concepts."))
             return
-        faces = [
-            self._face(seed) for seed in ([] if inquiry.seed is None else [inquiry.seed, *inquiry.predict_next_seeds()])
-        ]
-        if faces and self._view_px:
-            self.session.request_tiles([face.recipe for face in faces], self._resolution())
+        seed = questionnaire.seed
+        seeds = [] if seed is None else [seed, *questionnaire.predict_next_seeds()]
+        faces = [self._face(number) for number in seeds]
+        if faces and self.view_px:
+            self.state.tiles.request([face.recipe for face in faces], self._resolution)
         self._show_face()
-        self.query_one("#plan", Static).update(self._panel(inquiry))
+        self.query_one("#plan", Static).update(self._panel(questionnaire))
 
     def redraw_tiles(self) -> None:
         """The face, perhaps."""
         self._show_face()
 
     def _show_face(self) -> None:
-        inquiry, view = self.session.questionnaire_session, self.query_one("#face", FaceView)
-        if inquiry is None or self.session.studio is None:
+        questionnaire, view = self.state.concepts.questionnaire, self.query_one("#face", FaceView)
+        if questionnaire is None or self.state.studio is None:
             return
-        if inquiry.seed is None:
+        if questionnaire.seed is None:
             self._shown_seed = None
             view.clear()
-            text = inquiry.problem or tr("reading the faces that can be asked about")
-            if inquiry.problem:
+            text = questionnaire.problem or tr("reading the faces that can be asked about")
+            if questionnaire.problem:
                 view.show_problem([text])
             else:
                 view.show_waiting(text)
             return
-        pixels = self.session.tile(self._face(inquiry.seed).recipe, self._resolution())
+        pixels = self.state.tiles.find(self._face(questionnaire.seed).recipe, self._resolution)
         if pixels is not None:
             view.show_derived(pixels)
-            self._shown_seed = inquiry.seed
-        elif self._shown_seed != inquiry.seed:
+            self._shown_seed = questionnaire.seed
+        elif self._shown_seed != questionnaire.seed:
             view.clear()
             view.show_waiting(tr("rendering"))
 
     def _face(self, seed: int) -> Face:
-        assert self.session.studio is not None
-        return self.session.studio.face(seed)
+        assert self.state.studio is not None
+        return self.state.studio.face(seed)
 
+    @property
     def _resolution(self) -> int | None:
-        assert self.session.studio is not None
-        full = self.session.studio.info.resolution
-        resolution = min(block_resolution(self._view_px or 64, full), 256)
-        return None if resolution == full else resolution
+        return self.state.tiles.fit_resolution(self.view_px or 64, MAX_RESOLUTION)
 
-    def _panel(self, inquiry: QuestionnaireSession) -> Content:
-        low, high = localize_ends(inquiry.file.labels or labels_of(inquiry.file.concept))
+    def _panel(self, questionnaire: OpenQuestionnaire) -> Content:
+        low, high = localize_ends(questionnaire.file.labels or labels_of(questionnaire.file.concept))
         lines = [
-            Content.styled(concept_word(inquiry.file.concept, current_language()), "bold $text-primary"),
+            Content.styled(concept_word(questionnaire.file.concept, current_language()), "bold $text-primary"),
             Content.assemble((tr("from"), _LABEL), f" {low}"),
             Content.assemble((tr("to"), _LABEL), f" {high}"),
             Content(""),
         ]
-        if inquiry.questionnaire is not None:
-            lines += self._progress(inquiry.questionnaire)
-            lines += [Content(""), *self._answer_lines(inquiry)]
+        if questionnaire.answering is not None:
+            lines += self._progress(questionnaire.answering)
+            lines += [Content(""), *self._answer_lines(questionnaire)]
         else:
-            job = None if inquiry.job is None else self.session.jobs.get(inquiry.job)
+            job = None if questionnaire.job is None else self.state.jobs.listed.get(questionnaire.job)
             if job is not None and job.total:
                 text = tr("faces read: {done} of {total}", done=job.done, total=job.total)
                 lines.append(Content.styled(text, _VALUE))
@@ -163,21 +163,21 @@ class QuestionnaireScreen(WorkScreen):
     def _bar(self, count: int) -> Content:
         """Answers on a line to the most that are taken, with marks at the least and at the recommended number."""
         width = 40 if self.has_class("-wide") else 24
-        full, empty, mark = ("━", "─", "┼") if self.session.capabilities.unicode else ("#", "-", "|")
+        full, empty, mark = ("━", "─", "┼") if self.state.capabilities.unicode else ("#", "-", "|")
         done = round(width * min(count, MAX_ANSWERS) / MAX_ANSWERS)
         marks = {round(width * n / MAX_ANSWERS) for n in (MIN_ANSWERS, RECOMMENDED_ANSWERS)}
         signs = [mark if i in marks else full if i < done else empty for i in range(width)]
         return Content.assemble(("".join(signs[:done]), "$text-primary"), ("".join(signs[done:]), _LABEL))
 
-    def _answer_lines(self, inquiry: QuestionnaireSession) -> list[Content]:
-        assert inquiry.questionnaire is not None
-        answers = inquiry.questionnaire.answers
+    def _answer_lines(self, questionnaire: OpenQuestionnaire) -> list[Content]:
+        assert questionnaire.answering is not None
+        answers = questionnaire.answering.answers
         lines = []
         if answers:
             lines.append(
                 Content.assemble((f"{tr('last'):<10}", _LABEL), (self._answer_word(answers[-1].value), _VALUE))
             )
-        if inquiry.file.scale == "yes-no":
+        if questionnaire.file.scale == "yes-no":
             lines.append(Content.styled(tr("y yes, n no, s skip, u undo"), _LABEL))
         else:
             lines.append(Content.styled(tr("1 least … 7 most, s skip, u undo"), _LABEL))
@@ -186,19 +186,19 @@ class QuestionnaireScreen(WorkScreen):
     def _answer_word(self, value: float | None) -> str:
         if value is None:
             return tr("skipped")
-        if self.session.questionnaire_session is not None and self.session.questionnaire_session.file.scale == "1-7":
+        if self.state.concepts.questionnaire is not None and self.state.concepts.questionnaire.file.scale == "1-7":
             return f"{value:g}"
         return tr("yes") if value else tr("no")
 
     def command_line(self) -> str:
         """What asks the same in the shell, and goes on with the same answers."""
-        inquiry = self.session.questionnaire_session
-        if inquiry is None:
+        questionnaire = self.state.concepts.questionnaire
+        if questionnaire is None:
             return ""
-        words = ["tuiface", "directions", "learn", "--ask", inquiry.file.concept]
-        if inquiry.file.scale != "yes-no":
-            words += ["--scale", inquiry.file.scale]
-        labels = inquiry.file.labels
+        words = ["tuiface", "directions", "learn", "--ask", questionnaire.file.concept]
+        if questionnaire.file.scale != "yes-no":
+            words += ["--scale", questionnaire.file.scale]
+        labels = questionnaire.file.labels
         if labels is not None:
             words += ["--ends", "/".join(labels.en), "--ends-es", "/".join(labels.es)]
         return quote_words(words)
@@ -223,8 +223,8 @@ class QuestionnaireScreen(WorkScreen):
 
     def action_answer_undo(self) -> None:
         """The last one."""
-        if self.session.questionnaire_session is not None:
-            self._apply_change(self.session.questionnaire_session.undo)
+        if self.state.concepts.questionnaire is not None:
+            self._apply_change(self.state.concepts.questionnaire.undo)
 
     def action_answer_pause(self) -> None:
         """Back to the concepts."""
@@ -232,26 +232,26 @@ class QuestionnaireScreen(WorkScreen):
 
     def action_answer_finish(self) -> None:
         """A direction of the answers, as a job."""
-        inquiry, studio = self.session.questionnaire_session, self.session.studio
-        if inquiry is None or studio is None:
+        questionnaire, studio = self.state.concepts.questionnaire, self.state.studio
+        if questionnaire is None or studio is None:
             return
         try:
-            order = inquiry.order()
+            order = questionnaire.order()
             force = check_replacement(studio, order)
         except TuifaceError as error:
             self.notify(str(error), title=tr("No direction yet"), severity="warning", timeout=8, markup=False)
             return
-        submit_direction_job(self.app, self.session, order, force=force)
-        self.session.questionnaire_session = None
+        submit_direction_job(self.state, order, force=force)
+        self.state.concepts.close_questionnaire()
         self.action_answer_pause()
 
     def _answer(self, value: float | None, scale: str | None) -> None:
         """Note an answer, unless it is one of the other scale, or of a face that nobody sees yet."""
-        inquiry = self.session.questionnaire_session
-        if inquiry is None or not self.is_asking:
+        questionnaire = self.state.concepts.questionnaire
+        if questionnaire is None or not self.is_asking:
             return
-        if scale in (None, inquiry.file.scale):
-            self._apply_change(lambda: inquiry.answer(value))
+        if scale in (None, questionnaire.file.scale):
+            self._apply_change(lambda: questionnaire.answer(value))
 
     def _apply_change(self, change: Callable[[], None]) -> None:
         """Make a change and draw; it stays on the screen also where it could not be written."""
@@ -259,7 +259,7 @@ class QuestionnaireScreen(WorkScreen):
             change()
         except OutputError as error:
             self.notify(str(error), title=tr("The answer is not written"), severity="error", markup=False)
-        self.show_state()
+        self.changes.mark()
 
 
 def localize_ends(labels: Labels) -> Ends:

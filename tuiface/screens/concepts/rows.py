@@ -1,6 +1,4 @@
-"""What Concepts says of the chosen row: where it comes from, its unit, what else it changes, its licence.
-
-The rows of Concepts: directions at hand by group, those that a search found, and unfinished answers."""
+"""The rows of Concepts (directions at hand, those that a search found, unfinished answers), and what is said of one."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from textual.content import Content
 from tuiface.core.i18n import current_language, tr, trn
 from tuiface.directions.concepts import GROUPS, Group, concept_sort_key, concept_word, group_of
 from tuiface.directions.questionnaire import MIN_ANSWERS
-from tuiface.screens.face.summary import home_relative
+from tuiface.screens.face.words import home_relative
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from tuiface.screens.concepts import work
 from tuiface.screens.concepts.browser import ConceptBrowser
 from tuiface.screens.dialogs.confirm import ConfirmDialog
 from tuiface.screens.dialogs.prompts import CheckedPrompt, PathPrompt
-from tuiface.screens.face.summary import home_relative
+from tuiface.screens.face.words import home_relative
 
 if TYPE_CHECKING:
     from tuiface.directions.questionnaire import Scale
@@ -37,7 +37,7 @@ class ConceptsScreen(ConceptBrowser):
         """Ask for a name first, then for both ends and the kind of answers."""
 
         def named(name: str | None) -> None:
-            if name is None or self.session.studio is None:
+            if name is None or self.state.studio is None:
                 return
             kept = next((file for file, answers in self.kept_answers if answers.concept == name), None)
             if kept is not None:
@@ -66,10 +66,10 @@ class ConceptsScreen(ConceptBrowser):
 
     def _ask_scale(self, name: str, ends: list[tuple[str, str]]) -> None:
         def answered(text: str | None) -> None:
-            studio = self.session.studio
+            studio = self.state.studio
             if text is None or studio is None:
                 return
-            path = answers_path(self.session.settings.directions, name)
+            path = answers_path(self.state.settings.directions, name)
             labels = labels_from(name, ends[0], ends[1])
             self.open_questionnaire(AnswersFile(path, name, parse_scale(text), studio.info.model, labels))
 
@@ -78,14 +78,8 @@ class ConceptsScreen(ConceptBrowser):
 
     def open_questionnaire(self, file: AnswersFile) -> None:
         """Read the faces if nobody did yet, and go to the questionnaire."""
-        work.start_questionnaire(self.app, self.session, file)
-        self.app.call_later(self._show_questionnaire)
-
-    def _show_questionnaire(self) -> None:
-        from tuiface.app import TuifaceApp
-
-        assert isinstance(self.app, TuifaceApp)
-        self.app.action_go_to("answering")
+        work.start_questionnaire(self.app, self.state, file)
+        self.app.call_later(self.app.run_action, "go_to('answering')")
 
     # --- finding, importing, keeping -----------------------------------------------------------------------------
 
@@ -93,10 +87,9 @@ class ConceptsScreen(ConceptBrowser):
         """Ask how, then search as a job."""
 
         def answered(text: str | None) -> None:
-            if text is not None and self.session.studio is not None:
-                work.search(self.app, self.session, parse_search(text.split()))
+            if text is not None and self.state.studio is not None:
+                work.search(self.app, self.state, parse_search(text.split()))
                 self.notify(tr("It is being looked for; 7 shows how far it is."), timeout=3)
-                self.show_state()
 
         hint = tr("{methods}; regional mouth, sefa 2-8 12", methods=", ".join(METHODS))
         prompt = CheckedPrompt(tr("Method"), hint, lambda text: parse_search(text.split()), value="ganspace")
@@ -122,18 +115,16 @@ class ConceptsScreen(ConceptBrowser):
         if text is not None:
             name, *flags = parse_import_words(text)
             words = [path, "--name", name, *flags]
-            work.import_file(self.app, self.session, words, lambda: self._choose("own", name))
+            work.import_file(self.app, self.state, words, lambda: self._choose("own", name))
             self.notify(tr("It is being imported; 7 shows how far it is."), timeout=3)
-            self.show_state()
 
     def _choose(self, section: ConceptSection, name: str) -> None:
         self.chosen = (section, name)
-        self.show_state()
 
     def action_concepts_keep(self) -> None:
         """Ask for a name for what was found."""
         row = self.row
-        studio = self.session.studio
+        studio = self.state.studio
         if row is None or row.section != "found" or row.direction is None or studio is None:
             self.notify(tr("Only what was found needs to be kept; f finds some."), timeout=3)
             return
@@ -144,7 +135,7 @@ class ConceptsScreen(ConceptBrowser):
                 return
             made = rename_direction(direction, name, labels_of(name))
             if self._apply_and_notify(lambda: studio.catalogue.add(made), tr("Kept")):
-                self.session.found = tuple(d for d in self.session.found if d is not direction)
+                self.state.concepts.drop_found(direction)
                 self._choose("own", name)
 
         self.app.push_screen(CheckedPrompt(tr("Keep as"), tr("small letters, as in smile"), refuse_invalid_name), named)
@@ -152,7 +143,7 @@ class ConceptsScreen(ConceptBrowser):
     def action_concepts_rename(self) -> None:
         """Ask for another name of one's own."""
         row = self.row
-        studio = self.session.studio
+        studio = self.state.studio
         if row is None or row.direction is None or not row.is_own or studio is None:
             self.notify(tr("Only a direction of your own can have another name."), timeout=3)
             return
@@ -174,8 +165,7 @@ class ConceptsScreen(ConceptBrowser):
         if row is None:
             return
         if row.section == "found":
-            self.session.found = tuple(d for d in self.session.found if d is not row.direction)
-            self.show_state()
+            self.state.concepts.drop_found(row.direction)
             return
         if not row.is_own or row.path is None:
             self.notify(tr("{name} ships with tuiface; your own can be deleted.", name=row.name), timeout=3)
@@ -202,8 +192,7 @@ class ConceptsScreen(ConceptBrowser):
             return path
 
         if self._apply_and_notify(remove, tr("Deleted")):
-            self.kept_answers = [kept for kept in self.kept_answers if kept[0].path != path]
-            self.show_state()
+            self.kept_answers = tuple(kept for kept in self.kept_answers if kept[0].path != path)
 
     def _apply_and_notify(self, change: Callable[[], Path], title: str) -> bool:
         """Make a change to a file and name it, or say why not; whether it was made."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tuiface.core.errors import TuifaceError, UsageError, quote
+from tuiface.core.errors import UsageError, quote
 from tuiface.core.i18n import tr, trn
 from tuiface.screens import models
-from tuiface.screens.concepts.questionnaire_session import POOL_SIZE, QuestionnaireSession, read_pool
-from tuiface.screens.face.summary import home_relative
+from tuiface.screens.concepts.open_questionnaire import POOL_SIZE, OpenQuestionnaire, read_pool
+from tuiface.screens.face.words import home_relative
 from tuiface.screens.messages import WorkFinished
 
 if TYPE_CHECKING:
-    import numpy as np
     from textual.app import App
 
     from tuiface.core.settings import Settings
@@ -22,53 +21,30 @@ if TYPE_CHECKING:
     from tuiface.engine_api.requests import ScoresRequest, SearchRequest
     from tuiface.faces.studio import Studio
     from tuiface.screens.jobs.runner import ProgressCallback
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 
-def start_questionnaire(app: App[object], session: Session, file: AnswersFile) -> None:
+def start_questionnaire(app: App[object], state: InterfaceState, file: AnswersFile) -> None:
     """Ask about faces, or go on asking; the engine reads them first, once for all questions about its network."""
-    assert session.studio is not None
-    inquiry = session.questionnaire_session = QuestionnaireSession(file)
-    if session.pool_features is not None:
-        _begin(app, session, inquiry, session.pool_features)
+    assert state.studio is not None
+    questionnaire = OpenQuestionnaire(file)
+    state.concepts.open_questionnaire(questionnaire)
+    if state.concepts.pool_features is not None:
+        state.concepts.begin(questionnaire, state.concepts.pool_features)
         return
-    engine = session.studio.engine
+    engine = state.studio.engine
 
     def work(report: ProgressCallback) -> str:
         try:
             features = read_pool(engine, report)
         except Exception as error:
             text = str(error) or tr("cancelled")
-            app.post_message(WorkFinished(lambda: _stop(app, session, inquiry, text)))
+            app.post_message(WorkFinished(lambda: state.concepts.stop(questionnaire, text)))
             raise
-        app.post_message(WorkFinished(lambda: _begin(app, session, inquiry, features)))
+        app.post_message(WorkFinished(lambda: state.concepts.begin(questionnaire, features)))
         return trn("{number} face read", "{number} faces read", POOL_SIZE)
 
-    inquiry.job = session.submit_job(tr("Faces to ask about {name}", name=file.concept), work, POOL_SIZE)
-
-
-def _begin(app: App[object], session: Session, inquiry: QuestionnaireSession, features: np.ndarray) -> None:
-    if session.questionnaire_session is not inquiry:
-        return  # another one was opened, or another network, meanwhile
-    session.pool_features = features
-    try:
-        inquiry.begin(features)
-    except TuifaceError as error:
-        inquiry.problem = str(error)
-    app.call_later(_show, app)
-
-
-def _stop(app: App[object], session: Session, inquiry: QuestionnaireSession, problem: str) -> None:
-    inquiry.problem = problem
-    if session.questionnaire_session is inquiry:
-        _show(app)
-
-
-def _show(app: App[object]) -> None:
-    from tuiface.screens.work_screen import WorkScreen
-
-    if isinstance(app.screen, WorkScreen):
-        app.screen.show_state()
+    questionnaire.job = state.jobs.submit(tr("Faces to ask about {name}", name=file.concept), work, POOL_SIZE)
 
 
 def check_replacement(studio: Studio, order: ScoresRequest) -> bool:
@@ -87,9 +63,9 @@ def check_replacement(studio: Studio, order: ScoresRequest) -> bool:
     return True
 
 
-def submit_direction_job(app: App[object], session: Session, order: ScoresRequest, *, force: bool) -> None:
+def submit_direction_job(state: InterfaceState, order: ScoresRequest, *, force: bool) -> None:
     """Make a direction of scores and keep it; the list shows it when the job is done."""
-    studio = session.studio
+    studio = state.studio
     assert studio is not None
 
     def work(report: ProgressCallback) -> str:
@@ -99,18 +75,17 @@ def submit_direction_job(app: App[object], session: Session, order: ScoresReques
         report(1, 1)
         return home_relative(path)
 
-    session.submit_job(tr("Direction {name}", name=order.name), work, 1)
+    state.jobs.submit(tr("Direction {name}", name=order.name), work, 1)
 
 
-def search(app: App[object], session: Session, order: SearchRequest) -> None:
+def search(app: App[object], state: InterfaceState, order: SearchRequest) -> None:
     """Look for directions without labels; what was found before gives way to what is found."""
-    studio = session.studio
+    studio = state.studio
     assert studio is not None
 
     def take(found: tuple[Direction, ...]) -> None:
-        if session.studio is studio:
-            session.search, session.found = order, found
-            _show(app)
+        if state.studio is studio:
+            state.concepts.take_found(order, found)
 
     def work(report: ProgressCallback) -> str:
         from tuiface.stimuli.series import Cancelled
@@ -122,15 +97,15 @@ def search(app: App[object], session: Session, order: SearchRequest) -> None:
         app.post_message(WorkFinished(lambda: take(found)))
         return trn("{number} direction found", "{number} directions found", len(found))
 
-    session.submit_job(tr("Search by {method}", method=order.method), work)
+    state.jobs.submit(tr("Search by {method}", method=order.method), work)
 
 
-def import_file(app: App[object], session: Session, words: list[str], then: Callable[[], None]) -> None:
+def import_file(app: App[object], state: InterfaceState, words: list[str], then: Callable[[], None]) -> None:
     """Import what `tuiface directions import` takes, in a process of its own: this one never reads such a file.
 
     `then` is called on the app's thread when it lies in the folder.
     """
-    environment = command_environment(session.settings)
+    environment = command_environment(state.settings)
 
     def work(report: ProgressCallback) -> str:
         report(0, 1)
@@ -139,10 +114,10 @@ def import_file(app: App[object], session: Session, words: list[str], then: Call
         app.post_message(WorkFinished(then))
         return printed.strip().splitlines()[-1] if printed.strip() else ""
 
-    session.submit_job(tr("Import {name}", name=words[0].rpartition("/")[2]), work, 1)
+    state.jobs.submit(tr("Import {name}", name=words[0].rpartition("/")[2]), work, 1)
 
 
 def command_environment(settings: Settings) -> Mapping[str, str]:
-    """The settings of this session for a command, which runs on the CPU: one network on the GPU is enough."""
+    """The settings of this interface for a command, which runs on the CPU: one network on the GPU is enough."""
     named = {"directions": settings.directions, "cache": settings.cache, "model": settings.model, "device": "cpu"}
     return {f"TUIFACE_{name.upper()}": str(value) for name, value in named.items() if value is not None}

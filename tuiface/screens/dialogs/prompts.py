@@ -1,8 +1,4 @@
-"""A line at the bottom of the screen that takes a text: a seed number, a search, tags, a path.
-
-A line that takes the path of a file, and offers what the folder holds while it is typed.
-
-A line that takes the rows of W+ that an edit moves."""
+"""Lines at the bottom of the screen that take a text: any, a seed, the path of a file, the rows of W+ of an edit."""
 
 from __future__ import annotations
 

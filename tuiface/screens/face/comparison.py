@@ -1,13 +1,9 @@
-"""Comparing two pictures: the modes that a key goes round, and the map of differences."""
+"""Comparing two pictures: how long each is seen in turn, what they differ by, and the map of that."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
-ComparisonMode = Literal["off", "flicker", "side", "map"]
-COMPARISON_MODES: tuple[ComparisonMode, ...] = ("off", "flicker", "side", "map")
 FLICKER_S = 0.6
 """Each picture is shown for so long: shorter and the eye sees a blend, longer and it forgets."""
 

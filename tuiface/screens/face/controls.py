@@ -7,38 +7,33 @@ locks           the regions that edits leave alone
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tuiface.core.i18n import current_language, tr
+from tuiface.core.i18n import tr
 from tuiface.core.limits import CHANNEL_LIMIT
-from tuiface.directions.concepts import concept_sort_key, concept_word, group_of
-from tuiface.screens.face.edit_actions import LOCK_REGIONS, find_edit_index, find_lock, locked_regions
+from tuiface.screens.face.state import fold_text
+from tuiface.screens.face.words import edit_word, format_amount, noise_text, region_word, source_name
 
 if TYPE_CHECKING:
-    from tuiface.directions.direction import Direction
-    from tuiface.faces.recipe import Edit, Recipe, RegionLock
-    from tuiface.faces.studio import Studio
-    from tuiface.screens.session import Session
+    from tuiface.faces.recipe import Recipe, Region, RegionLock
+    from tuiface.screens.face.state import Concept
+    from tuiface.screens.state import InterfaceState
 
 ControlKind = Literal["seed", "psi", "noise", "concept", "edit", "lock"]
 
-
-@dataclass(frozen=True, slots=True)
-class Concept:
-    """What the list needs of a direction, in the user's language; digests are worked out once."""
-
-    name: str
-    """As edits and commands call it."""
-    sha256: str
-    group: str
-    word: str
-    ends: tuple[str, str]
-    limit: float
-    words: str
-    """All that a search looks at: folded, in both languages."""
+LOCK_REGIONS: tuple[Region, ...] = (
+    "frame",
+    "hairline",
+    "hair",
+    "face",
+    "eyes",
+    "brows",
+    "nose",
+    "mouth",
+    "background",
+)
+"""In the order of the list; the others, and a drawn mask, follow once a recipe has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,108 +58,32 @@ class Control:
     """Whether it lies past what the model is known to do."""
 
 
-def concepts_of(studio: Studio) -> tuple[Concept, ...]:
-    """The directions of the open network in the order of the list; reads files that are new or changed."""
-    entries = studio.catalogue.entries(studio.info.model)
-    found = [_concept(entry.direction) for entry in entries]
-    return tuple(sorted(found, key=lambda concept: concept_sort_key(concept.name)))
-
-
-def list_controls(session: Session) -> tuple[Control, ...]:
-    """The list for the session's present state; the face's own three alone before there is a studio."""
-    if session.studio is None:
+def list_controls(state: InterfaceState) -> tuple[Control, ...]:
+    """The list for the present state; the face's own three alone before there is a studio."""
+    if state.studio is None:
         heading = tr("Face")
         return (
             Control("seed", "seed", heading, tr("seed"), "-"),
             Control("psi", "psi", heading, "psi", "-"),
             Control("noise", "noise", heading, tr("noise"), "-"),
         )
-    recipe = session.studio.current.recipe
-    concepts = [_concept_control(recipe, concept) for concept in session.concepts]
+    recipe = state.studio.current.recipe
+    concepts = [_concept_control(recipe, concept) for concept in state.face.concepts]
     regions = dict.fromkeys((*LOCK_REGIONS, *locked_regions(recipe)))
     locks = [_lock_control(region, find_lock(recipe, region)) for region in regions]
-    return (*_face_controls(recipe), *concepts, *_other_edit_controls(session, recipe), *locks)
+    return (*_face_controls(recipe), *concepts, *_other_edit_controls(state, recipe), *locks)
 
 
-def find_controls(session: Session, text: str) -> list[str]:
+def find_controls(state: InterfaceState, text: str) -> list[str]:
     """Keys of the rows that hold `text` in either language, without regard to case and accents; names that begin
     with it come first."""
     wanted = fold_text(text)
-    words = {f"concept:{concept.name}": concept.words for concept in session.concepts}
-    hits = [knob for knob in list_controls(session) if wanted in words.get(knob.key, fold_text(knob.word))]
-    return [knob.key for knob in sorted(hits, key=lambda knob: not fold_text(knob.word).startswith(wanted))]
-
-
-def fold_text(text: str) -> str:
-    """Lower case without accents."""
-    parts = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(part for part in parts if not unicodedata.combining(part))
-
-
-def format_amount(amount: float) -> str:
-    """`+1.5`, `-0.25`, or a dot for 0."""
-    return f"{amount:+.2f}".removesuffix("0").removesuffix(".0") if amount else "·"
-
-
-def edit_word(edit: Edit) -> str:
-    """What an edit is called in lists."""
-    from tuiface.faces.recipe import ChannelEdit
-
-    if isinstance(edit, ChannelEdit):
-        return f"{edit.channel[0]}:{edit.channel[1]}"
-    return concept_word(edit.direction, current_language())
-
-
-def region_word(region: str) -> str:
-    """What a locked region is called in lists."""
-    words = {
-        "frame": tr("frame"),
-        "hairline": tr("hairline"),
-        "hair": tr("hair"),
-        "face": tr("whole face"),
-        "skin": tr("skin only"),
-        "eyes": tr("eyes"),
-        "brows": tr("brows"),
-        "nose": tr("nose"),
-        "mouth": tr("mouth"),
-        "ears": tr("ears"),
-        "neck": tr("neck"),
-        "clothing": tr("clothing"),
-        "background": tr("background"),
-        "mask": tr("own mask"),
-    }
-    return words[region]
-
-
-def lock_words(locks: Sequence[RegionLock]) -> str:
-    """`frame, hairline 0.50 blend`: what is locked, in a line."""
-    parts = []
-    for lock in locks:
-        strength = "" if lock.strength == 1 else f" {lock.strength:.2f}"
-        guarantee = "" if lock.guarantee == "direction" else f" {tr(lock.guarantee)}"
-        parts.append(f"{region_word(lock.region)}{strength}{guarantee}")
-    return ", ".join(parts)
-
-
-def _concept(direction: Direction) -> Concept:
-    header, language = direction.header, current_language()
-    group = group_of(direction.name)
-    texts = [direction.name, group, *header.labels.en, *header.labels.es]
-    texts += [concept_word(direction.name, known) for known in ("en", "es")]
-    return Concept(
-        name=direction.name,
-        sha256=direction.sha256,
-        group=group,
-        word=concept_word(direction.name, language),
-        ends=header.labels.es if language == "es" else header.labels.en,
-        limit=header.limit,
-        words=fold_text(" ".join(texts)),
-    )
+    words = {f"concept:{concept.name}": concept.words for concept in state.face.concepts}
+    hits = [control for control in list_controls(state) if wanted in words.get(control.key, fold_text(control.word))]
+    return [control.key for control in sorted(hits, key=lambda control: not fold_text(control.word).startswith(wanted))]
 
 
 def _face_controls(recipe: Recipe) -> tuple[Control, ...]:
-    from tuiface.screens.face.summary import noise_text, source_name
-
     psi, heading = recipe.truncation.psi, tr("Face")
     return (
         Control("seed", "seed", heading, tr("seed"), source_name(recipe.source), is_set=True),
@@ -188,9 +107,9 @@ def _concept_control(recipe: Recipe, concept: Concept) -> Control:
     )
 
 
-def _other_edit_controls(session: Session, recipe: Recipe) -> list[Control]:
+def _other_edit_controls(state: InterfaceState, recipe: Recipe) -> list[Control]:
     """Edits of the recipe that have no row yet: of channels, of other networks, of a direction a second time."""
-    shown = {find_edit_index(recipe, concept) for concept in session.concepts}
+    shown = {find_edit_index(recipe, concept) for concept in state.face.concepts}
     return [
         _amount_control(f"edit:{place}", "edit", (tr("Own"), edit_word(edit)), edit.amount, CHANNEL_LIMIT)
         for place, edit in enumerate(recipe.edits)
@@ -246,3 +165,25 @@ def _lock_control(region: str, lock: RegionLock | None) -> Control:
         remark=remarks[lock.guarantee],
         is_set=True,
     )
+
+
+def find_edit_index(recipe: Recipe, concept: Concept) -> int | None:
+    """Place of the first edit of `concept` among the recipe's; None where there is none.
+
+    By name as well as by digest: a direction may have been kept under two names.
+    """
+    from tuiface.faces.recipe import DirectionEdit
+
+    wanted = (concept.name, concept.sha256)
+    edits = enumerate(recipe.edits)
+    return next((i for i, e in edits if isinstance(e, DirectionEdit) and (e.direction, e.sha256) == wanted), None)
+
+
+def find_lock(recipe: Recipe, region: str) -> RegionLock | None:
+    """The recipe's lock on a region."""
+    return next((lock for lock in recipe.locks if lock.region == region), None)
+
+
+def locked_regions(recipe: Recipe) -> tuple[Region, ...]:
+    """What is locked, in the order of locking."""
+    return tuple(lock.region for lock in recipe.locks)

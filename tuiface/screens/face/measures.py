@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuiface.core.i18n import tr
 
 if TYPE_CHECKING:
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 FAR_SIGMA = 3.0
 """Farther than this beyond the average draw, hardly one in a thousand lies (docs/directions.md)."""
@@ -23,21 +23,21 @@ class Measure:
     is_notice: bool = False
 
 
-def measures_of(session: Session) -> tuple[Measure, ...]:
+def measures_of(state: InterfaceState) -> tuple[Measure, ...]:
     """Of the current face; that they are under way while they are; none for a face without edits."""
-    if session.studio is None or not session.studio.current.recipe.edits:
-        return _comparison_measures(session)
-    frame, recipe = session.frame, session.studio.current.recipe
-    if session.error is not None:
+    if state.studio is None or not state.studio.current.recipe.edits:
+        return _comparison_measures(state)
+    result, recipe = state.preview.result, state.studio.current.recipe
+    if state.engine.error is not None:
         return ()
-    if frame is None or frame.recipe != recipe or session.is_preview or session.is_behind:
+    if result is None or result.recipe != recipe or state.preview.is_provisional or state.preview.is_behind:
         words = tr("the locks are worked out, then measured") if recipe.locks else tr("measured when the keys rest")
-        return (*_comparison_measures(session), Measure("", words))
+        return (*_comparison_measures(state), Measure("", words))
     return (
-        *_comparison_measures(session),
-        *_contour_measures(frame.measures),
-        *_outside_measures(frame.measures),
-        *_population_measures(frame.measures),
+        *_comparison_measures(state),
+        *_contour_measures(result.measures),
+        *_outside_measures(result.measures),
+        *_population_measures(result.measures),
     )
 
 
@@ -71,11 +71,11 @@ def _population_measures(found: dict[str, float]) -> tuple[Measure, ...]:
     return (Measure(tr("from population"), f"{sigma:+.1f} sigma", is_notice=sigma > FAR_SIGMA),)
 
 
-def _comparison_measures(session: Session) -> tuple[Measure, ...]:
+def _comparison_measures(state: InterfaceState) -> tuple[Measure, ...]:
     words = {"flicker": tr("flicker"), "side": tr("side by side"), "map": tr("map")}
-    if session.comparison not in words:
+    if state.face.comparison not in words:
         return ()
     text = tr(
-        "{mode}, {percent} % changed", mode=words[session.comparison], percent=f"{session.difference_percent:.1f}"
+        "{mode}, {percent} % changed", mode=words[state.face.comparison], percent=f"{state.face.difference_percent:.1f}"
     )
     return (Measure(tr("compared"), text, is_notice=True),)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.core.i18n import tr, trn
-from tuiface.screens.face.controls import edit_word, format_amount, list_controls, lock_words
+from tuiface.screens.face.controls import list_controls
+from tuiface.screens.face.words import (
+    edit_word,
+    format_amount,
+    home_relative,
+    lock_words,
+    noise_text,
+    source_name,
+    source_text,
+)
 
 if TYPE_CHECKING:
     from tuiface.engine_api.protocol import EngineInfo
-    from tuiface.faces.recipe import LatentSource, Noise, Recipe, SeedSource
+    from tuiface.faces.recipe import Recipe
     from tuiface.faces.studio import Face, Studio
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 UNKNOWN = "-"
 HISTORY_ROWS = 12
@@ -44,48 +52,31 @@ class Section:
     rows: tuple[Row, ...]
 
 
-def summarize(session: Session) -> tuple[Section, ...]:
-    """The panel for the session's present state."""
-    studio = session.studio
+def summarize(state: InterfaceState) -> tuple[Section, ...]:
+    """The panel for the present state."""
+    studio = state.studio
     if studio is None:
-        face = Section(tr("Face"), _unknown_face_rows(num_kept=len(session.pending_actions)))
-        return (face, Section(tr("Library"), _library_rows(session)))
+        face = Section(tr("Face"), _unknown_face_rows(num_kept=len(state.engine.pending_actions)))
+        return (face, Section(tr("Library"), _library_rows(state)))
     return (
         Section(tr("Face"), _face_rows(studio.current)),
         Section(tr("Model"), _model_rows(studio.info)),
-        Section(tr("Engine"), _engine_rows(session, studio.info)),
-        Section(tr("Library"), _library_rows(session)),
+        Section(tr("Engine"), _engine_rows(state, studio.info)),
+        Section(tr("Library"), _library_rows(state)),
         Section(tr("History"), _history_rows(studio)),
     )
 
 
-def summarize_in_one_line(session: Session) -> str:
+def summarize_in_one_line(state: InterfaceState) -> str:
     """The face in one line, for terminals without room for a panel."""
-    if session.studio is None:
+    if state.studio is None:
         return ""
-    recipe = session.studio.current.recipe
+    recipe = state.studio.current.recipe
     noise = tr("noise {mode}", mode=noise_text(recipe.noise))
-    chosen = next((knob for knob in list_controls(session) if knob.key == session.control_key), None)
+    chosen = next((control for control in list_controls(state) if control.key == state.face.control_key), None)
     is_named = chosen is None or chosen.kind in ("seed", "psi", "noise")
     turned = "" if chosen is None or is_named else f"{chosen.word} {chosen.value}  "
-    return f"{turned}{source_text(session.studio.current)}  psi {recipe.truncation.psi:.2f}  {noise}"
-
-
-def source_text(face: Face) -> str:
-    """`seed 42`, or `latent` for a face that has none."""
-    source = face.recipe.source
-    return tr("seed {seed}", seed=source.seed) if source.kind == "seed" else tr("latent")
-
-
-def noise_text(noise: Noise) -> str:
-    """`const`, `none` or `random 0`."""
-    return tr(noise.mode) if noise.seed is None else f"{tr(noise.mode)} {noise.seed}"
-
-
-def home_relative(path: Path) -> str:
-    """`path` with ~ for the home folder, as a shell takes it."""
-    home = Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) and path != home else str(path)
+    return f"{turned}{source_text(state.studio.current)}  psi {recipe.truncation.psi:.2f}  {noise}"
 
 
 def _unknown_face_rows(num_kept: int) -> tuple[Row, ...]:
@@ -142,11 +133,6 @@ def _edit_text(old: Recipe, new: Recipe) -> str:
     return f"{edit_word(gone[0])} 0" if len(gone) == 1 else tr("edits taken back")
 
 
-def source_name(source: SeedSource | LatentSource) -> str:
-    """`42`, or `latent`."""
-    return str(source.seed) if source.kind == "seed" else tr("latent")
-
-
 def _model_rows(info: EngineInfo) -> tuple[Row, ...]:
     return (
         Row("", info.model.name + (f" ({tr('embedded')})" if info.embedded else ""), is_key=True),
@@ -156,25 +142,25 @@ def _model_rows(info: EngineInfo) -> tuple[Row, ...]:
     )
 
 
-def _engine_rows(session: Session, info: EngineInfo) -> tuple[Row, ...]:
+def _engine_rows(state: InterfaceState, info: EngineInfo) -> tuple[Row, ...]:
     threads = trn("{number} thread", "{number} threads", info.threads)
     rows = [Row(tr("device"), f"{info.device}, {threads}" if info.device == "cpu" else info.device_name)]
-    if session.frame is not None:
-        frame = session.frame
+    if state.preview.result is not None:
+        result = state.preview.result
         rows.append(
-            Row(tr("preview"), tr("{px} px in {ms} ms", px=frame.pixels.shape[1], ms=f"{frame.elapsed_ms:.0f}"))
+            Row(tr("preview"), tr("{px} px in {ms} ms", px=result.pixels.shape[1], ms=f"{result.elapsed_ms:.0f}"))
         )
-        rows.extend(Row("", notice, is_notice=True) for notice in frame.notices)
-    if session.phase == "stopped" and session.error is not None:
-        rows.append(Row("", str(session.error), is_notice=True))
+        rows.extend(Row("", notice, is_notice=True) for notice in result.notices)
+    if state.engine.phase == "stopped" and state.engine.error is not None:
+        rows.append(Row("", str(state.engine.error), is_notice=True))
         rows.append(Row("", tr("press R to restart it"), is_notice=True))
     return tuple(rows)
 
 
-def _library_rows(session: Session) -> tuple[Row, ...]:
-    rows = [Row("", home_relative(session.settings.library))]
-    if session.pending_saves:
-        rows.append(Row("", tr("saving {number}", number=len(session.pending_saves))))
-    if session.num_saved:
-        rows.append(Row("", tr("{number} saved in this session", number=session.num_saved)))
+def _library_rows(state: InterfaceState) -> tuple[Row, ...]:
+    rows = [Row("", home_relative(state.settings.library))]
+    if state.saves.pending:
+        rows.append(Row("", tr("saving {number}", number=len(state.saves.pending))))
+    if state.saves.num_saved:
+        rows.append(Row("", tr("{number} saved in this session", number=state.saves.num_saved)))
     return tuple(rows)

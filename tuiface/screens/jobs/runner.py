@@ -11,8 +11,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from tuiface.core.errors import TuifaceError
-from tuiface.screens.jobs.lasting import ResidentJobs
-from tuiface.screens.messages import JobChanged, ThreadCrashed
+from tuiface.screens.daemon_threads import start_daemon
+from tuiface.screens.jobs.resident import ResidentJobs
+from tuiface.screens.messages import JobChanged
 
 if TYPE_CHECKING:
     from textual.message import Message
@@ -55,9 +56,7 @@ class JobRunner:
         self._jobs[job.progress.id] = job
         self._queue.put(job)
         if self._thread is None:
-            # A daemon: leaving must not wait for work that was asked to end.
-            self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
-            self._thread.start()
+            self._thread = start_daemon("jobs", self._run, self._post_unless_closed)
         return job.progress
 
     def cancel(self, number: int) -> None:
@@ -76,12 +75,12 @@ class JobRunner:
         self._queue.put(None)
 
     def _run(self) -> None:
-        try:
-            while (job := self._queue.get()) is not None:
-                self._run_job(job)
-        except BaseException as error:  # noqa: BLE001 - a bug in a thread ends the app as one in its own thread does
-            if not self._closed:
-                self._post(ThreadCrashed(error))
+        while (job := self._queue.get()) is not None:
+            self._run_job(job)
+
+    def _post_unless_closed(self, message: Message) -> None:
+        if not self._closed:
+            self._post(message)
 
     def _run_job(self, job: _Job) -> None:
         from tuiface.stimuli.series import Cancelled
@@ -91,8 +90,7 @@ class JobRunner:
         def tell(**changes: object) -> None:
             elapsed = time.monotonic() - start
             job.progress = replace(job.progress, elapsed_s=elapsed, **changes)  # type: ignore[arg-type]
-            if not self._closed:
-                self._post(JobChanged(job.progress))
+            self._post_unless_closed(JobChanged(job.progress))
 
         def report(done: int, total: int) -> bool:
             nonlocal last

@@ -10,23 +10,22 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tuiface.core.i18n import tr
+from tuiface.screens.changes import Drawn
 from tuiface.screens.work_screen import WorkScreen
 
 if TYPE_CHECKING:
     from tuiface.engine_api.protocol import JobProgress
-    from tuiface.screens.session import Session
 
 _BAR = 24
 
 
 class JobsScreen(WorkScreen):
-    """Draws the session's jobs, the newest first."""
+    """Draws the list of jobs, the newest first."""
 
     SCREEN_NAME = "jobs"
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._chosen = 0
+    chosen: Drawn[int] = Drawn(0)
+    """Place of the chosen job in the list."""
 
     def compose_body(self) -> ComposeResult:
         """The list."""
@@ -35,17 +34,17 @@ class JobsScreen(WorkScreen):
 
     @property
     def _jobs(self) -> list[JobProgress]:
-        return sorted(self.session.jobs.values(), key=lambda job: -job.id)
+        return sorted(self.state.jobs.listed.values(), key=lambda job: -job.id)
 
     def show_body(self) -> None:
         """Two lines a job."""
         jobs = self._jobs
-        self._chosen = max(0, min(self._chosen, len(jobs) - 1))
+        self.chosen = max(0, min(self.chosen, len(jobs) - 1))
         if not jobs:
             text = tr("No long work yet. A series that Morph saves, and a conversion in Models, are done here.")
             self.query_one("#list", Static).update(Content.styled(text, "$foreground 70%"))
             return
-        lines = [line for number, job in enumerate(jobs) for line in self._lines(job, chosen=number == self._chosen)]
+        lines = [line for number, job in enumerate(jobs) for line in self._lines(job, chosen=number == self.chosen)]
         self.query_one("#list", Static).update(Content("\n").join(lines))
 
     def _lines(self, job: JobProgress, *, chosen: bool) -> list[Content]:
@@ -67,36 +66,33 @@ class JobsScreen(WorkScreen):
         return [heading, Content("").join(parts), Content("")]
 
     def _bar(self, job: JobProgress) -> Content:
-        full, empty = ("━", "─") if self.session.capabilities.unicode else ("#", "-")
+        full, empty = ("━", "─") if self.state.capabilities.unicode else ("#", "-")
         done = _BAR if job.state == "done" else round(_BAR * job.done / job.total) if job.total else 0
         return Content.assemble((full * done, "$text-primary"), (empty * (_BAR - done), "$foreground 45%"))
 
     def command_line(self) -> str:
-        """A list of work is of a session."""
+        """A command has no list of work."""
         return ""
 
     # --- actions -------------------------------------------------------------------------------------------------
 
     def action_jobs_up(self) -> None:
         """The work above."""
-        self._chosen -= 1
-        self.show_state()
+        self.chosen -= 1
 
     def action_jobs_down(self) -> None:
         """The work below."""
-        self._chosen += 1
-        self.show_state()
+        self.chosen += 1
 
     def action_jobs_cancel(self) -> None:
         """Ask it to end."""
         jobs = self._jobs
-        if jobs and not jobs[self._chosen].is_over:
-            self.session.cancel_job(jobs[self._chosen].id)
+        if jobs and not jobs[self.chosen].is_over:
+            self.state.jobs.cancel(jobs[self.chosen].id)
 
     def action_jobs_clear(self) -> None:
         """Keep what goes on."""
-        self.session.clear_jobs()
-        self.show_state()
+        self.state.jobs.clear()
 
 
 def clock(seconds: float) -> str:

@@ -16,7 +16,7 @@ from tuiface.screens.face.comparison import difference_map, mean_difference
 from tuiface.screens.widgets.face_view import FaceView
 
 if TYPE_CHECKING:
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 
 class ComparisonScreen(ModalScreen[None]):
@@ -24,12 +24,12 @@ class ComparisonScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,c,enter", "close", "Close")]
 
-    def __init__(self, session: Session, paths: list[Path]) -> None:
+    def __init__(self, state: InterfaceState, paths: list[Path]) -> None:
         super().__init__()
         from tuiface.faces.provenance import read_png
         from tuiface.terminal.halfblock import resample
 
-        self._session = session
+        self._state = state
         first, second = (read_png(path)[0] for path in paths)
         side = min(first.shape[0], second.shape[0])
         before, after = (resample(pixels, side, side) for pixels in (first, second))
@@ -48,7 +48,7 @@ class ComparisonScreen(ModalScreen[None]):
                 for number, (caption, _) in enumerate(self._pictures):
                     with Vertical(classes="column"):
                         yield Static(caption, classes="caption", markup=False)
-                        yield FaceView(self._session.writer, id=f"compared-{number}", at_top=True)
+                        yield FaceView(self._state.writer, id=f"compared-{number}", at_top=True)
             yield Static(tr("Orange is lighter on the right, blue darker. Esc closes."), classes="answer", markup=False)
 
     def on_mount(self) -> None:

@@ -14,7 +14,8 @@ from textual.widgets import Static
 from tuiface.actions import quote_words
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr, trn
-from tuiface.screens.face.summary import home_relative
+from tuiface.screens.changes import Drawn
+from tuiface.screens.face.words import home_relative
 from tuiface.screens.grid_screen import GridScreen
 from tuiface.screens.widgets.tile_grid import Tile, TileGrid
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from tuiface.faces.library import Library, LibraryFace
     from tuiface.faces.studio import Face
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 MAX_THUMBNAILS = 800
 
@@ -35,16 +36,21 @@ class LibraryScreen(GridScreen):
 
     SCREEN_NAME = "library"
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._faces: tuple[LibraryFace, ...] = ()
-        self._all: tuple[LibraryFace, ...] = ()
-        self._text = ""
-        self._series: str | None = None
-        self._problem = ""
-        self._is_read = False
+    faces: Drawn[tuple[LibraryFace, ...]] = Drawn(())
+    """Those that are shown, the newest first."""
+    everything: Drawn[tuple[LibraryFace, ...]] = Drawn(())
+    text: Drawn[str] = Drawn("")
+    """What is searched for."""
+    series: Drawn[str | None] = Drawn(None)
+    """The one that is shown alone."""
+    problem: Drawn[str] = Drawn("")
+    """Why the folder cannot be read, or not all of it."""
+    is_read: Drawn[bool] = Drawn(default=False)
+
+    def __init__(self, state: InterfaceState) -> None:
+        super().__init__(state)
         self._thumbnails: dict[tuple[Path, int], np.ndarray | None] = {}
-        """By file and side; None for a picture that cannot be read."""
+        """By file and side; None for a picture that cannot be read, or is being read."""
         self._removed: list[tuple[Path, ...]] = []
         """What was removed, as paths in the trash, newest last."""
 
@@ -53,7 +59,7 @@ class LibraryScreen(GridScreen):
         with Vertical(id="body"):
             yield Static("", id="heading", markup=False)
             with Horizontal():
-                yield TileGrid(self.session.writer, id="grid")
+                yield TileGrid(self.state.writer, id="grid")
                 yield Static("", id="panel", markup=False)
 
     def on_screen_resume(self) -> None:
@@ -63,19 +69,19 @@ class LibraryScreen(GridScreen):
 
     # --- the folder ----------------------------------------------------------------------------------------------
 
-    def library(self) -> Library:
+    def open_library(self) -> Library:
         """The folder of the settings."""
         from tuiface.faces.library import Library
 
-        return Library(self.session.settings.library, self.session.settings.cache)
+        return Library(self.state.settings.library, self.state.settings.cache)
 
     def read(self, *, again: bool = False) -> None:
         """Look into the folder, in a thread; `again` builds its index anew."""
-        text, series = self._text, self._series
+        text, series = self.text, self.series
 
         def work() -> Callable[[], None]:
             try:
-                library = self.library()
+                library = self.open_library()
                 problems = library.reindex() if again else []
                 everything = tuple(library.faces())
                 found = tuple(reversed(library.faces(text, series=series)))
@@ -85,18 +91,17 @@ class LibraryScreen(GridScreen):
             problem = str(problems[0]) if problems else ""
             return lambda: self._take(everything, found, problem)
 
-        self.session.link.run(tr("The library was not read"), work)
+        self.read_files(tr("The library was not read"), work, group="library", latest=True)
 
     def _take(self, everything: tuple[LibraryFace, ...], found: tuple[LibraryFace, ...], problem: str) -> None:
-        self._all, self._faces, self._problem, self._is_read = everything, found, problem, True
+        self.everything, self.faces, self.problem, self.is_read = everything, found, problem, True
         self.chosen = min(self.chosen, max(len(found) - 1, 0))
         if self.is_mounted:
             self.fit_page()
-            self.show_state()
 
     def _fetch_thumbnails(self, side: int) -> None:
         """Those of the page that are missing, in a thread."""
-        wanted = [(self._faces[index].path, side) for index in self.page]
+        wanted = [(self.faces[index].path, side) for index in self.page]
         missing = [key for key in wanted if key not in self._thumbnails]
         if not missing:
             return
@@ -107,27 +112,27 @@ class LibraryScreen(GridScreen):
             found = {key: read_thumbnail(*key) for key in missing}
             return lambda: self._take_thumbnails(found)
 
-        self.session.link.run(tr("The library was not read"), work)
+        self.read_files(tr("The library was not read"), work, group="thumbnails", latest=False)
 
     def _take_thumbnails(self, found: dict[tuple[Path, int], np.ndarray | None]) -> None:
         self._thumbnails.update(found)
         while len(self._thumbnails) > MAX_THUMBNAILS:
             self._thumbnails.pop(next(iter(self._thumbnails)))
-        self.show_state()
+        self.changes.mark()
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
     @property
     def count(self) -> int:
         """Faces that are shown."""
-        return max(len(self._faces), 1)
+        return max(len(self.faces), 1)
 
     def show_body(self) -> None:
         """The page and the panel."""
         self.query_one("#heading", Static).update(self._heading(), layout=False)
         if not all(self.grid.content_size):
             return  # its size comes with the first layout, and with it this call again
-        if not self._faces:
+        if not self.faces:
             self.grid.show((), 0)
             self.query_one("#panel", Static).update("")
             return
@@ -135,28 +140,28 @@ class LibraryScreen(GridScreen):
         self._fetch_thumbnails(side)
         tiles = [
             Tile(self._caption(face), self._thumbnails.get((face.path, side)), str(face.path) in self.marked)
-            for face in (self._faces[index] for index in self.page if index < len(self._faces))
+            for face in (self.faces[index] for index in self.page if index < len(self.faces))
         ]
         self.grid.show(tiles, self.chosen - self.first)
-        self.query_one("#panel", Static).update(self._panel(self._faces[self.chosen]))
+        self.query_one("#panel", Static).update(self._panel(self.faces[self.chosen]))
 
     def _caption(self, face: LibraryFace) -> str:
         return str(face.seed) if face.seed is not None else face.id
 
     def _heading(self) -> Content:
-        folder = home_relative(self.session.settings.library)
-        if not self._is_read:
+        folder = home_relative(self.state.settings.library)
+        if not self.is_read:
             return Content(tr("reading {folder}", folder=folder))
-        if self._problem:
-            return Content.styled(self._problem, "$text-error")
-        if not self._all:
+        if self.problem:
+            return Content.styled(self.problem, "$text-error")
+        if not self.everything:
             return Content(tr("Nothing is saved yet in {folder}: s saves a face.", folder=folder))
-        number = trn("{number} face", "{number} faces", len(self._faces))
+        number = trn("{number} face", "{number} faces", len(self.faces))
         parts = [Content.styled(number, "bold $foreground"), Content(folder)]
-        if self._text:
-            parts.append(Content.styled(tr("with “{text}”", text=self._text), "$text-warning"))
-        if self._series:
-            parts.append(Content.styled(tr("series {name}", name=self._series), "$text-warning"))
+        if self.text:
+            parts.append(Content.styled(tr("with “{text}”", text=self.text), "$text-warning"))
+        if self.series:
+            parts.append(Content.styled(tr("series {name}", name=self.series), "$text-warning"))
         if self.marked:
             parts.append(Content.styled(trn("{number} marked", "{number} marked", len(self.marked)), "$text-warning"))
         return Content("   ").join(parts)
@@ -183,8 +188,8 @@ class LibraryScreen(GridScreen):
 
     def _lineage(self, face: LibraryFace) -> list[Content]:
         """Ancestors above, then the face, then its children, as far as they lie in the library."""
-        by_id = {other.id: other for other in self._all}
-        children = [other for other in self._all if any(parent.startswith(face.id) for parent in other.parents)]
+        by_id = {other.id: other for other in self.everything}
+        children = [other for other in self.everything if any(parent.startswith(face.id) for parent in other.parents)]
         if not face.parents and not children:
             return []
         lines = _ancestor_lines(face, by_id, depth=0, seen=set())
@@ -199,21 +204,21 @@ class LibraryScreen(GridScreen):
 
     @property
     def _unicode(self) -> bool:
-        return self.session.capabilities.unicode
+        return self.state.capabilities.unicode
 
     def command_line(self) -> str:
         """`tuiface library list` with what is searched for."""
-        words = ["tuiface", "library", "list", *([self._text] if self._text else [])]
-        return quote_words([*words, *(["--series", self._series] if self._series else [])])
+        words = ["tuiface", "library", "list", *([self.text] if self.text else [])]
+        return quote_words([*words, *(["--series", self.series] if self.series else [])])
 
     # --- actions -------------------------------------------------------------------------------------------------
 
     def open_chosen(self) -> None:
         """Large, on the first screen, to go on with it."""
-        if not self._faces:
+        if not self.faces:
             return
-        path = self._faces[self.chosen].path
-        if self._run_or_notify(lambda: self.session.open_file(path)):
+        path = self.faces[self.chosen].path
+        if self._run_or_notify(lambda: self.state.open_file(path)):
             self.app.call_later(self.app.run_action, "go_to('face')")
 
     def action_library_open(self) -> None:
@@ -224,20 +229,20 @@ class LibraryScreen(GridScreen):
         """Ask for a text; what is found shows while it is typed."""
         from tuiface.screens.dialogs.prompts import LinePrompt
 
-        before = self._text
+        before = self.text
 
         def search(text: str | None) -> None:
-            self._text = before if text is None else text.strip()
+            self.text = before if text is None else text.strip()
             self.chosen = 0
             self.read()
 
         hint = tr("Enter keeps it, Esc takes it back, empty shows all")
-        self.app.push_screen(LinePrompt(tr("Search"), hint, value=self._text, live=search), search)
+        self.app.push_screen(LinePrompt(tr("Search"), hint, value=self.text, live=search), search)
 
     def action_library_mark(self) -> None:
         """Mark, and go on to the next."""
-        if self._faces:
-            self.toggle_mark(str(self._faces[self.chosen].path))
+        if self.faces:
+            self.toggle_mark(str(self.faces[self.chosen].path))
             self.move(1)
 
     def action_library_tags(self) -> None:
@@ -252,7 +257,9 @@ class LibraryScreen(GridScreen):
             words = (text or "").replace(",", " ").split()
             add = tuple(word for word in words if not word.startswith("-"))
             remove = tuple(word[1:] for word in words if word.startswith("-"))
-            if words and self._run_or_notify(lambda: [self.library().set_tags(face, add, remove) for face in faces]):
+            if words and self._run_or_notify(
+                lambda: [self.open_library().set_tags(face, add, remove) for face in faces]
+            ):
                 self.read()
 
         self.app.push_screen(
@@ -261,13 +268,13 @@ class LibraryScreen(GridScreen):
 
     def action_library_series(self) -> None:
         """The chosen face's series alone, or all."""
-        if self._series is None and self._faces:
-            self._series = self._faces[self.chosen].series
-            if self._series is None:
+        if self.series is None and self.faces:
+            self.series = self.faces[self.chosen].series
+            if self.series is None:
                 self.notify(tr("This face belongs to no series."), timeout=3)
                 return
         else:
-            self._series = None
+            self.series = None
         self.chosen = 0
         self.read()
 
@@ -275,11 +282,11 @@ class LibraryScreen(GridScreen):
         """Two marked faces side by side."""
         from tuiface.screens.library.comparison import ComparisonScreen
 
-        faces = [face for key in self.marked for face in self._all if str(face.path) == key]
+        faces = [face for key in self.marked for face in self.everything if str(face.path) == key]
         if len(faces) != 2:
             self.notify(tr("Mark two faces to compare, with space: {number} marked.", number=len(faces)), timeout=4)
             return
-        self._run_or_notify(lambda: self.app.push_screen(ComparisonScreen(self.session, [face.path for face in faces])))
+        self._run_or_notify(lambda: self.app.push_screen(ComparisonScreen(self.state, [face.path for face in faces])))
 
     def action_library_delete(self) -> None:
         """Into the trash, after a question."""
@@ -299,7 +306,7 @@ class LibraryScreen(GridScreen):
         self.app.push_screen(ConfirmDialog(title, lines, tr("y removes, n keeps"), yes=(tr("y"),)), answered)
 
     def _remove(self, faces: list[LibraryFace]) -> None:
-        library, trashed = self.library(), []
+        library, trashed = self.open_library(), []
 
         def remove() -> None:
             for face in faces:
@@ -308,7 +315,7 @@ class LibraryScreen(GridScreen):
         self._run_or_notify(remove)
         if trashed:
             self._removed.append(tuple(trashed))
-            self.marked.clear()
+            self.marked = ()
             text = trn(
                 "{number} face is in the trash; u takes it back.",
                 "{number} faces are in the trash; u takes them back.",
@@ -322,7 +329,7 @@ class LibraryScreen(GridScreen):
         if not self._removed:
             self.notify(tr("Nothing was removed in this session."), timeout=3)
             return
-        library, trashed = self.library(), self._removed.pop()
+        library, trashed = self.open_library(), self._removed.pop()
         if self._run_or_notify(lambda: [library.restore(path) for path in trashed]):
             self.notify(trn("{number} face is back.", "{number} faces are back.", len(trashed)), timeout=3)
         self.read()
@@ -330,20 +337,19 @@ class LibraryScreen(GridScreen):
     def action_library_mix(self) -> None:
         """The next parent."""
         for face in self._selection()[:2]:
-            if not self._run_or_notify(partial(self._use, face.path, self.session.use_in_mix)):
+            if not self._run_or_notify(partial(self._use, face.path, self.state.mix.add_parent)):
                 return
-        text = tr("{number} of 2 parents; 3 shows them.", number=len(self.session.parents))
+        text = tr("{number} of 2 parents; 3 shows them.", number=len(self.state.mix.parents))
         self.notify(text, title="Mix", timeout=3)
 
     def action_library_morph(self) -> None:
         """The transition's next faces."""
         for face in self._selection():
-            if not self._run_or_notify(partial(self._use, face.path, self.session.transition.append)):
+            if not self._run_or_notify(partial(self._use, face.path, self.state.morph.add)):
                 return
-        self.marked.clear()
-        number = len(self.session.transition)
+        self.marked = ()
+        number = len(self.state.morph.transition)
         self.notify(tr("Faces: {number}; 4 shows the transition.", number=number), title="Morph", timeout=3)
-        self.show_state()
 
     def action_library_reload(self) -> None:
         """Look again."""
@@ -351,12 +357,12 @@ class LibraryScreen(GridScreen):
         self.read(again=True)
 
     def _use(self, path: Path, use: Callable[[Face], None]) -> None:
-        use(self.session.load_face(path))
+        use(self.state.engine.load_face(path))
 
     def _selection(self) -> list[LibraryFace]:
         """The marked faces, or the chosen one."""
-        marked = [face for key in self.marked for face in self._all if str(face.path) == key]
-        return marked or [self._faces[self.chosen]] * bool(self._faces)
+        marked = [face for key in self.marked for face in self.everything if str(face.path) == key]
+        return marked or [self.faces[self.chosen]] * bool(self.faces)
 
     def _run_or_notify(self, work: Callable[[], object]) -> bool:
         """Do something to files; an error is a toast. Returns whether it was done."""

@@ -15,7 +15,7 @@ from tuiface.screens.widgets.content_lines import ContentLines
 from tuiface.screens.widgets.gauge import LINE, MARK, draw_gauge
 
 if TYPE_CHECKING:
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 _WORD_WIDTH, _VALUE_WIDTH = 16, 6
 _HEADING = "bold $text-primary"
@@ -25,13 +25,13 @@ _MIN_GAUGE = 7
 
 
 class ControlList(ContentLines):
-    """Draws `knobs(session)` in the width that it gets; a click chooses a row."""
+    """Draws `list_controls(state)` in the width that it gets; a click chooses a row."""
 
     ALLOW_SELECT = False
 
-    def __init__(self, session: Session, *, id: str | None = None) -> None:
+    def __init__(self, state: InterfaceState, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._session = session
+        self._state = state
         self._top = 0
         """First line that is shown."""
         self._row_cache: dict[tuple[Control, int, bool], list[Content]] = {}
@@ -44,19 +44,19 @@ class ControlList(ContentLines):
         lines: list[Content] = []
         first = last = 0
         heading = ""
-        for knob in list_controls(self._session):
-            is_chosen = knob.key == self._session.control_key
+        for control in list_controls(self._state):
+            is_chosen = control.key == self._state.face.control_key
             if is_chosen:
                 first = len(lines)
-            if knob.heading != heading:
-                heading = knob.heading
+            if control.heading != heading:
+                heading = control.heading
                 lines.append(Content.styled(heading, _HEADING))
-            place = (knob, width, is_chosen)
-            rows = self._row_cache[place] = before.get(place) or self._row(knob, width, is_chosen=is_chosen)
+            place = (control, width, is_chosen)
+            rows = self._row_cache[place] = before.get(place) or self._row(control, width, is_chosen=is_chosen)
             lines += rows
             if is_chosen:
                 last = len(lines)
-            if knob.kind == "noise" and self._session.is_settled and not self._session.concepts:
+            if control.kind == "noise" and self._state.engine.is_settled and not self._state.face.concepts:
                 lines += [Content(""), *_wrap_text(_no_directions(), width), Content("")]
         self._scroll(first, last, len(lines), height)
         return lines[self._top : self._top + height]
@@ -79,43 +79,43 @@ class ControlList(ContentLines):
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
-    def _row(self, knob: Control, width: int, *, is_chosen: bool) -> list[Content]:
-        unicode = self._session.capabilities.unicode
+    def _row(self, control: Control, width: int, *, is_chosen: bool) -> list[Content]:
+        unicode = self._state.capabilities.unicode
         mark = ("▸ " if unicode else "> ") if is_chosen else "  "
-        word_style = _SET if is_chosen or knob.is_set else _WORD
-        value_style = _WARNING if knob.is_beyond else _SET if knob.is_set else _FAINT
-        value = knob.value if unicode else knob.value.replace("·", ".")
+        word_style = _SET if is_chosen or control.is_set else _WORD
+        value_style = _WARNING if control.is_beyond else _SET if control.is_set else _FAINT
+        value = control.value if unicode else control.value.replace("·", ".")
         room = width - len(mark) - _WORD_WIDTH
-        head = Content.assemble((mark, MARK), (knob.word[: _WORD_WIDTH - 1].ljust(_WORD_WIDTH), word_style))
-        if knob.gauge is not None:
-            gauge = self._gauge(knob, room - _VALUE_WIDTH - 1)
+        head = Content.assemble((mark, MARK), (control.word[: _WORD_WIDTH - 1].ljust(_WORD_WIDTH), word_style))
+        if control.gauge is not None:
+            gauge = self._gauge(control, room - _VALUE_WIDTH - 1)
             tail = Content.assemble((value.rjust(_VALUE_WIDTH), value_style), " ", gauge)
-        elif knob.kind == "lock":
-            tail = Content.assemble((value.rjust(_VALUE_WIDTH), value_style), " ", (knob.ends[1], _WORD))
+        elif control.kind == "lock":
+            tail = Content.assemble((value.rjust(_VALUE_WIDTH), value_style), " ", (control.ends[1], _WORD))
         else:
             tail = Content.styled(value.rjust(_VALUE_WIDTH), value_style)
         line = Content.assemble(head, tail)
-        line = line.stylize(Style.from_meta({"@click": f"screen.choose_row({knob.key!r})"}))
-        return [line, *self._details(knob, width)] if is_chosen else [line]
+        line = line.stylize(Style.from_meta({"@click": f"screen.choose_row({control.key!r})"}))
+        return [line, *self._details(control, width)] if is_chosen else [line]
 
-    def _details(self, knob: Control, width: int) -> list[Content]:
+    def _details(self, control: Control, width: int) -> list[Content]:
         """What the chosen row says below itself: its ends, with a line between them, and a remark."""
         lines = []
-        low, high = knob.ends
+        low, high = control.ends
         if low and high:
             room = width - 4 - len(low) - len(high)
             if room >= _MIN_GAUGE:
-                gauge = self._gauge(knob, room - 1 + room % 2)
+                gauge = self._gauge(control, room - 1 + room % 2)
                 lines.append(Content.assemble("  ", (low, _FAINT), " ", gauge, " ", (high, _FAINT)))
             else:
                 lines += [Content.styled(f"  - {low}", _FAINT), Content.styled(f"  + {high}", _FAINT)]
-        return [*lines, *_wrap_text(knob.remark, width, _WARNING if knob.is_beyond else _FAINT)]
+        return [*lines, *_wrap_text(control.remark, width, _WARNING if control.is_beyond else _FAINT)]
 
-    def _gauge(self, knob: Control, width: int) -> Content:
-        mark = _WARNING if knob.is_beyond else MARK if knob.is_set else LINE
-        filled = knob.kind != "psi"
-        unicode = self._session.capabilities.unicode
-        return draw_gauge(knob.gauge or 0.0, width, unicode=unicode, filled=filled, mark=mark)
+    def _gauge(self, control: Control, width: int) -> Content:
+        mark = _WARNING if control.is_beyond else MARK if control.is_set else LINE
+        filled = control.kind != "psi"
+        unicode = self._state.capabilities.unicode
+        return draw_gauge(control.gauge or 0.0, width, unicode=unicode, filled=filled, mark=mark)
 
 
 def _no_directions() -> str:

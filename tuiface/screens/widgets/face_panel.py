@@ -13,7 +13,7 @@ from tuiface.screens.widgets.gauge import draw_gauge
 
 if TYPE_CHECKING:
     from tuiface.screens.face.summary import Row, Section
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 _LABEL_WIDTH = 9
 _HEADING = "bold $text-primary"
@@ -25,18 +25,18 @@ _MAX_GAUGE = 21
 
 
 class FacePanel(ContentLines):
-    """Draws the session's summary in the width that it gets."""
+    """Draws the summary of the state in the width that it gets."""
 
-    def __init__(self, session: Session, *, id: str | None = None) -> None:
+    def __init__(self, state: InterfaceState, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._session = session
+        self._state = state
 
     def lines(self) -> list[Content]:
-        """The session as it is now."""
+        """The state as it is now."""
         width, height = self.content_size
         if self.screen.has_class("-narrow"):
-            return [Content(summarize_in_one_line(self._session))]
-        sections = [self._section_lines(section, width) for section in summarize(self._session)]
+            return [Content(summarize_in_one_line(self._state))]
+        sections = [self._section_lines(section, width) for section in summarize(self._state)]
         has_room = sum(map(len, sections)) + len(sections) - 1 <= height
         between = [Content("")] if has_room else []
         return [line for i, lines in enumerate(sections) for line in ((between if i else []) + lines)]
@@ -47,7 +47,7 @@ class FacePanel(ContentLines):
             lines.extend(_row_lines(row, width))
             if row.gauge is not None:
                 width_of_gauge = min(width - _LABEL_WIDTH, _MAX_GAUGE)
-                gauge = draw_gauge(row.gauge, width_of_gauge, unicode=self._session.capabilities.unicode)
+                gauge = draw_gauge(row.gauge, width_of_gauge, unicode=self._state.capabilities.unicode)
                 lines.append(Content.assemble(" " * _LABEL_WIDTH, gauge))
         return lines
 

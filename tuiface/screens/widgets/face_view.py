@@ -29,14 +29,14 @@ _PROBLEM = "face-view--problem"
 
 
 class FaceView(ImageView):
-    """Shows a Frame, a line that says what is waited for, or the line that says what went wrong."""
+    """Shows a picture, a line that says what is waited for, or the line that says what went wrong."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {_PANEL, _PROBLEM}
 
     def __init__(
-        self, wire: TerminalWriter, *, id: str | None = None, classes: str | None = None, at_top: bool = False
+        self, writer: TerminalWriter, *, id: str | None = None, classes: str | None = None, at_top: bool = False
     ) -> None:
-        super().__init__(wire, id=id, classes=classes, at_top=at_top)
+        super().__init__(writer, id=id, classes=classes, at_top=at_top)
         self._result: RenderResult | None = None
         self._waiting = ""
         self._problem: tuple[str, ...] = ()
@@ -45,16 +45,16 @@ class FaceView(ImageView):
 
     # --- what to show --------------------------------------------------------------------------------------------
 
-    def show_result(self, frame: RenderResult) -> None:
+    def show_result(self, result: RenderResult) -> None:
         """Show a picture, in place of whatever was shown."""
         self._stop_waiting()
         self._problem = ()
-        if frame is not self._result:
-            self._result = frame
-            self.show_pixels(frame.pixels)
+        if result is not self._result:
+            self._result = result
+            self.show_pixels(result.pixels)
 
     def show_derived(self, pixels: np.ndarray) -> None:
-        """Show what was made of a frame: a map of differences, the face before."""
+        """Show what was made of pictures: a map of differences, the face before."""
         self._stop_waiting()
         self._problem = ()
         self._result = None
@@ -85,7 +85,7 @@ class FaceView(ImageView):
         if self._pixels is None:
             self._drawn_size = Size(0, 0)
 
-    def words(self, columns: int, rows: int) -> list[Strip]:
+    def render_message(self, columns: int, rows: int) -> list[Strip]:
         """The place of the picture with lines of text in its middle."""
         place = self.get_component_rich_style(_PANEL)
         first_style = self.get_component_rich_style(_PROBLEM) if self._problem else place

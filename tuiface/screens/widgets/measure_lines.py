@@ -11,7 +11,7 @@ from tuiface.screens.face.measures import Measure, measures_of
 from tuiface.screens.widgets.content_lines import ContentLines
 
 if TYPE_CHECKING:
-    from tuiface.screens.session import Session
+    from tuiface.screens.state import InterfaceState
 
 _LABEL, _VALUE, _WARNING = "$foreground 55%", "$foreground 90%", "$text-warning"
 _GAP = "   "
@@ -23,9 +23,9 @@ class MeasureLines(ContentLines):
 
     ALLOW_SELECT = False
 
-    def __init__(self, session: Session, *, id: str | None = None) -> None:
+    def __init__(self, state: InterfaceState, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._session = session
+        self._state = state
 
     def lines(self) -> list[Content]:
         """The measures of the picture on the screen."""
@@ -42,7 +42,7 @@ class MeasureLines(ContentLines):
         return len(self._layout_measures(width))
 
     def _layout_measures(self, width: int) -> list[Content]:
-        found = measures_of(self._session)
+        found = measures_of(self._state)
         if self.screen.has_class("-high"):
             return [_entry(measure, _LABEL_WIDTH) for measure in found]
         lines: list[Content] = []

@@ -42,14 +42,14 @@ class TabLine(Widget):
 
     def _line(self, name: str, gap: str, *, short: bool = False) -> Content:
         parts = []
-        for number, place in enumerate(SCREENS, start=1):
-            is_current = place == self._current
-            word = tr(TAB_WORDS[place])
+        for number, screen in enumerate(SCREENS, start=1):
+            is_current = screen == self._current
+            word = tr(TAB_WORDS[screen])
             text = word if is_current or not short else ""
             entry = Content.assemble(
                 (str(number), "$text-primary"),
                 " " if text else "",
                 (text, "bold $foreground underline" if is_current else "$foreground 65%"),
             )
-            parts.append(entry.stylize(Style.from_meta({"@click": f"app.go_to({place!r})"})))
+            parts.append(entry.stylize(Style.from_meta({"@click": f"app.go_to({screen!r})"})))
         return Content.assemble((name, "bold $text-primary"), Content(gap).join(parts))

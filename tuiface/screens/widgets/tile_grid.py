@@ -37,7 +37,7 @@ class Tile:
     caption: str
     pixels: np.ndarray | None = None
     """uint8 [r, r, 3]; None until it was rendered."""
-    marked: bool = False
+    is_marked: bool = False
 
 
 class TileGrid(Widget):
@@ -57,9 +57,9 @@ class TileGrid(Widget):
     class Reshaped(Message):
         """Another number of tiles fits now."""
 
-    def __init__(self, wire: TerminalWriter, *, id: str | None = None) -> None:
+    def __init__(self, writer: TerminalWriter, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.writer = wire
+        self.writer = writer
         self._tiles: tuple[Tile, ...] = ()
         self._chosen = 0
         self._size_index = 2
@@ -166,12 +166,12 @@ class TileGrid(Widget):
     def _show_picture(self, index: int) -> None:
         tile = self._tiles[index] if index < min(len(self._tiles), self.capacity) else None
         picture = self._pictures[index]
-        if tile is None or tile.pixels is None or not self.writer.capabilities.pictures:
+        if tile is None or tile.pixels is None or not self.writer.capabilities.has_pictures:
             if picture is not None:
                 picture.forget()
                 self._pictures[index] = None
             return
-        if picture is not None and picture.shown is not None and picture.shown.pixels is tile.pixels:
+        if picture is not None and picture.encoded is not None and picture.encoded.pixels is tile.pixels:
             return
         from tuiface.terminal.encoding import encode, encode_cells
         from tuiface.terminal.picture import Picture
@@ -226,7 +226,7 @@ class TileGrid(Widget):
 
     def _caption(self, index: int, columns: int) -> Segment:
         tile = self._tiles[index]
-        mark = ("● " if self.writer.capabilities.unicode else "* ") if tile.marked else ""
+        mark = ("● " if self.writer.capabilities.unicode else "* ") if tile.is_marked else ""
         text = f"{mark}{tile.caption}"[:columns]
         name = _CHOSEN if index == self._chosen else _CAPTION
         return Segment(text.center(columns), self._style(name))
@@ -248,8 +248,8 @@ class TileGrid(Widget):
 class TileStrip(TileGrid):
     """One row of a given number of tiles, as large as the place allows."""
 
-    def __init__(self, wire: TerminalWriter, *, id: str | None = None) -> None:
-        super().__init__(wire, id=id)
+    def __init__(self, writer: TerminalWriter, *, id: str | None = None) -> None:
+        super().__init__(writer, id=id)
         self._num_tiles = 5
 
     def show_strip(self, tiles: Sequence[Tile], chosen: int, number: int) -> None:

@@ -1,63 +1,101 @@
-"""The steps that turn a knob of the face on the screen: amounts, rows, locks. They know no widget.
+"""The steps that keys take from the face on the screen: each shows another face in the studio and knows no widget.
 
 Consecutive steps of one amount are one step of the history, so that undo takes back what the eye saw as one change.
 """
 
 from __future__ import annotations
 
+import random
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, get_args
 
-from tuiface.core.limits import CHANNEL_LIMIT, MAX_SEED
-from tuiface.screens.face.face_actions import FINE_PSI_STEP, PSI_STEP, StudioAction, set_psi, step_psi, step_seed
+from tuiface.core.limits import CHANNEL_LIMIT, MAX_SEED, PSI_RANGE
+from tuiface.screens.face.controls import find_edit_index, find_lock
 
 if TYPE_CHECKING:
     from tuiface.faces.recipe import Edit, Recipe, Region, RegionLock
     from tuiface.faces.studio import Face, Studio
-    from tuiface.screens.face.controls import Concept, Control
-    from tuiface.screens.session import Session
+    from tuiface.screens.engine_state import StudioAction
+    from tuiface.screens.face.controls import Control
+    from tuiface.screens.face.state import FaceState
 
-LOCK_REGIONS: tuple[Region, ...] = (
-    "frame",
-    "hairline",
-    "hair",
-    "face",
-    "eyes",
-    "brows",
-    "nose",
-    "mouth",
-    "background",
-)
-"""In the order of the list; the others, and a drawn mask, follow once a recipe has them."""
-
+PSI_STEP, FINE_PSI_STEP = 0.1, 0.01
 AMOUNT_STEP, FINE_AMOUNT_STEP = 0.5, 0.1
 LOCK_STEP, FINE_LOCK_STEP = 0.25, 0.05
 
 
-def adjust(session: Session, knob: Control, way: int, *, fine: bool) -> StudioAction:
+# --- seed, psi, noise -----------------------------------------------------------------------------------------------
+
+
+def show_seed(studio: Studio, seed: int) -> None:
+    """The face of another seed, with the truncation and noise of this one. It is no child of this one."""
+    recipe = studio.current.recipe
+    label = recipe.source.label if recipe.source.kind == "seed" else None
+    face = studio.face(seed, label=label)
+    studio.show(face.derive(truncation=recipe.truncation, noise=recipe.noise))
+
+
+def step_seed(studio: Studio, step: int) -> None:
+    """`step` seeds on, or back; there is nothing below 0. From a face without a seed, to seed 0."""
+    source = studio.current.recipe.source
+    seed = source.seed + step if source.kind == "seed" else 0
+    show_seed(studio, min(max(seed, 0), MAX_SEED))
+
+
+def set_psi(studio: Studio, psi: float) -> None:
+    """The same draw at another psi, held within what a recipe accepts."""
+    low, high = PSI_RANGE
+    face = studio.current
+    studio.show(face.truncate(min(max(psi, low), high), face.recipe.truncation.cutoff))
+
+
+def step_psi(studio: Studio, step: float) -> None:
+    """Psi moved by `step`, rounded to hundredths: ten steps of 0.1 end at a whole number."""
+    set_psi(studio, round(studio.current.recipe.truncation.psi + step, 2))
+
+
+def cycle_noise(studio: Studio) -> None:
+    """The network's own noise maps, then none, then maps drawn from seed 0, then the network's own again."""
+    from tuiface.faces.recipe import Noise
+
+    noises = (Noise(), Noise(mode="none"), Noise(mode="random", seed=0))
+    face = studio.current
+    at = noises.index(face.recipe.noise) if face.recipe.noise in noises else -1
+    studio.show(face.derive(noise=noises[(at + 1) % len(noises)]))
+
+
+def _random_seed(studio: Studio) -> None:
+    show_seed(studio, random.randint(0, MAX_SEED))  # noqa: S311 - any seed is as good as another
+
+
+# --- the chosen row -------------------------------------------------------------------------------------------------
+
+
+def adjust(face_state: FaceState, control: Control, way: int, *, fine: bool) -> StudioAction:
     """One key press on a row: less (`way` -1) or more (1), by a coarse or a fine step."""
-    if knob.kind == "seed":
+    if control.kind == "seed":
         return lambda studio: step_seed(studio, way)
-    if knob.kind == "psi":
+    if control.kind == "psi":
         return lambda studio: step_psi(studio, way * (FINE_PSI_STEP if fine else PSI_STEP))
-    if knob.kind == "noise":
+    if control.kind == "noise":
         return lambda studio: step_noise(studio, way)
-    if knob.kind == "lock":
-        return lambda studio: _step_lock(studio, _region(knob), way * (FINE_LOCK_STEP if fine else LOCK_STEP))
+    if control.kind == "lock":
+        return lambda studio: _step_lock(studio, _region(control), way * (FINE_LOCK_STEP if fine else LOCK_STEP))
     step = way * (FINE_AMOUNT_STEP if fine else AMOUNT_STEP)
-    may_exceed = session.may_exceed
-    return lambda studio: _step_amount(studio, session, knob, step, may_exceed=may_exceed)
+    may_exceed = face_state.may_exceed
+    return lambda studio: _step_amount(studio, face_state, control, step, may_exceed=may_exceed)
 
 
-def reset(session: Session, knob: Control) -> StudioAction:
+def reset(face_state: FaceState, control: Control) -> StudioAction:
     """The row as it is on an unedited face; a seed has nothing to go back to."""
-    if knob.kind == "psi":
+    if control.kind == "psi":
         return lambda studio: set_psi(studio, studio.settings.psi)
-    if knob.kind == "noise":
+    if control.kind == "noise":
         return _reset_noise
-    if knob.kind == "lock":
-        return lambda studio: _put_lock(studio, _region(knob), None)
-    if knob.kind in ("concept", "edit"):
-        return lambda studio: _set_amount(studio, session, knob, 0.0)
+    if control.kind == "lock":
+        return lambda studio: _put_lock(studio, _region(control), None)
+    if control.kind in ("concept", "edit"):
+        return lambda studio: _set_amount(studio, face_state, control, 0.0)
     return lambda studio: None
 
 
@@ -82,27 +120,15 @@ def step_noise(studio: Studio, way: int) -> None:
 # --- amounts -------------------------------------------------------------------------------------------------------
 
 
-def find_edit_index(recipe: Recipe, concept: Concept) -> int | None:
-    """Place of the first edit of `concept` among the recipe's; None where there is none.
-
-    By name as well as by digest: a direction may have been kept under two names.
-    """
-    from tuiface.faces.recipe import DirectionEdit
-
-    wanted = (concept.name, concept.sha256)
-    edits = enumerate(recipe.edits)
-    return next((i for i, e in edits if isinstance(e, DirectionEdit) and (e.direction, e.sha256) == wanted), None)
-
-
-def find_edit(session: Session, recipe: Recipe, knob: Control) -> tuple[int | None, Edit | None, float]:
+def find_edit(face_state: FaceState, recipe: Recipe, control: Control) -> tuple[int | None, Edit | None, float]:
     """Place, edit and limit of a concept's row; a new edit of amount 0 without a place where there is none."""
     from tuiface.faces.recipe import DirectionEdit
 
-    name = knob.key.partition(":")[2]
-    if knob.kind == "edit":
+    name = control.key.partition(":")[2]
+    if control.kind == "edit":
         place = int(name)
         return (place, recipe.edits[place], CHANNEL_LIMIT) if place < len(recipe.edits) else (None, None, 0.0)
-    concept = next((concept for concept in session.concepts if concept.name == name), None)
+    concept = next((concept for concept in face_state.concepts if concept.name == name), None)
     if concept is None:
         return None, None, 0.0
     at = find_edit_index(recipe, concept)
@@ -110,36 +136,36 @@ def find_edit(session: Session, recipe: Recipe, knob: Control) -> tuple[int | No
     return at, new if at is None else recipe.edits[at], concept.limit
 
 
-def set_rows(studio: Studio, session: Session, knob: Control, rows: tuple[int, int] | None) -> None:
+def set_rows(studio: Studio, face_state: FaceState, control: Control, rows: tuple[int, int] | None) -> None:
     """Let the edit of a row move other rows of W+; None for the direction's own."""
-    place, edit, _ = find_edit(session, studio.current.recipe, knob)
+    place, edit, _ = find_edit(face_state, studio.current.recipe, control)
     if place is not None and edit is not None:
         _show_edits(studio, place, edit.model_copy(update={"rows": rows}))
 
 
-def movable_rows(session: Session, knob: Control) -> str | None:
+def movable_rows(face_state: FaceState, studio: Studio | None, control: Control) -> str | None:
     """`4-8`, or empty for the direction's own rows; None for a row that is no edit of W+, or has no amount yet."""
-    if session.studio is None or knob.kind not in ("concept", "edit"):
+    if studio is None or control.kind not in ("concept", "edit"):
         return None
-    place, edit, _ = find_edit(session, session.studio.current.recipe, knob)
-    if place is None or edit is None or not session.studio.moves_rows(edit):
+    place, edit, _ = find_edit(face_state, studio.current.recipe, control)
+    if place is None or edit is None or not studio.moves_rows(edit):
         return None
     rows = getattr(edit, "rows", None)
     return "" if rows is None else f"{rows[0]}-{rows[1]}"
 
 
-def _step_amount(studio: Studio, session: Session, knob: Control, step: float, *, may_exceed: bool) -> None:
-    _, edit, limit = find_edit(session, studio.current.recipe, knob)
+def _step_amount(studio: Studio, face_state: FaceState, control: Control, step: float, *, may_exceed: bool) -> None:
+    _, edit, limit = find_edit(face_state, studio.current.recipe, control)
     if edit is None:
         return
     amount = round(edit.amount + step, 2)
     if not may_exceed and abs(amount) > limit:  # an amount that is beyond already may come back, or stay
         amount = min(max(amount, -max(limit, -edit.amount)), max(limit, edit.amount))
-    _set_amount(studio, session, knob, amount)
+    _set_amount(studio, face_state, control, amount)
 
 
-def _set_amount(studio: Studio, session: Session, knob: Control, amount: float) -> None:
-    place, edit, _ = find_edit(session, studio.current.recipe, knob)
+def _set_amount(studio: Studio, face_state: FaceState, control: Control, amount: float) -> None:
+    place, edit, _ = find_edit(face_state, studio.current.recipe, control)
     if edit is not None and not (place is None and not amount):
         _show_edits(studio, place, edit.model_copy(update={"amount": float(amount)}))
 
@@ -179,11 +205,6 @@ def _remove_edit(face: Face, edit: Edit) -> Recipe:
 # --- locks ---------------------------------------------------------------------------------------------------------
 
 
-def find_lock(recipe: Recipe, region: str) -> RegionLock | None:
-    """The recipe's lock on a region."""
-    return next((lock for lock in recipe.locks if lock.region == region), None)
-
-
 def toggle_lock(studio: Studio, region: Region) -> None:
     """Lock a region fully, by direction, or let it go."""
     from tuiface.faces.recipe import RegionLock
@@ -208,20 +229,15 @@ def cycle_guarantee(studio: Studio, regions: tuple[Region, ...]) -> None:
     studio.show(studio.current.derive(locks=locks))
 
 
-def locked_regions(recipe: Recipe) -> tuple[Region, ...]:
-    """What is locked, in the order of locking."""
-    return tuple(lock.region for lock in recipe.locks)
-
-
-def control_region(knob: Control) -> Region | None:
+def control_region(control: Control) -> Region | None:
     """The region of a lock's row; None for other rows."""
-    return _region(knob) if knob.kind == "lock" else None
+    return _region(control) if control.kind == "lock" else None
 
 
-def _region(knob: Control) -> Region:
+def _region(control: Control) -> Region:
     from tuiface.faces.recipe import Region
 
-    name = knob.key.partition(":")[2]
+    name = control.key.partition(":")[2]
     return next(region for region in get_args(Region) if region == name)
 
 
@@ -250,3 +266,18 @@ def _reset_noise(studio: Studio) -> None:
     from tuiface.faces.recipe import Noise
 
     studio.show(studio.current.derive(noise=Noise()))
+
+
+STUDIO_ACTIONS: Mapping[str, StudioAction] = {
+    "previous_seed": lambda studio: step_seed(studio, -1),
+    "next_seed": lambda studio: step_seed(studio, 1),
+    "random_seed": _random_seed,
+    "psi_down": lambda studio: step_psi(studio, -PSI_STEP),
+    "psi_up": lambda studio: step_psi(studio, PSI_STEP),
+    "psi_down_fine": lambda studio: step_psi(studio, -FINE_PSI_STEP),
+    "psi_up_fine": lambda studio: step_psi(studio, FINE_PSI_STEP),
+    "noise": cycle_noise,
+    "undo": lambda studio: studio.undo(),
+    "redo": lambda studio: studio.redo(),
+}
+"""The actions that are one step, by their ids."""

@@ -23,11 +23,11 @@ BATCH_SIZE = 8
 
 
 @dataclass
-class QuestionnaireSession:
+class OpenQuestionnaire:
     """What the screen of the questionnaire draws. Used on the app's thread alone."""
 
     file: AnswersFile
-    questionnaire: Questionnaire | None = None
+    answering: Questionnaire | None = None
     """None while the faces are read."""
     seed: int | None = None
     """The face that is asked about; None where there is none left to ask about."""
@@ -41,50 +41,50 @@ class QuestionnaireSession:
         """Take up the answers so far and ask about the first face. Raises InputFileError for a file that misfits."""
         questionnaire = Questionnaire(tuple(range(len(features))), features, self.file.scale)
         self.file = self.file.resume(questionnaire)
-        self.questionnaire = questionnaire
+        self.answering = questionnaire
         self._ask()
 
     def answer(self, value: float | None) -> None:
         """Note the answer about the face that is shown, None to skip it, and write it. Raises OutputError."""
-        if self.questionnaire is None or self.seed is None:
+        if self.answering is None or self.seed is None:
             return
-        self.questionnaire.answer(self.seed, value, self.reason)
+        self.answering.answer(self.seed, value, self.reason)
         self._ask()
-        self.file.write(self.questionnaire)
+        self.file.write(self.answering)
 
     def undo(self) -> None:
         """Take the last answer back, and ask about its face again. Raises OutputError."""
-        if self.questionnaire is None or not self.questionnaire.answers:
+        if self.answering is None or not self.answering.answers:
             return
-        last = self.questionnaire.answers[-1]
-        self.questionnaire.undo()
+        last = self.answering.answers[-1]
+        self.answering.undo()
         self.seed, self.reason, self.problem = last.seed, last.chosen, ""
-        self.file.write(self.questionnaire)
+        self.file.write(self.answering)
 
     def order(self) -> ScoresRequest:
         """What makes a direction of the answers. Raises UsageError for too few of them, or contradictory ones."""
-        if self.questionnaire is None:
+        if self.answering is None:
             raise UsageError("the faces are still being read", "wait a moment")
-        scores = self.questionnaire.features @ self.questionnaire.slopes()
+        scores = self.answering.features @ self.answering.slopes()
         return ScoresRequest(
             name=self.file.concept,
             labels=self.file.labels,
-            seeds=self.questionnaire.seeds,
+            seeds=self.answering.seeds,
             scores=tuple(float(score) for score in scores),
-            origin=self.file.origin(self.questionnaire),
+            origin=self.file.origin(self.answering),
         )
 
     def predict_next_seeds(self) -> list[int]:
         """Faces that may be asked about after the present one, so that their pictures can be made meanwhile."""
-        if self.questionnaire is None or self.seed is None:
+        if self.answering is None or self.seed is None:
             return []
         found = []
         for value in (1.0, 0.0) if self.file.scale == "yes-no" else (2.0, 6.0):
             tried = Questionnaire(
-                self.questionnaire.seeds,
-                self.questionnaire.features,
-                self.questionnaire.scale,
-                list(self.questionnaire.answers),
+                self.answering.seeds,
+                self.answering.features,
+                self.answering.scale,
+                list(self.answering.answers),
             )
             tried.answer(self.seed, value, self.reason)
             try:
@@ -94,13 +94,13 @@ class QuestionnaireSession:
         return list(dict.fromkeys(found))
 
     def _ask(self) -> None:
-        assert self.questionnaire is not None
+        assert self.answering is not None
         self.seed, self.problem = None, ""
-        if self.questionnaire.num_given >= MAX_ANSWERS:
+        if self.answering.num_given >= MAX_ANSWERS:
             self.problem = f"{MAX_ANSWERS} answers: that is enough"
             return
         try:
-            self.seed, self.reason = self.questionnaire.next_face()
+            self.seed, self.reason = self.answering.next_face()
         except UsageError as error:
             self.problem = error.message
 

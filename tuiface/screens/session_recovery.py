@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tuiface.actions import SCREENS, SCREENS_WITHOUT_TAB
+from tuiface.actions import SCREENS, SCREENS_WITHOUT_TAB, ScreenName
 from tuiface.core.i18n import tr
 from tuiface.screens.session_file import (
     EndedSession,
@@ -18,7 +19,10 @@ from tuiface.screens.session_file import (
 )
 
 if TYPE_CHECKING:
-    from tuiface.app import TuifaceApp
+    from textual.app import App
+    from textual.worker import Worker
+
+    from tuiface.screens.state import InterfaceState
 
 WRITE_S = 1.0
 """How often the session is written, if it changed."""
@@ -27,9 +31,20 @@ WRITE_S = 1.0
 class SessionRecovery:
     """The app's end of its session's file."""
 
-    def __init__(self, app: TuifaceApp) -> None:
+    def __init__(
+        self,
+        app: App[None],
+        state: InterfaceState,
+        screen_name: Callable[[], ScreenName],
+        go_to: Callable[[ScreenName], None],
+    ) -> None:
+        """`screen_name` says which screen is shown; `go_to` shows another one."""
         self._app = app
-        self._file = SessionFile(app.session.settings.state)
+        self._state = state
+        self._screen_name = screen_name
+        self._go_to = go_to
+        self._file = SessionFile(state.settings.state)
+        self._write_worker: Worker[None] | None = None
         self._written_state: object = None
         """What the file says: compared part by part, which costs nothing while nothing changes."""
         self._ended_session: EndedSession | None = None
@@ -38,16 +53,14 @@ class SessionRecovery:
 
     def start(self) -> None:
         """Look for a session that ended, and begin to write this one."""
-        self._ended_session = find_last_session(self._app.session.settings.state)
+        self._ended_session = find_last_session(self._state.settings.state)
         self._app.set_interval(WRITE_S, self._write)
 
     def close(self, *, by_wish: bool = False) -> None:
         """Write how it ended, where its user ended it, and let go of the file."""
         if by_wish:
-            if self._app.session.has_begun:
-                self._file.write_last(
-                    serialize_session(self._app.session, screen=self._app.shown.SCREEN_NAME, ended=True)
-                )
+            if self._state.has_begun:
+                self._file.write_last(serialize_session(self._state, screen=self._screen_name(), ended=True))
             else:
                 self._file.remove()
         self._file.close()
@@ -68,11 +81,11 @@ class SessionRecovery:
     def restore(self) -> None:
         """Go back to where the session before ended, or say why not."""
         app = self._app
-        if self._ended_session is None or app.session.studio is None:
+        if self._ended_session is None or self._state.studio is None:
             app.notify(tr("There is no session to go back to."), timeout=3)
             return
         found, self._ended_session = self._ended_session, None
-        outcome, place = restore_session(app.session, found)
+        outcome, screen = restore_session(self._state, found)
         if outcome == "foreign":
             self._ended_session = found
             app.notify(tr("The last session was with another network."), severity="warning")
@@ -81,33 +94,22 @@ class SessionRecovery:
         if outcome == "damaged":
             app.notify(tr("The last session cannot be read."), severity="warning")
             return
-        app.session.refresh_preview()
-        app.show_state()
-        if place in SCREENS:
-            app.action_go_to(place)
-        elif place in SCREENS_WITHOUT_TAB:
-            app.action_go_to("concepts")  # paused answers are taken up there
+        if screen in SCREENS:
+            self._go_to(screen)
+        elif screen in SCREENS_WITHOUT_TAB:
+            self._go_to("concepts")  # paused answers are taken up there
 
     def _handle_answer(self, yes: bool | None) -> None:  # noqa: FBT001 - Textual's signature
         if yes:
             self.restore()
 
     def _write(self) -> None:
-        """Write what changed, in a thread: a slow disk must not hold up keys."""
-        session = self._app.session
-        if session.studio is None:
+        """Write what changed, in a thread: a slow disk must not hold up keys. One that still writes is waited for."""
+        state = self._state
+        if state.studio is None or (self._write_worker is not None and not self._write_worker.is_finished):
             return
-        state = (
-            *session.studio.history,
-            tuple(session.parents),
-            tuple(session.transition),
-            self._app.shown.SCREEN_NAME,
-        )
-        if state != self._written_state:
-            self._written_state = state
-            text = serialize_session(session, screen=self._app.shown.SCREEN_NAME, ended=False)
-            session.link.run("", lambda: self._write_text(text))
-
-    def _write_text(self, text: str) -> Callable[[], None]:
-        self._file.write(text)
-        return lambda: None
+        now = (*state.studio.history, state.mix.parents, state.morph.transition, self._screen_name())
+        if now != self._written_state:
+            self._written_state = now
+            text = serialize_session(state, screen=self._screen_name(), ended=False)
+            self._write_worker = self._app.run_worker(partial(self._file.write, text), group="session", thread=True)

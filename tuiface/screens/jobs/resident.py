@@ -1,4 +1,4 @@
-"""Long work in a resident engine, as the session lists it: found again, watched, and ended on request.
+"""Long work in a resident engine, as the list of jobs shows it: found again, watched, and ended on request.
 
 Methods are called on the app's thread and return at once; what becomes of the work comes as JobChanged through `post`.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr
+from tuiface.screens.daemon_threads import start_daemon
 from tuiface.screens.messages import JobChanged, WorkFailed
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def keep_faces(faces: Sequence[Face], state: Path) -> list[str]:
 
 
 class ResidentJobs:
-    """The jobs of one resident engine at a time, numbered among those of the session."""
+    """The jobs of one resident engine at a time, numbered among those of this interface."""
 
     def __init__(self, post: Callable[[Message], object], numbers: Iterator[int]) -> None:
         self._post = post
@@ -81,7 +82,7 @@ class ResidentJobs:
         self._shared: SharedJobs | None = None
         self._watch: JobWatch | None = None
         self._listed: dict[int, JobProgress] = {}
-        """By their numbers in the engine, with the session's."""
+        """By their numbers in the engine, with those of the list."""
         self._generation = 0
         """Counts the engines that were attached: what an earlier one still says is not heard."""
 
@@ -110,7 +111,7 @@ class ResidentJobs:
         return True
 
     def cancel(self, number: int) -> None:
-        """Ask the work that the session lists as `number` to end."""
+        """Ask the work that is listed as `number` to end."""
         shared = self._shared
         wanted = [at for at, job in self._listed.items() if job.id == number]
         if shared is not None and wanted:
@@ -144,4 +145,4 @@ class ResidentJobs:
             except TuifaceError as error:
                 self._post(WorkFailed(title, error))
 
-        threading.Thread(target=guarded, name="lasting-jobs", daemon=True).start()
+        start_daemon("resident-jobs", guarded, self._post)

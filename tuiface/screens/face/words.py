@@ -1,0 +1,81 @@
+"""What a recipe's parts are called in lists, captions and toasts: the seed, the noise, edits, locks; and paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiface.core.i18n import current_language, tr
+from tuiface.directions.concepts import concept_word
+
+if TYPE_CHECKING:
+    from tuiface.faces.recipe import Edit, LatentSource, Noise, RegionLock, SeedSource
+    from tuiface.faces.studio import Face
+
+
+def source_text(face: Face) -> str:
+    """`seed 42`, or `latent` for a face that has none."""
+    source = face.recipe.source
+    return tr("seed {seed}", seed=source.seed) if source.kind == "seed" else tr("latent")
+
+
+def source_name(source: SeedSource | LatentSource) -> str:
+    """`42`, or `latent`."""
+    return str(source.seed) if source.kind == "seed" else tr("latent")
+
+
+def noise_text(noise: Noise) -> str:
+    """`const`, `none` or `random 0`."""
+    return tr(noise.mode) if noise.seed is None else f"{tr(noise.mode)} {noise.seed}"
+
+
+def format_amount(amount: float) -> str:
+    """`+1.5`, `-0.25`, or a dot for 0."""
+    return f"{amount:+.2f}".removesuffix("0").removesuffix(".0") if amount else "·"
+
+
+def edit_word(edit: Edit) -> str:
+    """What an edit is called in lists."""
+    from tuiface.faces.recipe import ChannelEdit
+
+    if isinstance(edit, ChannelEdit):
+        return f"{edit.channel[0]}:{edit.channel[1]}"
+    return concept_word(edit.direction, current_language())
+
+
+def region_word(region: str) -> str:
+    """What a locked region is called in lists."""
+    words = {
+        "frame": tr("frame"),
+        "hairline": tr("hairline"),
+        "hair": tr("hair"),
+        "face": tr("whole face"),
+        "skin": tr("skin only"),
+        "eyes": tr("eyes"),
+        "brows": tr("brows"),
+        "nose": tr("nose"),
+        "mouth": tr("mouth"),
+        "ears": tr("ears"),
+        "neck": tr("neck"),
+        "clothing": tr("clothing"),
+        "background": tr("background"),
+        "mask": tr("own mask"),
+    }
+    return words[region]
+
+
+def lock_words(locks: Sequence[RegionLock]) -> str:
+    """`frame, hairline 0.50 blend`: what is locked, in a line."""
+    parts = []
+    for lock in locks:
+        strength = "" if lock.strength == 1 else f" {lock.strength:.2f}"
+        guarantee = "" if lock.guarantee == "direction" else f" {tr(lock.guarantee)}"
+        parts.append(f"{region_word(lock.region)}{strength}{guarantee}")
+    return ", ".join(parts)
+
+
+def home_relative(path: Path) -> str:
+    """`path` with ~ for the home folder, as a shell takes it."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) and path != home else str(path)

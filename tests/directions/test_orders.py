@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tuiface.screens.concepts.questionnaire_session import POOL_SIZE
 
 from tests.directions.directions import MODEL, make_direction
 from tuiface.cli import build_parser
@@ -17,6 +16,7 @@ from tuiface.directions.concepts import GROUPS, group_of
 from tuiface.directions.direction import Labels, labels_from, labels_of
 from tuiface.directions.questionnaire import AnswersFile, Questionnaire, answers_path, list_answers, standardise
 from tuiface.engine_api.requests import METHODS, SearchRequest, parse_search, search_flags
+from tuiface.screens.concepts.open_questionnaire import POOL_SIZE
 
 LABELS = Labels(en=("cold", "warm"), es=("frío", "cálido"))
 

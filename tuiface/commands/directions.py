@@ -1,4 +1,4 @@
-"""`tuiface directions`: list, show and import directions; `discovery` and `learning` have those that make new ones."""
+"""`tuiface directions`: list, show and import them; `discovery.py` and `learning.py` have what makes new ones."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def read_saved_face(path: Path) -> SavedFace:
 
 
 def read_face(path: Path) -> tuple[Recipe, tuple[str, ...], bool]:
-    """The recipe in a saved PNG, its JSON, a bare recipe JSON or a KeptFace, its parents, and whether it is saved.
+    """The recipe in a saved PNG, its JSON, a bare recipe JSON or a UnsavedFace, its parents, and whether it is saved.
 
     The parents of a saved face are left in its file: what is made of it has that face as its parent.
     """

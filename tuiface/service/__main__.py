@@ -1,4 +1,4 @@
-"""`python -m tuiface.service`: the engine's process; see child.py."""
+"""`python -m tuiface.service`: the engine's process; see engine_process.py."""
 
 import sys
 

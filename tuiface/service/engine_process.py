@@ -3,7 +3,7 @@
     python -m tuiface.service --socket PATH [--lifeline FD] [--ready FD] < settings.json
     python -m tuiface.service --socket PATH [--ready FD] --idle-s N --log FILE [--group G] < settings.json
 
-The first is a private engine, the second one that clients share (starting.py).
+The first is a private engine, the second one that clients share (daemon.py).
 
 The order matters. The watch on the parent comes first, so imports stand inside functions here: opening the engine may
 take a minute, and until then nothing but the watch would notice that nobody waits for it any more.

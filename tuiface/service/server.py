@@ -6,8 +6,8 @@
     POST /map        MapMessage in, ArrayMessage out: z to w
     POST /ws         WsMessage in, ArrayMessage out: a recipe's rows of W+
     POST /features   FeaturesMessage in, ArrayMessage out: seeds to what is known of their faces
-    POST /directions OrderMessage in, DirectionsMessage out: directions that were learned or found
-    POST /faces      FaceOrderMessage in, FoundFaceMessage out: a face with another's frame, or two crossed
+    POST /directions DirectionRequestMessage in, DirectionsMessage out: directions that were learned or found
+    POST /faces      FaceRequestMessage in, FoundFaceMessage out: a face with another's frame, or two crossed
     WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time;
                  none for a job that was given up for a newer one
 

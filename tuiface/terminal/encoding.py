@@ -68,7 +68,7 @@ def encode_cells(
 
 
 def cell_strips(cells: np.ndarray, capabilities: Capabilities) -> list[Strip]:
-    """The strips of `Encoded.cells`, or of some rows of them."""
+    """The strips of `EncodedPicture.cells`, or of some rows of them."""
     if cells.ndim == 3:
         return mosaic.to_strips(cells, capabilities.mosaic)
     return halfblock.to_strips(cells)

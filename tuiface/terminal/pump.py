@@ -35,7 +35,7 @@ class Timer(Protocol):
 
 
 class FramePump(Generic[Item]):
-    """Calls `send(item, draft)` at the right moments; the sender calls `acknowledged` for each that was read."""
+    """Calls `send(item, draft)` at the right moments; the sender calls `acknowledge` for each that was read."""
 
     def __init__(
         self,

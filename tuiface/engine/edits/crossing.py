@@ -1,6 +1,6 @@
 """The inner face of one face in the contour of another: the cells of the laboratory's 2x2 design.
 
-A step in W+ from the face with the contour, found as a lock's is (locking.py): what must stay is its frame, and what is
+A step in W+ from the face with the contour, found as a lock's is (lock.py): what must stay is its frame, and what is
 wanted inside is not an edit but the other picture. The contour weighs less than in a lock, since here the inner face
 has a long way to go.
 

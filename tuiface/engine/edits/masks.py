@@ -1,6 +1,6 @@
 """Which pixels a lock holds: soft masks of named regions, from a segmenter or from the boxes of aligned faces.
 
-Shape legend: N = pictures, K = len(tuiface.heads.Region), R = side of a picture. Masks are in [0, 1]; 1 is inside.
+Shape legend: N = pictures, K = len(Region), R = side of a picture. Masks are in [0, 1]; 1 is inside.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From an attribute reader to verified direction files: the whole set that a network ships with, or a few of it.
 
 draw faces -> read them -> gradients of every attribute in W+ -> for each, the step that moves it most evenly and
-what is held least (tangent.py), as strictly as the concept can bear -> evened out (evening.py), where that is asked for
-and needed -> verified on other faces.
+what is held least (fisher_discriminant.py), as strictly as the concept can bear -> evened out, where that is asked for
+and needed (monotone_refinement.py) -> verified on other faces.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ REFINEMENT_PAPER = "; evened out after Goetschalckx et al. 2019, arXiv 1906.1011
 STRICTNESSES = (1.0, 0.3, 0.1, 0.03)
 
 Method = Literal["tangent", "boundary"]
-"""`tangent.py`'s discriminant in W+, or InterFaceGAN's conditional boundary in W."""
+"""`fisher_discriminant.py`'s discriminant in W+, or InterFaceGAN's conditional boundary in W."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class LearningPlan:
     """Faces on which each direction is verified."""
     method: Method = "tangent"
     even: bool = False
-    """Whether steps that are not monotone on enough faces are fitted through the network (evening.py)."""
+    """Whether steps that are not monotone on enough faces are fitted through the network (monotone_refinement.py)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,9 @@
 """What a picture of an aligned face shows, read by small networks of our own: regions and attributes.
 
-    from tuiface.engine.predictors import AttributeReader, Segmenter
+    from tuiface.engine.predictors import AttributePredictor, Segmenter
     probabilities = Segmenter.load().probabilities(images)      # [N, K, R, R] over Region ids
-    reader = AttributeReader.load()
-    values = reader.read(images)                                # [N, len(reader.names)]
+    predictor = AttributePredictor.load()
+    values = predictor.read(images)                             # [N, len(predictor.names)]
 
 Images are float32 [N, 3, R, R] in [-1, 1], of any size; both readers are differentiable in them.
 """

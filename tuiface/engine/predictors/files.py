@@ -1,6 +1,6 @@
 """What a reader's file says about itself: JSON in its metadata, strict, with bounds that no honest file reaches.
 
-The file of a reader: a safetensors file with the metadata `format` "tuiface.reader/1" and `card`, a ReaderCard.
+The file of a reader: a safetensors file with the metadata `format` "tuiface.reader/1" and `card`, a PredictorCard.
 
 It is checked like a checkpoint: size, header, card, names, shapes, types and places of all tensors, finite values.
 """

@@ -1,14 +1,14 @@
 """Our own StyleGAN2 trainer. Where to read on:
 
     adversarial.py   the algorithm, step by step; losses.py and augment.py its formulas
-    paired.py        the start on heads whose parameters are known; distillation.py and carrying.py its second half
+    paired.py        the start on heads whose parameters are known; distillation.py, label_injection.py its second half
     trainer.py       stages, ticks, evaluation; state.py and snapshots.py what makes a resume exact
-    data.py          what is trained on: head_shards.py and head_workers.py, or pictures.py
+    data/            what is trained on: head_shards.py and head_workers.py, or pictures.py
     growing.py       from a trained network to one of twice its size
     settings.py      every number; recommended.py the ones that work
 
-from tuiface.engine.training import RunLimits, recommended_settings, train
-train(recommended_settings("heads", 64, paired=True, start=None, changes={}), RunLimits(out=Path("run")))
+from tuiface.engine.training import RunLimits, recommend_settings, train
+train(recommend_settings("heads", 64, paired=True, start=None, changes={}), RunLimits(out=Path("run")))
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Conditional:
-    """Drawn in `sampling.py`, given other parameters."""
+    """Drawn in `priors.py`, given other parameters."""
 
     given: str
 

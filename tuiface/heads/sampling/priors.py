@@ -47,7 +47,7 @@ def sample_parameters(count: int, seed: int, start: int = 0, device: torch.devic
 
 @functools.cache
 def stream_names() -> tuple[str, ...]:
-    """Names of all streams of `randomness` that `sample_parameters` draws from, in order.
+    """Names of all streams of random numbers that `sample_parameters` draws from, in order.
 
     A head's parameters are a function of its draws from them alone.
     """

@@ -95,7 +95,7 @@ class HeadData:
         return flip_odd(pixels, indices) if self._mirror else pixels
 
     def regions(self, indices: Tensor) -> Tensor:
-        """uint8 [N, R, R], ids of `tuiface.heads.Region`."""
+        """uint8 [N, R, R], ids of `tuiface.core.regions.Region`."""
         regions = torch.from_numpy(np.stack([shard.regions[place] for shard, place in self._locate_heads(indices)]))
         return flip_odd(regions, indices) if self._mirror else regions
 
@@ -107,7 +107,7 @@ class HeadData:
         return HeadParameters(torch.where(_is_odd(indices), mirror_heads(drawn).values, drawn.values), drawn.seeds)
 
     def latents(self, indices: Tensor, z_dim: int) -> Tensor:
-        """z float32 [N, z_dim] of the heads `indices` (head_latents.py)."""
+        """z float32 [N, z_dim] of the heads `indices`, by `head_latents`."""
         z = head_latents(self.parameters(indices), z_dim)
         return torch.where(_is_odd(indices), mirror_latents(z), z) if self._mirror else z
 

@@ -75,7 +75,7 @@ class HeadShard:
     pixels: npt.NDArray[np.uint8]
     """[512, R, R, 3], sRGB."""
     regions: npt.NDArray[np.uint8]
-    """[512, R, R], ids of `tuiface.heads.Region`."""
+    """[512, R, R], ids of `tuiface.core.regions.Region`."""
     parameters: HeadParameters
     renderer: str
     """`renderer_digest` of the code that drew it."""

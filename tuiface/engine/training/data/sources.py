@@ -43,7 +43,7 @@ class LabelledPictures(Protocol):
         """uint8 [N, R, R, 3] of training pictures `indices` int64 [N]."""
 
     def regions(self, indices: Tensor) -> Tensor:
-        """uint8 [N, R, R], ids of `tuiface.heads.Region`."""
+        """uint8 [N, R, R], ids of `tuiface.core.regions.Region`."""
 
     def held_out(self) -> Tensor:
         """uint8 [M, R, R, 3]: never trained on."""

@@ -1,8 +1,8 @@
 """Distillation: the mapping network learns to foretell the w that the regression gave to each head.
 
-Parameters p are a function of draws z ~ N(0, I) (head_latents.py): pairs of z and w are free, for nothing is rendered.
+Parameters p are a function of draws z ~ N(0, I) (head_data.py): pairs of z and w are free, for nothing is rendered.
 Distances are those in the styles, which is all that the synthesis sees of w. What w hardly tells of a head is given
-room in it first (carrying.py).
+room in it first (label_injection.py).
 
 Shape legend: N = batch, w = w_dim.
 """

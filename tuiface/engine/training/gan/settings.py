@@ -101,10 +101,10 @@ class PairedSettings(Value):
     distillation_lr: float = Field(0.024, gt=0)
     distillation_batch: int = Field(256, ge=1)
     carried_share: float = Field(0.0, ge=0, le=1)
-    """How far w is moved towards telling the labels that it hardly tells, before it is distilled (see carrying.py)."""
+    """How far w is moved towards telling the labels that it hardly tells, before it is distilled (label_injection)."""
     encoder_width: int = Field(256, ge=4)
     stretch: float = Field(1.0, gt=0, le=4)
-    """Of w about its mean, in the model that is written (see stretching.py)."""
+    """Of w about its mean, in the model that is written (see export.py)."""
 
 
 class TrainingSettings(Value):

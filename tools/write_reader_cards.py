@@ -19,13 +19,13 @@ from tuiface.core.limits import DEFAULT_PSI
 from tuiface.core.regions import REGION_NAMES
 from tuiface.engine import load_checkpoint
 from tuiface.engine.latents import z_from_seed
+from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors import Attribute, AttributePredictor, PredictorCard, Segmenter
 from tuiface.engine.predictors.attributes import ATTRIBUTES_ASSET
 from tuiface.engine.predictors.files import VISIBLE_R2
 from tuiface.engine.predictors.networks import resize_images
 from tuiface.engine.predictors.segmenter import GROUPS, SEGMENTER_ASSET, colour_regions
 from tuiface.engine.training.data.head_shards import SHARD_HEADS
-from tuiface.engine.training.data.sources import normalise
 from tuiface.engine.training.report import picture_grid
 from tuiface.heads import render_heads, sample_parameters
 

@@ -152,7 +152,7 @@ def test_swap_saves_both_children(tuiface: Tuiface) -> None:
 
 
 def test_a_cross_is_four_faces_and_a_table(tuiface: Tuiface, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuiface.engine.edits.editor.CROSS_ITERATIONS", 2)
+    monkeypatch.setattr("tuiface.engine.edits.face_finder.CROSS_ITERATIONS", 2)
     assert tuiface("swap", "3", "5", "--cross", "--out", "out", "--json") == 0
     *cells, table = tuiface.lines()
     assert [(cell["contour"] == cell["inner"]) for cell in cells] == [True, False, False, True]

@@ -14,8 +14,8 @@ import torch
 from tests.edits.fakes import QuarterRegions
 from tuiface.core.errors import ModelError
 from tuiface.core.settings import Settings
-from tuiface.engine.edits import editor as editing
-from tuiface.engine.edits.crossing import CONTOUR_WEIGHT, cross_weights, inner_difference_percent
+from tuiface.engine.edits import face_finder
+from tuiface.engine.edits.face_finder import CONTOUR_WEIGHT, cross_weights, inner_difference_percent
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local_engine import LocalEngine
 from tuiface.engine.scheduler import Scheduler
@@ -29,7 +29,7 @@ from tuiface.stimuli.cross import cross
 def test_weights_ask_for_nothing_between_the_two_frames() -> None:
     ours, theirs = torch.zeros(4, 4), torch.zeros(4, 4)
     ours[:2], theirs[:, :2] = 1, 1
-    weights = cross_weights(ours, theirs, outline_weight=4.0)
+    weights = cross_weights(ours, theirs, classes_weight=4.0)
     inside, outside = weights.inside.view(6, 4, 4), weights.outside.view(6, 4, 4)
     assert inside[:3].sum() == pytest.approx(1)
     assert (inside[:3] > 0).all(dim=0).tolist() == ((ours == 0) & (theirs == 0)).tolist()
@@ -51,7 +51,7 @@ def test_difference_is_the_share_of_the_way_that_is_left() -> None:
 def test_children_of_the_shipped_network_keep_a_contour_and_take_an_inner_face(
     shared_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(editing, "CROSS_ITERATIONS", 30)
+    monkeypatch.setattr(face_finder, "CROSS_ITERATIONS", 30)
     settings = Settings(device="cpu", threads=1, cache=shared_cache)
     with Studio(open_engine(settings), settings) as studio:
         cells = cross(studio.face(10), studio.face(20))
@@ -68,9 +68,8 @@ def test_children_of_the_shipped_network_keep_a_contour_and_take_an_inner_face(
 
 
 def test_edits_of_both_faces_count(studio: Studio, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.editor, "reader", QuarterRegions())
-    monkeypatch.setattr(editing, "CROSS_ITERATIONS", 3)
-    engine.editor.forget()
+    monkeypatch.setattr(engine.faces, "region_predictor", QuarterRegions())
+    monkeypatch.setattr(face_finder, "CROSS_ITERATIONS", 3)
     a, b = studio.face(3), studio.face(5)
     layer = next(iter(studio.info.layers))
     found = {
@@ -84,9 +83,8 @@ def test_edits_of_both_faces_count(studio: Studio, engine: LocalEngine, monkeypa
 def test_pictures_are_rendered_while_a_face_is_looked_for(
     studio: Studio, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(engine.editor, "reader", QuarterRegions())
-    monkeypatch.setattr(editing, "CROSS_ITERATIONS", 5)
-    engine.editor.forget()
+    monkeypatch.setattr(engine.faces, "region_predictor", QuarterRegions())
+    monkeypatch.setattr(face_finder, "CROSS_ITERATIONS", 5)
     a, b = studio.face(3).recipe, studio.face(5).recipe
     order = CrossRequest(contour=a, inner=b) if kind == "cross" else ContourCorrectionRequest(face=a, reference=b)
     job = RenderRequest(a)

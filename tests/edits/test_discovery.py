@@ -21,12 +21,12 @@ MOUTH = RegionLock(region="mouth")
 
 @pytest.fixture
 def generator(engine: LocalEngine) -> Generator:
-    return engine.editor.renderer.generator
+    return engine.renderer.generator
 
 
 @pytest.fixture
 def population(engine: LocalEngine) -> LatentPopulation:
-    return engine.editor.renderer.population()
+    return engine.renderer.population()
 
 
 def test_principal_components_hold_most_of_the_spread(generator: Generator, population: LatentPopulation) -> None:

@@ -34,7 +34,7 @@ def moved_by_hand(face: Face, delta: np.ndarray) -> np.ndarray:
     """The picture of the face's own latent plus `delta` [num_ws, w_dim], given as a latent."""
     engine = face.studio.engine
     assert isinstance(engine, LocalEngine)
-    ws = recipe_ws(engine.editor.renderer.generator, face.recipe)[0].numpy() + delta
+    ws = recipe_ws(engine.renderer.generator, face.recipe)[0].numpy() + delta
     latent = LatentSource.from_array(ws)
     return pixels(face.derive(source=latent, truncation=Truncation(psi=1.0), edits=()))
 
@@ -63,8 +63,8 @@ def test_rows_of_the_edit_override_those_of_the_direction(studio: Studio, add_di
 def test_direction_of_styles_equals_its_channel_edits(studio: Studio, add_direction: Add) -> None:
     engine = studio.engine
     assert isinstance(engine, LocalEngine)
-    population = engine.editor.renderer.population()
-    layer = engine.editor.renderer.generator.synthesis.get_submodule("b16.conv1")
+    population = engine.renderer.population()
+    layer = engine.renderer.generator.synthesis.get_submodule("b16.conv1")
     array = np.zeros(32, np.float32)
     array[3] = population.channel_sigma(layer)[3]  # type: ignore[arg-type]
     add_direction("hair", space="styles", arrays={"b16.conv1": array})
@@ -125,7 +125,7 @@ def test_direction_that_does_not_fit_is_refused(studio: Studio, add_direction: A
 
 
 def test_population_basis_has_unit_spread(engine: LocalEngine) -> None:
-    generator = engine.editor.renderer.generator
+    generator = engine.renderer.generator
     population = LatentPopulation.of(generator)
     w = draw_w(generator, seed=9, count=4000)
     white = population.whiten(w)
@@ -135,8 +135,8 @@ def test_population_basis_has_unit_spread(engine: LocalEngine) -> None:
 
 
 def test_distance_to_the_population_grows_with_the_amount(engine: LocalEngine) -> None:
-    generator = engine.editor.renderer.generator
-    population = engine.editor.renderer.population()
+    generator = engine.renderer.generator
+    population = engine.renderer.population()
     draws = draw_w(generator, seed=5, count=200)
     distances = [population.distance_sigma(w.expand(1, 8, -1)) for w in draws]
     assert abs(float(np.mean(distances))) < 0.3

@@ -34,14 +34,13 @@ Add = Callable[..., Direction]
 
 @pytest.fixture(autouse=True)
 def quarters(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.editor, "reader", QuarterRegions())
-    engine.editor.forget()
+    monkeypatch.setattr(engine.faces, "region_predictor", QuarterRegions())
 
 
 @pytest.fixture
 def face(studio: Studio, engine: LocalEngine, add_direction: Add) -> Face:
     """A face with an edit that moves all of it."""
-    basis = engine.editor.renderer.population().basis
+    basis = engine.renderer.population().basis
     add_direction("move", (0.7 * basis[:, 0] + 0.7 * basis[:, 3]).numpy())
     return studio.face(seed=3).edit("move", 0.4)
 
@@ -104,23 +103,21 @@ def test_strength_decides_how_firmly(face: Face, engine: LocalEngine) -> None:
 
 def changed_at(engine: LocalEngine, face: Face, strength: float) -> float:
     """Change of the hair, before values are clipped to what a picture can show."""
-    recipe, editor = face.lock("hair", strength).recipe, engine.editor
-    with torch.no_grad():
-        turned = editor.solve_lock(recipe, editor.renderer.edits(recipe))
-        return editor.measure_outside_change(face.lock("hair").recipe, turned)
+    recipe, solver, unedited = face.lock("hair", strength).recipe, engine.lock_solver, engine.faces.find(face.recipe)
+    turned = solver.solve(unedited, recipe, engine.renderer.edits(recipe))
+    return solver.measure_outside_change(unedited, face.lock("hair").recipe.locks, turned)
 
 
 def test_prediction_is_made_before_and_close_to_the_measurement(face: Face, engine: LocalEngine) -> None:
     small = face.derive(edits=(face.recipe.edits[0].model_copy(update={"amount": 0.2}),)).lock("hair")
-    editor = engine.editor
-    edits = editor.renderer.edits(small.recipe)
-    with torch.no_grad():
-        for tried in (edits, editor.solve_lock(small.recipe, edits)):
-            predicted, measured = (
-                editor.predict_outside_change(small.recipe, tried),
-                editor.measure_outside_change(small.recipe, tried),
-            )
-            assert predicted == pytest.approx(measured, rel=0.5)
+    solver, locks, unedited = engine.lock_solver, small.recipe.locks, engine.faces.find(small.recipe)
+    edits = engine.renderer.edits(small.recipe)
+    for tried in (edits, solver.solve(unedited, small.recipe, edits)):
+        predicted, measured = (
+            solver.predict_outside_change(unedited, locks, tried),
+            solver.measure_outside_change(unedited, locks, tried),
+        )
+        assert predicted == pytest.approx(measured, rel=0.5)
     assert small.render().measures["predicted_outside_change"] == pytest.approx(predicted, rel=1e-3)
 
 
@@ -178,8 +175,7 @@ def test_locks_that_leave_nothing_to_move(face: Face, tmp_path: Path) -> None:
 
 
 def test_boxes_know_no_hair(face: Face, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.editor, "reader", BoxRegions())
-    engine.editor.forget()
+    monkeypatch.setattr(engine.faces, "region_predictor", BoxRegions())
     with pytest.raises(UsageError, match=r"locks\[0\].region: 'hair' is not known .*accepted: frame, face"):
         face.lock("hair").render()
     assert outside(face.lock("frame", 1.0, "paste")) == 0
@@ -196,10 +192,22 @@ def test_boxes_are_where_faces_are_aligned() -> None:
 
 def test_mask_follows_the_edited_face(face: Face, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the edited picture has become background, a lock on the background holds there as well."""
-    monkeypatch.setattr(engine.editor, "reader", ShadeRegions())
-    engine.editor.forget()
+    monkeypatch.setattr(engine.faces, "region_predictor", ShadeRegions())
     frame = face.lock("background", 1.0, "paste").render()
     assert frame.measures["outside_change_max"] == 0
+
+
+def test_measures_do_not_depend_on_drafts_before(
+    face: Face, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine.faces, "region_predictor", ShadeRegions())
+    fresh = engine.edit_renderer.render(face.recipe).measures
+    engine.faces.forget()
+    unedited = engine.faces.find(face.recipe)
+    assert not np.array_equal(unedited.contour(32, "bfloat16"), unedited.contour(32, "float32"))
+    engine.faces.forget()
+    engine.edit_renderer.render(face.recipe, dtype="bfloat16")
+    assert engine.edit_renderer.render(face.recipe).measures == fresh
 
 
 def test_unknown_edits_are_refused_before_a_lock_is_computed(face: Face, engine: LocalEngine) -> None:
@@ -229,14 +237,14 @@ def test_smooth_lock_is_the_closed_form_for_a_linear_picture() -> None:
 
 
 def test_last_step_serves_previews_and_other_guarantees(face: Face, engine: LocalEngine) -> None:
-    editor, locked = engine.editor, face.lock("hair")
+    renderer, locked = engine.edit_renderer, face.lock("hair")
     free = face.render().pixels.astype(int)
-    plain = editor.render(locked.recipe, quality="preview").pixels
+    plain = renderer.render(locked.recipe, quality="preview").pixels
     assert np.array_equal(plain, face.render().pixels), "nothing was found out yet"
     complete = locked.render().pixels
-    assert np.array_equal(editor.render(locked.recipe, quality="preview").pixels, complete)
+    assert np.array_equal(renderer.render(locked.recipe, quality="preview").pixels, complete)
     near = locked.derive(edits=(face.recipe.edits[0].model_copy(update={"amount": 0.44}),))
-    preview = editor.render(near.recipe, quality="preview").pixels.astype(int)
+    preview = renderer.render(near.recipe, quality="preview").pixels.astype(int)
     assert np.abs(preview - near.render().pixels).mean() < 0.25 * np.abs(free - complete).mean()
 
 
@@ -252,20 +260,20 @@ def test_a_step_that_is_given_up_leaves_the_last_one(face: Face, engine: LocalEn
     locked = face.lock("hair")
     locked.render()
     near = locked.derive(edits=(face.recipe.edits[0].model_copy(update={"amount": 0.44}),))
-    preview = engine.editor.render(near.recipe, quality="preview").pixels
+    preview = engine.edit_renderer.render(near.recipe, quality="preview").pixels
     answers = iter([True] * 5 + [False])
     with pytest.raises(Superseded):
         engine.render_while(lambda: next(answers), RenderRequest(near.recipe))
-    assert np.array_equal(engine.editor.render(near.recipe, quality="preview").pixels, preview)
+    assert np.array_equal(engine.edit_renderer.render(near.recipe, quality="preview").pixels, preview)
     complete = near.render().pixels
-    engine.editor.forget()
+    engine.faces.forget()
     assert np.array_equal(near.render().pixels, complete)
 
 
 def test_jacobian_agrees_with_automatic_differentiation(engine: LocalEngine) -> None:
-    generator = engine.editor.renderer.generator
+    generator = engine.renderer.generator
     ws = generator.map(torch.randn(1, 64, generator=torch.Generator().manual_seed(1)))
-    basis = engine.editor.renderer.population().basis
+    basis = engine.renderer.population().basis
     steps = 0.02 * basis.t()[:6, None].expand(-1, generator.num_ws, -1)
     with torch.no_grad():
         measured = jacobian(lambda x: generator.synthesize(x, resolution=8).flatten(1), ws, steps)

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import CHECKPOINTS, MODEL
 from tuiface.core.errors import EngineError, ModelError, TuifaceError, UsageError
 from tuiface.core.settings import Settings
-from tuiface.engine.edits.editor import MeasuredPicture
+from tuiface.engine.edits.edit_renderer import MeasuredPicture
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local_engine import LocalEngine
 from tuiface.engine_api.protocol import Engine, RenderRequest
@@ -81,13 +81,13 @@ def test_threads_of_a_job_are_its_own(engine: LocalEngine, recipe: Recipe, monke
     import torch
 
     used = []
-    render = engine.editor.render
+    render = engine.edit_renderer.render
 
     def watch(*arguments: Any, **named: Any) -> MeasuredPicture:
         used.append(torch.get_num_threads())
         return render(*arguments, **named)
 
-    monkeypatch.setattr(engine.editor, "render", watch)
+    monkeypatch.setattr(engine.edit_renderer, "render", watch)
     before = torch.get_num_threads()
     engine.render(RenderRequest(recipe, threads=3))
     engine.render(RenderRequest(recipe))
@@ -115,7 +115,7 @@ def test_later_mix_wins(engine: LocalEngine, recipe: Recipe) -> None:
 def test_latent_of_a_seed_gives_the_seeds_face(engine: LocalEngine, recipe: Recipe) -> None:
     from tuiface.engine.latents import recipe_ws
 
-    generator = engine.editor.renderer.generator
+    generator = engine.renderer.generator
     ws = recipe_ws(generator, recipe.derive(truncation=Truncation(psi=1.0)))[0]
     for array in (ws.numpy(), ws[0].numpy()):
         latent = recipe.derive(source=LatentSource.from_array(array))
@@ -130,7 +130,7 @@ def test_noise_modes_differ_and_random_is_repeatable(engine: LocalEngine, recipe
 
 
 def test_channel_edit_moves_one_channel_by_its_own_sigma(engine: LocalEngine, recipe: Recipe) -> None:
-    generator = engine.editor.renderer.generator
+    generator = engine.renderer.generator
     from tuiface.engine.latents import draw_w
 
     layer = generator.synthesis.get_submodule("b16.conv1")
@@ -138,7 +138,7 @@ def test_channel_edit_moves_one_channel_by_its_own_sigma(engine: LocalEngine, re
     ws = generator.map(generator.mapping.w_avg.new_ones(1, 64))
     styles = generator.synthesis.styles(ws)
     edit = ChannelEdit(channel=("b16.conv1", 3), amount=2.0)
-    moved = engine.editor.renderer.edit_styles(ws, engine.editor.renderer.edits(recipe.derive(edits=(edit,))))
+    moved = engine.renderer.edit_styles(ws, engine.renderer.edits(recipe.derive(edits=(edit,))))
     assert [name for name in styles if not styles[name].equal(moved[name])] == ["b16.conv1"]
     step = float((moved["b16.conv1"] - styles["b16.conv1"])[0, 3])
     assert step == pytest.approx(2 * float(population.std()), rel=0.05)
@@ -209,7 +209,7 @@ def test_running_out_of_memory_is_one_line(
     def fail(*_: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:98] DefaultCPUAllocator: can't allocate memory: 9 bytes")
 
-    monkeypatch.setattr(engine.editor.renderer, "render", fail)
+    monkeypatch.setattr(engine.renderer, "render", fail)
     with pytest.raises(TuifaceError, match="out of memory on cpu") as caught:
         engine.render(RenderRequest(recipe))
     assert caught.value.exit_code == 5

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 
 from tools import write_reader_cards
 from tuiface.core.assets import asset_path
+from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.predictors.attributes import ATTRIBUTES_ASSET
 from tuiface.engine.predictors.segmenter import SEGMENTER_ASSET, group_regions
-from tuiface.engine.training.data.sources import normalise
 from tuiface.engine.training.predictors.attributes import TARGETS
 from tuiface.engine.training.predictors.segmenter import mean_iou
 from tuiface.heads import HeadParameters, render_heads, sample_parameters

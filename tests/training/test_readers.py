@@ -15,10 +15,10 @@ import torch
 from tuiface.cli import main
 from tuiface.core.errors import EngineError, UsageError
 from tuiface.core.regions import REGION_NAMES, Region
+from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.training import RunLimits
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, write_shard
-from tuiface.engine.training.data.sources import normalise
 from tuiface.engine.training.predictors.segmenter import mean_iou, region_ious, segmentation_loss
 from tuiface.engine.training.predictors.settings import PredictorSettings, recommend_predictor_settings
 from tuiface.engine.training.predictors.training import PredictorTraining, learning_rate_factor, train_predictor

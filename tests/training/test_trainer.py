@@ -14,10 +14,10 @@ from torch import Tensor
 from tests.training.conftest import RESOLUTION, tiny_limits, tiny_settings, write_pictures
 from tests.training.test_resume import read_log
 from tuiface.engine import load_checkpoint
+from tuiface.engine.pixels import normalise
 from tuiface.engine.training import SNAPSHOT_NAME, open_warm_start, train
 from tuiface.engine.training.data.pictures import PictureData
 from tuiface.engine.training.data.sample_order import SampleOrder
-from tuiface.engine.training.data.sources import normalise
 from tuiface.engine.training.gan.evaluation import Evaluation
 from tuiface.engine.training.gan.settings import AdversarialSettings, AugmentSettings
 from tuiface.engine.training.gan.snapshots import read_networks

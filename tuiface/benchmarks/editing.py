@@ -23,6 +23,7 @@ from tuiface.engine.learning.from_scores import direction_from_scores, raw_featu
 from tuiface.engine.learning.report import build_edited_recipe
 from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.local_engine import LocalEngine
+from tuiface.engine.pixels import normalise
 from tuiface.engine_api.protocol import RenderRequest, RenderResult
 from tuiface.faces.recipe import Guarantee, RegionLock
 
@@ -55,14 +56,14 @@ class EditBench:
     def value(self, frame: RenderResult, direction: Direction) -> float:
         """The direction's own concept in a picture, in the reader's unit."""
         names = [direction_name(name) for name in self.reader.names]
-        pixels = torch.from_numpy(frame.pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        pixels = normalise(torch.from_numpy(frame.pixels.copy())[None], torch.device("cpu"))
         return float(self.reader.read(pixels)[0, names.index(direction.name)])
 
 
 def time_lock(bench: EditBench, direction: Direction) -> dict[str, float]:
     """Seconds of the first locked picture of a face, and of the next one."""
     found = {}
-    bench.engine.editor.forget()
+    bench.engine.faces.forget()
     for name, amount in (("first_s", 1.0), ("next_s", 1.1)):
         start = time.perf_counter()
         bench.frame(direction, bench.seeds[0], amount, RegionLock(region="frame"))
@@ -134,13 +135,13 @@ class PredictionMeasurement:
     @torch.no_grad()
     def add(self, bench: EditBench, direction: Direction, seed: int) -> None:
         """Predict and measure one face, free and with its lock."""
-        editor, lock = bench.engine.editor, RegionLock(region="frame")
+        engine, locks = bench.engine, (RegionLock(region="frame"),)
         for amount in (-1.0, -0.5, 0.5, 1.0):
-            recipe = build_edited_recipe(bench.engine, direction, seed, amount, (lock,))
-            edits = editor.renderer.edits(recipe)
-            for tried in (edits, editor.solve_lock(recipe, edits)):
-                self._predicted.append(editor.predict_outside_change(recipe, tried))
-                self._measured.append(editor.measure_outside_change(recipe, tried))
+            recipe = build_edited_recipe(engine, direction, seed, amount, locks)
+            face, edits = engine.faces.find(recipe), engine.renderer.edits(recipe)
+            for tried in (edits, engine.lock_solver.solve(face, recipe, edits)):
+                self._predicted.append(engine.lock_solver.predict_outside_change(face, locks, tried))
+                self._measured.append(engine.lock_solver.measure_outside_change(face, locks, tried))
 
     @property
     def num_pairs(self) -> int:

@@ -30,9 +30,9 @@ from tuiface.core.files import make_folder
 from tuiface.engine.checkpoint import Checkpoint
 from tuiface.engine.latents import z_from_seed
 from tuiface.engine.networks.discriminator import Discriminator
+from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors import AttributePredictor
 from tuiface.engine.training.data.head_shards import HeadShard, ShardKey, open_shard, render_shard, renderer_digest
-from tuiface.engine.training.data.sources import normalise
 from tuiface.heads import RESOLUTIONS
 
 HEAD_SEED = 0

@@ -17,9 +17,10 @@ from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
 from tuiface.engine.checkpoint import Checkpoint
 from tuiface.engine.device import device_name, draft_dtype, software_versions, use_threads
-from tuiface.engine.edits.crossing import CrossedFace
-from tuiface.engine.edits.editor import Editor, MeasuredPicture
-from tuiface.engine.edits.frame_correction import CorrectedContour
+from tuiface.engine.edits.edit_renderer import EditRenderer, MeasuredPicture
+from tuiface.engine.edits.face_cache import FaceCache
+from tuiface.engine.edits.face_finder import FaceFinder
+from tuiface.engine.edits.lock_solver import LockSolver
 from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
 from tuiface.engine.learning.handle_requests import handle_request, seed_features
@@ -38,9 +39,12 @@ class LocalEngine:
     def __init__(self, checkpoint: Checkpoint, device: torch.device, catalogue: Catalogue, regions: Path) -> None:
         own = own_regions_path(regions, checkpoint.info.network_sha256)
         self._info = _describe(checkpoint, device, draft_dtype(device), own)
-        renderer = Renderer(checkpoint.generator, self._info.model, catalogue.by_digest)
+        self.renderer = Renderer(checkpoint.generator, self._info.model, catalogue.by_digest)
         self._workshop = Workshop(checkpoint, own)
-        self.editor = Editor(renderer, lambda: self._workshop.regions, checkpoint.discriminator)
+        self.faces = FaceCache(self.renderer, lambda: self._workshop.regions)
+        self.lock_solver = LockSolver(self.faces)
+        self.edit_renderer = EditRenderer(self.faces, self.lock_solver, checkpoint.discriminator)
+        self.face_finder = FaceFinder(self.faces)
         self.scheduler = Scheduler()
         """Every computation has a turn of it, in whatever thread."""
 
@@ -72,13 +76,13 @@ class LocalEngine:
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         """float [N, z_dim] -> float32 [N, w_dim] at psi 1."""
         with self._compute("save"):
-            return map_z(self.editor.renderer.generator, z, label)
+            return map_z(self.renderer.generator, z, label)
 
     def ws(self, recipe: Recipe) -> np.ndarray:
         """float32 [num_ws, w_dim] after source, truncation and mixes; raises ModelError for a foreign recipe."""
         self._refuse_foreign(recipe)
         with self._compute("save"), torch.no_grad():
-            rows: np.ndarray = recipe_ws(self.editor.renderer.generator, recipe)[0].cpu().numpy()
+            rows: np.ndarray = recipe_ws(self.renderer.generator, recipe)[0].cpu().numpy()
             return rows
 
     def features(self, seeds: Sequence[int]) -> np.ndarray:
@@ -97,13 +101,12 @@ class LocalEngine:
         Pictures that are asked for meanwhile are rendered in between.
         """
         self._refuse_foreign(*order.recipes().values())
-        found: CorrectedContour | CrossedFace
         with self._compute("work"), _translate_memory_errors(self._info):
             if isinstance(order, ContourCorrectionRequest):
-                found = self.editor.correct_contour(order.face, order.reference, between=self.scheduler.let_others_go)
-            else:
-                found = self.editor.cross_faces(order.contour, order.inner, between=self.scheduler.let_others_go)
-        return OptimisedFace(found.ws[0].cpu().numpy(), found.measures())
+                return self.face_finder.correct_contour(
+                    order.face, order.reference, between=self.scheduler.let_others_go
+                )
+            return self.face_finder.cross_faces(order.contour, order.inner, between=self.scheduler.let_others_go)
 
     @cached_property
     def _attribute_predictor(self) -> SupportsAttributePrediction | None:
@@ -125,7 +128,9 @@ class LocalEngine:
     def _render(self, job: RenderRequest, dtype: Dtype, is_wanted: Callable[[], bool]) -> MeasuredPicture:
         self._refuse_foreign(job.recipe)
         with _translate_memory_errors(self._info):
-            return self.editor.render(job.recipe, job.resolution, dtype, quality=job.quality, is_wanted=is_wanted)
+            return self.edit_renderer.render(
+                job.recipe, job.resolution, dtype, quality=job.quality, is_wanted=is_wanted
+            )
 
     def _refuse_foreign(self, *recipes: Recipe) -> None:
         opened = self._info.model

@@ -18,6 +18,7 @@ from tuiface.engine.edits.edits import EditSum, FindDirection, add_styles, sum_e
 from tuiface.engine.latents import recipe_ws
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.networks.layers import SynthesisLayer
+from tuiface.engine.pixels import to_pixels
 from tuiface.engine.population import LatentPopulation
 from tuiface.engine_api.protocol import Dtype
 from tuiface.faces.recipe import ModelRef, Noise, Recipe
@@ -88,9 +89,3 @@ class Renderer:
 def exact_convolutions() -> AbstractContextManager[None]:
     """On CUDA: float32 as such, not TensorFloat32, and algorithms that give the same bits each time."""
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-
-
-def to_pixels(image: Tensor) -> np.ndarray:
-    """float32 [1, 3, r, r] in [-1, 1] -> uint8 [r, r, 3]: x*127.5+128, clipped to 0..255, truncated."""
-    levels = (image[0] * 127.5 + 128).clamp(0, 255).to(torch.uint8)
-    return levels.permute(1, 2, 0).contiguous().cpu().numpy()

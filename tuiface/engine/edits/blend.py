@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.engine.edits.masks import resize_maps
 from tuiface.engine.networks.inference import FeatureBlend
 
 BLEND_RESOLUTIONS = (16, 32, 64)
@@ -26,7 +26,7 @@ def build_feature_blend(held: Tensor) -> FeatureBlend:
         if resolution not in BLEND_RESOLUTIONS:
             return features
         if resolution not in masks:
-            masks[resolution] = _resize(held, resolution)
+            masks[resolution] = resize_maps(held, resolution)
         unedited, edited = features.chunk(2)
         mixed = torch.lerp(edited, unedited, masks[resolution].to(features.dtype))
         return torch.cat([unedited, mixed]).contiguous(memory_format=torch.channels_last)
@@ -58,10 +58,3 @@ def border_jump_ratio(unedited: np.ndarray, edited: np.ndarray, held: np.ndarray
 
 def _pair(held: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     return (held[:-1], held[1:]) if axis == 0 else (held[:, :-1], held[:, 1:])
-
-
-def _resize(held: Tensor, side: int) -> Tensor:
-    if held.shape[-1] == side:
-        return held
-    shrinks = side < held.shape[-1]
-    return F.interpolate(held, size=side, mode="bilinear", align_corners=False, antialias=shrinks)

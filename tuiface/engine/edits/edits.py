@@ -30,6 +30,14 @@ class EditSum:
     styles: dict[str, Tensor] = field(default_factory=dict)
     """float32 [I] by layer, added to what the affines give; only layers that move."""
 
+    def add_ws(self, step: Tensor) -> EditSum:
+        """The same with a step [1, L, w] more."""
+        return EditSum(self.ws + step, self.styles)
+
+    def scale(self, factor: float) -> EditSum:
+        """`factor` times as much."""
+        return EditSum(self.ws * factor, {name: step * factor for name, step in self.styles.items()})
+
     def by_name(self) -> dict[str, Tensor]:
         """All steps by name, those of W+ under the empty one."""
         return {"": self.ws, **self.styles}

@@ -58,16 +58,13 @@ class LockStep:
     """The step that locks added to the edits of one recipe."""
 
     recipe: Recipe
-    num_threads: int
-    """The last bits of a sum depend on how many share it."""
     edits: EditSum
     step: Tensor
     """float32 [1, L, w]."""
 
     def is_reusable_for(self, recipe: Recipe) -> bool:
         """Whether it need not be looked for again."""
-        same = self.recipe.edits == recipe.edits and self.has_equal_locks(recipe)
-        return same and self.num_threads == torch.get_num_threads()
+        return self.recipe.edits == recipe.edits and self.has_equal_locks(recipe)
 
     def has_equal_locks(self, recipe: Recipe) -> bool:
         """Whether the recipe's locks hold the same pixels as firmly; what they guarantee beyond the step is theirs."""

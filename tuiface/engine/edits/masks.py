@@ -82,15 +82,15 @@ def build_lock_mask(probabilities: Tensor, locks: tuple[RegionLock, ...], side: 
     probabilities: [N, K, R, R] of the faces whose regions are held.
     """
     held = torch.zeros(probabilities.shape[0], 1, side, side, device=probabilities.device)
-    resized = _resize(probabilities, side)
+    resized = resize_maps(probabilities, side)
     for lock in locks:
         held = torch.maximum(held, lock.strength * _saturate(_build_region_mask(resized, lock, side)))
     return held
 
 
-def refuse_unknown_regions(locks: tuple[RegionLock, ...], reader: RegionPredictor) -> None:
-    """Raise UsageError for a lock on a region that the reader cannot tell."""
-    unknown = {"hair", "hairline", "ears", "neck", "clothing"} if isinstance(reader, BoxRegions) else set()
+def refuse_unknown_regions(locks: tuple[RegionLock, ...], predictor: RegionPredictor) -> None:
+    """Raise UsageError for a lock on a region that the predictor cannot tell."""
+    unknown = {"hair", "hairline", "ears", "neck", "clothing"} if isinstance(predictor, BoxRegions) else set()
     for i, lock in enumerate(locks):
         if lock.region in unknown:
             raise UsageError(
@@ -109,7 +109,7 @@ def _build_region_mask(probabilities: Tensor, lock: RegionLock, side: int) -> Te
     """[N, 1, side, side] for one lock at strength 1."""
     if lock.mask is not None:
         mask = torch.from_numpy(lock.mask.array()).float().to(probabilities.device)
-        return _resize(mask[None, None], side).expand(probabilities.shape[0], -1, -1, -1)
+        return resize_maps(mask[None, None], side).expand(probabilities.shape[0], -1, -1, -1)
     if lock.region == "frame":
         return 1 - _build_inner_face_mask(probabilities, side)
     if lock.region == "hairline":
@@ -146,11 +146,12 @@ def _soft_radius(side: int) -> int:
 
 
 def _saturate(mask: Tensor) -> Tensor:
-    """Stretch a soft mask so that its ends are reached: exactly 0 and 1 away from the border, however sure a reader."""
+    """Stretch a soft mask so that its ends are reached: exactly 0 and 1 away from the border."""
     return ((mask - 0.1) / 0.8).clamp(0, 1)
 
 
-def _resize(maps: Tensor, side: int) -> Tensor:
+def resize_maps(maps: Tensor, side: int) -> Tensor:
+    """[N, C, R, R] -> [N, C, side, side], interpolated; averaged where they are larger."""
     if maps.shape[-1] == side:
         return maps
     shrinks = side < maps.shape[-1]

@@ -28,6 +28,7 @@ from tuiface.engine.edits.masks import RegionPredictor, build_lock_mask
 from tuiface.engine.latents import draw_w
 from tuiface.engine.learning.batch_predict import synthesize_images
 from tuiface.engine.networks.generator import Generator
+from tuiface.engine.pixels import LEVELS_PER_UNIT
 from tuiface.engine.population import LatentPopulation, fix_signs
 from tuiface.faces.recipe import RegionLock
 
@@ -173,7 +174,7 @@ def rank_channels(
                 gradients = torch.autograd.grad((image * signs * weights).sum(), inputs, retain_graph=True)
                 energy += (torch.cat([g[0] for g in gradients]) * sigma) ** 2 / (faces * probes)
     share = (inside / total.clamp_min(1e-12)).clamp(0, 1)
-    change = 127.5 * (inside / max(area, 1.0)).sqrt()
+    change = LEVELS_PER_UNIT * (inside / max(area, 1.0)).sqrt()
     best = (share * change).argsort(descending=True)[:count].tolist()
     places = [(name, channel) for name, layer in layers for channel in range(layer.affine.weight.shape[0])]
     return [

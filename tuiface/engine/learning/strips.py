@@ -15,7 +15,7 @@ from tuiface.engine.latents import z_from_seed
 from tuiface.engine.learning.batch_predict import synthesize_images
 from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.local_engine import LocalEngine
-from tuiface.engine.renderer import to_pixels
+from tuiface.engine.pixels import to_pixels
 from tuiface.engine_api.protocol import RenderRequest
 from tuiface.faces.recipe import ChannelEdit, DirectionEdit, Recipe, RegionLock, SeedSource, Truncation
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tuiface.directions.frame_metric import frame_variation_percent
 from tuiface.engine.edits.masks import RegionPredictor
-from tuiface.engine.edits.measures import segment_contour
+from tuiface.engine.edits.observation import segment_contour
 from tuiface.engine.learning.batch_predict import synthesize_images
 from tuiface.engine.learning.fitting import EvaluationFaces
 

@@ -19,7 +19,7 @@ from tuiface.core.limits import DEFAULT_PSI
 from tuiface.directions.strips import draw_contact_strip
 from tuiface.engine.latents import draw_w
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.renderer import to_pixels
+from tuiface.engine.pixels import to_pixels
 
 CLUSTERED_SIDE = 32
 CLUSTERING_SEED = 5_000_003

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from tuiface.core.files import translate_os_errors, write_file
+from tuiface.engine.pixels import to_levels
 from tuiface.engine.training.gan.state import Progress
 
 LOG_NAME = "log.jsonl"
@@ -74,7 +74,7 @@ def picture_grid(images: Tensor, columns: int) -> Tensor:
     rows = -(-n // columns)
     pixels = images.new_full((rows * columns, channels, height, width), -1)
     pixels[:n] = images
-    pixels = (pixels * 127.5 + 128).clamp(0, 255).to(torch.uint8).cpu()
+    pixels = to_levels(pixels).cpu()
     grid = pixels.view(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)
     return grid.reshape(rows * height, columns * width, channels)
 

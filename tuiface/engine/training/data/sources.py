@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from tuiface.engine.training.data.head_data import HeadData
@@ -62,8 +61,3 @@ def open_data(
     if settings.data == HEADS:
         return HeadData.open(settings, limits, at_least, note)
     return PictureData.open(Path(settings.data), settings.resolution, limits.out, mirror=settings.mirror)
-
-
-def normalise(pixels: Tensor, device: torch.device) -> Tensor:
-    """uint8 [N, R, R, 3] -> float32 [N, 3, R, R] in [-1, 1], channels-last in memory."""
-    return pixels.to(device).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -22,9 +22,10 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors.attributes import AttributePredictor
 from tuiface.engine.training.data.head_data import HeadData
-from tuiface.engine.training.data.sources import TrainingData, normalise
+from tuiface.engine.training.data.sources import TrainingData
 from tuiface.engine.training.gan.augment import adjust_probability, augment
 from tuiface.engine.training.gan.losses import (
     discriminator_loss,

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.networks.generator import Generator
+from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors.attributes import AttributePredictor
 from tuiface.engine.training.data.head_data import HeadData, head_latents
-from tuiface.engine.training.data.sources import normalise
 from tuiface.engine.training.gan.label_injection import LabelInjection, fit_label_injection
 from tuiface.engine.training.gan.paired import FINAL_LR_FRACTION
 from tuiface.engine.training.gan.state import TrainingState

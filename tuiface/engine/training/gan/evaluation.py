@@ -16,8 +16,9 @@ from torch import Tensor
 
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.latents import z_from_seed
+from tuiface.engine.pixels import normalise
 from tuiface.engine.training.data.head_data import HeadData
-from tuiface.engine.training.data.sources import TrainingData, normalise
+from tuiface.engine.training.data.sources import TrainingData
 from tuiface.engine.training.gan.paired import synthesize_w
 from tuiface.engine.training.gan.state import TrainingState
 from tuiface.engine.training.report import Report

@@ -26,8 +26,8 @@ from torch import Tensor
 
 from tuiface.core.regions import Region
 from tuiface.engine.networks.generator import Generator
+from tuiface.engine.pixels import normalise
 from tuiface.engine.training.data.head_data import HeadData
-from tuiface.engine.training.data.sources import normalise
 from tuiface.engine.training.gan.state import TrainingState
 from tuiface.heads import encode
 

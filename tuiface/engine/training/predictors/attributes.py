@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tuiface.core.errors import EngineError, UsageError
+from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors.attributes import PROBABILITY
 from tuiface.engine.predictors.files import Attribute, PredictorCard, build_network
 from tuiface.engine.predictors.networks import AttributeNetwork
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.head_shards import SHARD_HEADS
-from tuiface.engine.training.data.sources import normalise
 from tuiface.engine.training.predictors.settings import PredictorSettings
 from tuiface.engine.training.predictors.warm_start import PredictorWarmStart
 from tuiface.heads import COLUMN, LABELS, SPECIFICATION, HeadParameters, compute_labels, sample_parameters

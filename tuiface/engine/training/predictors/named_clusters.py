@@ -17,6 +17,7 @@ from tuiface.core.errors import UsageError, suggest_nearest
 from tuiface.core.files import make_folder
 from tuiface.core.regions import REGION_NAMES, Region
 from tuiface.engine.networks.generator import Generator
+from tuiface.engine.pixels import denormalise
 from tuiface.engine.predictors.clusters import ActivationClusters, ClusteredFaces, draw_faces
 from tuiface.engine.predictors.files import write_predictor
 from tuiface.engine.training.predictors.settings import PredictorSettings
@@ -33,7 +34,7 @@ class NamedFaces:
 
     def __init__(self, faces: ClusteredFaces, names: Mapping[int, Region], held_out_count: int) -> None:
         table = torch.tensor([int(names[number]) for number in range(len(names))], dtype=torch.uint8)
-        self._pixels = ((faces.pictures.cpu().permute(0, 2, 3, 1) + 1) * 127.5).round().to(torch.uint8)
+        self._pixels = denormalise(faces.pictures.cpu())
         self._regions = table[faces.clusters.cpu().long()]
         self._num_held_out = held_out_count
 

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from tuiface.core.errors import UsageError
 from tuiface.core.regions import REGION_NAMES
+from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors.files import PredictorCard, build_network
 from tuiface.engine.predictors.segmenter import GROUPS, colour_regions, group_regions
-from tuiface.engine.training.data.sources import LabelledPictures, normalise
+from tuiface.engine.training.data.sources import LabelledPictures
 from tuiface.engine.training.predictors.settings import PredictorSettings
 from tuiface.engine.training.predictors.warm_start import PredictorWarmStart
 

@@ -19,11 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from tuiface.core.files import make_folder
+from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors.files import PredictorCard, write_predictor
 from tuiface.engine.predictors.networks import fold_batch_norms
 from tuiface.engine.training.data.degradation import degrade, misalign, recast
 from tuiface.engine.training.data.head_data import HeadData
-from tuiface.engine.training.data.sources import LabelledPictures, normalise
+from tuiface.engine.training.data.sources import LabelledPictures
 from tuiface.engine.training.gan.settings import RunLimits
 from tuiface.engine.training.interruption import Interruption
 from tuiface.engine.training.predictors.attributes import AttributeTask

@@ -187,10 +187,8 @@ async def wait_until_settled(app: TuifaceApp, pilot: Pilot[None]) -> None:
     await pilot.pause(0.5)
     await wait_until(lambda: not isinstance(app.screen, QuestionnaireScreen) or app.screen.is_asking)
     await wait_until(lambda: not isinstance(app.screen, ModelsScreen) or app.screen.is_settled)
-    await wait_until(
-        lambda: all(tile.pixels is not None for grid in app.screen.query(TileGrid) for tile in grid._tiles)
-    )
-    await wait_until(lambda: all(view._pixels is not None for view in app.screen.query(FaceView) if view.display))
+    await wait_until(lambda: all(tile.pixels is not None for grid in app.screen.query(TileGrid) for tile in grid.tiles))
+    await wait_until(lambda: all(view.pixels is not None for view in app.screen.query(FaceView) if view.display))
     await pilot.pause(0.5)
 
 

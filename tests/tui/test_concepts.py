@@ -58,7 +58,7 @@ async def concepts_shown(tui: Running) -> ConceptsScreen:
 
 async def strip_there(tui: Running) -> TileStrip:
     strip = tui.app.screen.query_one(TileStrip)
-    await tui.until(lambda: strip._tiles and all(tile.pixels is not None for tile in strip._tiles))
+    await tui.until(lambda: strip.tiles and all(tile.pixels is not None for tile in strip.tiles))
     return strip
 
 
@@ -83,9 +83,8 @@ async def question_shown(tui: Running) -> QuestionnaireScreen:
     await tui.until(lambda: isinstance(tui.app.screen, QuestionnaireScreen))
     screen = tui.app.screen
     assert isinstance(screen, QuestionnaireScreen)
-    questionnaire = tui.app.state.concepts.questionnaire
-    assert questionnaire is not None
-    await tui.until(lambda: questionnaire.seed is not None and screen._shown_seed == questionnaire.seed)
+    assert tui.app.state.concepts.questionnaire is not None
+    await tui.until(lambda: screen.is_asking)
     return screen
 
 
@@ -117,8 +116,8 @@ async def test_the_list_says_what_a_direction_is(open_app: Open, keep: Catalogue
         assert "age" in report
         assert "+0.40" in report
         number = 7 if size[0] == 160 else 5
-        assert [tile.caption for tile in strip._tiles][:: number - 1] == ["-3", "+3"]
-        assert len(strip._tiles) == number
+        assert [tile.caption for tile in strip.tiles][:: number - 1] == ["-3", "+3"]
+        assert len(strip.tiles) == number
         assert "unsmiling" in shown(tui, "heading")
 
 
@@ -160,10 +159,9 @@ async def test_an_amount_can_be_clicked_and_opened(open_app: Open, keep: Catalog
     async with open_app() as tui:
         screen = await concepts_shown(tui)
         strip = await strip_there(tui)
-        columns = strip._tile_size[0]
-        await tui.pilot.click(strip, offset=(strip._left + 1, 1))
+        await tui.pilot.click(strip, offset=strip.tile_region(0).translate((1, 1)).offset)
         assert screen.amount_steps == -2
-        await tui.pilot.click(strip, offset=(strip._left + 4 * (columns + 2) + 1, 1), times=2)
+        await tui.pilot.click(strip, offset=strip.tile_region(4).translate((1, 1)).offset, times=2)
         await tui.until(lambda: tui.app.screen is tui.screen)
         assert tui.recipe.edits[0].amount == 3
 

@@ -410,4 +410,4 @@ async def test_morph_takes_an_edited_face_and_edits_the_other_ends_alike(open_ap
         faces = tui.app.screen.faces()
         assert [getattr(face.recipe.source, "seed", None) for face in faces] == [0, 9]
         assert faces[0].recipe.edits == faces[1].recipe.edits != ()
-        await tui.until(lambda: tui.app.screen.query_one(FaceView)._pixels is not None)
+        await tui.until(lambda: tui.app.screen.query_one(FaceView).pixels is not None)

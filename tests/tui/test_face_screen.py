@@ -101,12 +101,12 @@ async def test_the_picture_is_the_frame_in_a_centred_square(open_app: Open) -> N
         view, frame = tui.view(), tui.app.state.preview.result
         assert frame is not None
         np.testing.assert_array_equal(frame.pixels, paint(tui.recipe, frame.pixels.shape[0]))
-        columns, rows = view._fit
+        columns, rows = view.fit_picture()
         assert columns == 2 * rows
-        assert view._picture is not None
-        assert view._picture.encoded is not None
+        assert view.picture is not None
+        assert view.picture.encoded is not None
         expected = to_cells(frame.pixels, columns, rows, view.writer.capabilities)
-        np.testing.assert_array_equal(view._picture.encoded.cells, expected)
+        np.testing.assert_array_equal(view.picture.encoded.cells, expected)
         strips = [view.render_line(y) for y in range(view.content_size.height)]
         margins = {len(strip.text) - len(strip.text.lstrip()) for strip in strips if "▀" in strip.text}
         assert margins == {(view.content_size.width - columns) // 2}
@@ -122,10 +122,10 @@ async def test_only_rows_that_changed_are_drawn_again(open_app: Open, monkeypatc
         return pixels
 
     async with open_app(lambda engine: setattr(engine, "picture", top_changes)) as tui:
-        before = list(tui.view()._strips)
+        before = list(tui.view().strips)
         await tui.press("right")
         await tui.settled()
-        same = [old is new for old, new in zip(before, tui.view()._strips, strict=True)]
+        same = [old is new for old, new in zip(before, tui.view().strips, strict=True)]
         assert same == sorted(same)
         assert any(same)
         assert not all(same)

@@ -57,7 +57,7 @@ def current(tui: Running) -> WorkScreen:
 async def tiles_there(tui: Running) -> None:
     """Every tile of the page has its picture."""
     grid = current(tui).query_one(TileGrid)
-    await tui.until(lambda: grid._tiles and all(tile.pixels is not None for tile in grid._tiles))
+    await tui.until(lambda: grid.tiles and all(tile.pixels is not None for tile in grid.tiles))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 50), (64, 16), (40, 12)])
@@ -111,7 +111,7 @@ async def test_explore_shows_seeds_in_order_and_opens_one(open_app: Open) -> Non
         await tui.press("2")
         await tiles_there(tui)
         grid = current(tui).query_one(TileGrid)
-        assert [tile.caption for tile in grid._tiles][:4] == ["0", "1", "2", "3"]
+        assert [tile.caption for tile in grid.tiles][:4] == ["0", "1", "2", "3"]
         assert "--count" in tui.command_text()
         await tui.press("right", "right", "l", "enter")
         await tui.until(lambda: current(tui).SCREEN_NAME == "face")
@@ -224,7 +224,7 @@ async def test_mix_shows_both_children_of_the_rows_that_are_chosen(open_app: Ope
         assert children is not None
         assert [child.recipe.mixes[0].rows for child in children] == [screen.rows] * 2
         assert tui.command_text() == f"$ tuiface swap 0 1 --rows 5-{num_ws - 1} --psi 0.7"
-        await tui.until(lambda: all(view._pixels is not None for view in screen.query(FaceView)))
+        await tui.until(lambda: all(view.pixels is not None for view in screen.query(FaceView)))
         await tui.press("backspace")
         assert screen.rows == (6, num_ws)
 
@@ -248,7 +248,7 @@ async def test_mix_crosses_contour_and_inner_face(open_app: Open) -> None:
         await tui.until(screen.both_children)
         assert tui.command_text() == "$ tuiface swap 0 9 --cross --psi 0.7"
         await tui.until(lambda: "frame variation 0.75 %" in str(screen.query_one("#scale", Static).content))
-        await tui.until(lambda: all(view._pixels is not None for view in screen.query(FaceView)))
+        await tui.until(lambda: all(view.pixels is not None for view in screen.query(FaceView)))
         await tui.press("s")
         await tui.until(lambda: not tui.app.state.saves.pending)
         assert len(list(tui.app.state.settings.library.glob("latent-*.png"))) == 2

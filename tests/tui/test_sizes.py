@@ -53,9 +53,9 @@ async def test_a_storm_of_resizes_ends_in_order(open_app: Open) -> None:
             await tui.press("right")
         await tui.pilot.resize_terminal(80, 24)
         await tui.settled()
-        columns, rows = tui.view()._fit
+        columns, rows = tui.view().fit_picture()
         assert (columns, rows) == tui.view().writer.capabilities.fit_square(*tui.view().content_size)
-        assert len(tui.view()._strips) == rows
+        assert len(tui.view().strips) == rows
 
 
 async def test_without_utf8_nothing_but_ascii_is_drawn(open_app: Open) -> None:

@@ -1,8 +1,8 @@
 """Threads that leaving does not wait for.
 
-Textual's workers run in asyncio's pool, which is joined at the end: a worker that waits for an engine (for torch to be
-imported, for a device that hangs, behind another user's search) would keep the terminal for as long. What may wait so
-runs in a daemon of its own; what reads and writes files is a worker.
+Textual's workers run in asyncio's pool, which is joined at the end. A worker that waits for an engine (for torch to be
+imported, for a device that hangs, behind another user's search) or for a command that looks into a large checkpoint
+would keep the terminal for as long. What may wait so runs in a daemon; what reads and writes files is a worker.
 """
 
 from __future__ import annotations

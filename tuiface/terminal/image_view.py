@@ -59,8 +59,10 @@ class ImageView(Widget):
         super().__init__(id=id, classes=classes)
         self.writer = writer
         self._at_top = at_top
-        self._pixels: np.ndarray | None = None
-        self._picture: Picture | None = None
+        self.pixels: np.ndarray | None = None
+        """uint8 [H, W, 3] of what is shown, or as soon as the terminal takes it; None for no picture."""
+        self.picture: Picture | None = None
+        """What the terminal has of it; None before it is sent."""
         self._pump: FramePump[np.ndarray] | None = None
         self._drawn_size = Size(0, 0)
         """Size of the widget that the strips were made for."""
@@ -74,9 +76,9 @@ class ImageView(Widget):
 
     def show_pixels(self, pixels: np.ndarray) -> None:
         """Show a picture: the newest one, as soon as the terminal has read the one before."""
-        if self._pixels is None or self._pixels.shape != pixels.shape:
+        if self.pixels is None or self.pixels.shape != pixels.shape:
             self._drawn_size = Size(0, 0)
-        self._pixels = pixels
+        self.pixels = pixels
         if not self.writer.capabilities.has_pictures:
             self._drawn_size = Size(0, 0)
             self.refresh()
@@ -85,7 +87,7 @@ class ImageView(Widget):
 
     def clear(self) -> None:
         """Show nothing."""
-        self._pixels = None
+        self.pixels = None
         self._drawn_size = Size(0, 0)
         self.free()
         self.refresh()
@@ -101,15 +103,15 @@ class ImageView(Widget):
         self._drawn_size = Size(0, 0)
         self._background = None
         self.on_resize()
-        if self._pixels is not None:
-            self.show_pixels(self._pixels)
+        if self.pixels is not None:
+            self.show_pixels(self.pixels)
         self.refresh()
 
     def free(self) -> None:
         """Delete what the terminal keeps."""
-        if self._picture is not None:
-            self._picture.forget()
-            self._picture = None
+        if self.picture is not None:
+            self.picture.forget()
+            self.picture = None
 
     # --- events --------------------------------------------------------------------------------------------------
 
@@ -152,9 +154,9 @@ class ImageView(Widget):
 
     def fit_picture(self) -> tuple[int, int]:
         """Columns and rows that a picture takes in the present size: a square while there is none."""
-        if self._pixels is None:
+        if self.pixels is None:
             return self.writer.capabilities.fit_square(*self.content_size)
-        height, width = self._pixels.shape[:2]
+        height, width = self.pixels.shape[:2]
         return self.writer.capabilities.fit(*self.content_size, width / height)
 
     def render_message(self, columns: int, rows: int) -> list[Strip]:
@@ -178,7 +180,7 @@ class ImageView(Widget):
         top, left = self._top, (width - columns) // 2
         if self._background is None:
             self._background = self.rich_style
-        strips = self._strips
+        strips = self.strips
         row = y - top
         if not 0 <= row < len(strips):
             return Strip.blank(width, self._background)
@@ -194,12 +196,13 @@ class ImageView(Widget):
         return 0 if self._at_top else (self.content_size.height - self._fit[1]) // 2
 
     @property
-    def _strips(self) -> list[Strip]:
-        if self._pixels is None or not self.writer.capabilities.has_pictures:
+    def strips(self) -> list[Strip]:
+        """The rows of the picture, or of what stands in its place."""
+        if self.pixels is None or not self.writer.capabilities.has_pictures:
             return self._message_strips
-        if self._picture is None:
+        if self.picture is None:
             return []
-        return self._picture.render_fallback() if self._was_covered else self._picture.strips
+        return self.picture.render_fallback() if self._was_covered else self.picture.strips
 
     _message_strips: list[Strip] = []  # noqa: RUF012 - replaced, never changed
 
@@ -207,16 +210,16 @@ class ImageView(Widget):
         """Make the strips for the present size, at once: what is shown next must fit."""
         self._drawn_size = self.content_size
         self._fit = self.fit_picture()
-        if self._pixels is None or not self.writer.capabilities.has_pictures:
+        if self.pixels is None or not self.writer.capabilities.has_pictures:
             self._message_strips = self.render_message(*self._fit)
             return
         from tuiface.terminal.encoding import encode
 
-        if self._picture is not None and self._picture.encoded is not None:
-            encoded = self._picture.encoded
-            if (encoded.columns, encoded.rows) == self._fit and encoded.pixels is self._pixels:
+        if self.picture is not None and self.picture.encoded is not None:
+            encoded = self.picture.encoded
+            if (encoded.columns, encoded.rows) == self._fit and encoded.pixels is self.pixels:
                 return
-        self._ensure_picture().show(encode(self._pixels, *self._fit, self.writer.capabilities))
+        self._ensure_picture().show(encode(self.pixels, *self._fit, self.writer.capabilities))
 
     def _ensure_pump(self) -> FramePump[np.ndarray]:
         if self._pump is None:
@@ -257,14 +260,14 @@ class ImageView(Widget):
         self.call_after_refresh(self.writer.request_acknowledgement, self._ensure_pump().acknowledge)
 
     def _ensure_picture(self) -> Picture:
-        if self._picture is None:
+        if self.picture is None:
             from tuiface.terminal.picture import Picture
 
-            self._picture = Picture(self.writer)
-        return self._picture
+            self.picture = Picture(self.writer)
+        return self.picture
 
     def _sixel_segments(self, left: int, top: int) -> list[Segment]:
-        sixel = self._picture.sixel if self._picture is not None else ""
+        sixel = self.picture.sixel if self.picture is not None else ""
         if not sixel:
             return []
         from tuiface.terminal.sixel import place_sixel

@@ -58,12 +58,12 @@ class FaceView(ImageView):
         self._stop_waiting()
         self._problem = ()
         self._result = None
-        if pixels is not self._pixels:
+        if pixels is not self.pixels:
             self.show_pixels(pixels)
 
     def show_waiting(self, text: str) -> None:
         """Say what is waited for, in the place where the picture will be. A picture that is there stays."""
-        if self._pixels is not None or text == self._waiting:
+        if self.pixels is not None or text == self._waiting:
             return
         self._waiting, self._problem = text, ()
         if self._spinner is None:
@@ -73,7 +73,7 @@ class FaceView(ImageView):
     def show_problem(self, lines: Sequence[str]) -> None:
         """Say what went wrong and what to do. A picture that is there stays."""
         self._stop_waiting()
-        if self._pixels is None and tuple(lines) != self._problem:
+        if self.pixels is None and tuple(lines) != self._problem:
             self._problem = tuple(lines)
             self._refresh_text()
 
@@ -82,7 +82,7 @@ class FaceView(ImageView):
     def notify_style_update(self) -> None:
         """The place and its words have the theme's colours: draw them again."""
         super().notify_style_update()
-        if self._pixels is None:
+        if self.pixels is None:
             self._drawn_size = Size(0, 0)
 
     def render_message(self, columns: int, rows: int) -> list[Strip]:
@@ -101,10 +101,10 @@ class FaceView(ImageView):
         return strips
 
     def _texts(self) -> Sequence[str]:
-        if self._pixels is not None:
+        if self.pixels is not None:
             from tuiface.terminal.numbers import describe_pixels
 
-            return [f"{tr(name)}: {value}" for name, value in describe_pixels(self._pixels).items()]
+            return [f"{tr(name)}: {value}" for name, value in describe_pixels(self.pixels).items()]
         if self._problem:
             return self._problem
         turns = SPINNER if self.writer.capabilities.unicode else ASCII_SPINNER

@@ -60,7 +60,8 @@ class TileGrid(Widget):
     def __init__(self, writer: TerminalWriter, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.writer = writer
-        self._tiles: tuple[Tile, ...] = ()
+        self.tiles: tuple[Tile, ...] = ()
+        """Those of the page."""
         self._chosen = 0
         self._size_index = 2
         """Of TILE_ROWS."""
@@ -71,8 +72,8 @@ class TileGrid(Widget):
 
     def show(self, tiles: Sequence[Tile], chosen: int) -> None:
         """Show a page of tiles, `chosen` among them; at most `capacity` are seen."""
-        self._tiles, self._chosen = tuple(tiles), chosen
-        while len(self._pictures) < len(self._tiles):
+        self.tiles, self._chosen = tuple(tiles), chosen
+        while len(self._pictures) < len(self.tiles):
             self._pictures.append(None)
         for index in range(len(self._pictures)):
             self._show_picture(index)
@@ -86,7 +87,7 @@ class TileGrid(Widget):
     @property
     def shape(self) -> tuple[int, int]:
         """Tiles in a row, and rows of them, that fit: at least one."""
-        columns, rows = self._tile_size
+        columns, rows = self.tile_size
         width, height = self.content_size
         return max(1, (width + _GAP) // (columns + _GAP)), max(
             1, (height + self._row_gap) // (rows + 1 + self._row_gap)
@@ -101,10 +102,18 @@ class TileGrid(Widget):
     @property
     def tile_px(self) -> int:
         """Pixels along the longer side of a tile that can be shown."""
-        return self.writer.capabilities.view_px(*self._tile_size)
+        return self.writer.capabilities.view_px(*self.tile_size)
+
+    def tile_region(self, index: int) -> Region:
+        """Where the widget shows a tile, with its caption."""
+        columns, rows = self.tile_size
+        tile_row, tile_column = divmod(index, self.shape[0])
+        height = rows + 1 + self._row_gap
+        return Region(self._left + tile_column * (columns + _GAP), tile_row * height, columns, height)
 
     @property
-    def _tile_size(self) -> tuple[int, int]:
+    def tile_size(self) -> tuple[int, int]:
+        """Columns and rows of a picture."""
         width, height = self.content_size
         rows = min(TILE_ROWS[self._size_index], max(2, height - 1))
         return self.writer.capabilities.fit_square(max(2, width), rows)
@@ -156,7 +165,7 @@ class TileGrid(Widget):
 
     def _reshape(self) -> None:
         self.free()
-        for index in range(len(self._tiles)):
+        for index in range(len(self.tiles)):
             self._show_picture(index)
         self.refresh()
         self.post_message(self.Reshaped())
@@ -164,7 +173,7 @@ class TileGrid(Widget):
     # --- drawing -------------------------------------------------------------------------------------------------
 
     def _show_picture(self, index: int) -> None:
-        tile = self._tiles[index] if index < min(len(self._tiles), self.capacity) else None
+        tile = self.tiles[index] if index < min(len(self.tiles), self.capacity) else None
         picture = self._pictures[index]
         if tile is None or tile.pixels is None or not self.writer.capabilities.has_pictures:
             if picture is not None:
@@ -180,7 +189,7 @@ class TileGrid(Widget):
             picture = self._pictures[index] = Picture(self.writer)
         # Sixels know no cells: dozens of them would have to be sent again whenever a caption changes.
         make = encode_cells if self.writer.capabilities.graphics == "sixel" else encode
-        picture.show(make(tile.pixels, *self._tile_size, self.writer.capabilities))
+        picture.show(make(tile.pixels, *self.tile_size, self.writer.capabilities))
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Rows of the widget, all drawn again when a dialog has come to lie over it, or gone."""
@@ -196,7 +205,7 @@ class TileGrid(Widget):
         """One row of the widget."""
         width = self.content_size.width
         background = self.rich_style
-        columns, rows = self._tile_size
+        columns, rows = self.tile_size
         across, down = self.shape
         tile_row, line = divmod(y, rows + 1 + self._row_gap)
         left = self._left
@@ -204,7 +213,7 @@ class TileGrid(Widget):
             return Strip.blank(width, background)
         segments = [Segment(" " * left, background)]
         used = left
-        for index in range(tile_row * across, min((tile_row + 1) * across, len(self._tiles))):
+        for index in range(tile_row * across, min((tile_row + 1) * across, len(self.tiles))):
             segments += self._picture_row(index, line) if line < rows else [self._caption(index, columns)]
             segments.append(Segment(" " * _GAP, background))
             used += columns + _GAP
@@ -213,11 +222,11 @@ class TileGrid(Widget):
     @property
     def _left(self) -> int:
         """Margin that centres the grid."""
-        columns, across = self._tile_size[0], self.shape[0]
+        columns, across = self.tile_size[0], self.shape[0]
         return max(0, (self.content_size.width - across * (columns + _GAP) + _GAP) // 2)
 
     def _picture_row(self, index: int, line: int) -> list[Segment]:
-        columns, rows = self._tile_size
+        columns, rows = self.tile_size
         picture = self._pictures[index]
         strips = [] if picture is None else picture.render_fallback() if self._was_covered else picture.strips
         if line < len(strips) and picture is not None and picture.size == (columns, rows):
@@ -225,7 +234,7 @@ class TileGrid(Widget):
         return [Segment(" " * columns, self._style(_PLACE))]
 
     def _caption(self, index: int, columns: int) -> Segment:
-        tile = self._tiles[index]
+        tile = self.tiles[index]
         mark = ("● " if self.writer.capabilities.unicode else "* ") if tile.is_marked else ""
         text = f"{mark}{tile.caption}"[:columns]
         name = _CHOSEN if index == self._chosen else _CAPTION
@@ -235,14 +244,7 @@ class TileGrid(Widget):
         return self.get_component_rich_style(name)
 
     def _index_at(self, x: int, y: int) -> int | None:
-        columns, rows = self._tile_size
-        across, _ = self.shape
-        tile_row, _line = divmod(y, rows + 1 + self._row_gap)
-        tile_column, inside = divmod(x - self._left, columns + _GAP)
-        index = tile_row * across + tile_column
-        if not 0 <= tile_column < across or inside >= columns or index >= len(self._tiles):
-            return None
-        return index
+        return next((index for index in range(len(self.tiles)) if self.tile_region(index).contains(x, y)), None)
 
 
 class TileStrip(TileGrid):
@@ -265,7 +267,8 @@ class TileStrip(TileGrid):
         return self._num_tiles, 1
 
     @property
-    def _tile_size(self) -> tuple[int, int]:
+    def tile_size(self) -> tuple[int, int]:
+        """Columns and rows of a picture."""
         width, height = self.content_size
         columns = (width + _GAP) // self._num_tiles - _GAP
         return self.writer.capabilities.fit_square(max(2, columns), max(2, height - 1))

@@ -1,22 +1,28 @@
 """Compile the interface's catalogues (`make catalogues`): tuiface/locale/LANGUAGE.po -> .../LC_MESSAGES/tuiface.mo.
 
-The .po files are edited by hand, in gettext's own format; `wanted` says which messages they must hold: every text in a
-call of `tr` or `trn`, and every text of the registry of actions.
+The .po files are edited by hand, in gettext's own format, and read and compiled by Babel. `collect_messages` says which
+messages they must hold: every text in a call of `tr` or `trn`, and every text of the registry of actions. It reads
+syntax trees, since Babel's extractor passes over calls inside f-strings.
 """
 
 from __future__ import annotations
 
 import ast
-import re
-import struct
+import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 
 from tuiface.actions import ACTIONS
 from tuiface.core.i18n import FOLDER, LANGUAGES
 
 PACKAGE = Path(__file__).parent.parent / "tuiface"
-PLURAL_FORMS = "nplurals=2; plural=(n != 1);"
+_UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
+"""In the header of compiled catalogues, so that equal sources give equal bytes."""
 
 Message = tuple[str, str | None]
 """The text for one, and for many where there is one."""
@@ -67,52 +73,34 @@ def _find_messages(tree: ast.AST) -> Iterator[Message]:
                 yield (str(texts[0]), str(texts[1]))
 
 
-def read_po(path: Path) -> dict[Message, tuple[str, ...]]:
-    """Translations by message. Raises ValueError for a line that is not understood."""
-    entries: dict[Message, tuple[str, ...]] = {}
-    fields: dict[str, str] = {}
-    current = ""
-    for line in [*path.read_text("utf-8").splitlines(), ""]:
-        if match := re.fullmatch(r'(msgid|msgid_plural|msgstr(?:\[\d\])?) (".*")', line):
-            if match[1] == "msgid" and fields:
-                _add_entry(entries, fields)
-                fields = {}
-            current = match[1]
-            fields[current] = ast.literal_eval(match[2])
-        elif line.startswith('"'):
-            fields[current] += ast.literal_eval(line)
-        elif line and not line.startswith("#"):
-            raise ValueError(f"{path.name}: {line!r}")
-    _add_entry(entries, fields)
-    return entries
+def read_catalogue(path: Path) -> Catalog:
+    """The translations in a .po file. Raises babel's PoFileError for a line that is not understood."""
+    text = path.read_text("utf-8")
+    catalogue = read_po(io.StringIO(text), abort_invalid=True)
+    catalogue.project, catalogue.version = "tuiface", ""
+    catalogue.msgid_bugs_address = catalogue.last_translator = catalogue.language_team = ""
+    catalogue.creation_date = catalogue.revision_date = _UNDATED
+    stands = sum(line.startswith("msgid ") for line in text.splitlines())
+    assert stands == 1 + len(catalogue), f"{path.name}: a message stands twice"  # 1: the header
+    return catalogue
 
 
-def _add_entry(entries: dict[Message, tuple[str, ...]], fields: dict[str, str]) -> None:
-    key = (fields["msgid"], fields.get("msgid_plural"))
-    assert key not in entries, f"twice: {key}"
-    if "msgstr" in fields:
-        entries[key] = (fields["msgstr"],)
-    else:
-        entries[key] = (fields["msgstr[0]"], fields["msgstr[1]"])
+def translations(catalogue: Catalog) -> dict[Message, tuple[str, ...]]:
+    """Translations by message, without the header."""
+    found: dict[Message, tuple[str, ...]] = {}
+    for message in catalogue:
+        if isinstance(message.id, tuple):
+            found[message.id[0], message.id[1]] = tuple(message.string or ())
+        elif message.id:
+            found[str(message.id), None] = (str(message.string),)
+    return found
 
 
-def compile_catalogue(entries: dict[Message, tuple[str, ...]]) -> bytes:
-    """The catalogue as gettext reads it (GNU gettext manual, "MO files"), without a hash table."""
-    header = f"Content-Type: text/plain; charset=UTF-8\nPlural-Forms: {PLURAL_FORMS}\n"
-    pairs = {b"": header.encode()}
-    for (one, many), texts in entries.items():
-        if one:
-            key = one if many is None else f"{one}\0{many}"
-            pairs[key.encode()] = "\0".join(texts).encode()
-    keys = sorted(pairs)
-    count, start = len(keys), 28
-    offset = start + 16 * count
-    tables, blob = [b"", b""], b""
-    for number, items in enumerate((keys, [pairs[key] for key in keys])):
-        for item in items:
-            tables[number] += struct.pack("<II", len(item), offset + len(blob))
-            blob += item + b"\0"
-    return struct.pack("<7I", 0x950412DE, 0, count, start, start + 8 * count, 0, 0) + b"".join(tables) + blob
+def compile_catalogue(catalogue: Catalog) -> bytes:
+    """The catalogue as gettext reads it."""
+    file = io.BytesIO()
+    write_mo(file, catalogue)
+    return file.getvalue()
 
 
 def catalogue_paths() -> Iterator[tuple[Path, Path]]:
@@ -126,7 +114,7 @@ def main() -> None:
     """Compile all of them."""
     for source, target in catalogue_paths():
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(compile_catalogue(read_po(source)))
+        target.write_bytes(compile_catalogue(read_catalogue(source)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.tui.conftest import Open
-from tools.catalogues import catalogue_paths, collect_messages, compile_catalogue, read_po
+from tools.catalogues import catalogue_paths, collect_messages, compile_catalogue, read_catalogue, translations
 from tuiface.core.i18n import choose_language, tr, trn, use_language
 from tuiface.core.settings import Settings
 
@@ -23,7 +23,7 @@ def english_afterwards() -> Iterator[None]:
 
 @each_catalogue
 def test_no_message_is_missing_and_none_is_left_over(paths: tuple) -> None:  # type: ignore[type-arg]
-    entries = {key: texts for key, texts in read_po(paths[0]).items() if key[0]}
+    entries = translations(read_catalogue(paths[0]))
     assert collect_messages() - set(entries) == set(), "missing"
     assert set(entries) - collect_messages() == set(), "left over"
     assert all(all(texts) for texts in entries.values()), "empty"
@@ -31,16 +31,15 @@ def test_no_message_is_missing_and_none_is_left_over(paths: tuple) -> None:  # t
 
 @each_catalogue
 def test_translations_keep_the_places_of_values(paths: tuple) -> None:  # type: ignore[type-arg]
-    for (one, _), texts in read_po(paths[0]).items():
+    for (one, _), texts in translations(read_catalogue(paths[0])).items():
         for text in texts:
-            if one:
-                assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", one)), one
+            assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", one)), one
 
 
 @each_catalogue
 def test_catalogues_are_compiled(paths: tuple) -> None:  # type: ignore[type-arg]
     source, target = paths
-    assert target.read_bytes() == compile_catalogue(read_po(source)), "run `make catalogues`"
+    assert target.read_bytes() == compile_catalogue(read_catalogue(source)), "run `make catalogues`"
 
 
 @pytest.mark.parametrize(

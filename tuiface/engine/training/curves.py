@@ -1,4 +1,9 @@
-"""The curves of a run as one picture: what a person looks at to see whether training still improves."""
+"""The curves of a run as one picture: what a person looks at to see whether training still improves.
+
+Drawn with Pillow, which pictures need anyway. A plotting library would save the ticks, the outlier bounds and the
+lines, some forty lines here; the choice of panels, the shaded stages and the names in their own colours would stay. For
+that it would bring nine packages to a server that often has no network, and a run without it would have no curves.
+"""
 
 from __future__ import annotations
 

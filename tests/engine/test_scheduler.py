@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from functools import partial
 
 import pytest
+import torch
 
 from tests.service.fake_child import INFO, FakeEngine, frame, recipe
 from tuiface.core.errors import EngineError
 from tuiface.core.settings import Settings
+from tuiface.engine.renderer import exact_convolutions, remember_convolutions
 from tuiface.engine.scheduler import MAX_PICTURES_BEFORE_WORK, Kind, Scheduler, scheduler_of
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult, Superseded
 from tuiface.service.server import PreviewRenderer
@@ -373,6 +376,30 @@ def test_works_of_one_client_follow_each_other(scheduler: Scheduler, diary: Diar
         ]
     assert not wait(works, PATIENCE_S).not_done
     assert diary.lines == ["first0", "b0", "first1", "b1", "next0", "b2", "next1", "b3"]
+
+
+def test_works_that_take_turns_leave_each_others_settings_alone() -> None:
+    """cuDNN's flags are the process's: of two searches that overlap, the first to end must not end them for both."""
+
+    def is_exact() -> bool:
+        return torch.backends.cudnn.deterministic
+
+    def work(name: str, steps: int) -> None:
+        with exact_convolutions():
+            for _ in range(steps):
+                scheduler.let_others_go()
+                seen.append((name, is_exact()))
+
+    seen: list[tuple[str, bool]] = []
+    usual = is_exact()
+    with contextlib.closing(Scheduler(remember_convolutions())) as scheduler:
+        with engaged(scheduler):
+            works = [scheduler.submit("work", name, partial(work, name, steps)) for name, steps in (("a", 2), ("b", 4))]
+            works.append(scheduler.submit("work", "c", lambda: seen.append(("usual", is_exact()))))
+        assert not wait(works, PATIENCE_S).not_done
+    assert sorted(seen) == sorted([("a", True)] * 2 + [("b", True)] * 4 + [("usual", usual)])
+    assert seen.index(("usual", usual)) < 3, "between steps of both"
+    assert is_exact() == usual
 
 
 def test_more_works_than_any_pool_has_threads_all_end(scheduler: Scheduler, diary: Diary) -> None:

@@ -272,7 +272,11 @@ def test_what_answers_instead_of_an_engine_is_refused(answer: bytes) -> None:
         messages.decode_offer(answer)
 
 
-@pytest.mark.parametrize("data", [b"\0" * 70_000, b"GET /" + b"a" * 200_000, b"POST /jobs/cancel HTTP/1.1\r\n\r\n{"])
+@pytest.mark.parametrize(
+    "data",
+    [b"\0" * 70_000, b"GET /" + b"a" * 200_000, b"POST /jobs/cancel HTTP/1.1\r\n\r\n{"],
+    ids=["zeros", "long path", "no JSON"],  # pytest puts them into the environment, which every engine gets
+)
 def test_garbage_does_not_stop_it(begin: Begin, settings: Settings, data: bytes) -> None:
     begin()
     with socket.socket(socket.AF_UNIX) as stranger:
@@ -326,8 +330,8 @@ def test_the_log_is_limited(tmp_path: Path) -> None:
     script = (
         "import logging, sys\n"
         "from pathlib import Path\n"
-        "from tuiface.service.daemon import LimitedLog\n"
-        "logging.basicConfig(handlers=[LimitedLog(Path(sys.argv[1]))])\n"
+        "from tuiface.service.daemon import RotatingLog\n"
+        "logging.basicConfig(handlers=[RotatingLog(Path(sys.argv[1]))])\n"
         "for number in range(6000): logging.warning('x' * 1000)\n"
         "print('last word', flush=True)\n"
     )

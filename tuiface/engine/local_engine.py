@@ -26,7 +26,7 @@ from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
 from tuiface.engine.learning.handle_requests import handle_request, seed_features
 from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.predictors.registry import open_attribute_predictor, own_regions_path, segmenter_version
-from tuiface.engine.renderer import Renderer
+from tuiface.engine.renderer import Renderer, remember_convolutions
 from tuiface.engine.scheduler import Kind, Scheduler
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
 from tuiface.engine_api.requests import ContourCorrectionRequest, DirectionRequest, FaceRequest, OptimisedFace
@@ -45,7 +45,7 @@ class LocalEngine:
         self.lock_solver = LockSolver(self.faces)
         self.edit_renderer = EditRenderer(self.faces, self.lock_solver, checkpoint.discriminator)
         self.face_finder = FaceFinder(self.faces)
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(remember_convolutions())
         """Every computation has a turn of it, in whatever thread."""
 
     def info(self) -> EngineInfo:

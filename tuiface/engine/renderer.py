@@ -6,8 +6,9 @@ the same bytes whoever asks for it beside which others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 
 import numpy as np
 import torch
@@ -89,3 +90,15 @@ class Renderer:
 def exact_convolutions() -> AbstractContextManager[None]:
     """On CUDA: float32 as such, not TensorFloat32, and algorithms that give the same bits each time."""
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+
+
+def remember_convolutions() -> Callable[[], AbstractContextManager[None]]:
+    """What gives contexts in which convolutions are computed as at this moment, also inside `exact_convolutions`."""
+    cudnn = torch.backends.cudnn
+    return partial(
+        cudnn.flags,
+        enabled=cudnn.enabled,
+        benchmark=cudnn.benchmark,
+        deterministic=cudnn.deterministic,
+        allow_tf32=cudnn.allow_tf32,
+    )

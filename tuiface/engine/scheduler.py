@@ -114,7 +114,9 @@ class _Line:
 class Scheduler:
     """Gives turns, one at a time. Clients are told apart by any hashable value, of which there should be few: users."""
 
-    def __init__(self) -> None:
+    def __init__(self, usual: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext) -> None:
+        """`usual` gives a context with the process's usual settings: work that changed some waits for others in it."""
+        self._usual = usual
         self._lock = threading.Lock()
         self._lines: dict[Kind, _Line] = {"preview": _Line(), "save": _Line(), "work": _Line()}
         self._holder: _Turn | None = None
@@ -174,15 +176,17 @@ class Scheduler:
         if turn.kind != "work":
             return
         with self._lock:
-            if self._closed:
-                raise _stopping_error()
-            if not any(self._lines.values()):
+            if not (self._closed or any(self._lines.values())):
                 return
+        with self._usual():
             turn.wait_again()
-            self._lines[turn.kind].add(turn, first=True)
-            self._holder = None
-            self._advance()
-        turn.future.result()
+            with self._lock:
+                if self._closed:
+                    raise _stopping_error()
+                self._lines[turn.kind].add(turn, first=True)
+                self._holder = None
+                self._advance()
+            turn.future.result()
 
     def close(self) -> None:
         """Fail whatever waits with EngineError; what is computed at the moment goes on. Can be repeated."""

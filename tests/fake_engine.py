@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from tests.directions.directions import make_direction
 from tuiface.directions.direction import Direction, DirectionOrigin, labels_of
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
-from tuiface.engine_api.requests import CrossRequest, DirectionRequest, FaceRequest, OptimisedFace, ScoresRequest
+from tuiface.engine_api.requests import (
+    ClusterSheetRequest,
+    ConditionalMean,
+    ConditionalMeanRequest,
+    CrossRequest,
+    DirectionRequest,
+    FaceRequest,
+    ImportRequest,
+    LearnedRegions,
+    MadeDirection,
+    OnStep,
+    OptimisedFace,
+    RegionsRequest,
+    ScoresRequest,
+    SearchRequest,
+    StripRequest,
+    ignore_steps,
+)
 from tuiface.faces.recipe import LatentSource, ModelRef, Recipe, SeedSource
 
 
@@ -70,14 +87,30 @@ class FakeEngine:
         """The first five numbers of each seed's draw."""
         return np.stack([np.random.RandomState(seed).randn(5) for seed in seeds]).astype(np.float32)
 
-    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
-        return fake_directions(order, self._info.model)
+    def make_directions(self, request: DirectionRequest, on_step: OnStep = ignore_steps) -> Iterator[MadeDirection]:
+        for direction in fake_directions(request, self._info.model):
+            yield MadeDirection(direction)
 
-    def find_face(self, order: FaceRequest) -> OptimisedFace:
+    def draw_strip(self, request: StripRequest) -> np.ndarray:
+        return np.zeros((len(request.directions), len(request.seeds), 3), np.uint8)
+
+    def estimate_conditional_mean(
+        self, request: ConditionalMeanRequest, on_step: OnStep = ignore_steps
+    ) -> ConditionalMean:
+        return ConditionalMean(np.zeros(self._info.w_dim, np.float32), request.draws)
+
+    def draw_cluster_sheet(self, request: ClusterSheetRequest) -> np.ndarray:
+        return np.zeros((request.clusters, 4, 3), np.uint8)
+
+    def learn_regions(self, request: RegionsRequest, on_step: OnStep = ignore_steps) -> LearnedRegions:
+        on_step("learning")
+        return LearnedRegions(b"regions", {"accuracy": 0.5})
+
+    def find_face(self, request: FaceRequest) -> OptimisedFace:
         """Halfway between the two."""
-        first, second = order_recipes(order)
+        first, second = order_recipes(request)
         names = ("frame_variation_before", "frame_variation_after")
-        if isinstance(order, CrossRequest):
+        if isinstance(request, CrossRequest):
             names = ("frame_variation_percent", "inner_difference_percent")
         return OptimisedFace((self.ws(first) + self.ws(second)) / 2, dict(zip(names, (0.75, 0.25), strict=True)))
 
@@ -97,6 +130,9 @@ def fake_directions(order: DirectionRequest, model: ModelRef) -> tuple[Direction
         step = np.array([sum(score > 0 for score in order.scores), 0, 0, 0])
         labels = order.labels or labels_of(order.name)
         return (make_direction(order.name, step, model=model, origin=order.origin, labels=labels),)
+    if isinstance(order, ImportRequest):
+        return (make_direction(order.name, order.step.array()[0], model=model, licence=order.licence),)
+    assert isinstance(order, SearchRequest)
     return tuple(
         make_direction(
             f"{order.method}_{number}",

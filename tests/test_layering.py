@@ -40,6 +40,13 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
             *modules(*INTERFACE),
         ),
     ),
+    "directions.importing": (
+        TORCH,
+        TEXTUAL,
+        *modules(*INTERFACE, "heads", "service", "commands"),
+        # Arrays that users share are read as safely as networks, and by the same reader, which is numpy alone.
+        *(f"tuiface.engine.{path.stem}" for path in (PACKAGE / "engine").iterdir() if path.stem != "checkpoints"),
+    ),
     **dict.fromkeys(HEADLESS, (TORCH, TEXTUAL, *modules(*INTERFACE, "engine", "heads", "service", "commands"))),
     "engine": (TEXTUAL, *modules("faces.studio", "stimuli", *INTERFACE, "service", "commands")),
     "heads": (TEXTUAL, *modules("faces", "directions", "engine_api", *INTERFACE, "engine", "service", "commands")),

@@ -15,19 +15,18 @@ from tuiface.core.errors import EXIT_CHECK_FAILED
 from tuiface.core.settings import Settings
 from tuiface.directions.direction import read_direction, write_direction
 from tuiface.engine.learning.learn import verify_again
-from tuiface.engine.learning.workshop import Workshop
-from tuiface.engine.predictors.registry import open_attribute_predictor
+from tuiface.engine.loading import open_engine
 
 DRAWS, SEEDS = 2000, 100
 
 
 def main() -> int:
     """Measure and write all."""
-    workshop = Workshop.open(Settings(device="cpu"))
+    network = open_engine(Settings(device="cpu")).network
     paths = sorted(Path(directions_path()).glob("*.safetensors"))
     before = [read_direction(path) for path in paths]
     failed = 0
-    verified = verify_again(workshop, open_attribute_predictor("cpu"), workshop.regions, before, DRAWS, SEEDS)
+    verified = verify_again(network, network.attributes, network.regions, before, DRAWS, SEEDS)
     for path, old, learned in zip(paths, before, verified, strict=True):
         measures, found = old.header.measures, learned.verification
         print(

@@ -19,7 +19,7 @@ from tuiface.core.assets import directions_path, embedded_model_path
 from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
-from tuiface.engine.learning.strips import draw_direction_strip
+from tuiface.directions.strips import draw_direction_strip
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local_engine import LocalEngine
 from tuiface.faces.recipe import RegionLock

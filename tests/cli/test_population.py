@@ -12,13 +12,12 @@ import torch
 from tests.conftest import MODEL
 from tuiface.cli import main
 from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, EXIT_MODEL, EXIT_USAGE, InputFileError, ModelError, UsageError
-from tuiface.core.settings import Settings
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.populations import NamedPopulation, Populations
 from tuiface.engine.latents import recipe_ws
 from tuiface.engine.learning.conditional_mean import estimate_conditional_mean
-from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.loading import load_checkpoint
+from tuiface.engine_api.requests import ConditionalMean, ConditionalMeanRequest
 from tuiface.faces.provenance import read_face
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource, Truncation
 
@@ -96,14 +95,18 @@ class Brightness:
         return self.read(images)
 
 
-def test_faces_are_chosen_by_what_is_read() -> None:
-    workshop = Workshop.open(Settings(model=MODEL, device="cpu", threads=1))
-    everyone, count = estimate_conditional_mean(workshop, Brightness(), {}, 64, 2)
-    bright, fewer = estimate_conditional_mean(workshop, Brightness(), {"exposure": (-0.4, np.inf)}, 64, 2)
-    assert count == 64
-    assert 2 <= fewer < 64
-    assert not np.allclose(everyone, bright)
+def test_faces_are_chosen_by_what_is_read(shared_cache: Path) -> None:
+    generator = load_checkpoint(MODEL, cache=shared_cache).generator
+
+    def mean(bounds: dict[str, tuple[float | None, float | None]]) -> ConditionalMean:
+        request = ConditionalMeanRequest(bounds=bounds, draws=64, least=2)
+        return estimate_conditional_mean(generator, Brightness(), request)
+
+    everyone, bright = mean({}), mean({"exposure": (-0.4, None)})
+    assert everyone.num_faces == 64
+    assert 2 <= bright.num_faces < 64
+    assert not np.allclose(everyone.centre, bright.centre)
     with pytest.raises(UsageError, match="no attribute"):
-        estimate_conditional_mean(workshop, Brightness(), {"exposures": (0, 1)}, 64, 2)
+        mean({"exposures": (0, 1)})
     with pytest.raises(ModelError, match="0 of 64 faces"):
-        estimate_conditional_mean(workshop, Brightness(), {"exposure": (90, 91)}, 64, 2)
+        mean({"exposure": (90, 91)})

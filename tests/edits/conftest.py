@@ -13,9 +13,9 @@ from tests.conftest import MODEL
 from tests.directions.directions import make_direction
 from tuiface.core.settings import Settings
 from tuiface.directions.direction import Direction
-from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local_engine import LocalEngine
+from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.faces.studio import Studio
 
 
@@ -52,9 +52,9 @@ def add_direction(studio: Studio, edit_settings: Settings) -> Callable[..., Dire
 
 
 @pytest.fixture(scope="module")
-def workshop(shared_cache: Path) -> Workshop:
+def network(shared_cache: Path) -> OpenedNetwork:
     """A network of random weights, its contrast lowered until pictures are not clipped."""
-    opened = Workshop.open(Settings(model=MODEL, device="cpu", threads=1, cache=shared_cache))
+    opened = open_engine(Settings(model=MODEL, device="cpu", threads=1, cache=shared_cache)).network
     with torch.no_grad():
         for name, layer, _ in opened.generator.synthesis.style_layers():
             if name.endswith("torgb"):

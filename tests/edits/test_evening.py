@@ -10,13 +10,14 @@ from torch import Tensor
 from tests.edits.fakes import PixelAttributes, QuarterRegions
 from tuiface.engine.learning import learn
 from tuiface.engine.learning.fitting import EvaluationFaces, scale_to_population
-from tuiface.engine.learning.learn import LearningPlan, learn_directions
+from tuiface.engine.learning.learn import learn_directions
 from tuiface.engine.learning.monotone_refinement import refine_step
 from tuiface.engine.learning.verification import AMOUNTS, monotone_fraction
-from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.opened_network import OpenedNetwork
+from tuiface.engine_api.requests import AttributesRequest
 
 TARGET, HELD = 0, [1, 2, 3]
-PLAN = LearningPlan(names=("top_left",), draws=240, faces=4, seeds=20, even=True)
+PLAN = AttributesRequest(names=("top_left",), draws=240, faces=4, seeds=20, even=True)
 
 
 def unevenness(bench: EvaluationFaces, step: Tensor) -> tuple[float, float, float]:
@@ -29,61 +30,61 @@ def unevenness(bench: EvaluationFaces, step: Tensor) -> tuple[float, float, floa
 
 
 @pytest.fixture
-def bench(workshop: Workshop) -> EvaluationFaces:
+def bench(network: OpenedNetwork) -> EvaluationFaces:
     reader = PixelAttributes()
-    deviation = EvaluationFaces.of(workshop, reader, np.ones(4), 64, seed_offset=3).values(torch.zeros(1)).std(axis=0)
-    return EvaluationFaces.of(workshop, reader, deviation, 24, seed_offset=1)
+    deviation = EvaluationFaces.of(network, reader, np.ones(4), 64, seed_offset=3).values(torch.zeros(1)).std(axis=0)
+    return EvaluationFaces.of(network, reader, deviation, 24, seed_offset=1)
 
 
-def random_step(workshop: Workshop) -> Tensor:
+def random_step(network: OpenedNetwork) -> Tensor:
     """One that takes the concept back on every face."""
-    shape = (workshop.generator.num_ws, workshop.generator.config.w_dim)
-    return scale_to_population(workshop, torch.randn(shape, generator=torch.Generator().manual_seed(3)))
+    shape = (network.generator.num_ws, network.generator.config.w_dim)
+    return scale_to_population(network.population, torch.randn(shape, generator=torch.Generator().manual_seed(3)))
 
 
-def test_a_step_that_goes_back_on_every_face_is_turned_round(workshop: Workshop, bench: EvaluationFaces) -> None:
-    step, deviation = random_step(workshop), torch.from_numpy(bench.deviation).float()
-    evened = refine_step(workshop, PixelAttributes(), deviation, step, TARGET, HELD, turns=40)
+def test_a_step_that_goes_back_on_every_face_is_turned_round(network: OpenedNetwork, bench: EvaluationFaces) -> None:
+    step, deviation = random_step(network), torch.from_numpy(bench.deviation).float()
+    evened = refine_step(network, PixelAttributes(), deviation, step, TARGET, HELD, turns=40)
     before, after = unevenness(bench, step), unevenness(bench, evened)
     assert before[0] == 1.0
     assert after[0] < 0.1
     assert after[1] < 0.1 * before[1]
-    again = refine_step(workshop, PixelAttributes(), deviation, step, TARGET, HELD, turns=40)
+    again = refine_step(network, PixelAttributes(), deviation, step, TARGET, HELD, turns=40)
     assert torch.equal(evened, again)
 
 
-def test_what_is_held_leaks_less(workshop: Workshop, bench: EvaluationFaces) -> None:
-    step, deviation = random_step(workshop), torch.from_numpy(bench.deviation).float()
+def test_what_is_held_leaks_less(network: OpenedNetwork, bench: EvaluationFaces) -> None:
+    step, deviation = random_step(network), torch.from_numpy(bench.deviation).float()
     held, free = (
-        refine_step(workshop, PixelAttributes(), deviation, step, TARGET, others, turns=40) for others in (HELD, [])
+        refine_step(network, PixelAttributes(), deviation, step, TARGET, others, turns=40) for others in (HELD, [])
     )
     assert unevenness(bench, held)[2] < 0.95 * unevenness(bench, free)[2]
 
 
 @pytest.mark.parametrize(("wanted", "tried"), [(0.0, False), (101.0, True)])
 def test_only_what_is_uneven_is_evened_and_only_what_helps_is_taken(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, wanted: float, *, tried: bool
+    network: OpenedNetwork, monkeypatch: pytest.MonkeyPatch, wanted: float, *, tried: bool
 ) -> None:
     targets: list[object] = []
     notes: list[str] = []
 
-    def same_step(*given: object) -> object:
+    def same_step(*given: object, pause: object) -> object:
         targets.append(given[4])
         return given[3]
 
     monkeypatch.setattr(learn, "TRIAL_PERCENT", wanted)
     monkeypatch.setattr(learn, "refine_step", same_step)
-    [one] = learn_directions(workshop, PixelAttributes(), QuarterRegions(), PLAN, notes.append)
+    [one] = learn_directions(network, PixelAttributes(), QuarterRegions(), PLAN, notes.append)
     assert targets == ([TARGET] if tried else [])
     assert notes.count("evening top_left out") == len(targets)
     assert "evened" not in one.direction.header.origin.settings, "no better than before: not taken"
 
 
-def test_what_was_evened_says_so(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_evened_says_so(network: OpenedNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     """The best step found is spoilt to begin with, so that the fitted one is better."""
     monkeypatch.setattr(learn, "_select_strictest", lambda candidates, *rest: next(candidates(*rest[1:])))
-    monkeypatch.setattr(learn, "refine_step", lambda *given: 1.7 * given[3])
-    [one] = learn_directions(workshop, PixelAttributes(), QuarterRegions(), PLAN, lambda text: None)
+    monkeypatch.setattr(learn, "refine_step", lambda *given, pause: 1.7 * given[3])
+    [one] = learn_directions(network, PixelAttributes(), QuarterRegions(), PLAN, lambda text: None)
     header = one.direction.header
     assert header.origin.settings["evened"] is True
     assert "1906.10112" in header.origin.paper

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -11,19 +9,21 @@ import torch
 from tests.edits.fakes import PixelAttributes, QuarterRegions
 from tuiface.core.errors import ModelError, UsageError
 from tuiface.directions.direction import DirectionOrigin
+from tuiface.directions.questionnaire import standardise
 from tuiface.directions.regression import cosine
 from tuiface.engine.learning import verification
-from tuiface.engine.learning.from_scores import direction_from_scores, face_features, seed_components
-from tuiface.engine.learning.learn import LearnedDirection, LearningPlan, learn_directions, verify_again
+from tuiface.engine.learning.from_scores import direction_from_scores, raw_features, seed_components
+from tuiface.engine.learning.learn import LearnedDirection, learn_directions, verify_again
 from tuiface.engine.learning.verification import monotone_fraction
-from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.opened_network import OpenedNetwork
+from tuiface.engine_api.requests import AttributesRequest
 
-PLAN = LearningPlan(draws=240, faces=4, seeds=20)
+PLAN = AttributesRequest(draws=240, faces=4, seeds=20)
 
 
 @pytest.fixture(scope="module")
-def learned(workshop: Workshop) -> list[LearnedDirection]:
-    return list(learn_directions(workshop, PixelAttributes(), QuarterRegions(), PLAN, lambda text: None))
+def learned(network: OpenedNetwork) -> list[LearnedDirection]:
+    return list(learn_directions(network, PixelAttributes(), QuarterRegions(), PLAN, lambda text: None))
 
 
 def test_each_direction_moves_its_own_concept_most(learned: list[LearnedDirection]) -> None:
@@ -35,32 +35,32 @@ def test_each_direction_moves_its_own_concept_most(learned: list[LearnedDirectio
         assert one.verification.slope > 0.05
 
 
-def test_each_direction_is_there_before_the_next_one_is_looked_for(workshop: Workshop) -> None:
+def test_each_direction_is_there_before_the_next_one_is_looked_for(network: OpenedNetwork) -> None:
     notes: list[str] = []
-    made = learn_directions(workshop, PixelAttributes(), QuarterRegions(), PLAN, notes.append)
+    made = learn_directions(network, PixelAttributes(), QuarterRegions(), PLAN, notes.append)
     for number, name in enumerate(PixelAttributes.names, start=1):
         assert next(made).direction.name == name
         assert len([text for text in notes if "monotone on" in text]) == number
 
 
-def test_direction_says_where_it_came_from(learned: list[LearnedDirection], workshop: Workshop) -> None:
+def test_direction_says_where_it_came_from(learned: list[LearnedDirection], network: OpenedNetwork) -> None:
     header = learned[0].direction.header
     assert header.origin.method == "attributes"
     assert header.origin.settings["draws"] == PLAN.draws
-    assert header.model == workshop.model
+    assert header.model == network.model
     assert header.unit == "sigma"
     assert header.origin.settings["method"] == "tangent"
     assert header.origin.paper.startswith("after ")
 
 
 def test_a_unit_is_one_deviation_of_the_population_on_the_row_that_moves_most(
-    learned: list[LearnedDirection], workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    learned: list[LearnedDirection], network: OpenedNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where amount 1 is a part of it, because the concept ends before three deviations."""
-    population = workshop.population
+    population = network.population
     monkeypatch.setattr(verification, "STEP_SCALES", (0.5,))
-    plan = replace(PLAN, names=("top_left",))
-    [half] = learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None)
+    plan = PLAN.model_copy(update={"names": ("top_left",)})
+    [half] = learn_directions(network, PixelAttributes(), QuarterRegions(), plan, lambda text: None)
     for one, share in ((learned[0], 1.0), (half, 0.5)):
         header, step = one.direction.header, torch.from_numpy(np.asarray(one.direction.step))
         lengths = (step @ population.axes / population.deviations).norm(dim=1)
@@ -69,9 +69,9 @@ def test_a_unit_is_one_deviation_of_the_population_on_the_row_that_moves_most(
         assert header.unit == ("sigma" if share == 1 else "range")
 
 
-def test_the_published_method_is_still_there(workshop: Workshop) -> None:
-    plan = replace(PLAN, names=("top_left",), method="boundary")
-    [one] = learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None)
+def test_the_published_method_is_still_there(network: OpenedNetwork) -> None:
+    plan = PLAN.model_copy(update={"names": ("top_left",), "method": "boundary"})
+    [one] = learn_directions(network, PixelAttributes(), QuarterRegions(), plan, lambda text: None)
     origin = one.direction.header.origin
     assert origin.settings["method"] == "boundary"
     assert "strictness" not in origin.settings
@@ -80,19 +80,19 @@ def test_the_published_method_is_still_there(workshop: Workshop) -> None:
     assert one.verification.slope > 0.05
 
 
-def test_learning_again_gives_the_same_directions(learned: list[LearnedDirection], workshop: Workshop) -> None:
-    plan = LearningPlan(names=("top_left",), draws=240, faces=4, seeds=20)
+def test_learning_again_gives_the_same_directions(learned: list[LearnedDirection], network: OpenedNetwork) -> None:
+    plan = AttributesRequest(names=("top_left",), draws=240, faces=4, seeds=20)
     again = [
-        next(learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None)).direction.sha256
+        next(learn_directions(network, PixelAttributes(), QuarterRegions(), plan, lambda text: None)).direction.sha256
         for _ in range(2)
     ]
     assert again[0] == again[1]
 
 
-def test_unknown_attribute_offers_the_nearest(workshop: Workshop) -> None:
-    plan = LearningPlan(names=("top_lift",), draws=240)
+def test_unknown_attribute_offers_the_nearest(network: OpenedNetwork) -> None:
+    plan = AttributesRequest(names=("top_lift",), draws=240)
     with pytest.raises(UsageError, match=r"no attribute 'top_lift'; .* \(did you mean 'top_left'"):
-        next(learn_directions(workshop, PixelAttributes(), QuarterRegions(), plan, lambda text: None))
+        next(learn_directions(network, PixelAttributes(), QuarterRegions(), plan, lambda text: None))
 
 
 class Noise(PixelAttributes):
@@ -103,9 +103,9 @@ class Noise(PixelAttributes):
         return torch.randn(images.shape[0], 4, generator=torch.Generator().manual_seed(int(images.sum() * 1e3)))
 
 
-def test_what_no_face_shows_gives_no_direction(workshop: Workshop) -> None:
+def test_what_no_face_shows_gives_no_direction(network: OpenedNetwork) -> None:
     with pytest.raises(ModelError, match="hardly explains top_left"):
-        next(learn_directions(workshop, Noise(), QuarterRegions(), PLAN, lambda text: None))
+        next(learn_directions(network, Noise(), QuarterRegions(), PLAN, lambda text: None))
 
 
 class Reversed(PixelAttributes):
@@ -115,11 +115,13 @@ class Reversed(PixelAttributes):
         return -super().read(images)
 
 
-def test_directions_are_verified_again_with_another_reader(learned: list[LearnedDirection], workshop: Workshop) -> None:
+def test_directions_are_verified_again_with_another_reader(
+    learned: list[LearnedDirection], network: OpenedNetwork
+) -> None:
     directions = [one.direction for one in learned]
 
     def again(reader: PixelAttributes) -> list[LearnedDirection]:
-        return list(verify_again(workshop, reader, QuarterRegions(), directions, PLAN.draws, PLAN.seeds))
+        return list(verify_again(network, reader, QuarterRegions(), directions, PLAN.draws, PLAN.seeds))
 
     assert [one.direction.header for one in again(PixelAttributes())] == [d.header for d in directions]
     for before, now in zip(learned, again(Reversed()), strict=True):
@@ -138,24 +140,24 @@ def test_monotone_counts_faces_that_grow_at_every_step() -> None:
     assert monotone_fraction(np.stack([grows, stops, falls, still, noisy], axis=1)) == pytest.approx(3 / 5)
 
 
-def test_direction_from_scores_finds_a_linear_concept(workshop: Workshop) -> None:
+def test_direction_from_scores_finds_a_linear_concept(network: OpenedNetwork) -> None:
     seeds = tuple(range(200))
-    white = seed_components(workshop, seeds)
+    white = seed_components(network, seeds)
     assert white.shape[0] == 200
     truth = np.random.RandomState(0).randn(white.shape[1])
     origin = DirectionOrigin(method="ratings")
-    made = direction_from_scores(workshop, "kind", white, white @ truth, origin)
-    basis = workshop.population.basis.numpy()
+    made = direction_from_scores(network, "kind", white, white @ truth, origin)
+    basis = network.population.basis.numpy()
     assert cosine(made.step, basis @ truth) > 0.95
-    moved = workshop.population.whiten(workshop.population.mean + torch.from_numpy(made.step)).numpy()
+    moved = network.population.whiten(network.population.mean + torch.from_numpy(made.step)).numpy()
     assert moved @ truth / np.linalg.norm(truth) == pytest.approx(1, abs=0.1)  # one deviation of the concept
     with pytest.raises(ModelError, match="every face has the same score"):
-        direction_from_scores(workshop, "kind", white, np.ones(200), origin)
+        direction_from_scores(network, "kind", white, np.ones(200), origin)
 
 
-def test_features_are_what_a_reader_sees_or_w_itself(workshop: Workshop) -> None:
-    white = seed_components(workshop, (1, 2, 3))
-    assert face_features(workshop, white, None) is white
-    seen = face_features(workshop, white, PixelAttributes())
+def test_features_are_what_a_reader_sees_or_w_itself(network: OpenedNetwork) -> None:
+    white = seed_components(network, (1, 2, 3))
+    assert raw_features(network, white, None) is white
+    seen = standardise(raw_features(network, white, PixelAttributes()))
     assert seen.shape == (3, 4)
     assert seen.mean(axis=0) == pytest.approx(np.zeros(4), abs=1e-6)

@@ -11,23 +11,25 @@ import torch.nn.functional as F
 
 from tuiface.cli import main
 from tuiface.core.errors import EXIT_DONE, EXIT_USAGE, UsageError
-from tuiface.core.regions import Region
+from tuiface.core.regions import Region, own_regions_path
 from tuiface.core.settings import Settings
-from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.loading import open_engine
+from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.predictors import Segmenter
 from tuiface.engine.predictors.clusters import ActivationClusters, draw_cluster_sheet, draw_faces, spherical_k_means
-from tuiface.engine.predictors.registry import open_region_predictor, own_regions_path, segmenter_version
-from tuiface.engine.training.predictors.named_clusters import parse_names, train_own_regions
+from tuiface.engine.predictors.registry import open_region_predictor, segmenter_version
+from tuiface.engine.training.predictors.named_clusters import train_own_regions
+from tuiface.engine_api.requests import parse_cluster_names
 
 
 @pytest.fixture(scope="module")
-def workshop(edit_settings: Settings) -> Workshop:
-    return Workshop.open(edit_settings)
+def network(edit_settings: Settings) -> OpenedNetwork:
+    return open_engine(edit_settings).network
 
 
 @pytest.fixture(scope="module")
-def clusters(workshop: Workshop) -> ActivationClusters:
-    return ActivationClusters.of(workshop.generator, 3, faces=8)
+def clusters(network: OpenedNetwork) -> ActivationClusters:
+    return ActivationClusters.of(network.generator, 3, faces=8)
 
 
 def test_planted_directions_are_found_largest_first() -> None:
@@ -40,20 +42,22 @@ def test_planted_directions_are_found_largest_first() -> None:
     assert (found @ torch.from_numpy(planted).float().t()).argmax(dim=1).tolist() == [1, 2, 0]
 
 
-def test_clusters_are_the_same_again_and_cover_every_pixel(workshop: Workshop, clusters: ActivationClusters) -> None:
-    again = ActivationClusters.of(workshop.generator, 3, faces=8)
+def test_clusters_are_the_same_again_and_cover_every_pixel(
+    network: OpenedNetwork, clusters: ActivationClusters
+) -> None:
+    again = ActivationClusters.of(network.generator, 3, faces=8)
     assert torch.equal(again.centres, clusters.centres)
-    side = workshop.generator.config.img_resolution
-    faces = clusters.faces(workshop.generator, draw_faces(workshop.generator, 0, 4), side)
+    side = network.generator.config.img_resolution
+    faces = clusters.faces(network.generator, draw_faces(network.generator, 0, 4), side)
     assert faces.clusters.shape == (4, side, side)
     assert set(faces.clusters.flatten().tolist()) == {0, 1, 2}
 
 
 def test_a_sheet_has_a_row_for_the_faces_and_one_for_each_cluster(
-    workshop: Workshop, clusters: ActivationClusters
+    network: OpenedNetwork, clusters: ActivationClusters
 ) -> None:
-    side = workshop.generator.config.img_resolution
-    assert draw_cluster_sheet(workshop.generator, clusters).shape[0] > 4 * side
+    side = network.generator.config.img_resolution
+    assert draw_cluster_sheet(network.generator, clusters).shape[0] > 4 * side
 
 
 @pytest.mark.parametrize(
@@ -69,28 +73,32 @@ def test_a_sheet_has_a_row_for_the_faces_and_one_for_each_cluster(
 )
 def test_names_that_do_not_fit_are_refused(texts: list[str], said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_names(texts, 3)
+        parse_cluster_names(texts, 3)
     assert said in f"{caught.value.message} {caught.value.hint}"
 
 
-def test_named_regions_are_learned_and_used(workshop: Workshop, clusters: ActivationClusters, tmp_path: Path) -> None:
+def test_named_regions_are_learned_and_used(
+    network: OpenedNetwork, clusters: ActivationClusters, tmp_path: Path
+) -> None:
     path = own_regions_path(tmp_path, "a" * 64)
     before = segmenter_version(path)
-    names = {0: Region.BACKGROUND, 1: Region.SKIN, 2: Region.HAIR}
-    train_own_regions(workshop.generator, clusters, names, path, lambda text: None, faces=48, kimg=2.0)
-    reader = open_region_predictor(workshop.generator, "cpu", path)
+    regions = (Region.BACKGROUND, Region.SKIN, Region.HAIR)
+    names = ("background", "skin", "hair")
+    learned = train_own_regions(network.generator, clusters, names, lambda text: None, faces=48, kimg=2.0)
+    path.write_bytes(learned.file)
+    reader = open_region_predictor(network.generator, "cpu", path)
     assert isinstance(reader, Segmenter)
-    side = workshop.generator.config.img_resolution
-    faces = clusters.faces(workshop.generator, draw_faces(workshop.generator, 100, 16), side)
-    wanted = torch.tensor([int(region) for region in names.values()])[faces.clusters.long()]
+    side = network.generator.config.img_resolution
+    faces = clusters.faces(network.generator, draw_faces(network.generator, 100, 16), side)
+    wanted = torch.tensor([int(region) for region in regions])[faces.clusters.long()]
     right = float((reader.regions(faces.pictures) == wanted).float().mean())
     assert right > float((wanted == wanted.flatten().mode().values).float().mean()) + 0.1
     assert segmenter_version(path) != before
 
 
-def test_without_own_regions_nothing_changes(workshop: Workshop, tmp_path: Path) -> None:
-    usual = open_region_predictor(workshop.generator, "cpu")
-    assert type(open_region_predictor(workshop.generator, "cpu", tmp_path / "none.safetensors")) is type(usual)
+def test_without_own_regions_nothing_changes(network: OpenedNetwork, tmp_path: Path) -> None:
+    usual = open_region_predictor(network.generator, "cpu")
+    assert type(open_region_predictor(network.generator, "cpu", tmp_path / "none.safetensors")) is type(usual)
 
 
 def test_the_command_shows_clusters_and_asks_for_one_thing_at_a_time(

@@ -14,7 +14,7 @@ from tuiface.engine.learning import fisher_discriminant
 from tuiface.engine.learning.batch_predict import predict_attributes
 from tuiface.engine.learning.fisher_discriminant import compute_attribute_gradients, solve_discriminant_step
 from tuiface.engine.learning.fitting import EvaluationFaces
-from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.loading import open_engine
 from tuiface.engine.predictors import disturbance
 
 ROWS, COMPONENTS = 2, 6
@@ -35,20 +35,20 @@ def effects(g: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
 def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disturbance, "MAX_SHIFT", 0.0)
     monkeypatch.setattr(fisher_discriminant, "NOISE", 0.0)
-    workshop = Workshop.open(Settings(model=MODEL, device="cpu", threads=1, cache=shared_cache))
-    vars(workshop)["draft_dtype"] = "float32"  # drafts round slopes to a twentieth
+    network = open_engine(Settings(model=MODEL, device="cpu", threads=1, cache=shared_cache)).network
+    network.draft_dtype = "float32"  # drafts round slopes to a twentieth
     with torch.no_grad():
-        for name, layer, _ in workshop.generator.synthesis.style_layers():
+        for name, layer, _ in network.generator.synthesis.style_layers():
             if name.endswith("torgb"):
                 layer.weight.mul_(0.1)  # pictures of random weights would be clipped
     reader, deviation = PixelAttributes(), torch.tensor([1.0, 2.0, 3.0, 4.0])
-    ws = EvaluationFaces.of(workshop, reader, deviation.numpy(), 3).ws
-    found = compute_attribute_gradients(workshop, reader, ws, deviation)
-    assert found.shape == (3, 4, workshop.generator.num_ws, workshop.population.basis.shape[1])
+    ws = EvaluationFaces.of(network, reader, deviation.numpy(), 3).ws
+    found = compute_attribute_gradients(network, reader, ws, deviation)
+    assert found.shape == (3, 4, network.generator.num_ws, network.population.basis.shape[1])
     for row, component in ((0, 0), (3, 1)):
         step = torch.zeros_like(ws)
-        step[:, row] = 0.01 * workshop.population.basis[:, component]
-        sides = [predict_attributes(workshop.generator, reader, ws + sign * step) / deviation for sign in (1, -1)]
+        step[:, row] = 0.01 * network.population.basis[:, component]
+        sides = [predict_attributes(network.generator, reader, ws + sign * step) / deviation for sign in (1, -1)]
         slopes = (sides[0] - sides[1]) / 0.02
         assert torch.allclose(found[:, :, row, component], slopes, atol=0.05 * float(slopes.abs().max()))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -16,7 +16,22 @@ from tuiface.core.errors import ModelError
 from tuiface.core.settings import Settings
 from tuiface.directions.direction import Direction, DirectionHeader, DirectionOrigin, labels_of
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult, Superseded
-from tuiface.engine_api.requests import CrossRequest, DirectionRequest, FaceRequest, OptimisedFace, SearchRequest
+from tuiface.engine_api.requests import (
+    ClusterSheetRequest,
+    ConditionalMean,
+    ConditionalMeanRequest,
+    CrossRequest,
+    DirectionRequest,
+    FaceRequest,
+    LearnedRegions,
+    MadeDirection,
+    OnStep,
+    OptimisedFace,
+    RegionsRequest,
+    SearchRequest,
+    StripRequest,
+    ignore_steps,
+)
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.service.engine_process import main
 
@@ -133,16 +148,45 @@ class FakeEngine:
             raise REFUSAL
         return np.array([[seed, -seed] for seed in seeds], np.float32)
 
-    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
-        assert isinstance(order, SearchRequest)
-        return tuple(direction(number) for number in range(order.count))
+    def make_directions(self, request: DirectionRequest, on_step: OnStep = ignore_steps) -> Iterator[MadeDirection]:
+        """Two of them, then what the method says: an error, no end, or the rest."""
+        assert isinstance(request, SearchRequest)
+        for number in range(request.count):
+            on_step(f"number {number}")
+            yield MadeDirection(direction(number), holds=number > 0, figures={"weight": 1 / 3})
+            if number == 1 and request.method == "channels":
+                raise REFUSAL
+            while number == 1 and request.method == "ganspace":
+                (self.state / "working").touch()
+                try:
+                    on_step("")
+                except Superseded:
+                    (self.state / "given-up").touch()
+                    raise
+                time.sleep(0.002)
 
-    def find_face(self, order: FaceRequest) -> OptimisedFace:
-        assert isinstance(order, CrossRequest)
-        assert isinstance(order.inner.source, SeedSource)
-        if order.inner.source.seed == REFUSED:
+    def draw_strip(self, request: StripRequest) -> np.ndarray:
+        return np.full((len(request.unpacked()), 2, 3), request.seeds[0], np.uint8)
+
+    def estimate_conditional_mean(
+        self, request: ConditionalMeanRequest, on_step: OnStep = ignore_steps
+    ) -> ConditionalMean:
+        on_step("reading")
+        return ConditionalMean(np.arange(INFO.w_dim, dtype=np.float32), request.draws)
+
+    def draw_cluster_sheet(self, request: ClusterSheetRequest) -> np.ndarray:
+        return np.full((request.clusters, 2, 3), 7, np.uint8)
+
+    def learn_regions(self, request: RegionsRequest, on_step: OnStep = ignore_steps) -> LearnedRegions:
+        on_step("learning")
+        return LearnedRegions(", ".join(request.names).encode(), {"accuracy": 0.5})
+
+    def find_face(self, request: FaceRequest) -> OptimisedFace:
+        assert isinstance(request, CrossRequest)
+        assert isinstance(request.inner.source, SeedSource)
+        if request.inner.source.seed == REFUSED:
             raise REFUSAL
-        return OptimisedFace(self.ws(order.contour) - self.ws(order.inner), {"frame_variation_percent": 0.5})
+        return OptimisedFace(self.ws(request.contour) - self.ws(request.inner), {"frame_variation_percent": 0.5})
 
     def close(self) -> None:
         pass

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,10 +39,18 @@ from tests.service.processes import (
 from tuiface.core.errors import EngineError, ModelError, OutputError, TuifaceError
 from tuiface.core.settings import Settings
 from tuiface.engine_api.protocol import Engine, RenderRequest, RenderResult
-from tuiface.engine_api.requests import CrossRequest, SearchRequest
+from tuiface.engine_api.requests import (
+    ClusterSheetRequest,
+    ConditionalMeanRequest,
+    CrossRequest,
+    RegionsRequest,
+    SearchRequest,
+    StripRequest,
+)
 from tuiface.faces.recipe import RegionLock
 from tuiface.service.client import PreviewStream, ResidentEngine
 from tuiface.service.private_process import MAX_SOCKET_PATH_BYTES, EngineProcess
+from tuiface.stimuli.series import Cancelled
 
 
 def kill(engine: ResidentEngine) -> None:
@@ -423,8 +432,61 @@ def test_found_faces_cross_as_they_are(shared: ResidentEngine) -> None:
 
 def test_features_and_directions_cross_as_they_are(shared: ResidentEngine) -> None:
     np.testing.assert_array_equal(shared.features(range(2, 5)), [[2, -2], [3, -3], [4, -4]])
-    made = shared.make_directions(SearchRequest(method="sefa", count=2))
-    assert [one.sha256 for one in made] == [direction(0).sha256, direction(1).sha256]
-    assert [one.header for one in made] == [direction(0).header, direction(1).header]
+    notes: list[str] = []
+    made = list(shared.make_directions(SearchRequest(method="sefa", count=2), notes.append))
+    assert [one.direction.sha256 for one in made] == [direction(0).sha256, direction(1).sha256]
+    assert [one.direction.header for one in made] == [direction(0).header, direction(1).header]
+    assert [one.holds for one in made] == [False, True]
+    assert [text for text in notes if text] == ["number 0", "number 1"]
     with pytest.raises(ModelError, match=r"edits\[0\]"):
         shared.features([BROKEN])
+
+
+def test_what_takes_long_crosses_as_it_is(shared: ResidentEngine) -> None:
+    strip = shared.draw_strip(StripRequest.of([direction(0), direction(1)], [9]))
+    np.testing.assert_array_equal(strip, np.full((2, 2, 3), 9, np.uint8))
+    notes: list[str] = []
+    request = ConditionalMeanRequest(bounds={"age": (None, 30.5)}, draws=40, least=2)
+    mean = shared.estimate_conditional_mean(request, notes.append)
+    np.testing.assert_array_equal(mean.centre, np.arange(512, dtype=np.float32))
+    assert mean.num_faces == 40
+    assert shared.draw_cluster_sheet(ClusterSheetRequest(clusters=3)).shape == (3, 2, 3)
+    learned = shared.learn_regions(RegionsRequest(names=("hair", "skin")), notes.append)
+    assert (learned.file, learned.figures) == (b"hair, skin", {"accuracy": 0.5})
+    assert notes == ["reading", "learning"]
+
+
+def test_an_error_after_the_first_results_is_raised_behind_them(shared: ResidentEngine) -> None:
+    made = shared.make_directions(SearchRequest(method="channels", region="hair", count=5))
+    assert [next(made).direction.name, next(made).direction.name] == [direction(0).name, direction(1).name]
+    with pytest.raises(ModelError, match=r"edits\[0\]"):
+        next(made)
+
+
+@pytest.mark.parametrize("how", ["closed", "raised"])
+def test_work_that_nobody_waits_for_is_given_up(engine: ResidentEngine, settings: Settings, how: str) -> None:
+    """The fake engine makes two directions and then never comes to an end by itself."""
+
+    def on_step(text: str) -> None:
+        if how == "raised" and (settings.state / "working").exists():
+            raise Cancelled
+
+    made = engine.make_directions(SearchRequest(method="ganspace", count=5), on_step)
+    if how == "closed":
+        assert isinstance(made, Generator)
+        assert [next(made).holds, next(made).holds] == [False, True]
+        made.close()
+    else:
+        with pytest.raises(Cancelled):
+            list(made)
+    eventually(lambda: (settings.state / "given-up").exists())
+    assert engine.render(RenderRequest(recipe(1), 4)).pixels.shape == (4, 4, 3)
+
+
+def test_an_engine_that_dies_in_the_middle_is_named(engine: ResidentEngine) -> None:
+    made = engine.make_directions(SearchRequest(method="ganspace", count=5))
+    next(made)
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    with pytest.raises(EngineError, match="the engine stopped"):
+        list(made)

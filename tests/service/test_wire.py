@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import base64
 import contextlib
 import dataclasses
+import io
 import json
 import struct
 from typing import get_args
@@ -18,7 +18,14 @@ from tuiface.core.errors import EngineError, InputFileError, ModelError, Tuiface
 from tuiface.directions.direction import DirectionOrigin, Labels
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import Quality, RenderRequest, RenderResult
-from tuiface.engine_api.requests import ScoresRequest, SearchRequest
+from tuiface.engine_api.requests import (
+    ConditionalMean,
+    LearnedRegions,
+    LongResult,
+    MadeDirection,
+    ScoresRequest,
+    SearchRequest,
+)
 from tuiface.faces.recipe import ChannelEdit, LatentSource, Recipe
 
 FRAME = codec.encode_frame(frame(RenderRequest(recipe(1), resolution=4, sequence=3)))
@@ -164,7 +171,7 @@ SCORES = ScoresRequest(
 
 @pytest.mark.parametrize("order", [SEARCH, SCORES])
 def test_an_order_comes_out_as_it_went_in(order: SearchRequest | ScoresRequest) -> None:
-    assert codec.decode_direction_request(codec.encode(codec.DirectionRequestMessage(order=order))) == order
+    assert codec.decode_work(codec.encode(codec.WorkMessage(request=order))) == order
 
 
 @pytest.mark.parametrize(
@@ -181,10 +188,10 @@ def test_an_order_comes_out_as_it_went_in(order: SearchRequest | ScoresRequest) 
     ],
 )
 def test_an_order_that_does_not_fit_is_refused(order: SearchRequest | ScoresRequest, change: dict[str, object]) -> None:
-    message = json.loads(codec.encode(codec.DirectionRequestMessage(order=order)))
-    message["order"] |= change
-    with pytest.raises(InputFileError, match=r"^order: ") as refusal:
-        codec.decode_direction_request(json.dumps(message).encode())
+    message = json.loads(codec.encode(codec.WorkMessage(request=order)))
+    message["request"] |= change
+    with pytest.raises(InputFileError, match=r"^work: ") as refusal:
+        codec.decode_work(json.dumps(message).encode())
     assert "\n" not in str(refusal.value)
 
 
@@ -194,15 +201,51 @@ def test_seeds_that_are_none_are_refused(text: bytes) -> None:
         codec.decode_seeds(text)
 
 
-def test_directions_come_out_as_they_went_in() -> None:
-    sent = [direction(0), direction(1)]
-    received = codec.decode_directions(codec.encode_directions(sent))
-    assert [one.header for one in received] == [one.header for one in sent]
-    assert [one.sha256 for one in received] == [one.sha256 for one in sent]
-    assert codec.decode_directions(codec.encode_directions([])) == ()
+def parts_of(*messages: bytes) -> list[tuple[codec.WorkPart, bytes]]:
+    return list(codec.read_parts(io.BytesIO(b"".join(messages)).read))
 
 
-@pytest.mark.parametrize("file", ["!", "AAAA", base64.b64encode(bytes(64)).decode()])
-def test_a_direction_that_is_none_is_an_engine_error(file: str) -> None:
+END = codec.encode_part(codec.EndPart())
+
+
+def test_results_come_out_as_they_went_in() -> None:
+    sent = [MadeDirection(direction(0)), MadeDirection(direction(1), holds=False, figures={"weight": 1 / 3})]
+    picture = np.random.RandomState(0).randint(0, 256, (3, 5, 3), np.uint8)
+    mean = ConditionalMean(np.array([0.1, -3e38], np.float32), 20)
+    regions = LearnedRegions(bytes(range(256)), {"accuracy": 0.9})
+    results: list[LongResult] = [*sent, picture, mean, regions]
+    *parts, end = parts_of(*(codec.encode_result(result) for result in results), END)
+    received = [codec.decode_result(part, payload) for part, payload in parts]
+    assert isinstance(end[0], codec.EndPart)
+    for before, after in zip(sent, received, strict=False):
+        assert isinstance(after, MadeDirection)
+        assert (after.direction.header, after.direction.sha256) == (before.direction.header, before.direction.sha256)
+        assert (after.holds, after.figures) == (before.holds, before.figures)
+    np.testing.assert_array_equal(received[2], picture)
+    assert isinstance(received[3], ConditionalMean)
+    assert (received[3].centre.tobytes(), received[3].num_faces) == (mean.centre.tobytes(), 20)
+    assert isinstance(received[4], LearnedRegions)
+    assert (received[4].file, received[4].figures) == (regions.file, regions.figures)
+
+
+@pytest.mark.parametrize("file", [b"!", b"AAAA", bytes(64)])
+def test_a_direction_that_is_none_is_an_engine_error(file: bytes) -> None:
+    ((part, payload), _) = parts_of(codec.encode_part(codec.DirectionPart(holds=True, figures={}), file), END)
     with pytest.raises(EngineError, match="not understood"):
-        codec.decode_directions(json.dumps({"files": [file]}).encode())
+        codec.decode_result(part, payload)
+
+
+@pytest.mark.parametrize("part", [codec.PicturePart(height=2, width=2), codec.MeanPart(num_faces=3), codec.EndPart()])
+def test_a_payload_that_does_not_fit_is_an_engine_error(part: codec.WorkPart) -> None:
+    with pytest.raises(EngineError, match="not understood"):
+        codec.decode_result(part, b"12345")
+
+
+def test_an_answer_that_breaks_off_or_is_none_is_told() -> None:
+    whole = codec.encode_part(codec.StepPart(text="reading"))
+    for cut in (0, 3, len(whole) - 1, len(whole)):
+        with pytest.raises(EOFError):
+            parts_of(whole[:cut])
+    for wrong in (b"\xff" * 64, whole.replace(b"step", b"stop"), b"\0\0\0\2\0\0\0\0{}"):
+        with pytest.raises(EngineError, match="not understood"):
+            parts_of(wrong, END)

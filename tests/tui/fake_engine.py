@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,9 +12,21 @@ from tests.fake_engine import FakeEngine as SmallEngine
 from tests.fake_engine import fake_directions
 from tuiface.core.errors import EngineError, TuifaceError
 from tuiface.core.settings import Settings
-from tuiface.directions.direction import Direction
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
-from tuiface.engine_api.requests import DirectionRequest, FaceRequest, OptimisedFace
+from tuiface.engine_api.requests import (
+    ClusterSheetRequest,
+    ConditionalMean,
+    ConditionalMeanRequest,
+    DirectionRequest,
+    FaceRequest,
+    LearnedRegions,
+    MadeDirection,
+    OnStep,
+    OptimisedFace,
+    RegionsRequest,
+    StripRequest,
+    ignore_steps,
+)
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.service.job_client import SharedJobs
 
@@ -141,16 +153,31 @@ class FakeEngine:
             raise self.work_error
         return SmallEngine().features(seeds)
 
-    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
-        self.orders.append(order)
+    def make_directions(self, request: DirectionRequest, on_step: OnStep = ignore_steps) -> Iterator[MadeDirection]:
+        self.orders.append(request)
         if self.work_error is not None:
             raise self.work_error
-        return fake_directions(order, self.engine_info.model)
+        for direction in fake_directions(request, self.engine_info.model):
+            yield MadeDirection(direction)
 
-    def find_face(self, order: FaceRequest) -> OptimisedFace:
+    def draw_strip(self, request: StripRequest) -> np.ndarray:
+        return SmallEngine().draw_strip(request)
+
+    def estimate_conditional_mean(
+        self, request: ConditionalMeanRequest, on_step: OnStep = ignore_steps
+    ) -> ConditionalMean:
+        return SmallEngine().estimate_conditional_mean(request)
+
+    def draw_cluster_sheet(self, request: ClusterSheetRequest) -> np.ndarray:
+        return SmallEngine().draw_cluster_sheet(request)
+
+    def learn_regions(self, request: RegionsRequest, on_step: OnStep = ignore_steps) -> LearnedRegions:
+        return SmallEngine().learn_regions(request)
+
+    def find_face(self, request: FaceRequest) -> OptimisedFace:
         if self.work_error is not None:
             raise self.work_error
-        return SmallEngine().find_face(order)
+        return SmallEngine().find_face(request)
 
     def frame(self, job: RenderRequest) -> RenderResult:
         size = job.resolution or self.engine_info.resolution

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,13 @@ from textual.widgets import Input, Static
 from tests.directions.directions import make_direction
 from tests.tui.conftest import Open, Running
 from tests.tui.fake_engine import INFO, FakeEngine
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, UsageError
 from tuiface.core.i18n import use_language
 from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
-from tuiface.engine_api.requests import ScoresRequest, SearchRequest
+from tuiface.engine_api.requests import ImportRequest, ScoresRequest, SearchRequest
 from tuiface.faces.recipe import DirectionEdit, LatentSource
-from tuiface.screens import models
 from tuiface.screens.concepts import screen
 from tuiface.screens.concepts.questionnaire import QuestionnaireScreen
 from tuiface.screens.concepts.screen import ConceptsScreen, parse_ends, parse_import_words, parse_scale
@@ -288,33 +288,39 @@ async def test_only_what_was_found_is_kept(open_app: Open, keep: Catalogue) -> N
 # --- importing ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_file_is_imported_by_the_command_of_the_same_name(
-    open_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: Catalogue
+async def test_a_file_is_imported_through_the_engine(
+    open_app: Open, engine: FakeEngine, tmp_path: Path, keep: Catalogue
 ) -> None:
-    calls: list[tuple[list[str], Mapping[str, str]]] = []
-
-    def run(arguments: list[str], accepted: tuple[int, ...] = (0,), environment: Mapping[str, str] = {}) -> str:
-        calls.append((arguments, environment))
-        keep.add(make_direction("age", np.eye(4)[2], model=INFO.model))
-        return "age  /somewhere/age.safetensors\n"
-
-    monkeypatch.setattr(models, "run_command", run)
     file = tmp_path / "age.npy"
-    file.write_bytes(b"")
+    np.save(file, np.eye(4)[2])
     async with open_app() as tui:
         screen = await concepts_shown(tui)
         await tui.press("i")
         await type_in(tui, str(tmp_path / "none.npy"))
         assert "no such file" in str(tui.app.screen.query_one("#seed-hint").render())
         await type_in(tui, str(file))
-        await type_in(tui, "age --legacy first --licence 'our own'")
+        await type_in(tui, "age --legacy first --licence 'our own' --limit 2")
         await tui.until(lambda: screen.row is not None and screen.row.name == "age")
         await tui.until(lambda: "Import age.npy: done" in tui.toasts())
-        words = ["directions", "import", str(file), "--name", "age", "--legacy", "first", "--licence", "our own"]
-        assert calls[0][0] == words
-        assert calls[0][1]["TUIFACE_DIRECTIONS"] == str(tui.app.state.settings.directions)
+        (request,) = engine.orders
+        assert isinstance(request, ImportRequest)
+        np.testing.assert_array_equal(request.step.array(), np.eye(4, dtype=np.float32)[2:3])
+        assert (request.name, request.file, request.system, request.rows) == ("age", "age.npy", "first", (0, 8))
+        assert str(tmp_path) not in request.model_dump_json(), "the engine hears of no path"
         assert screen.row is not None
-        assert screen.row.name == "age"
+        assert screen.row.direction is not None
+        assert (screen.row.direction.header.licence, screen.row.direction.header.limit) == ("our own", 2.0)
+
+
+async def test_a_file_that_cannot_be_imported_says_why(open_app: Open, tmp_path: Path) -> None:
+    file = tmp_path / "age.npy"
+    np.save(file, np.zeros(3))
+    async with open_app() as tui:
+        await concepts_shown(tui)
+        await tui.press("i")
+        await type_in(tui, str(file))
+        await type_in(tui, "age")
+        await tui.until(lambda: "age.npy: shape [3]; this model takes" in tui.toasts())
 
 
 def test_paths_are_completed_to_what_can_be_imported(tmp_path: Path) -> None:
@@ -489,12 +495,27 @@ async def test_the_questionnaire_fits_and_speaks_spanish(
         (parse_ends, " cold / warm ", ("cold", "warm")),
         (parse_ends, "", ("", "")),
         (parse_scale, "7", "1-7"),
-        (parse_import_words, "age --rows 0-8", ["age", "--rows", "0-8"]),
     ],
 )
 def test_lines_are_understood(parse: object, text: str, expected: object) -> None:
     assert callable(parse)
     assert parse(text) == expected
+
+
+def test_words_behind_a_file_are_understood() -> None:
+    options = parse_import_words(Path("a-b.npy"), "age --rows 0-8 --licence 'our own'")
+    assert (options.name, options.rows, options.licence, options.raw) == ("age", (0, 8), "our own", False)
+    for text, message in (
+        ("", "name ''"),
+        ("age --rows 8-0", "rows '8-0'"),
+        ("age --limit 0", "--limit 0"),
+        ("age --legacy none", "invalid choice"),
+        ("nose --legacy first", "had no direction"),
+        ("age 'open", "quotation"),
+        ("age --new", "--new"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(message)):
+            parse_import_words(Path("a.npy"), text)
 
 
 def test_a_direction_has_a_strip_even_where_it_is_nothing_but_channels() -> None:

@@ -17,11 +17,10 @@ from tuiface.directions.concepts import direction_name
 from tuiface.directions.direction import Direction
 from tuiface.directions.questionnaire import Questionnaire, standardise
 from tuiface.directions.regression import cosine
+from tuiface.directions.report import build_edited_recipe
 from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
 from tuiface.engine.learning.fitting import EvaluationFaces
 from tuiface.engine.learning.from_scores import direction_from_scores, raw_features, seed_components
-from tuiface.engine.learning.report import build_edited_recipe
-from tuiface.engine.learning.workshop import Workshop
 from tuiface.engine.local_engine import LocalEngine
 from tuiface.engine.pixels import normalise
 from tuiface.engine_api.protocol import RenderRequest, RenderResult
@@ -170,27 +169,25 @@ def check_ranking(free: dict[str, float]) -> dict[str, float]:
     return {"groups": float(len(means)), "holds": float(all(a < b for a, b in pairwise(means)))}
 
 
-def learning_figures(
-    bench: EditBench, workshop: Workshop, directions: Sequence[Direction]
-) -> Iterator[dict[str, object]]:
+def learning_figures(bench: EditBench, directions: Sequence[Direction]) -> Iterator[dict[str, object]]:
     """For each direction that the reader knows: 100 simulated answers, 5 % wrong, against the readings themselves.
 
     Where the cosine is low, both directions are tried on other faces as well: `selectivity_ratio` is the effect for its
     cross-talk (root mean square of all other attributes) of the answers' direction over that of the readings'.
     """
-    seeds = tuple(range(POOL))
-    white = seed_components(workshop, seeds)
-    raw = raw_features(workshop, white, bench.reader)
+    network, seeds = bench.engine.network, tuple(range(POOL))
+    white = seed_components(network, seeds)
+    raw = raw_features(network, white, bench.reader)
     features = standardise(raw)
     names = [direction_name(name) for name in bench.reader.names]
-    faces = EvaluationFaces.of(workshop, bench.reader, raw.std(axis=0), COMPARED_FACES)
+    faces = EvaluationFaces.of(network, bench.reader, raw.std(axis=0), COMPARED_FACES)
     for direction in directions:
         target = names.index(direction.name)
         truth = features[:, target]
-        supervised = direction_from_scores(workshop, direction.name, white, truth, direction.header.origin)
+        supervised = direction_from_scores(network, direction.name, white, truth, direction.header.origin)
         answered = _simulate_answers(seeds, features, truth)
         learned = direction_from_scores(
-            workshop, direction.name, white, features @ answered.slopes(), direction.header.origin
+            network, direction.name, white, features @ answered.slopes(), direction.header.origin
         )
         likeness = cosine(learned.step, supervised.step)
         row = {"name": direction.name, "cosine": round(likeness, 3), "answers": answered.num_given}

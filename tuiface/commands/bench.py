@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.catalogue import open_catalogue
+from tuiface.commands.engine_access import refuse_resident
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, ModelError, UsageError
 
@@ -42,15 +43,14 @@ def run_edit(args: argparse.Namespace) -> int:
     if args.each is not None and args.each < 1:
         raise UsageError(f"--each {args.each}; accepted: 1 and more")
     settings = settings_from(args)
+    refuse_resident(settings, "bench edit")
     from tuiface.benchmarks import editing
     from tuiface.directions.concepts import direction_name
-    from tuiface.engine.learning.workshop import Workshop
     from tuiface.engine.loading import open_engine
-    from tuiface.engine.predictors.registry import open_attribute_predictor
 
     engine = open_engine(settings)
     catalogue, model = open_catalogue(settings), engine.info().model
-    reader = open_attribute_predictor(engine.info().device)
+    reader = engine.network.attributes
     read = {direction_name(name) for name in reader.names}
     names = args.names.split(",") if args.names else [e.direction.name for e in catalogue.entries(model)]
     directions = [catalogue.find(name, model) for name in names if name in read]
@@ -78,7 +78,7 @@ def run_edit(args: argparse.Namespace) -> int:
     if predictions.num_pairs:
         _emit_figures(args, "prediction", **predictions.figures())
     note("learning from 100 simulated answers, 5 % wrong")
-    for row in editing.learning_figures(bench, Workshop.open(settings), directions):
+    for row in editing.learning_figures(bench, directions):
         _emit_figures(args, "learning", **row)
     return EXIT_DONE
 
@@ -230,6 +230,8 @@ def run_quality(args: argparse.Namespace) -> int:
     """Figures, a sheet and histograms in a folder; the figures also line by line."""
     if not _MIN_FACES <= args.count <= _MAX_FACES:
         raise UsageError(f"--count {args.count}; accepted are {_MIN_FACES} to {_MAX_FACES}")
+    settings = settings_from(args)
+    refuse_resident(settings, "bench quality")
     from tuiface.engine.device import keep_freed_memory
 
     keep_freed_memory()
@@ -241,7 +243,6 @@ def run_quality(args: argparse.Namespace) -> int:
     from tuiface.engine.loading import load_checkpoint
     from tuiface.engine.predictors import AttributePredictor
 
-    settings = settings_from(args)
     torch.set_num_threads(_threads(args))
     checkpoint = load_checkpoint(settings.model or embedded_model_path(), cache=settings.cache)
     cache = Path(args.cache) if args.cache else settings.cache / "heads"

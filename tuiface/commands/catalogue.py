@@ -1,4 +1,4 @@
-"""What the commands about directions share: the catalogue, the network it is asked for, keeping a new direction."""
+"""What the commands about directions share: the catalogue, and keeping a new direction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from tuiface.core.settings import Settings
     from tuiface.directions.catalogue import Catalogue
     from tuiface.directions.direction import Direction
-    from tuiface.faces.recipe import ModelRef
 
 
 def save_direction(
@@ -38,13 +37,3 @@ def open_catalogue(settings: Settings) -> Catalogue:
     from tuiface.directions.catalogue import Catalogue
 
     return Catalogue(directions_path(), settings.directions)
-
-
-def model_of(settings: Settings) -> ModelRef:
-    """The network that the settings name, from its header alone where it is one of ours."""
-    from tuiface.core.assets import embedded_model_path
-    from tuiface.engine.checkpoint import prepare_checkpoint
-    from tuiface.faces.recipe import ModelRef
-
-    info = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache).info
-    return ModelRef(sha256=info.network_sha256, name=info.name)

@@ -1,17 +1,20 @@
-"""`tuiface directions`: list, show and import them; `discovery.py` and `learning.py` have what makes new ones."""
+"""`tuiface directions`: list, show, import, rename, remove; discovery.py and learning.py have what makes new ones."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.arguments import Commands, parse_rows, settings_from
-from tuiface.commands.catalogue import model_of, open_catalogue, save_direction
-from tuiface.commands.edits import parse_number
+from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.catalogue import open_catalogue, save_direction
+from tuiface.commands.engine_access import model_of, open_engine_for
 from tuiface.commands.output import emit, note
-from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, ModelError, UsageError, quote
+from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, UsageError
+from tuiface.core.words import parse_number
+from tuiface.directions.import_options import add_import_options
 
 FFHQ_WORD = "ffhq-channels"
 
@@ -71,18 +74,10 @@ def _add_import(actions: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser.add_argument(
         "file", metavar="FILE", help="[w_dim] or [num_ws, w_dim], read without executing anything; or ffhq-channels"
     )
-    parser.add_argument("--name", metavar="NAME", help="default: the file's name")
-    parser.add_argument("--key", metavar="KEY", help="which array of a file with several")
-    parser.add_argument("--rows", metavar="A-B", help="rows that move; default: all, or those of the earlier system")
-    parser.add_argument("--legacy", choices=("first", "later"), help="it belongs to one of the lab's earlier systems")
-    parser.add_argument("--raw", action="store_true", help="amount 1 is the array as it is, not a standard deviation")
-    parser.add_argument("--limit", metavar="N", help="largest amount without --beyond; default: 3")
-    parser.add_argument("--licence", default="unknown", metavar="TEXT", help="recorded with every picture")
-    parser.add_argument("--paper", default="", metavar="TEXT", help="where it was published")
+    add_import_options(parser)
     parser.add_argument(
         "--yes", action="store_true", help="of ffhq-channels: these are the original weights, do not ask"
     )
-    parser.add_argument("--force", action="store_true", help="replace a direction of the same name")
     parser.set_defaults(run=run_import)
 
 
@@ -170,77 +165,41 @@ def run_remove(args: argparse.Namespace) -> int:
 
 def run_import(args: argparse.Namespace) -> int:
     """Read an array, measure its unit over the network's population, and keep it among the user's directions."""
-    from tuiface.directions.concepts import find_legacy_rows
-    from tuiface.directions.importing import choose_array, read_numpy_arrays, to_step
+    from tuiface.directions.import_options import ImportOptions
+    from tuiface.directions.importing import prepare_import, read_array, with_limit
 
     if args.file == FFHQ_WORD:
         return _import_published(args)
     path = Path(args.file)
-    name = args.name or path.stem.lower().replace("-", "_")
-    legacy_rows = find_legacy_rows(name, args.legacy) if args.legacy else None
-    if path.suffix.lower() in (".npy", ".npz"):
-        arrays = read_numpy_arrays(path)
-    elif path.suffix.lower() in (".pt", ".pth", ".pkl"):
-        from tuiface.engine.checkpoints import read_arrays
-
-        arrays = read_arrays(path)
-    else:
-        raise UsageError(f"{quote(path)}: accepted are .npy, .npz and .pt")
-    array = choose_array(arrays, args.key, path.name)
+    options = ImportOptions.of(path, args)
+    array = read_array(path, options.key)
     settings = settings_from(args)
-    from tuiface.engine.learning.workshop import Workshop
-
-    workshop = Workshop.open(settings)
-    config = workshop.generator.config
-    step = to_step(array, config.num_ws, config.w_dim, path.name)
-    rows = parse_rows(args.rows) if args.rows else legacy_rows
-    direction = workshop.imported(
-        name, step, rows, file=path.name, raw=args.raw, system=args.legacy, licence=args.licence, paper=args.paper
-    )
-    if args.limit is not None:
-        direction = with_limit(direction, parse_number(args.limit, "--limit"))
-    save_direction(args, settings, direction)
+    with closing(open_engine_for(settings)) as engine:
+        (made,) = engine.make_directions(prepare_import(array, path, options, engine.info()))
+    save_direction(args, settings, with_limit(made.direction, options.limit))
     return EXIT_DONE
 
 
 def _import_published(args: argparse.Namespace) -> int:
     """The published channels of the original FFHQ network, after a check of its shape and a question."""
-    from tuiface.directions.direction import DirectionOrigin
-    from tuiface.directions.published_channels import PAPER, is_config_f, single_channels
-    from tuiface.engine.learning.workshop import Workshop
+    from tuiface.directions.published_channels import refuse_other_shape
+    from tuiface.engine_api.requests import PublishedChannelsRequest
 
     settings = settings_from(args)
-    workshop = Workshop.open(settings)
-    layers = {name: int(layer.affine.weight.shape[0]) for name, layer, _ in workshop.generator.synthesis.style_layers()}
-    if not is_config_f(layers):
-        raise ModelError(
-            f"'{workshop.model.name}' has another shape than the original FFHQ network (config F, 1024 px): "
-            "its channels mean other things",
-            "tuiface directions discover --method channels ranks those of this one",
-        )
-    if not args.yes:
-        note(f"The shape of '{workshop.model.name}' fits. Only you know whether these are the original FFHQ weights;")
-        note("for a network trained or fine-tuned on anything else these channels mean nothing.")
-        if not sys.stdin.isatty():
-            raise UsageError("ffhq-channels needs a yes", "add --yes")
-        if input("Are they? [y/N] ").strip().lower() not in ("y", "yes"):
-            note("nothing imported")
-            return EXIT_DONE
-    for name, (layer, channel) in single_channels().items():
-        origin = DirectionOrigin(method="published", data=f"{layer}:{channel}", paper=PAPER)
-        save_direction(
-            args, settings, workshop.channel_direction(name, {layer: {channel: 1.0}}, origin, licence=args.licence)
-        )
+    with closing(open_engine_for(settings)) as engine:
+        name = engine.info().model.name
+        refuse_other_shape(name, engine.info().layers)
+        if not args.yes:
+            note(f"The shape of '{name}' fits. Only you know whether these are the original FFHQ weights;")
+            note("for a network trained or fine-tuned on anything else these channels mean nothing.")
+            if not sys.stdin.isatty():
+                raise UsageError("ffhq-channels needs a yes", "add --yes")
+            if input("Are they? [y/N] ").strip().lower() not in ("y", "yes"):
+                note("nothing imported")
+                return EXIT_DONE
+        for made in engine.make_directions(PublishedChannelsRequest(licence=args.licence)):
+            save_direction(args, settings, made.direction)
     return EXIT_DONE
-
-
-def with_limit(direction: Direction, limit: float) -> Direction:
-    """The direction with another largest amount. Raises UsageError."""
-    from tuiface.directions.direction import Direction
-
-    if limit <= 0:
-        raise UsageError(f"--limit {limit:g}; accepted: a number above 0")
-    return Direction(direction.header.model_copy(update={"limit": limit}), direction.arrays)
 
 
 def _convert_old_amount(direction: Direction, old: float, *, boosted: bool) -> float:

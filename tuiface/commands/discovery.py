@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from tuiface.commands.arguments import Commands, parse_rows, settings_from
+from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.catalogue import open_catalogue, save_direction
 from tuiface.commands.edits import parse_lock
+from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, UsageError, quote, suggest_nearest
+from tuiface.core.words import parse_number, parse_rows
 
 if TYPE_CHECKING:
-    from tuiface.engine.edits.masks import RegionPredictor
-    from tuiface.engine.learning.workshop import Workshop
-    from tuiface.faces.recipe import Region, RegionLock
+    import numpy as np
+
+    from tuiface.directions.direction import Direction
+    from tuiface.engine_api.protocol import Engine
+    from tuiface.engine_api.requests import MadeDirection, SearchRequest
+    from tuiface.faces.recipe import Region
 
 DISCOVER_EXAMPLE = """\
 examples:
@@ -77,113 +83,97 @@ def run_discover(args: argparse.Namespace) -> int:
     """Find, show, and keep what was named."""
     kept = dict(_parse_keep(text, args.count) for text in args.keep)
     seeds = parse_seeds(args.seeds)
-    lock = _parse_region_lock(args)
+    request = _parse_request(args)
     settings = settings_from(args)
-    from tuiface.engine.learning.handle_requests import find_steps
-    from tuiface.engine.learning.workshop import Workshop
+    with closing(open_engine_for(settings)) as engine:
+        num_ws = engine.info().num_ws
+        if request.rows is not None and request.rows[1] > num_ws:
+            raise UsageError(f"--rows {args.rows}: this model has {num_ws} rows")
+        found = []
+        for number, made in enumerate(engine.make_directions(request), start=1):
+            found.append(made.direction)
+            _emit_found(args, number, made)
+        if args.out:
+            write_strip(args, _draw_strip(engine, request, found, seeds))
+    from tuiface.directions.catalogue import rename_direction
+    from tuiface.directions.direction import labels_of
 
-    workshop = Workshop.open(settings)
-    num_ws = workshop.generator.num_ws
-    rows = parse_rows(args.rows) if args.rows else (0, num_ws)
-    if rows[1] > num_ws:
-        raise UsageError(f"--rows {args.rows}: this model has {num_ws} rows")
-    if args.method == "channels":
-        return _discover_channels(args, workshop, workshop.regions, lock)
-    steps = find_steps(workshop, args.method, lock, rows, args.count)
-    for i, (_, weight) in enumerate(steps, start=1):
-        emit(args, f"{args.method} {i}: weight {weight:.3g}", method=args.method, number=i, weight=weight)
-    if args.out:
-        from tuiface.engine.learning.strips import draw_candidate_strip
-
-        chosen = [step for step, _ in steps]
-        write_strip(args, draw_candidate_strip(workshop, chosen, [str(i + 1) for i in range(len(chosen))], seeds, rows))
-    from tuiface.directions.direction import DirectionOrigin
-
+    if request.method == "channels":
+        kept = dict(_parse_keep(text, len(found)) for text in args.keep)
     for number, name in kept.items():
-        region = {} if lock is None else {"region": str(lock.region)}
-        origin = DirectionOrigin(method=args.method, data="the network alone", settings={"number": number, **region})
-        moved = None if rows == (0, num_ws) else rows
-        save_direction(args, settings, workshop.direction(name, steps[number - 1][0], origin, rows=moved))
+        save_direction(args, settings, rename_direction(found[number - 1], name, labels_of(name)))
     return EXIT_DONE
 
 
-def _discover_channels(
-    args: argparse.Namespace, workshop: Workshop, reader: RegionPredictor, lock: RegionLock | None
-) -> int:
-    from tuiface.directions.direction import DirectionOrigin
-    from tuiface.directions.published_channels import PAPER
-    from tuiface.engine.edits.masks import refuse_unknown_regions
-    from tuiface.engine.learning.discovery import rank_channels
+def _emit_found(args: argparse.Namespace, number: int, made: MadeDirection) -> None:
+    if args.method != "channels":
+        weight = made.figures["weight"]
+        emit(args, f"{args.method} {number}: weight {weight:.3g}", method=args.method, number=number, weight=weight)
+        return
+    layer, channel = _channel_of(made.direction)
+    share, change = made.figures["share"], made.figures["change"]
+    emit(
+        args,
+        f"{number:>3}  --edit {layer}:{channel}=10   {share:.0%} of its change in {args.region}, "
+        f"{change:.2f} levels a sigma",
+        number=number,
+        layer=layer,
+        channel=channel,
+        share=share,
+        change=change,
+    )
 
-    assert lock is not None
-    refuse_unknown_regions((lock,), reader)
-    ranks = rank_channels(workshop.generator, workshop.population, reader, lock, args.count)
-    for i, rank in enumerate(ranks, start=1):
-        emit(
-            args,
-            f"{i:>3}  --edit {rank.layer}:{rank.channel}=10   {rank.share:.0%} of its change in {lock.region}, "
-            f"{rank.change:.2f} levels a sigma",
-            number=i,
-            layer=rank.layer,
-            channel=rank.channel,
-            share=rank.share,
-            change=rank.change,
-        )
-    if args.out:
-        from tuiface.engine.learning.strips import draw_channel_strip
-        from tuiface.engine.loading import open_engine
 
-        channels = [(rank.layer, rank.channel) for rank in ranks]
-        write_strip(args, draw_channel_strip(open_engine(settings_from(args)), channels, parse_seeds(args.seeds)))
-    for number, name in dict(_parse_keep(text, len(ranks)) for text in args.keep).items():
-        rank = ranks[number - 1]
-        origin = DirectionOrigin(method="channels", paper=PAPER)
-        made = workshop.channel_direction(name, {rank.layer: {rank.channel: 1.0}}, origin)
-        save_direction(args, settings_from(args), made)
-    return EXIT_DONE
+def _draw_strip(engine: Engine, request: SearchRequest, found: list[Direction], seeds: list[int]) -> np.ndarray:
+    """uint8 [H, W, 3]."""
+    from tuiface.directions.strips import draw_channel_strip
+    from tuiface.engine_api.requests import StripRequest
+
+    if request.method == "channels":
+        return draw_channel_strip(engine, [_channel_of(direction) for direction in found], seeds)
+    return engine.draw_strip(StripRequest.of(found, seeds))
+
+
+def _channel_of(direction: Direction) -> tuple[str, int]:
+    """The one style channel that a direction moves."""
+    layer, _, channel = direction.header.origin.data.partition(":")
+    return layer, int(channel)
 
 
 def run_report(args: argparse.Namespace) -> int:
     """Measure directions on faces, both ways, and print a line each."""
-    from tuiface.commands.edits import parse_number
-    from tuiface.engine.loading import open_engine
-
     settings = settings_from(args)
     amount, seeds = parse_number(args.amount, "--amount"), parse_seeds(args.seeds)
     lock = parse_lock(args.lock) if args.lock else None
     if args.out and len(args.names) > 1:
         raise UsageError(f"--out with {len(args.names)} directions; a strip is of one", "name one, or leave out --out")
-    from tuiface.engine.learning.report import measure_direction
-    from tuiface.engine.learning.strips import draw_direction_strip
+    from tuiface.directions.report import measure_direction
+    from tuiface.directions.strips import draw_direction_strip
 
-    engine = open_engine(settings)
-    catalogue, model = open_catalogue(settings), engine.info().model
-    directions = [catalogue.find(name, model) for name in args.names]
-    for direction in directions:
-        for held in (None,) if lock is None else (None, lock):
-            means = measure_direction(engine, direction, seeds, amount, held)
-            text = "  ".join(f"{key} {value:.3g}" for key, value in means.items())
-            kind = "free" if held is None else f"{held.region}:{held.guarantee}"
-            emit(args, f"{direction.name:<20} {kind:<16} {text}", name=direction.name, lock=kind, **means)
-        leaks = [(n, v) for n, v in direction.header.leakage.items() if n != direction.name]
-        worst = ", ".join(f"{n} {v:+.2f}" for n, v in sorted(leaks, key=lambda item: -abs(item[1]))[:5])
-        if worst:
-            note(f"{direction.name}: one unit also changes {worst} (sigma)")
-    if args.out:
-        write_strip(
-            args, draw_direction_strip(engine, directions[0], seeds[:3], (None,) if lock is None else (None, lock))
-        )
+    locks = (None,) if lock is None else (None, lock)
+    with closing(open_engine_for(settings)) as engine:
+        catalogue, model = open_catalogue(settings), engine.info().model
+        directions = [catalogue.find(name, model) for name in args.names]
+        for direction in directions:
+            for held in locks:
+                means = measure_direction(engine, direction, seeds, amount, held)
+                text = "  ".join(f"{key} {value:.3g}" for key, value in means.items())
+                kind = "free" if held is None else f"{held.region}:{held.guarantee}"
+                emit(args, f"{direction.name:<20} {kind:<16} {text}", name=direction.name, lock=kind, **means)
+            leaks = [(n, v) for n, v in direction.header.leakage.items() if n != direction.name]
+            worst = ", ".join(f"{n} {v:+.2f}" for n, v in sorted(leaks, key=lambda item: -abs(item[1]))[:5])
+            if worst:
+                note(f"{direction.name}: one unit also changes {worst} (sigma)")
+        if args.out:
+            write_strip(args, draw_direction_strip(engine, directions[0], seeds[:3], locks))
     return EXIT_DONE
 
 
-def write_strip(args: argparse.Namespace, pixels: object) -> None:
-    """Write a strip to --out."""
-    import numpy as np
-
+def write_strip(args: argparse.Namespace, pixels: np.ndarray) -> None:
+    """Write a strip uint8 [H, W, 3] to --out."""
     from tuiface.core.files import make_folder, write_file
     from tuiface.directions.strips import encode_plain_png
 
-    assert isinstance(pixels, np.ndarray)
     path = Path(args.out)
     make_folder(path.parent)
     write_file(path, encode_plain_png(pixels), force=args.force)
@@ -200,22 +190,24 @@ def parse_seeds(text: str) -> list[int]:
     raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 3,5,9")
 
 
-def _parse_region_lock(args: argparse.Namespace) -> RegionLock | None:
+def _parse_request(args: argparse.Namespace) -> SearchRequest:
     if args.rows and args.method == "channels":
         raise UsageError(f"--rows {args.rows} with --method channels: a style channel has no rows", "leave out --rows")
-    from tuiface.engine_api.requests import REGIONAL_METHODS, REGIONS
-    from tuiface.faces.recipe import RegionLock
+    from tuiface.engine_api.requests import MAX_FOUND, REGIONAL_METHODS, REGIONS, SearchRequest
 
+    region: Region | None = next((one for one in REGIONS if one == args.region), None)
     if args.method not in REGIONAL_METHODS:
         if args.region:
             raise UsageError(f"--region is for --method regional and channels, not {args.method}")
-        return None
-    if args.region not in REGIONS:
+    elif region is None:
         given = "none given" if args.region is None else quote(args.region)
         raise UsageError(
             f"--region: {given}; accepted: {', '.join(REGIONS)}", suggest_nearest(args.region or "", REGIONS)
         )
-    return RegionLock(region=cast("Region", args.region))
+    if not 1 <= args.count <= MAX_FOUND:
+        raise UsageError(f"--count {args.count}; accepted: 1 to {MAX_FOUND}")
+    rows = parse_rows(args.rows) if args.rows else None
+    return SearchRequest(method=args.method, region=region, rows=rows, count=args.count)
 
 
 def _parse_keep(text: str, count: int) -> tuple[int, str]:

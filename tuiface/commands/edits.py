@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
-from tuiface.commands.arguments import parse_rows
 from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
+from tuiface.core.words import parse_number, parse_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,17 +63,6 @@ def apply_edits(face: Face, args: argparse.Namespace) -> Face:
     for text in args.lock:
         face = _apply_lock(face, text)
     return face
-
-
-def parse_number(text: str, what: str) -> float:
-    """A finite number. Raises UsageError that begins with `what`."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise UsageError(f"{what}: {quote(text)} is not a number, such as 1.5") from None
-    if value != value or value in (float("inf"), float("-inf")):
-        raise UsageError(f"{what}: {quote(text)} is not a finite number")
-    return value
 
 
 def parse_lock(text: str) -> RegionLock:

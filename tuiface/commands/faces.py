@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import settings_from
+from tuiface.commands.engine_access import open_engine_for
 from tuiface.core.errors import InputFileError, UsageError, quote
 
 if TYPE_CHECKING:
@@ -22,15 +23,7 @@ def open_studio(settings: Settings) -> Studio:
     """
     from tuiface.faces.studio import Studio
 
-    if settings.engine not in ("auto", "private"):
-        from tuiface.service.client import ResidentEngine
-
-        engine = ResidentEngine(settings, resident="required")
-        engine.start()
-        return Studio(engine, settings)
-    from tuiface.engine.loading import open_engine
-
-    return Studio(open_engine(settings), settings)
+    return Studio(open_engine_for(settings), settings)
 
 
 def open_library(args: argparse.Namespace) -> Library:

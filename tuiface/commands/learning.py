@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.catalogue import save_direction
+from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import note
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quote
 
@@ -17,9 +19,7 @@ if TYPE_CHECKING:
 
     from tuiface.core.settings import Settings
     from tuiface.directions.direction import Labels
-    from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
-    from tuiface.engine.learning.learn import LearnedDirection
-    from tuiface.engine.learning.workshop import Workshop
+    from tuiface.engine_api.requests import MadeDirection
 
 ASKED_PX = 256
 """Side of the faces of a questionnaire."""
@@ -116,23 +116,22 @@ def _name_of(flag: str) -> str:
 
 def _learn_from_answers(args: argparse.Namespace) -> int:
     from tuiface.commands.questions import ask
-    from tuiface.directions.questionnaire import MIN_ANSWERS, AnswersFile, Questionnaire, answers_path
-    from tuiface.engine.learning.from_scores import direction_from_scores, face_features, seed_components
-    from tuiface.engine.loading import open_engine
+    from tuiface.directions.catalogue import refuse_invalid_name
+    from tuiface.directions.questionnaire import MIN_ANSWERS, AnswersFile, Questionnaire, answers_path, read_pool
     from tuiface.faces.studio import Studio
     from tuiface.terminal.shell import show_pixels
 
     if not MIN_ANSWERS <= args.stop_at <= 200 or args.pool < 2 * MIN_ANSWERS:
         raise UsageError(f"--stop-at {args.stop_at} --pool {args.pool}; accepted: {MIN_ANSWERS} to 200, and from 60")
+    refuse_invalid_name(args.ask)
     settings = settings_from(args)
-    workshop = _workshop(settings)
-    seeds = tuple(range(args.pool))
-    white = seed_components(workshop, seeds)
-    features = face_features(workshop, white, _open_predictor_or_none(workshop))
-    questionnaire = Questionnaire(seeds, features, args.scale)
-    path = Path(args.answers) if args.answers else answers_path(settings.directions, args.ask)
-    file = AnswersFile(path, args.ask, args.scale, workshop.model, _parse_ends(args, args.ask)).resume(questionnaire)
-    with Studio(open_engine(settings), settings) as studio:
+    with Studio(open_engine_for(settings), settings) as studio:
+        if not studio.info.attributes:
+            note("note: no attribute reader is installed, so nothing says what a face shows: more answers are needed")
+        questionnaire = Questionnaire(tuple(range(args.pool)), read_pool(studio.engine, args.pool), args.scale)
+        path = Path(args.answers) if args.answers else answers_path(settings.directions, args.ask)
+        labels = _parse_ends(args, args.ask)
+        file = AnswersFile(path, args.ask, args.scale, studio.info.model, labels).resume(questionnaire)
         ask(
             questionnaire,
             args.ask,
@@ -140,28 +139,23 @@ def _learn_from_answers(args: argparse.Namespace) -> int:
             lambda: file.write(questionnaire),
             args.stop_at,
         )
-    scores = features @ questionnaire.slopes()
-    made = direction_from_scores(workshop, args.ask, white, scores, file.origin(questionnaire), file.labels)
-    save_direction(args, settings, made, args.out)
+        (made,) = studio.engine.make_directions(file.to_request(questionnaire))
+    save_direction(args, settings, made.direction, args.out)
     return EXIT_DONE
 
 
 def _learn_from_ratings(args: argparse.Namespace) -> int:
+    from tuiface.directions.catalogue import refuse_invalid_name
     from tuiface.directions.direction import DirectionOrigin
     from tuiface.directions.ratings import read_ratings
-    from tuiface.engine.learning.from_scores import direction_from_scores, seed_components
+    from tuiface.engine_api.requests import ScoresRequest
 
     path = Path(args.ratings)
     name = args.name or path.stem.lower().replace("-", "_")
+    refuse_invalid_name(name)
     labels = _parse_ends(args, name)
     ratings = read_ratings(path)
     settings = settings_from(args)
-    workshop = _workshop(settings)
-    white = seed_components(workshop, ratings.seeds)
-    note(
-        f"{len(ratings.seeds)} faces, {ratings.num_raters} raters, reliability {ratings.reliability:.2f} "
-        f"(mean correlation of two raters {ratings.agreement:.2f})"
-    )
     origin = DirectionOrigin(
         method="ratings",
         data=path.name,
@@ -172,52 +166,45 @@ def _learn_from_ratings(args: argparse.Namespace) -> int:
             "agreement": round(ratings.agreement, 3),
         },
     )
-    made = direction_from_scores(workshop, name, white, ratings.scores, origin, labels)
-    save_direction(args, settings, made, args.out)
+    scores = tuple(float(score) for score in ratings.scores)
+    request = ScoresRequest(name=name, labels=labels, seeds=tuple(ratings.seeds), scores=scores, origin=origin)
+    with closing(open_engine_for(settings)) as engine:
+        note(
+            f"{len(ratings.seeds)} faces, {ratings.num_raters} raters, reliability {ratings.reliability:.2f} "
+            f"(mean correlation of two raters {ratings.agreement:.2f})"
+        )
+        (made,) = engine.make_directions(request)
+    save_direction(args, settings, made.direction, args.out)
     return EXIT_DONE
 
 
-def _workshop(settings: Settings) -> Workshop:
-    from tuiface.engine.learning.workshop import Workshop
-
-    return Workshop.open(settings)
-
-
-def _open_predictor_or_none(workshop: Workshop) -> SupportsAttributePrediction | None:
-    """The attribute reader, or None with a note: answers are then learned over w itself, which takes more of them."""
-    from tuiface.core.errors import ModelError
-    from tuiface.engine.predictors.registry import open_attribute_predictor
-
-    try:
-        return open_attribute_predictor(str(workshop.population.mean.device))
-    except ModelError as error:
-        note(f"note: {error.message}: more answers are needed")
-        return None
-
-
 def _learn_from_attributes(args: argparse.Namespace) -> int:
-    from tuiface.engine.learning.learn import LearningPlan, learn_directions
-    from tuiface.engine.predictors.registry import open_attribute_predictor
+    from tuiface.engine_api.requests import AttributesRequest
 
     if args.draws < 200 or args.seeds < 20:
         raise UsageError(f"--draws {args.draws} --seeds {args.seeds}; accepted: at least 200 and 20")
     held = None if args.hold in (None, "all") else () if args.hold == "none" else _split_names(args.hold)
     names = () if args.attributes == "all" else _split_names(args.attributes)
     settings = settings_from(args)
-    workshop = _workshop(settings)
-    plan = LearningPlan(names, held, draws=args.draws, seeds=args.seeds, method=args.method, even=args.even)
-    reader = open_attribute_predictor(str(workshop.population.mean.device))
-    made = learn_directions(workshop, reader, workshop.regions, plan, note)
-    return _save_directions(args, settings, made)
+    request = AttributesRequest(
+        names=names, held=held, draws=args.draws, seeds=args.seeds, method=args.method, even=args.even
+    )
+    with closing(open_engine_for(settings)) as engine:
+        return _save_directions(args, settings, engine.make_directions(request, _note_step))
 
 
-def _save_directions(args: argparse.Namespace, settings: Settings, made: Iterable[LearnedDirection]) -> int:
+def _note_step(text: str) -> None:
+    if text:
+        note(text)
+
+
+def _save_directions(args: argparse.Namespace, settings: Settings, found: Iterable[MadeDirection]) -> int:
     code = EXIT_DONE
-    for learned in made:
-        direction = learned.direction
-        if learned.holds or args.keep_weak:
+    for made in found:
+        direction = made.direction
+        if made.holds or args.keep_weak:
             save_direction(args, settings, direction, args.out, **direction.header.measures)
-        if not learned.holds:
+        if not made.holds:
             code = EXIT_CHECK_FAILED
             measures = direction.header.measures
             note(

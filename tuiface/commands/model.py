@@ -5,17 +5,22 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.engine_access import model_of, open_engine_for, wants_resident
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, EXIT_MODEL, UsageError, quote
 
 if TYPE_CHECKING:
+    from tuiface.core.settings import Settings
     from tuiface.engine.checkpoints import CheckpointReport
+    from tuiface.engine_api.requests import LearnedRegions
 
 MIN_CLUSTERS, MAX_CLUSTERS = 2, 32
+"""Those of tuiface.engine_api.requests, which is slow to import: a test binds them."""
 REGIONS_EXAMPLE = """\
 examples:
   tuiface model regions --model cats.pkl --out clusters.png      look at the clusters and their numbers
@@ -47,39 +52,49 @@ def run_regions(args: argparse.Namespace) -> int:
         raise UsageError(f"--clusters {args.clusters}; accepted: {MIN_CLUSTERS} to {MAX_CLUSTERS}")
     if sum(map(bool, (args.out, args.name, args.forget))) != 1:
         raise UsageError("one of --out, --name and --forget", "begin with --out clusters.png")
-    from tuiface.engine.learning.workshop import Workshop
+    from tuiface.core.files import refuse_existing
+    from tuiface.core.regions import own_regions_path
+    from tuiface.engine_api.requests import ClusterSheetRequest, parse_cluster_names
 
-    if args.name:
-        from tuiface.engine.training.predictors.named_clusters import parse_names
-
-        names = parse_names(args.name, args.clusters)
-    workshop = Workshop.open(settings_from(args))
-    path = workshop.own_regions
-    assert path is not None
+    names = parse_cluster_names(args.name, args.clusters) if args.name else None
+    settings = settings_from(args)
     if args.forget:
+        path = own_regions_path(settings.regions, model_of(settings).sha256)
         if not path.exists():
             raise UsageError("no regions were named for this network")
         path.unlink()
         emit(args, f"removed {path}", file=str(path))
         return EXIT_DONE
-    from tuiface.core.files import refuse_existing
-    from tuiface.engine.predictors.clusters import ActivationClusters, draw_cluster_sheet
+    with closing(open_engine_for(settings)) as engine:
+        path = own_regions_path(settings.regions, engine.info().model.sha256)
+        refuse_existing(Path(args.out) if args.out else path, force=args.force)
+        if names is not None:
+            return _save_regions(args, settings, path, engine.learn_regions(names, _note_step))
+        sheet = engine.draw_cluster_sheet(ClusterSheetRequest(clusters=args.clusters))
+    from tuiface.core.files import write_file
+    from tuiface.directions.strips import encode_plain_png
 
-    refuse_existing(Path(args.out) if args.out else path, force=args.force)
-    clusters = ActivationClusters.of(workshop.generator, args.clusters)
-    if args.out:
-        from tuiface.core.files import write_file
-        from tuiface.directions.strips import encode_plain_png
-
-        write_file(Path(args.out), encode_plain_png(draw_cluster_sheet(workshop.generator, clusters)), force=args.force)
-        emit(args, f"{args.out}  {args.clusters} clusters; name each with --name", file=args.out)
-        return EXIT_DONE
-    from tuiface.engine.training.predictors.named_clusters import train_own_regions
-
-    figures = train_own_regions(workshop.generator, clusters, names, path, note)
-    accuracy = figures["accuracy"]
-    emit(args, f"{path}  agrees with the clusters on {100 * accuracy:.1f} % of pixels", file=str(path), **figures)
+    write_file(Path(args.out), encode_plain_png(sheet), force=args.force)
+    emit(args, f"{args.out}  {args.clusters} clusters; name each with --name", file=args.out)
     return EXIT_DONE
+
+
+def _save_regions(args: argparse.Namespace, settings: Settings, path: Path, learned: LearnedRegions) -> int:
+    from tuiface.core.files import make_folder, write_file
+
+    make_folder(path.parent)
+    write_file(path, learned.file, force=True)
+    figures = learned.figures
+    text = f"{path}  agrees with the clusters on {100 * figures['accuracy']:.1f} % of pixels"
+    emit(args, text, file=str(path), **figures)
+    if wants_resident(settings):
+        note("the resident engine takes them up when it is started again")
+    return EXIT_DONE
+
+
+def _note_step(text: str) -> None:
+    if text:
+        note(text)
 
 
 EXAMPLE = """\

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.engine_access import model_of, open_engine_for
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit
 from tuiface.core.errors import EXIT_DONE, UsageError, quote
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
 
     from tuiface.core.settings import Settings
     from tuiface.directions.direction import DirectionOrigin
-    from tuiface.engine.learning.workshop import Workshop
     from tuiface.faces.recipe import ModelRef
 
 MIN_FACES, MIN_DRAWN = 2, 20
@@ -85,8 +87,7 @@ def run_make(args: argparse.Namespace) -> int:
             origin = _origin("faces", " ".join(args.faces), faces=count)
     else:
         bounds = dict(_parse_bounds(text) for text in args.where)
-        workshop, centre, count = _draw_centre(settings, bounds, args.draws)
-        model = workshop.model
+        model, centre, count = _draw_centre(settings, bounds, args.draws)
         origin = _origin("attributes", " ".join(args.where), faces=count, draws=args.draws)
     populations = Populations(settings.directions)
     refuse_existing(populations.path_for(args.name, model), force=args.force)
@@ -100,7 +101,7 @@ def run_list(args: argparse.Namespace) -> int:
     from tuiface.directions.populations import Populations
 
     settings = settings_from(args)
-    for population in Populations(settings.directions).of(_model(settings)):
+    for population in Populations(settings.directions).of(model_of(settings)):
         origin = population.origin
         emit(
             args,
@@ -117,7 +118,7 @@ def run_remove(args: argparse.Namespace) -> int:
 
     settings = settings_from(args)
     populations = Populations(settings.directions)
-    found = populations.find(args.name, _model(settings))
+    found = populations.find(args.name, model_of(settings))
     path = populations.path_for(found.name, found.model)
     path.unlink()
     emit(args, f"removed {path}", file=str(path))
@@ -131,16 +132,7 @@ def _refuse_name(name: str, pattern: str, reserved: str) -> None:
         raise UsageError(f"name {quote(name)}; accepted: a small letter, then small letters, digits and _")
 
 
-def _model(settings: Settings) -> ModelRef:
-    from tuiface.core.assets import embedded_model_path
-    from tuiface.engine.checkpoint import prepare_checkpoint
-    from tuiface.faces.recipe import ModelRef
-
-    info = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache).info
-    return ModelRef(sha256=info.network_sha256, name=info.name)
-
-
-def _parse_bounds(text: str) -> tuple[str, tuple[float, float]]:
+def _parse_bounds(text: str) -> tuple[str, tuple[float | None, float | None]]:
     """`skin_tone=0.2..0.6`; either end may be left out."""
     name, _, span = text.partition("=")
     low, dots, high = span.partition("..")
@@ -150,23 +142,21 @@ def _parse_bounds(text: str) -> tuple[str, tuple[float, float]]:
         bounds = (1.0, 0.0)
     if not dots or not bounds[0] < bounds[1]:
         raise UsageError(f"--where {quote(text)}; accepted: ATTRIBUTE=LOW..HIGH, as in skin_tone=0.25..0.6")
-    return name, bounds
+    return name, (bounds[0] if math.isfinite(bounds[0]) else None, bounds[1] if math.isfinite(bounds[1]) else None)
 
 
 def _draw_centre(
-    settings: Settings, bounds: dict[str, tuple[float, float]], draws: int
-) -> tuple[Workshop, np.ndarray, int]:
-    """The workshop, the mean of w over drawn faces within `bounds`, and how many they are."""
-    from tuiface.engine.learning.conditional_mean import estimate_conditional_mean
-    from tuiface.engine.learning.workshop import Workshop
-    from tuiface.engine.predictors.registry import open_attribute_predictor
+    settings: Settings, bounds: dict[str, tuple[float | None, float | None]], draws: int
+) -> tuple[ModelRef, np.ndarray, int]:
+    """The network, the mean of w over drawn faces within `bounds`, and how many they are."""
+    from tuiface.engine_api.requests import ConditionalMeanRequest
 
     if draws < MIN_DRAWN:
         raise UsageError(f"--draws {draws}; accepted: {MIN_DRAWN} and more")
-    workshop = Workshop.open(settings)
-    reader = open_attribute_predictor(str(workshop.population.mean.device))
-    centre, count = estimate_conditional_mean(workshop, reader, bounds, draws, MIN_DRAWN)
-    return workshop, centre, count
+    request = ConditionalMeanRequest(bounds=bounds, draws=draws, least=MIN_DRAWN)
+    with closing(open_engine_for(settings)) as engine:
+        mean = engine.estimate_conditional_mean(request)
+        return engine.info().model, mean.centre, mean.num_faces
 
 
 def _origin(method: str, data: str, **settings: int) -> DirectionOrigin:

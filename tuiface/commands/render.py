@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.arguments import Commands, parse_rows, settings_from
+from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.edits import add_edit_flags, apply_edits
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, UsageError, quote
+from tuiface.core.words import parse_rows
 
 if TYPE_CHECKING:
     from tuiface.faces.studio import Face, Studio

@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.arguments import Commands, parse_rows, settings_from
+from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE
+from tuiface.core.words import parse_rows
 
 if TYPE_CHECKING:
     from tuiface.faces.studio import Face

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, ModelError, TuifaceError
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
-    from tuiface.engine.local_engine import LocalEngine
+    from tuiface.engine_api.protocol import Engine
     from tuiface.faces.provenance import SavedFace
     from tuiface.faces.verification import Verdict
 
@@ -72,19 +73,20 @@ class Engines:
         self._settings = settings
         self._explicit = explicit
         """Whether the user named the model: then no other one is looked for."""
-        self._opened: dict[str, LocalEngine] = {}
+        self._opened: dict[str, Engine] = {}
 
-    def for_face(self, saved: SavedFace) -> LocalEngine:
-        """The engine for the face's network. Raises ModelError if that network is not at hand."""
-        from tuiface.engine.loading import open_engine
+    def for_face(self, saved: SavedFace) -> Engine:
+        """The engine for the face's network. Raises ModelError if that network is not at hand.
 
+        A resident engine that holds another network is an EngineError.
+        """
         wanted = saved.provenance.recipe.model
         key = "" if self._explicit else wanted.sha256
         if key not in self._opened:
             settings = self._settings
             if not self._explicit:
                 settings = settings.model_copy(update={"model": self._find(wanted.sha256, wanted.name)})
-            self._opened[key] = open_engine(settings)
+            self._opened[key] = open_engine_for(settings)
         return self._opened[key]
 
     def _find(self, sha256: str, name: str) -> Path:

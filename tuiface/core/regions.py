@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 
 
 class Region(IntEnum):
@@ -39,3 +40,8 @@ REGION_COLOURS: tuple[tuple[int, int, int], ...] = (
     (60, 40, 30),
 )
 """sRGB of each region in contact sheets, in the order of `Region`."""
+
+
+def own_regions_path(folder: Path, network_sha256: str) -> Path:
+    """Where the segmenter lies that a user taught for a network's faces (`tuiface model regions`)."""
+    return folder / f"{network_sha256[:20]}.safetensors"

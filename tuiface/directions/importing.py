@@ -1,4 +1,7 @@
-"""Directions that users own: numpy files of the shapes that people share, read without executing anything.
+"""Directions that users own: arrays of the shapes that people share, read without executing anything.
+
+    .npy, .npz          read here
+    .pt, .pth, .pkl     by the reader of checkpoints, which needs no torch
 
 Accepted shapes, for a network with L rows of W+: [w_dim], [1, w_dim], [L, w_dim], [1, L, w_dim].
 
@@ -19,11 +22,51 @@ from numpy.lib import format as npy
 
 from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
 from tuiface.core.values import read_bytes
-from tuiface.directions.direction import MAX_NUMBERS
+from tuiface.directions.direction import MAX_NUMBERS, Direction
+from tuiface.directions.import_options import ImportOptions
+from tuiface.engine.checkpoints import read_arrays
+from tuiface.engine_api.packed import ArrayMessage
+from tuiface.engine_api.protocol import EngineInfo
+from tuiface.engine_api.requests import ImportRequest
 
 MAX_FILE_BYTES = 64 * MAX_NUMBERS
 MAX_MEMBERS = 1024
 LEGACY_BOOST = 3.0
+
+
+def read_array(path: Path, key: str | None) -> np.ndarray:
+    """The array called `key`, or the only one, of a file as float32.
+
+    Raises UsageError for another kind of file or another key, InputFileError or ModelError for an unsound file.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz"):
+        return choose_array(read_numpy_arrays(path), key, path.name)
+    if suffix in (".pt", ".pth", ".pkl"):
+        return choose_array(read_arrays(path), key, path.name)
+    raise UsageError(f"{quote(path)}: accepted are .npy, .npz and .pt")
+
+
+def prepare_import(array: np.ndarray, path: Path, options: ImportOptions, info: EngineInfo) -> ImportRequest:
+    """What the engine is asked to make of the array that was read from `path`. Raises InputFileError for its shape."""
+    step = to_step(array, info.num_ws, info.w_dim, path.name)
+    return ImportRequest(
+        name=options.name,
+        step=ArrayMessage.of(np.atleast_2d(step)),
+        rows=options.rows,
+        raw=options.raw,
+        file=path.name,
+        system=options.system,
+        licence=options.licence,
+        paper=options.paper,
+    )
+
+
+def with_limit(direction: Direction, limit: float | None) -> Direction:
+    """The direction with another largest amount; as it is for None."""
+    if limit is None:
+        return direction
+    return Direction(direction.header.model_copy(update={"limit": limit}), direction.arrays)
 
 
 def read_numpy_arrays(path: Path) -> dict[str, np.ndarray]:

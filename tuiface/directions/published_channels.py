@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from tuiface.core.errors import ModelError
+
 PAPER = "Wu et al. 2021, arXiv 2011.12799"
 RESOLUTION = 1024
 _CHANNEL_BASE, _CHANNEL_MAX = 32768, 512
@@ -48,6 +50,16 @@ def is_config_f(layers: Mapping[str, int]) -> bool:
         source = resolution // 2 if name.endswith("conv0") else resolution
         expected[name] = min(_CHANNEL_BASE // source, _CHANNEL_MAX)
     return dict(layers) == expected
+
+
+def refuse_other_shape(model: str, layers: Mapping[str, int]) -> None:
+    """Raise ModelError for a network called `model` whose style layers are not those of the original FFHQ network."""
+    if not is_config_f(layers):
+        raise ModelError(
+            f"'{model}' has another shape than the original FFHQ network (config F, 1024 px): "
+            "its channels mean other things",
+            "tuiface directions discover --method channels ranks those of this one",
+        )
 
 
 def single_channels() -> dict[str, tuple[str, int]]:

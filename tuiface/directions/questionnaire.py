@@ -5,13 +5,15 @@ A Bayesian linear model of the answers over standardised components: logistic fo
 fourth is drawn at random, and on those alone is the accuracy counted: the chosen ones are the hardest there are. Every
 eleventh is a face that was answered before: so contradictions show.
 
-Shape legend: N = faces of the pool, F = components.
+Answers lie on the disk: written after each one, and taken up again where they stopped.
 
-Answers to a questionnaire on the disk: written after each one, and taken up again where they stopped."""
+Shape legend: N = faces of the pool, F = components.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,6 +25,8 @@ from tuiface.core.errors import InputFileError, TuifaceError, UsageError
 from tuiface.core.files import make_folder, write_file
 from tuiface.core.values import Value, read_json
 from tuiface.directions.direction import DirectionOrigin, Labels, Name
+from tuiface.engine_api.protocol import Engine
+from tuiface.engine_api.requests import ScoresRequest
 from tuiface.faces.recipe import ModelRef
 
 MIN_ANSWERS, MAX_ANSWERS = 30, 200
@@ -39,6 +43,8 @@ NEWTON_ITERATIONS = 8
 #: Answers to repeated faces that agree less often than this say nothing.
 MIN_AGREEMENT = 0.6
 Z95 = 1.959964
+#: Faces of a pool that are read at a time: pictures of the screen come in between.
+POOL_BATCH_SIZE = 8
 
 Scale = Literal["yes-no", "1-7"]
 Reason = Literal["informative", "random", "repeat"]
@@ -308,6 +314,17 @@ class AnswersFile:
         make_folder(self.path.parent)
         write_file(self.path, (value.model_dump_json(indent=1) + "\n").encode(), force=True)
 
+    def to_request(self, questionnaire: Questionnaire) -> ScoresRequest:
+        """What the engine makes a direction of. Raises UsageError for too few answers, or contradictory ones."""
+        scores = questionnaire.features @ questionnaire.slopes()
+        return ScoresRequest(
+            name=self.concept,
+            labels=self.labels,
+            seeds=questionnaire.seeds,
+            scores=tuple(float(score) for score in scores),
+            origin=self.origin(questionnaire),
+        )
+
     def origin(self, questionnaire: Questionnaire) -> DirectionOrigin:
         """What a direction that is made of the answers says of where it came from."""
         settings: dict[str, str | int | float | bool] = {"answers": questionnaire.num_given, "scale": self.scale}
@@ -315,6 +332,21 @@ class AnswersFile:
         if accuracy is not None:
             settings |= {"foreseen": round(accuracy.share, 3), "foreseen_low": round(accuracy.low, 3)}
         return DirectionOrigin(method="answers", data=self.path.name, settings=settings)
+
+
+def read_pool(
+    engine: Engine, count: int, report: Callable[[int, int], object] = lambda done, total: None
+) -> np.ndarray:
+    """float64 [count, F], standardised: what the engine knows of the faces 0 to count - 1.
+
+    `report` hears how many are read; what it raises ends the reading.
+    """
+    rows = []
+    for start in range(0, count, POOL_BATCH_SIZE):
+        report(start, count)
+        rows.append(engine.features(range(start, min(start + POOL_BATCH_SIZE, count))))
+    report(count, count)
+    return standardise(np.concatenate(rows).astype(np.float64))
 
 
 def answers_path(folder: Path, concept: str) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,8 @@ import torch
 
 from tuiface.core.assets import embedded_model_path
 from tuiface.core.errors import EngineError, ModelError
+from tuiface.core.regions import own_regions_path
 from tuiface.directions.catalogue import Catalogue
-from tuiface.directions.direction import Direction
 from tuiface.engine.checkpoint import Checkpoint
 from tuiface.engine.device import device_name, draft_dtype, software_versions, use_threads
 from tuiface.engine.edits.edit_renderer import EditRenderer, MeasuredPicture
@@ -22,15 +21,32 @@ from tuiface.engine.edits.face_cache import FaceCache
 from tuiface.engine.edits.face_finder import FaceFinder
 from tuiface.engine.edits.lock_solver import LockSolver
 from tuiface.engine.latents import map_z, recipe_ws
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
+from tuiface.engine.learning.batch_predict import Pause
+from tuiface.engine.learning.conditional_mean import estimate_conditional_mean
 from tuiface.engine.learning.handle_requests import handle_request, seed_features
-from tuiface.engine.learning.workshop import Workshop
-from tuiface.engine.predictors.registry import open_attribute_predictor, own_regions_path, segmenter_version
+from tuiface.engine.learning.strips import draw_candidate_strip
+from tuiface.engine.opened_network import OpenedNetwork
+from tuiface.engine.predictors.clusters import ActivationClusters, draw_cluster_sheet
+from tuiface.engine.predictors.registry import attribute_names, segmenter_version
 from tuiface.engine.renderer import Renderer, remember_convolutions
 from tuiface.engine.scheduler import Kind, Scheduler
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
-from tuiface.engine_api.requests import ContourCorrectionRequest, DirectionRequest, FaceRequest, OptimisedFace
-from tuiface.faces.recipe import ModelRef, Recipe
+from tuiface.engine_api.requests import (
+    ClusterSheetRequest,
+    ConditionalMean,
+    ConditionalMeanRequest,
+    ContourCorrectionRequest,
+    DirectionRequest,
+    FaceRequest,
+    LearnedRegions,
+    MadeDirection,
+    OnStep,
+    OptimisedFace,
+    RegionsRequest,
+    StripRequest,
+    ignore_steps,
+)
+from tuiface.faces.recipe import Recipe
 
 
 class LocalEngine:
@@ -38,12 +54,12 @@ class LocalEngine:
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device, catalogue: Catalogue, regions: Path) -> None:
         own = own_regions_path(regions, checkpoint.info.network_sha256)
-        self._info = _describe(checkpoint, device, draft_dtype(device), own)
-        self.renderer = Renderer(checkpoint.generator, self._info.model, catalogue.by_digest)
-        self._workshop = Workshop(checkpoint, own)
-        self.faces = FaceCache(self.renderer, lambda: self._workshop.regions)
+        network = self.network = OpenedNetwork(checkpoint, draft_dtype(device), own)
+        self._info = _describe(checkpoint, network, device)
+        self.renderer = Renderer(network.generator, network.model, catalogue.by_digest, lambda: network.population)
+        self.faces = FaceCache(self.renderer, lambda: network.regions)
         self.lock_solver = LockSolver(self.faces)
-        self.edit_renderer = EditRenderer(self.faces, self.lock_solver, checkpoint.discriminator)
+        self.edit_renderer = EditRenderer(self.faces, self.lock_solver, network.discriminator)
         self.face_finder = FaceFinder(self.faces)
         self.scheduler = Scheduler(remember_convolutions())
         """Every computation has a turn of it, in whatever thread."""
@@ -88,32 +104,68 @@ class LocalEngine:
     def features(self, seeds: Sequence[int]) -> np.ndarray:
         """float32 [N, F]: what the attribute reader sees in faces; the components of w where none is installed."""
         with self._compute("work"):
-            return seed_features(self._workshop, seeds, self._attribute_predictor)
+            return seed_features(self.network, seeds, self.scheduler.let_others_go)
 
-    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
-        """Directions of this network; raises UsageError or ModelError for an order that does not fit it."""
+    def make_directions(self, request: DirectionRequest, on_step: OnStep = ignore_steps) -> Iterator[MadeDirection]:
+        """Directions of this network, one by one; raises UsageError, ModelError or InputFileError for what misfits."""
+        made = handle_request(self.network, request, on_step, self._pause(on_step))
+        while True:
+            with self._compute("work"), _translate_memory_errors(self._info):
+                one = next(made, None)
+            if one is None:
+                return
+            yield one
+
+    def draw_strip(self, request: StripRequest) -> np.ndarray:
+        """uint8 [H, W, 3]; raises UsageError, ModelError or InputFileError for directions that do not fit."""
         with self._compute("work"), _translate_memory_errors(self._info):
-            return handle_request(self._workshop, order)
+            return draw_candidate_strip(self.network, request.unpacked(), request.seeds, self._pause())
 
-    def find_face(self, order: FaceRequest) -> OptimisedFace:
+    def estimate_conditional_mean(
+        self, request: ConditionalMeanRequest, on_step: OnStep = ignore_steps
+    ) -> ConditionalMean:
+        """Raises UsageError for an unknown attribute, ModelError where too few faces lie within the bounds."""
+        network = self.network
+        with self._compute("work"), _translate_memory_errors(self._info):
+            return estimate_conditional_mean(
+                network.generator, network.attributes, request, network.draft_dtype, self._pause(on_step)
+            )
+
+    def draw_cluster_sheet(self, request: ClusterSheetRequest) -> np.ndarray:
+        """uint8 [H, W, 3]; equal requests give equal sheets."""
+        generator = self.network.generator
+        with self._compute("work"), _translate_memory_errors(self._info):
+            return draw_cluster_sheet(generator, ActivationClusters.of(generator, request.clusters))
+
+    def learn_regions(self, request: RegionsRequest, on_step: OnStep = ignore_steps) -> LearnedRegions:
+        """A segmenter as a file's bytes, which this engine itself does not take up."""
+        from tuiface.engine.training.predictors.named_clusters import train_own_regions  # what trains is slow to import
+
+        generator = self.network.generator
+        with self._compute("work"), _translate_memory_errors(self._info):
+            clusters = ActivationClusters.of(generator, len(request.names))
+            return train_own_regions(generator, clusters, request.names, on_step, self._pause(on_step))
+
+    def _pause(self, on_step: OnStep = ignore_steps) -> Pause:
+        """What long work calls between its steps: it may be given up there, and whoever waits has a turn."""
+
+        def pause() -> None:
+            on_step("")
+            self.scheduler.let_others_go()
+
+        return pause
+
+    def find_face(self, request: FaceRequest) -> OptimisedFace:
         """A face that is found through the network; raises ModelError for a foreign recipe.
 
         Pictures that are asked for meanwhile are rendered in between.
         """
-        self._refuse_foreign(*order.recipes().values())
+        self._refuse_foreign(*request.recipes().values())
+        between = self.scheduler.let_others_go
         with self._compute("work"), _translate_memory_errors(self._info):
-            if isinstance(order, ContourCorrectionRequest):
-                return self.face_finder.correct_contour(
-                    order.face, order.reference, between=self.scheduler.let_others_go
-                )
-            return self.face_finder.cross_faces(order.contour, order.inner, between=self.scheduler.let_others_go)
-
-    @cached_property
-    def _attribute_predictor(self) -> SupportsAttributePrediction | None:
-        try:
-            return open_attribute_predictor(self._info.device)
-        except ModelError:
-            return None
+            if isinstance(request, ContourCorrectionRequest):
+                return self.face_finder.correct_contour(request.face, request.reference, between=between)
+            return self.face_finder.cross_faces(request.contour, request.inner, between=between)
 
     def close(self) -> None:
         """Fail what waits for its turn with EngineError."""
@@ -161,12 +213,12 @@ def clipped_percent(pixels: np.ndarray) -> float:
     return round(100.0 * float(np.mean((pixels == 0) | (pixels == 255))), 3)
 
 
-def _describe(checkpoint: Checkpoint, device: torch.device, draft_dtype: Dtype, own_regions: Path) -> EngineInfo:
-    info, generator = checkpoint.info, checkpoint.generator
+def _describe(checkpoint: Checkpoint, network: OpenedNetwork, device: torch.device) -> EngineInfo:
+    info, generator = checkpoint.info, network.generator
     config = generator.config
     return EngineInfo(
-        model=ModelRef(sha256=info.network_sha256, name=info.name),
-        licence=info.licence or "unknown",
+        model=network.model,
+        licence=network.licence,
         path=str(info.path),
         embedded=info.path == embedded_model_path(),
         resolution=config.img_resolution,
@@ -174,15 +226,16 @@ def _describe(checkpoint: Checkpoint, device: torch.device, draft_dtype: Dtype, 
         z_dim=config.z_dim,
         w_dim=config.w_dim,
         c_dim=config.c_dim,
-        layers={name: layer.affine.weight.shape[0] for name, layer, _ in generator.synthesis.style_layers()},
+        layers=network.layers,
         num_parameters=sum(p.numel() for p in generator.parameters()),
         device=str(device),
         device_name=device_name(device),
         dtype="float32",
-        draft_dtype=draft_dtype,
+        draft_dtype=network.draft_dtype,
         kernels="torch",
         threads=torch.get_num_threads(),
-        software={**software_versions(), "segmenter": segmenter_version(own_regions)},
+        software={**software_versions(), "segmenter": segmenter_version(network.own_regions)},
+        attributes=attribute_names(),
         notices=info.notices,
     )
 

@@ -26,13 +26,20 @@ from tuiface.faces.recipe import ModelRef, Noise, Recipe
 
 
 class Renderer:
-    """A generator with what is worth keeping between pictures: prepared weights and population statistics."""
+    """A generator with what its pictures need: directions by digest, and the population of its latents."""
 
-    def __init__(self, generator: Generator, model: ModelRef, find_direction: FindDirection) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        model: ModelRef,
+        find_direction: FindDirection,
+        population: Callable[[], LatentPopulation],
+    ) -> None:
+        """`population` is asked for where an edit of a channel or a measure needs it."""
         self.generator = generator
         self.model = model
         self._find_direction = find_direction
-        self._population: LatentPopulation | None = None
+        self.population = population
 
     def render(self, recipe: Recipe, resolution: int | None = None, dtype: Dtype = "float32") -> np.ndarray:
         """uint8 [r, r, 3] for the RGB sum at block `resolution` (default: the full picture), without locks.
@@ -72,12 +79,6 @@ class Renderer:
         ]
         device = self.generator.mapping.w_avg.device
         return [torch.from_numpy(state.randn(1, 1, r, r).astype(np.float32)).to(device) for r in sides]
-
-    def population(self) -> LatentPopulation:
-        """The network's own population of latents; drawn once, when first asked for."""
-        if self._population is None:
-            self._population = LatentPopulation.of(self.generator)
-        return self._population
 
     def check_resolution(self, resolution: int | None) -> int:
         """The block to stop at; raises UsageError where there is none of that size."""

@@ -3,7 +3,9 @@
     info, job, error    JSON text
     map, ws, array      JSON text, with arrays as float32 little-endian base64
     features            JSON text: seeds
-    order, directions   JSON text; each direction as the bytes of its file, base64
+    work, face          JSON text: what is asked for
+    parts               each N and M as 4 bytes big-endian | N bytes of JSON (PartMessage) | M bytes of payload: how far
+                        long work is, each result as soon as there is one, and its end or its error
     frame               N as 4 bytes big-endian | N bytes of JSON (FrameHeader) | height * width * 3 bytes of RGB
 
 Both ends speak through this file alone. Sizes are bounded before anything is parsed, and whatever does not fit is
@@ -12,22 +14,29 @@ refused in one line: InputFileError for a job, EngineError for an answer.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import struct
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from tuiface.core import errors
-from tuiface.core.arrays import decode_floats, encode_floats
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
 from tuiface.core.values import MAX_JSON_BYTES, Value, ValueType, parse_json
-from tuiface.directions.direction import MAX_FILE_BYTES, Direction, decode_direction, encode_direction
+from tuiface.directions.direction import decode_direction, encode_direction
+from tuiface.engine_api.packed import ArrayMessage
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
-from tuiface.engine_api.requests import MAX_FACES, MAX_SEARCH_COUNT, DirectionRequest, FaceRequest, OptimisedFace
+from tuiface.engine_api.requests import (
+    MAX_FACES,
+    ConditionalMean,
+    FaceRequest,
+    LearnedRegions,
+    LongRequest,
+    LongResult,
+    MadeDirection,
+    OptimisedFace,
+)
 from tuiface.faces.recipe import Recipe, Seed
 
 HEALTH_PATH = "/health"
@@ -37,9 +46,10 @@ PREVIEW_PATH = "/preview"
 MAP_PATH = "/map"
 WS_PATH = "/ws"
 FEATURES_PATH = "/features"
-DIRECTIONS_PATH = "/directions"
+WORK_PATH = "/work"
 FACES_PATH = "/faces"
 FRAME_TYPE = "application/x-tuiface-frame"
+PARTS_TYPE = "application/x-tuiface-parts"
 
 MAX_JOB_BYTES = MAX_JSON_BYTES
 """A recipe may carry latents, so a job is allowed what a recipe file is."""
@@ -47,9 +57,11 @@ MAX_SIDE_PX = 4096
 """Four times the largest published network."""
 MAX_FRAME_BYTES = 4 + MAX_JSON_BYTES + 3 * MAX_SIDE_PX**2
 
-MAX_DIRECTION_CHARACTERS = MAX_FILE_BYTES * 4 // 3 + 4
+MAX_PAYLOAD_BYTES = 1 << 30
+"""Of a part of long work: a strip of a thousand faces is the largest."""
 
 _LENGTH = struct.Struct(">I")
+_PART_SIZES = struct.Struct(">II")
 _MAX_ERROR_CHARACTERS = 4000
 
 _ERRORS: dict[str, type[TuifaceError]] = {
@@ -72,29 +84,6 @@ class JobMessage(Value):
     job: RenderRequest
 
 
-class ArrayMessage(Value):
-    """A matrix of float32: the answer to `POST /map`, `/ws` and `/features`."""
-
-    shape: tuple[Annotated[int, Field(ge=0, le=65536)], Annotated[int, Field(ge=1, le=65536)]]
-    data: str = Field(max_length=MAX_JSON_BYTES)
-    """Little-endian, base64."""
-
-    @classmethod
-    def of(cls, array: np.ndarray) -> ArrayMessage:
-        """From float [N, M]."""
-        rows, columns = array.shape
-        return cls(shape=(rows, columns), data=encode_floats(array))
-
-    @model_validator(mode="after")
-    def _check_numbers(self) -> ArrayMessage:
-        decode_floats("data", self.data, self.shape)
-        return self
-
-    def array(self) -> np.ndarray:
-        """float32 [N, M]."""
-        return decode_floats("data", self.data, self.shape)
-
-
 class MapMessage(Value):
     """The body of `POST /map`."""
 
@@ -114,23 +103,10 @@ class FeaturesMessage(Value):
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_FACES)
 
 
-class DirectionRequestMessage(Value):
-    """The body of `POST /directions`."""
-
-    order: DirectionRequest
-
-
-class DirectionsMessage(Value):
-    """The answer to `POST /directions`."""
-
-    files: tuple[Annotated[str, Field(max_length=MAX_DIRECTION_CHARACTERS)], ...] = Field(max_length=MAX_SEARCH_COUNT)
-    """Each a direction's file (tuiface.direction/1), base64."""
-
-
 class FaceRequestMessage(Value):
     """The body of `POST /faces`."""
 
-    order: FaceRequest
+    request: FaceRequest
 
 
 class FoundFaceMessage(Value):
@@ -149,6 +125,73 @@ class ErrorMessage(Value):
     hint: ErrorText
     sequence: int | None = None
     """Of the preview that failed; null where no job could be read."""
+
+
+class WorkMessage(Value):
+    """The body of `POST /work`."""
+
+    request: LongRequest
+
+
+class StepPart(Value):
+    """Long work goes on; `text` is for people, where there is something to say."""
+
+    kind: Literal["step"] = "step"
+    text: ErrorText = ""
+
+
+class DirectionPart(Value):
+    """A direction, whose file is the payload."""
+
+    kind: Literal["direction"] = "direction"
+    holds: bool
+    figures: dict[str, float]
+
+
+class PicturePart(Value):
+    """A picture, whose RGB bytes are the payload."""
+
+    kind: Literal["picture"] = "picture"
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+
+
+class MeanPart(Value):
+    """A conditional mean, whose float32 numbers are the payload."""
+
+    kind: Literal["mean"] = "mean"
+    num_faces: int
+
+
+class RegionsPart(Value):
+    """A segmenter, whose file is the payload."""
+
+    kind: Literal["regions"] = "regions"
+    figures: dict[str, float]
+
+
+class ErrorPart(Value):
+    """The work ended with an error."""
+
+    kind: Literal["error"] = "error"
+    error: ErrorMessage
+
+
+class EndPart(Value):
+    """The work is done."""
+
+    kind: Literal["end"] = "end"
+
+
+WorkPart = Annotated[
+    StepPart | DirectionPart | PicturePart | MeanPart | RegionsPart | ErrorPart | EndPart, Field(discriminator="kind")
+]
+
+
+class PartMessage(Value):
+    """The JSON of a part of the answer to `POST /work`."""
+
+    part: WorkPart
 
 
 class Report(Value):
@@ -195,29 +238,9 @@ def decode_seeds(text: bytes) -> tuple[int, ...]:
     return parse_json(FeaturesMessage, text, "features job").seeds
 
 
-def decode_direction_request(text: bytes) -> DirectionRequest:
-    """What a client wants directions made of; raises InputFileError."""
-    return parse_json(DirectionRequestMessage, text, "order").order
-
-
-def encode_directions(directions: Sequence[Direction]) -> bytes:
-    """JSON bytes of directions that have no file yet."""
-    files = tuple(base64.b64encode(encode_direction(direction)).decode("ascii") for direction in directions)
-    return encode(DirectionsMessage(files=files))
-
-
-def decode_directions(text: bytes) -> tuple[Direction, ...]:
-    """The engine's answer to /directions; raises EngineError."""
-    files = _parse_answer(DirectionsMessage, text, "directions").files
-    try:
-        return tuple(decode_direction(base64.b64decode(file, validate=True), "direction") for file in files)
-    except (binascii.Error, InputFileError) as error:
-        raise EngineError(f"the engine's answer is not understood: {error}") from None
-
-
 def decode_face_request(text: bytes) -> FaceRequest:
     """What a client wants a face found for; raises InputFileError."""
-    return parse_json(FaceRequestMessage, text, "face order").order
+    return parse_json(FaceRequestMessage, text, "face request").request
 
 
 def encode_found_face(found: OptimisedFace) -> bytes:
@@ -287,6 +310,70 @@ def decode_frame(data: bytes) -> RenderResult:
         measures=header.measures,
         notices=header.notices,
     )
+
+
+def decode_work(text: bytes) -> LongRequest:
+    """What a client wants done; raises InputFileError."""
+    return parse_json(WorkMessage, text, "work").request
+
+
+def encode_part(part: WorkPart, payload: bytes = b"") -> bytes:
+    """One message of the answer to /work."""
+    text = encode(PartMessage(part=part))
+    return b"".join((_PART_SIZES.pack(len(text), len(payload)), text, payload))
+
+
+def encode_result(result: LongResult) -> bytes:
+    """What long work came to, as one message. Pictures must be uint8 [H, W, 3]: anything else is our own bug."""
+    if isinstance(result, MadeDirection):
+        return encode_part(
+            DirectionPart(holds=result.holds, figures=result.figures), encode_direction(result.direction)
+        )
+    if isinstance(result, ConditionalMean):
+        return encode_part(MeanPart(num_faces=result.num_faces), np.ascontiguousarray(result.centre, "<f4").tobytes())
+    if isinstance(result, LearnedRegions):
+        return encode_part(RegionsPart(figures=result.figures), result.file)
+    assert result.dtype == np.uint8, result.dtype
+    assert result.shape[2:] == (3,), result.shape
+    return encode_part(PicturePart(height=result.shape[0], width=result.shape[1]), result.tobytes())
+
+
+def read_parts(read: Callable[[int], bytes]) -> Iterator[tuple[WorkPart, bytes]]:
+    """The parts of an answer to /work with their payloads, up to its end; `read` gives as many bytes as are asked for.
+
+    Raises EngineError for what is none, EOFError where the answer breaks off.
+    """
+    while True:
+        text_size, payload_size = _PART_SIZES.unpack(_read_exactly(read, _PART_SIZES.size))
+        if text_size > MAX_JSON_BYTES or payload_size > MAX_PAYLOAD_BYTES:
+            raise EngineError(f"the engine's answer is not understood: a part of {text_size + payload_size} bytes")
+        part = _parse_answer(PartMessage, _read_exactly(read, text_size), "part").part
+        yield part, _read_exactly(read, payload_size)
+        if isinstance(part, EndPart | ErrorPart):
+            return
+
+
+def decode_result(part: WorkPart, payload: bytes) -> LongResult:
+    """What a part holds; raises EngineError for one that holds no result, or a payload that does not fit."""
+    try:
+        if isinstance(part, DirectionPart):
+            return MadeDirection(decode_direction(payload, "direction"), part.holds, part.figures)
+        if isinstance(part, MeanPart):
+            return ConditionalMean(np.frombuffer(payload, "<f4").astype(np.float32), part.num_faces)
+        if isinstance(part, RegionsPart):
+            return LearnedRegions(payload, part.figures)
+        if isinstance(part, PicturePart):
+            return np.frombuffer(payload, np.uint8).reshape(part.height, part.width, 3)
+    except (ValueError, InputFileError) as error:
+        raise EngineError(f"the engine's answer is not understood: {error}") from None
+    raise EngineError(f"the engine's answer is not understood: a part '{part.kind}' where a result belongs")
+
+
+def _read_exactly(read: Callable[[int], bytes], size: int) -> bytes:
+    data = read(size)
+    if len(data) != size:
+        raise EOFError
+    return data
 
 
 def to_error_message(error: TuifaceError, sequence: int | None = None) -> ErrorMessage:

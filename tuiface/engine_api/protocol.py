@@ -10,10 +10,21 @@ import numpy as np
 from tuiface.faces.recipe import ModelRef, Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from tuiface.directions.direction import Direction
-    from tuiface.engine_api.requests import DirectionRequest, FaceRequest, OptimisedFace
+    from tuiface.engine_api.requests import (
+        ClusterSheetRequest,
+        ConditionalMean,
+        ConditionalMeanRequest,
+        DirectionRequest,
+        FaceRequest,
+        LearnedRegions,
+        MadeDirection,
+        OnStep,
+        OptimisedFace,
+        RegionsRequest,
+        StripRequest,
+    )
 
 Dtype = Literal["float32", "bfloat16"]
 
@@ -63,6 +74,8 @@ class EngineInfo:
     threads: int
     software: dict[str, str]
     """Versions that may change pixels: tuiface, torch, numpy, python, the segmenter that locks go by."""
+    attributes: tuple[str, ...] = ()
+    """What the attribute reader reads, by its own names; empty where none is installed."""
     notices: tuple[str, ...] = ()
     """What a user must know: a latent mean that was estimated, an untrained model, a slow path."""
 
@@ -169,12 +182,31 @@ class Engine(Protocol):
         """
         ...
 
-    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
-        """Directions of this network, without files yet; pictures wait while they are made."""
+    def make_directions(self, request: DirectionRequest, on_step: OnStep = ...) -> Iterator[MadeDirection]:
+        """Directions of this network, without files yet, each as soon as it is made; pictures come in between.
+
+        Closing the iterator, or raising in `on_step`, gives the rest up.
+        """
+        ...
+
+    def draw_strip(self, request: StripRequest) -> np.ndarray:
+        """uint8 [H, W, 3]: faces moved along directions that have no file yet, a row each."""
         ...
 
     def find_face(self, order: FaceRequest) -> OptimisedFace:
-        """A face of this network that is found by its gradient; seconds, and pictures wait meanwhile."""
+        """A face of this network that is found by its gradient; seconds, and pictures come in between."""
+        ...
+
+    def estimate_conditional_mean(self, request: ConditionalMeanRequest, on_step: OnStep = ...) -> ConditionalMean:
+        """The mean of those drawn faces whose attributes lie within bounds."""
+        ...
+
+    def draw_cluster_sheet(self, request: ClusterSheetRequest) -> np.ndarray:
+        """uint8 [H, W, 3]: what the clusters of the network's activations show, a row each."""
+        ...
+
+    def learn_regions(self, request: RegionsRequest, on_step: OnStep = ...) -> LearnedRegions:
+        """A segmenter of this network's faces, taught by named clusters; minutes, and pictures come in between."""
         ...
 
     def close(self) -> None:

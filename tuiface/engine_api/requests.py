@@ -1,25 +1,37 @@
-"""What the engine is asked to find a face for: another's frame, or an inner face in another's contour.
+"""What the engine is asked for besides pictures: faces that it finds, directions, strips, means, regions.
 
-The engine alone can do either, since both follow the gradient through the network; what comes back is rows of W+.
+The engine alone can do any of it, since all need the network. No request names a file: what a user's file holds is sent
+as numbers, and what becomes a file comes back as a value or as bytes, for the asker to write.
 
-What the engine is asked to make directions of: scores of faces, or a search without labels.
-
-The engine alone can do either, since both need the network; what comes back is directions as values, without a file.
+Shape legend: L = num_ws, w = w_dim.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from tuiface.core.errors import UsageError, quote, suggest_nearest
+from tuiface.core.regions import REGION_NAMES
 from tuiface.core.values import Value
-from tuiface.directions.direction import DirectionOrigin, Labels, Name
+from tuiface.directions.direction import Direction, DirectionOrigin, Labels, Name
+from tuiface.engine_api.packed import ArrayMessage, PackedDirection, pack_directions, unpack_direction
 from tuiface.faces.recipe import Recipe, Region, Rows, Seed
+
+OnStep = Callable[[str], object]
+"""Called between the steps of long work, with a line for people where there is something to say, else with "".
+What it raises ends the work."""
+
+
+def ignore_steps(_: str) -> None:
+    """For whoever waits in silence."""
+
+
+# --- faces -----------------------------------------------------------------------------------------------------------
 
 
 class _FaceRequestBase(Value):
@@ -65,8 +77,13 @@ class OptimisedFace:
     """By name; see docs/formats.md."""
 
 
+# --- directions ------------------------------------------------------------------------------------------------------
+
 MAX_FACES = 10_000
 MAX_SEARCH_COUNT = 64
+"""Directions that a person looks through in the interface."""
+MAX_FOUND = 1024
+"""Directions that one search or strip may be of."""
 DEFAULT_SEARCH_COUNT = 8
 
 Method = Literal["sefa", "ganspace", "regional", "channels"]
@@ -75,6 +92,28 @@ REGIONAL_METHODS = ("regional", "channels")
 """Those that are told what they are to change."""
 REGIONS: tuple[Region, ...] = tuple(r for r in get_args(Region) if r not in ("mask", "frame"))
 """What they may be told."""
+LearningMethod = Literal["tangent", "boundary"]
+"""A discriminant of gradients in W+, or InterFaceGAN's conditional boundary in W."""
+Text = Annotated[str, Field(max_length=500)]
+
+
+class AttributesRequest(Value):
+    """Directions of what the attribute reader reads, each verified on other faces."""
+
+    kind: Literal["attributes"] = "attributes"
+    names: tuple[Text, ...] = ()
+    """Attributes of the reader, or names of directions; empty for all that show."""
+    held: tuple[Text, ...] | None = None
+    """Attributes that directions leave alone; null for all others, empty for none."""
+    draws: int = Field(4000, ge=1, le=1_000_000)
+    """Faces that are read to learn from."""
+    faces: int = Field(40, ge=1, le=MAX_FACES)
+    """Faces whose gradients are taken, and on which steps are tried."""
+    seeds: int = Field(200, ge=1, le=MAX_FACES)
+    """Faces on which each direction is verified."""
+    method: LearningMethod = "tangent"
+    even: bool = False
+    """Whether steps that are not monotone on enough faces are fitted through the network: minutes for each."""
 
 
 class ScoresRequest(Value):
@@ -105,7 +144,7 @@ class SearchRequest(Value):
     """What is to change; for `regional` and `channels`."""
     rows: Rows | None = None
     """Rows that move; null for all."""
-    count: int = Field(DEFAULT_SEARCH_COUNT, ge=1, le=MAX_SEARCH_COUNT)
+    count: int = Field(DEFAULT_SEARCH_COUNT, ge=1, le=MAX_FOUND)
 
     @model_validator(mode="after")
     def _check_region(self) -> Self:
@@ -114,7 +153,166 @@ class SearchRequest(Value):
         return self
 
 
-DirectionRequest = Annotated[ScoresRequest | SearchRequest, Field(discriminator="kind")]
+class ImportRequest(Value):
+    """The direction of a user's array, in standard deviations of w along it."""
+
+    kind: Literal["import"] = "import"
+    name: Text
+    step: ArrayMessage
+    """[1, w] for every row, or [L, w]."""
+    rows: Rows | None = None
+    """Rows that move; null for all."""
+    raw: bool = False
+    """Amount 1 is the array as it is, not a standard deviation."""
+    file: Text
+    """Name of the file that the array comes from, for the record."""
+    system: Literal["first", "later"] | None = None
+    """Which of the lab's earlier systems it belongs to."""
+    licence: str = Field("unknown", max_length=2000)
+    paper: Text = ""
+
+
+class PublishedChannelsRequest(Value):
+    """The published style channels of the original FFHQ network; refused for a network of another shape."""
+
+    kind: Literal["published"] = "published"
+    licence: str = Field("unknown", max_length=2000)
+
+
+DirectionRequest = Annotated[
+    AttributesRequest | ScoresRequest | SearchRequest | ImportRequest | PublishedChannelsRequest,
+    Field(discriminator="kind"),
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MadeDirection:
+    """A direction, which has no file yet."""
+
+    direction: Direction
+    holds: bool = True
+    """Whether it was found to do what its name says; True for what is not verified."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Of a search: `weight`, how strongly the method speaks for it; of channels `share` and `change`. Not rounded."""
+
+
+class StripRequest(Value):
+    """A contact strip of directions that have no file yet, which move rows of W or W+."""
+
+    kind: Literal["strip"] = "strip"
+    directions: tuple[PackedDirection, ...] = Field(min_length=1, max_length=MAX_FOUND)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_FOUND)
+    """Faces for each."""
+
+    @classmethod
+    def of(cls, directions: Sequence[Direction], seeds: Sequence[int]) -> StripRequest:
+        """From directions, numbered from 1 on the strip."""
+        return cls(directions=pack_directions(directions), seeds=tuple(seeds))
+
+    def unpacked(self) -> tuple[Direction, ...]:
+        """The directions. Raises InputFileError for what is none."""
+        return tuple(unpack_direction(text) for text in self.directions)
+
+
+# --- a part of the population ----------------------------------------------------------------------------------------
+
+
+class ConditionalMeanRequest(Value):
+    """The mean of w over drawn faces whose attributes lie within bounds."""
+
+    kind: Literal["conditional_mean"] = "conditional_mean"
+    bounds: dict[Text, tuple[float | None, float | None]]
+    """(low, high) by attribute or direction name, in the reader's units; null for an open end."""
+    draws: int = Field(ge=1, le=1_000_000)
+    least: int = Field(ge=1)
+    """Faces that must lie within."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConditionalMean:
+    """The centre of a part of the population."""
+
+    centre: np.ndarray
+    """float32 [w]."""
+    num_faces: int
+    """Of which it is the mean."""
+
+
+# --- regions that a user names ---------------------------------------------------------------------------------------
+
+MIN_CLUSTERS, MAX_CLUSTERS = 2, 32
+RegionName = Literal[
+    "background", "hair", "skin", "brows", "eyes", "nose", "mouth", "ears", "neck", "clothing", "glasses", "beard"
+]
+
+
+class ClusterSheetRequest(Value):
+    """The sheet of a network's clustered activations, for a person to name them."""
+
+    kind: Literal["cluster_sheet"] = "cluster_sheet"
+    clusters: int = Field(ge=MIN_CLUSTERS, le=MAX_CLUSTERS)
+
+
+class RegionsRequest(Value):
+    """A segmenter that is taught by clusters with names; equal numbers of clusters are equal clusters."""
+
+    kind: Literal["regions"] = "regions"
+    names: tuple[RegionName, ...] = Field(min_length=MIN_CLUSTERS, max_length=MAX_CLUSTERS)
+    """What each cluster shows, in the order of their numbers."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedRegions:
+    """A segmenter of a network's faces."""
+
+    file: bytes
+    """To be written where `core.regions.own_regions_path` says; the engine reads it when it is opened."""
+    figures: dict[str, float]
+    """On held-out faces, against the clusters."""
+
+
+LongRequest = Annotated[
+    AttributesRequest
+    | ScoresRequest
+    | SearchRequest
+    | ImportRequest
+    | PublishedChannelsRequest
+    | StripRequest
+    | ConditionalMeanRequest
+    | ClusterSheetRequest
+    | RegionsRequest,
+    Field(discriminator="kind"),
+]
+"""Whatever may take long: it is answered in parts."""
+LongResult = MadeDirection | ConditionalMean | LearnedRegions | np.ndarray
+"""A part of the answer; an array is a picture, uint8 [H, W, 3]."""
+
+
+def parse_cluster_names(texts: Sequence[str], count: int) -> RegionsRequest:
+    """From texts like "1,4=hair"; raises UsageError unless each of `count` clusters has one name."""
+    names: dict[int, RegionName] = {}
+    for text in texts:
+        numbers, _, given = text.partition("=")
+        region = next((name for name in get_args(RegionName) if name == given), None)
+        if region is None:
+            raise UsageError(
+                f"--name {text}: accepted: {', '.join(REGION_NAMES)}", suggest_nearest(given, REGION_NAMES)
+            )
+        for number in numbers.split(","):
+            if not number.isdecimal() or int(number) >= count:
+                raise UsageError(f"--name {text}: '{number}' is no cluster", f"accepted: 0 to {count - 1}")
+            if int(number) in names:
+                raise UsageError(f"--name {text}: cluster {number} has a name already")
+            names[int(number)] = region
+    missing = [str(number) for number in range(count) if number not in names]
+    if missing:
+        raise UsageError(f"clusters {', '.join(missing)} have no name", f"--name {','.join(missing)}=background")
+    if len(set(names.values())) == 1:
+        raise UsageError("all clusters have one name, so no region differs from another", "look at the sheet: --out")
+    return RegionsRequest(names=tuple(names[number] for number in range(count)))
+
+
+# --- searches as people write them -----------------------------------------------------------------------------------
 
 
 def parse_search(words: Sequence[str]) -> SearchRequest:

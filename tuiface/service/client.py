@@ -6,31 +6,48 @@ Cheap to import: the screen paints before any HTTP library is needed, and torch 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
+
+import numpy as np
 
 from tuiface.core.errors import EngineError, TuifaceError
 from tuiface.core.settings import Settings
 from tuiface.engine_api import codec
+from tuiface.engine_api.packed import ArrayMessage
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
+from tuiface.engine_api.requests import (
+    ClusterSheetRequest,
+    ConditionalMean,
+    ConditionalMeanRequest,
+    DirectionRequest,
+    FaceRequest,
+    LearnedRegions,
+    LongRequest,
+    LongResult,
+    MadeDirection,
+    OnStep,
+    OptimisedFace,
+    RegionsRequest,
+    StripRequest,
+    ignore_steps,
+)
 from tuiface.service import discovery
 from tuiface.service.discovery import ANSWER_TIMEOUT_S, DiscoveredEngine
 from tuiface.service.job_client import SharedJobs
 from tuiface.service.preview_stream import PreviewStream
 from tuiface.service.private_process import COMMAND, EngineProcess
-from tuiface.service.unix_http import OK, UNREACHABLE, request
+from tuiface.service.unix_http import OK, UNREACHABLE, open_answer, request
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from tuiface.directions.direction import Direction
-    from tuiface.engine_api.requests import DirectionRequest, FaceRequest, OptimisedFace
     from tuiface.faces.recipe import Recipe
 
 __all__ = ["PreviewStream", "ResidentEngine"]
 
 START_TIMEOUT_S = 60.0
+ResultType = TypeVar("ResultType")
 Residency = Literal["never", "preferred", "required"]
 """Whether a resident engine that runs already is taken: with `preferred`, a private one where none fits."""
 
@@ -146,7 +163,7 @@ class ResidentEngine:
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         """float [N, z_dim] -> w, float32 [N, w_dim]; raises as `render` does."""
-        body = codec.encode(codec.MapMessage(z=codec.ArrayMessage.of(z), label=label))
+        body = codec.encode(codec.MapMessage(z=ArrayMessage.of(z), label=label))
         return codec.decode_array(self._request(self._require_process(), "POST", codec.MAP_PATH, body))
 
     def ws(self, recipe: Recipe) -> np.ndarray:
@@ -159,14 +176,32 @@ class ResidentEngine:
         body = codec.encode(codec.FeaturesMessage(seeds=tuple(seeds)))
         return codec.decode_array(self._request(self._require_process(), "POST", codec.FEATURES_PATH, body))
 
-    def make_directions(self, order: DirectionRequest) -> tuple[Direction, ...]:
-        """Directions that were learned or found, however long that takes; raises as `render` does."""
-        body = codec.encode(codec.DirectionRequestMessage(order=order))
-        return codec.decode_directions(self._request(self._require_process(), "POST", codec.DIRECTIONS_PATH, body))
+    def make_directions(self, request: DirectionRequest, on_step: OnStep = ignore_steps) -> Iterator[MadeDirection]:
+        """Directions as they are made, however long that takes; raises as `render` does."""
+        for result in self._work(request, on_step):
+            yield _expect(MadeDirection, result)
 
-    def find_face(self, order: FaceRequest) -> OptimisedFace:
+    def draw_strip(self, request: StripRequest) -> np.ndarray:
+        """uint8 [H, W, 3]; raises as `render` does."""
+        return _expect(np.ndarray, self._work_once(request))
+
+    def estimate_conditional_mean(
+        self, request: ConditionalMeanRequest, on_step: OnStep = ignore_steps
+    ) -> ConditionalMean:
+        """The mean of a part of the population; raises as `render` does."""
+        return _expect(ConditionalMean, self._work_once(request, on_step))
+
+    def draw_cluster_sheet(self, request: ClusterSheetRequest) -> np.ndarray:
+        """uint8 [H, W, 3]; raises as `render` does."""
+        return _expect(np.ndarray, self._work_once(request))
+
+    def learn_regions(self, request: RegionsRequest, on_step: OnStep = ignore_steps) -> LearnedRegions:
+        """A segmenter as a file's bytes; raises as `render` does."""
+        return _expect(LearnedRegions, self._work_once(request, on_step))
+
+    def find_face(self, request: FaceRequest) -> OptimisedFace:
         """A face that is found by its gradient; raises as `render` does."""
-        body = codec.encode(codec.FaceRequestMessage(order=order))
+        body = codec.encode(codec.FaceRequestMessage(request=request))
         return codec.decode_found_face(self._request(self._require_process(), "POST", codec.FACES_PATH, body))
 
     def stream(
@@ -178,6 +213,32 @@ class ResidentEngine:
         with self._lock:
             self._streams = [*(s for s in self._streams if s.is_open), stream]
         return stream
+
+    def _work(self, request: LongRequest, on_step: OnStep = ignore_steps) -> Iterator[LongResult]:
+        """Results as they come; closing the iterator, or what `on_step` raises, gives the work up."""
+        with closing(self._read_parts(request)) as parts:
+            for part, payload in parts:
+                if isinstance(part, codec.StepPart):
+                    on_step(part.text)
+                elif isinstance(part, codec.ErrorPart):
+                    raise codec.to_error(part.error)
+                elif not isinstance(part, codec.EndPart):
+                    yield codec.decode_result(part, payload)
+
+    def _read_parts(self, request: LongRequest) -> Generator[tuple[codec.WorkPart, bytes]]:
+        process = self._require_process()
+        body = codec.encode(codec.WorkMessage(request=request))
+        try:
+            with open_answer(process.socket, "POST", codec.WORK_PATH, body) as answer:
+                if answer.status != OK:
+                    raise codec.decode_error(answer.read())
+                yield from codec.read_parts(answer.read)
+        except (*UNREACHABLE, EOFError):
+            raise self._end_error(process) from None
+
+    def _work_once(self, request: LongRequest, on_step: OnStep = ignore_steps) -> LongResult:
+        (result,) = self._work(request, on_step)
+        return result
 
     def _find(self) -> DiscoveredEngine | None:
         self.remark = ""
@@ -229,6 +290,13 @@ class ResidentEngine:
         if status != OK:
             raise codec.decode_error(answer)
         return answer
+
+
+def _expect(kind: type[ResultType], result: LongResult) -> ResultType:
+    """`result`, which the engine's answer should be."""
+    if not isinstance(result, kind):
+        raise EngineError(f"the engine's answer is not understood: {type(result).__name__} in place of {kind.__name__}")
+    return result
 
 
 def _closed_error() -> EngineError:

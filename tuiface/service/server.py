@@ -6,7 +6,7 @@
     POST /map        MapMessage in, ArrayMessage out: z to w
     POST /ws         WsMessage in, ArrayMessage out: a recipe's rows of W+
     POST /features   FeaturesMessage in, ArrayMessage out: seeds to what is known of their faces
-    POST /directions DirectionRequestMessage in, DirectionsMessage out: directions that were learned or found
+    POST /work       WorkMessage in, parts out as they are done: directions, strips, means, regions (long_work.py)
     POST /faces      FaceRequestMessage in, FoundFaceMessage out: a face with another's frame, or two crossed
     WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time;
                  none for a job that was given up for a newer one
@@ -28,12 +28,15 @@ from typing import TypeVar
 
 import numpy as np
 from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.responses import StreamingResponse
 
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
 from tuiface.core.latest import Latest
 from tuiface.engine.scheduler import Kind, Scheduler, scheduler_of
 from tuiface.engine_api import codec
+from tuiface.engine_api.packed import ArrayMessage
 from tuiface.engine_api.protocol import Engine, InterruptibleEngine, RenderRequest, RenderResult, Superseded
+from tuiface.service.long_work import WorkStream
 from tuiface.service.peercred import peer_uid
 from tuiface.service.sharing import SharedEngineState, add_shared_routes
 
@@ -96,16 +99,16 @@ def create_app(engine: Engine, sharing: SharedEngineState | None = None) -> Fast
         seeds = codec.decode_seeds(await read_body(request))
         return _array_response(await compute("work", request, engine.features, seeds))
 
-    @app.post(codec.DIRECTIONS_PATH)
-    async def directions(request: Request) -> Response:
-        order = codec.decode_direction_request(await read_body(request))
-        made = await compute("work", request, engine.make_directions, order)
-        return Response(codec.encode_directions(made), media_type="application/json")
+    @app.post(codec.WORK_PATH)
+    async def work(request: Request) -> Response:
+        stream = WorkStream(engine, codec.decode_work(await read_body(request)), _to_tuiface_error)
+        done = scheduler.submit("work", peer_uid(request), stream.run)
+        return StreamingResponse(stream.messages(done), media_type=codec.PARTS_TYPE)
 
     @app.post(codec.FACES_PATH)
     async def faces(request: Request) -> Response:
-        order = codec.decode_face_request(await read_body(request))
-        found = await compute("work", request, engine.find_face, order)
+        wanted = codec.decode_face_request(await read_body(request))
+        found = await compute("work", request, engine.find_face, wanted)
         return Response(codec.encode_found_face(found), media_type="application/json")
 
     @app.websocket(codec.PREVIEW_PATH)
@@ -123,7 +126,7 @@ def create_app(engine: Engine, sharing: SharedEngineState | None = None) -> Fast
 
 
 def _array_response(array: np.ndarray) -> Response:
-    return Response(codec.encode(codec.ArrayMessage.of(array)), media_type="application/json")
+    return Response(codec.encode(ArrayMessage.of(array)), media_type="application/json")
 
 
 class PreviewRenderer:

@@ -7,8 +7,10 @@ sent on it.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 UNREACHABLE = (OSError, http.client.HTTPException)
@@ -36,6 +38,17 @@ def request(
         connection.request(method, target, body, {"Connection": "close"})
         answer = connection.getresponse()
         return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def open_answer(path: Path, method: str, target: str, body: bytes = b"") -> Iterator[http.client.HTTPResponse]:
+    """An answer that is read as it comes; leaving closes the connection. Raises one of UNREACHABLE."""
+    connection = _UnixConnection(path, None)
+    try:
+        connection.request(method, target, body, {"Connection": "close"})
+        yield connection.getresponse()
     finally:
         connection.close()
 

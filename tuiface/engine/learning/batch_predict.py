@@ -5,6 +5,7 @@ Shape legend: N = faces, L = num_ws, w = w_dim, A = attributes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -14,6 +15,13 @@ from tuiface.engine.networks.generator import Generator
 from tuiface.engine_api.protocol import Dtype
 
 BATCH = 16
+
+Pause = Callable[[], None]
+"""Called between the batches of long work: the engine does what waits meanwhile. What it raises ends the work."""
+
+
+def no_pause() -> None:
+    """For work that nothing waits for."""
 
 
 class SupportsAttributePrediction(Protocol):
@@ -57,8 +65,15 @@ def synthesize_differentiable(generator: Generator, ws: Tensor, dtype: Dtype) ->
 
 @torch.no_grad()
 def predict_attributes(
-    generator: Generator, reader: SupportsAttributePrediction, ws: Tensor, dtype: Dtype = "float32"
+    generator: Generator,
+    reader: SupportsAttributePrediction,
+    ws: Tensor,
+    dtype: Dtype = "float32",
+    pause: Pause = no_pause,
 ) -> Tensor:
     """float32 [N, A] of the faces of ws [N, L, w]."""
-    chunks = torch.split(ws, BATCH)
-    return torch.cat([reader.read(synthesize_images(generator, chunk, dtype)) for chunk in chunks])
+    found = []
+    for chunk in torch.split(ws, BATCH):
+        found.append(reader.read(synthesize_images(generator, chunk, dtype)))
+        pause()
+    return torch.cat(found)

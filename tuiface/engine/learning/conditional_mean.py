@@ -2,53 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 
 from tuiface.core.errors import ModelError, UsageError, quote, suggest_nearest
 from tuiface.directions.concepts import direction_name
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
-from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.learning.batch_predict import Pause, SupportsAttributePrediction, no_pause, predict_attributes
+from tuiface.engine.networks.generator import Generator
+from tuiface.engine_api.protocol import Dtype
+from tuiface.engine_api.requests import ConditionalMean, ConditionalMeanRequest
 
 CONDITIONAL_MEAN_SEED = 6_000_003
 
 
 def estimate_conditional_mean(
-    workshop: Workshop,
+    generator: Generator,
     reader: SupportsAttributePrediction,
-    bounds: Mapping[str, tuple[float, float]],
-    draws: int,
-    least: int,
-) -> tuple[np.ndarray, int]:
-    """float32 [w_dim], the mean of w over `draws` faces whose readings lie within `bounds`, and how many do.
+    request: ConditionalMeanRequest,
+    dtype: Dtype = "float32",
+    pause: Pause = no_pause,
+) -> ConditionalMean:
+    """The mean of w over those of `request.draws` faces, at psi 1, whose readings lie within the bounds.
 
-    bounds: (low, high) by attribute or direction name, in the reader's units. Raises UsageError for an unknown name and
-    ModelError where fewer than `least` faces are found.
+    Raises UsageError for an unknown name and ModelError where fewer than `request.least` faces are found.
     """
     known = {name: i for i, name in enumerate(reader.names)}
     known |= {direction_name(name): i for i, name in enumerate(reader.names)}
-    for name in bounds:
+    for name in request.bounds:
         if name not in known:
             raise UsageError(
                 f"no attribute {quote(name)}", suggest_nearest(name, known) or f"accepted: {', '.join(known)}"
             )
-    w = draw_w(workshop.generator, CONDITIONAL_MEAN_SEED, draws)
-    ws = w[:, None].expand(-1, workshop.generator.num_ws, -1)
-    values = predict_attributes(workshop.generator, reader, ws, workshop.draft_dtype)
-    inside = torch.ones(draws, dtype=torch.bool, device=w.device)
-    for name, (low, high) in bounds.items():
-        inside &= (values[:, known[name]] >= low) & (values[:, known[name]] <= high)
+    w = draw_w(generator, CONDITIONAL_MEAN_SEED, request.draws)
+    ws = w[:, None].expand(-1, generator.num_ws, -1)
+    values = predict_attributes(generator, reader, ws, dtype, pause)
+    inside = torch.ones(request.draws, dtype=torch.bool, device=w.device)
+    for name, (low, high) in request.bounds.items():
+        column = values[:, known[name]]
+        inside &= (column >= (-np.inf if low is None else low)) & (column <= (np.inf if high is None else high))
     count = int(inside.sum())
-    if count < least:
-        spans = [f"{name} {_span(values[:, known[name]])}" for name in bounds]
+    if count < request.least:
+        spans = [f"{name} {_span(values[:, known[name]])}" for name in request.bounds]
         raise ModelError(
-            f"{count} of {draws} faces read so; accepted: {least} and more", f"nine in ten lie at {', '.join(spans)}"
+            f"{count} of {request.draws} faces read so; accepted: {request.least} and more",
+            f"nine in ten lie at {', '.join(spans)}",
         )
     centre: np.ndarray = w[inside].double().mean(dim=0).float().cpu().numpy()
-    return centre, count
+    return ConditionalMean(centre, count)
 
 
 def _span(values: torch.Tensor) -> str:

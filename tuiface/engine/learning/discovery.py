@@ -26,7 +26,7 @@ from torch import Tensor
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.edits.masks import RegionPredictor, build_lock_mask
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import synthesize_images
+from tuiface.engine.learning.batch_predict import Pause, no_pause, synthesize_images
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.pixels import LEVELS_PER_UNIT
 from tuiface.engine.population import LatentPopulation, fix_signs
@@ -40,13 +40,14 @@ Observe = Callable[[Tensor], Tensor]
 """ws [N, L, w] -> what is observed of each picture, float32 [N, P]."""
 
 
-def jacobian(observe: Observe, ws: Tensor, steps: Tensor) -> Tensor:
+def jacobian(observe: Observe, ws: Tensor, steps: Tensor, pause: Pause = no_pause) -> Tensor:
     """float32 [D, P]: the change of what is observed at ws [1, L, w], for one unit of each of steps [D, L, w]."""
     rows = []
     for chunk in torch.split(steps, BATCH // 2):
         both = torch.cat([ws + STEP_SIGMA * chunk, ws - STEP_SIGMA * chunk])
         plus, minus = observe(both).chunk(2)
         rows.append((plus - minus) / (2 * STEP_SIGMA))
+        pause()
     return torch.cat(rows)
 
 
@@ -104,6 +105,7 @@ def resefa(
     rows: tuple[int, int],
     count: int,
     faces: int = 4,
+    pause: Pause = no_pause,
 ) -> list[DirectionCandidate]:
     """The `count` directions of w on `rows` that change `region` most for what they change outside it.
 
@@ -122,7 +124,7 @@ def resefa(
         image = synthesize_images(generator, ws)
         mask = build_lock_mask(reader.probabilities(image), (region,), image.shape[-1])
         weights = _pool(mask).expand(1, 3, -1, -1).flatten()
-        columns = jacobian(observe, ws, steps)
+        columns = jacobian(observe, ws, steps, pause)
         inside = inside + gram(columns, weights / weights.sum().clamp_min(1e-6))
         outside = outside + gram(columns, (1 - weights) / (1 - weights).sum().clamp_min(1e-6))
     return _solve_generalised_eigenproblem(inside.double(), outside.double(), population, count)
@@ -148,6 +150,7 @@ def rank_channels(
     count: int,
     faces: int = 4,
     probes: int = NUM_PROBES,
+    pause: Pause = no_pause,
 ) -> list[ChannelRank]:
     """The `count` channels of the convolutions that move `region` and little else, best first.
 
@@ -173,6 +176,7 @@ def rank_channels(
             for energy, weights in ((inside, mask), (total, torch.ones_like(mask))):
                 gradients = torch.autograd.grad((image * signs * weights).sum(), inputs, retain_graph=True)
                 energy += (torch.cat([g[0] for g in gradients]) * sigma) ** 2 / (faces * probes)
+            pause()
     share = (inside / total.clamp_min(1e-12)).clamp(0, 1)
     change = LEVELS_PER_UNIT * (inside / max(area, 1.0)).sqrt()
     best = (share * change).argsort(descending=True)[:count].tolist()

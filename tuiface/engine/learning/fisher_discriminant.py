@@ -20,8 +20,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_differentiable
-from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.learning.batch_predict import (
+    Pause,
+    SupportsAttributePrediction,
+    no_pause,
+    synthesize_differentiable,
+)
+from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.predictors.disturbance import augment_images
 
 BATCH = 8
@@ -34,25 +39,30 @@ SEED = 3_000_003
 
 
 def compute_attribute_gradients(
-    workshop: Workshop, reader: SupportsAttributePrediction, ws: Tensor, deviation: Tensor
+    network: OpenedNetwork,
+    reader: SupportsAttributePrediction,
+    ws: Tensor,
+    deviation: Tensor,
+    pause: Pause = no_pause,
 ) -> Tensor:
     """float32 [N, A, L, k]: attributes' deviations for one of each component on each row, at ws [N, L, w].
 
     deviation: float32 [A], one standard deviation of each attribute.
     """
-    basis = workshop.population.basis
+    basis = network.population.basis
     chance = torch.Generator().manual_seed(SEED)
     parts = []
     for chunk in torch.split(ws, BATCH):
         rows = chunk.detach().clone().requires_grad_()
         with torch.enable_grad():
-            images = synthesize_differentiable(workshop.generator, rows, workshop.draft_dtype)
+            images = synthesize_differentiable(network.generator, rows, network.draft_dtype)
             values = reader.read(augment_images(images, chance, NOISE)) / deviation
             gradients = [
                 torch.autograd.grad(values[:, a].sum(), rows, retain_graph=a + 1 < values.shape[1])[0]
                 for a in range(values.shape[1])
             ]
         parts.append(torch.stack(gradients, dim=1) @ basis)
+        pause()
     return torch.cat(parts)
 
 

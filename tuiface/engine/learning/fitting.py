@@ -14,8 +14,9 @@ from torch import Tensor
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.directions.regression import LinearFit, conditional_step, fit_linear
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
-from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.learning.batch_predict import Pause, SupportsAttributePrediction, no_pause, predict_attributes
+from tuiface.engine.opened_network import OpenedNetwork
+from tuiface.engine.population import LatentPopulation
 
 #: Seeds of the draws that are learned from, and of those that are measured on: neither are faces that people number.
 LEARNING_SEED, EVALUATION_SEED = 1_000_003, 2_000_003
@@ -46,13 +47,15 @@ class Observations:
         return np.asarray(self.values.T @ self.values / len(self.values))
 
 
-def observe_population(workshop: Workshop, reader: SupportsAttributePrediction, count: int) -> Observations:
+def observe_population(
+    network: OpenedNetwork, reader: SupportsAttributePrediction, count: int, pause: Pause = no_pause
+) -> Observations:
     """Draw and read `count` faces at psi 1."""
-    w = draw_w(workshop.generator, LEARNING_SEED, count)
-    ws = w[:, None].expand(-1, workshop.generator.num_ws, -1)
-    values = predict_attributes(workshop.generator, reader, ws, workshop.draft_dtype).double().cpu().numpy()
+    w = draw_w(network.generator, LEARNING_SEED, count)
+    ws = w[:, None].expand(-1, network.generator.num_ws, -1)
+    values = predict_attributes(network.generator, reader, ws, network.draft_dtype, pause).double().cpu().numpy()
     deviation = values.std(axis=0).clip(1e-9)
-    white = workshop.population.whiten(w).double().cpu().numpy()
+    white = network.population.whiten(w).double().cpu().numpy()
     standardised = (values - values.mean(axis=0)) / deviation
     return Observations(tuple(reader.names), white, standardised, deviation, fit_linear(white, standardised))
 
@@ -67,42 +70,47 @@ def select_held_concepts(observations: Observations, target: int) -> list[int]:
     ]
 
 
-def boundary_step(workshop: Workshop, observations: Observations, target: int, held: list[int]) -> Tensor:
+def boundary_step(
+    population: LatentPopulation, num_ws: int, observations: Observations, target: int, held: list[int]
+) -> Tensor:
     """float32 [L, w]: InterFaceGAN's conditional direction, the same on all rows."""
-    basis = workshop.population.basis
+    basis = population.basis
     white = torch.from_numpy(conditional_step(observations.linear_fit.slopes, target, held)).float().to(basis.device)
-    return (basis @ white).repeat(workshop.generator.num_ws, 1)
+    return (basis @ white).repeat(num_ws, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationFaces:
     """Faces on which steps are tried, and what a reader makes of them."""
 
-    workshop: Workshop
+    network: OpenedNetwork
     reader: SupportsAttributePrediction
     deviation: np.ndarray
     """float64 [A]."""
     ws: Tensor
     """float32 [N, L, w], at `DEFAULT_PSI`."""
+    pause: Pause = no_pause
 
     @classmethod
     def of(
         cls,
-        workshop: Workshop,
+        network: OpenedNetwork,
         reader: SupportsAttributePrediction,
         deviation: np.ndarray,
         count: int,
         seed_offset: int = 0,
+        pause: Pause = no_pause,
     ) -> EvaluationFaces:
         """With `count` faces that nothing was learned from; another offset gives others."""
-        generator = workshop.generator
+        generator = network.generator
         w = draw_w(generator, EVALUATION_SEED + seed_offset, count)[:, None].expand(-1, generator.num_ws, -1)
-        return cls(workshop, reader, deviation, generator.truncate(w, DEFAULT_PSI))
+        return cls(network, reader, deviation, generator.truncate(w, DEFAULT_PSI), pause)
 
     def values(self, step: Tensor) -> np.ndarray:
         """float64 [N, A], in standard deviations, of the faces moved by a step [L, w]."""
         moved = self.ws + step
-        read = predict_attributes(self.workshop.generator, self.reader, moved, self.workshop.draft_dtype)
+        network = self.network
+        read = predict_attributes(network.generator, self.reader, moved, network.draft_dtype, self.pause)
         return np.asarray(read.double().cpu().numpy() / self.deviation)
 
     def measure_effect(self, step: Tensor, probe: float = PROBE_AMOUNT) -> np.ndarray:
@@ -111,11 +119,11 @@ class EvaluationFaces:
         return np.asarray(change.mean(axis=0) / (2 * probe))
 
 
-def scale_to_population(workshop: Workshop, step: Tensor) -> Tensor:
+def scale_to_population(population: LatentPopulation, step: Tensor) -> Tensor:
     """The step [L, w] scaled to one standard deviation of the concept's own score over the population.
 
     A score n . w that is linear in w has the deviation |n| in whitened components, so the step's length there becomes
     1 on the row that moves most: amounts up to 3 then stay among the population's faces.
     """
-    white = step @ workshop.population.axes / workshop.population.deviations
+    white = step @ population.axes / population.deviations
     return step / float(white.norm(dim=1).max())

@@ -12,43 +12,41 @@ import torch
 
 from tuiface.core.errors import ModelError
 from tuiface.directions.direction import Direction, DirectionOrigin, Labels
-from tuiface.directions.questionnaire import PRIOR_PRECISION, standardise
+from tuiface.directions.questionnaire import PRIOR_PRECISION
 from tuiface.directions.regression import conditional_step, ridge_slopes
 from tuiface.engine.latents import z_from_seed
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
-from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.learning.batch_predict import Pause, SupportsAttributePrediction, no_pause, predict_attributes
+from tuiface.engine.learning.records import make_direction
+from tuiface.engine.opened_network import OpenedNetwork
 
 
-def seed_components(workshop: Workshop, seeds: Sequence[int]) -> np.ndarray:
+def seed_components(network: OpenedNetwork, seeds: Sequence[int]) -> np.ndarray:
     """float64 [N, k]: whitened components of w of seeds, as people number them."""
-    generator = workshop.generator
-    z = torch.cat([z_from_seed(seed, generator.config.z_dim) for seed in seeds]).to(workshop.population.mean.device)
+    generator = network.generator
+    z = torch.cat([z_from_seed(seed, generator.config.z_dim) for seed in seeds]).to(network.population.mean.device)
     with torch.no_grad():
-        w = generator.map(z, workshop.first_class(len(seeds)))[:, 0]
-    return np.asarray(workshop.population.whiten(w).double().cpu().numpy())
+        w = generator.map(z, network.first_class(len(seeds)))[:, 0]
+    return np.asarray(network.population.whiten(w).double().cpu().numpy())
 
 
-def raw_features(workshop: Workshop, white: np.ndarray, reader: SupportsAttributePrediction | None) -> np.ndarray:
+def raw_features(
+    network: OpenedNetwork, white: np.ndarray, reader: SupportsAttributePrediction | None, pause: Pause = no_pause
+) -> np.ndarray:
     """float64 [N, F]: what a reader sees in each face [N, k]; without one, the components of w themselves.
 
     A reader's few attributes need far fewer answers than a hundred components.
     """
     if reader is None:
         return white
-    population = workshop.population
+    population = network.population
     w = torch.from_numpy(white).float().to(population.mean.device) @ population.basis.t() + population.mean
-    ws = w[:, None].expand(-1, workshop.generator.num_ws, -1)
-    return np.asarray(predict_attributes(workshop.generator, reader, ws, workshop.draft_dtype).double().cpu().numpy())
-
-
-def face_features(workshop: Workshop, white: np.ndarray, reader: SupportsAttributePrediction | None) -> np.ndarray:
-    """float64 [N, F]: `raw_features`, those of a reader standardised over the faces."""
-    raw = raw_features(workshop, white, reader)
-    return raw if reader is None else standardise(raw)
+    ws = w[:, None].expand(-1, network.generator.num_ws, -1)
+    seen = predict_attributes(network.generator, reader, ws, network.draft_dtype, pause)
+    return np.asarray(seen.double().cpu().numpy())
 
 
 def direction_from_scores(
-    workshop: Workshop,
+    network: OpenedNetwork,
     name: str,
     white: np.ndarray,
     scores: np.ndarray,
@@ -67,5 +65,5 @@ def direction_from_scores(
     if float(np.linalg.norm(slopes)) < 1e-3:
         raise ModelError(f"'{name}': w explains nothing of these scores, so there is no direction")
     unit = slopes / np.linalg.norm(slopes)
-    step = torch.from_numpy(conditional_step(unit, 0, [])).float().to(workshop.population.mean.device)
-    return workshop.direction(name, step @ workshop.population.basis.t(), origin, labels=labels)
+    step = torch.from_numpy(conditional_step(unit, 0, [])).float().to(network.population.mean.device)
+    return make_direction(network, name, step @ network.population.basis.t(), origin, labels=labels)

@@ -1,101 +1,119 @@
-"""Orders fulfilled: what the interface asks the engine to make directions of (tuiface.engine_api.requests).
+"""Directions of a network by what they are asked for with: tuiface.engine_api.requests.DirectionRequest.
 
 Shape legend: N = faces, F = features of a face, w = w_dim.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from torch import Tensor
 
 from tuiface.core.errors import UsageError
 from tuiface.directions.direction import Direction, DirectionOrigin
-from tuiface.directions.published_channels import PAPER
+from tuiface.directions.published_channels import PAPER, refuse_other_shape, single_channels
 from tuiface.engine.edits.masks import refuse_unknown_regions
 from tuiface.engine.learning import discovery
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
+from tuiface.engine.learning.batch_predict import Pause, no_pause
 from tuiface.engine.learning.from_scores import direction_from_scores, raw_features, seed_components
-from tuiface.engine.learning.workshop import Workshop
-from tuiface.engine_api.requests import DirectionRequest, Method, ScoresRequest, SearchRequest
+from tuiface.engine.learning.learn import learn_directions
+from tuiface.engine.learning.records import make_channel_direction, make_direction, make_imported_direction
+from tuiface.engine.opened_network import OpenedNetwork
+from tuiface.engine_api.requests import (
+    AttributesRequest,
+    DirectionRequest,
+    ImportRequest,
+    MadeDirection,
+    OnStep,
+    ScoresRequest,
+    SearchRequest,
+    ignore_steps,
+)
 from tuiface.faces.recipe import RegionLock
 
 
-def seed_features(workshop: Workshop, seeds: Sequence[int], reader: SupportsAttributePrediction | None) -> np.ndarray:
+def seed_features(network: OpenedNetwork, seeds: Sequence[int], pause: Pause = no_pause) -> np.ndarray:
     """float32 [N, F] of faces by number, not standardised: what the reader sees, or the components of w without one."""
-    return raw_features(workshop, seed_components(workshop, seeds), reader).astype(np.float32)
+    return raw_features(network, seed_components(network, seeds), network.attributes_or_none, pause).astype(np.float32)
 
 
-def handle_request(workshop: Workshop, order: DirectionRequest) -> tuple[Direction, ...]:
-    """The directions that `order` asks for. Raises UsageError or ModelError."""
-    if isinstance(order, ScoresRequest):
-        white = seed_components(workshop, order.seeds)
-        scores = np.array(order.scores)
-        return (direction_from_scores(workshop, order.name, white, scores, order.origin, order.labels),)
-    return _handle_search(workshop, order)
+def handle_request(
+    network: OpenedNetwork, request: DirectionRequest, note: OnStep = ignore_steps, pause: Pause = no_pause
+) -> Iterator[MadeDirection]:
+    """The directions that `request` asks for. Raises UsageError, ModelError, or InputFileError for an array."""
+    if isinstance(request, AttributesRequest):
+        for learned in learn_directions(network, network.attributes, network.regions, request, note, pause):
+            yield MadeDirection(learned.direction, learned.holds)
+    elif isinstance(request, ScoresRequest):
+        white = seed_components(network, request.seeds)
+        scores = np.array(request.scores)
+        yield MadeDirection(direction_from_scores(network, request.name, white, scores, request.origin, request.labels))
+    elif isinstance(request, ImportRequest):
+        yield MadeDirection(make_imported_direction(network, request))
+    elif isinstance(request, SearchRequest):
+        yield from _search(network, request, pause)
+    else:
+        refuse_other_shape(network.model.name, network.layers)
+        for name, (layer, channel) in single_channels().items():
+            origin = DirectionOrigin(method="published", data=f"{layer}:{channel}", paper=PAPER)
+            yield MadeDirection(make_channel_direction(network, name, layer, channel, origin, licence=request.licence))
 
 
-def find_steps(
-    workshop: Workshop,
-    method: Method,
-    region: RegionLock | None,
-    rows: tuple[int, int],
-    count: int,
+def _search(network: OpenedNetwork, request: SearchRequest, pause: Pause) -> Iterator[MadeDirection]:
+    num_ws = network.generator.num_ws
+    rows = (0, num_ws) if request.rows is None else request.rows
+    if rows[1] > num_ws:
+        raise UsageError(f"rows {rows[0]}-{rows[1]}: this model has {num_ws} rows")
+    lock = None if request.region is None else RegionLock(region=request.region)
+    if lock is not None:
+        refuse_unknown_regions((lock,), network.regions)
+    if request.method == "channels":
+        assert lock is not None
+        yield from _rank_channels(network, request, lock, pause)
+        return
+    moved = None if rows == (0, num_ws) else rows
+    found = _find_steps(network, request, lock, rows, pause)
+    for number, (step, weight) in enumerate(found, start=1):
+        origin = _search_origin(request, number, "the network alone")
+        made = make_direction(network, f"{request.method}_{number}", step, origin, rows=moved)
+        yield MadeDirection(_attach_measures(made, weight=weight), figures={"weight": weight})
+
+
+def _find_steps(
+    network: OpenedNetwork, request: SearchRequest, lock: RegionLock | None, rows: tuple[int, int], pause: Pause
 ) -> list[tuple[Tensor, float]]:
     """Steps [w] of one standard deviation and their weights, by any method but `channels`."""
-    generator, population = workshop.generator, workshop.population
-    if method == "sefa":
-        found = discovery.sefa(generator, population, rows, count)
-    elif method == "ganspace":
-        found = discovery.ganspace(population, count)
+    generator, population = network.generator, network.population
+    if request.method == "sefa":
+        found = discovery.sefa(generator, population, rows, request.count)
+    elif request.method == "ganspace":
+        found = discovery.ganspace(population, request.count)
     else:
-        assert region is not None
-        refuse_unknown_regions((region,), workshop.regions)
-        found = discovery.resefa(generator, population, workshop.regions, region, rows, count)
+        assert lock is not None
+        found = discovery.resefa(generator, population, network.regions, lock, rows, request.count, pause=pause)
     return [(one.step, one.weight) for one in found]
 
 
-def search_origin(order: SearchRequest, number: int) -> DirectionOrigin:
+def _rank_channels(
+    network: OpenedNetwork, request: SearchRequest, lock: RegionLock, pause: Pause
+) -> Iterator[MadeDirection]:
+    generator, population = network.generator, network.population
+    ranks = discovery.rank_channels(generator, population, network.regions, lock, request.count, pause=pause)
+    for number, rank in enumerate(ranks, start=1):
+        origin = _search_origin(request, number, f"{rank.layer}:{rank.channel}", PAPER)
+        made = make_channel_direction(network, f"channel_{number}", rank.layer, rank.channel, origin)
+        yield MadeDirection(
+            _attach_measures(made, share=rank.share, change_levels=rank.change),
+            figures={"share": rank.share, "change": rank.change},
+        )
+
+
+def _search_origin(request: SearchRequest, number: int, data: str, paper: str = "") -> DirectionOrigin:
     """Where number `number` of a search, counted from 1, came from."""
-    region = {} if order.region is None else {"region": str(order.region)}
-    return DirectionOrigin(method=order.method, data="the network alone", settings={"number": number, **region})
-
-
-def _handle_search(workshop: Workshop, order: SearchRequest) -> tuple[Direction, ...]:
-    num_ws = workshop.generator.num_ws
-    rows = (0, num_ws) if order.rows is None else order.rows
-    if rows[1] > num_ws:
-        raise UsageError(f"rows {rows[0]}-{rows[1]}: this model has {num_ws} rows")
-    lock = None if order.region is None else RegionLock(region=order.region)
-    if order.method == "channels":
-        assert lock is not None
-        return _discover_channels(workshop, lock, order.count)
-    moved = None if rows == (0, num_ws) else rows
-    return tuple(
-        _attach_measures(
-            workshop.direction(f"{order.method}_{number}", step, search_origin(order, number), rows=moved),
-            weight=weight,
-        )
-        for number, (step, weight) in enumerate(find_steps(workshop, order.method, lock, rows, order.count), start=1)
-    )
-
-
-def _discover_channels(workshop: Workshop, lock: RegionLock, count: int) -> tuple[Direction, ...]:
-    reader = workshop.regions
-    refuse_unknown_regions((lock,), reader)
-    ranked = discovery.rank_channels(workshop.generator, workshop.population, reader, lock, count)
-    made = []
-    for number, rank in enumerate(ranked, start=1):
-        origin = DirectionOrigin(
-            method="channels",
-            data=f"{rank.layer}:{rank.channel}",
-            paper=PAPER,
-            settings={"number": number, "region": str(lock.region)},
-        )
-        direction = workshop.channel_direction(f"channel_{number}", {rank.layer: {rank.channel: 1.0}}, origin)
-        made.append(_attach_measures(direction, share=rank.share, change_levels=rank.change))
-    return tuple(made)
+    region = {} if request.region is None else {"region": str(request.region)}
+    settings: dict[str, str | int | float | bool] = {"number": number, **region}
+    return DirectionOrigin(method=request.method, data=data, paper=paper, settings=settings)
 
 
 def _attach_measures(direction: Direction, **measures: float) -> Direction:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from tuiface.core.errors import ModelError, UsageError, suggest_nearest
 from tuiface.directions.concepts import direction_name
 from tuiface.directions.direction import Direction, DirectionOrigin
 from tuiface.engine.edits.masks import RegionPredictor
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
+from tuiface.engine.learning.batch_predict import Pause, SupportsAttributePrediction, no_pause
 from tuiface.engine.learning.fisher_discriminant import compute_attribute_gradients, solve_discriminant_step
 from tuiface.engine.learning.fitting import (
     MIN_R2,
@@ -30,6 +29,7 @@ from tuiface.engine.learning.fitting import (
     select_held_concepts,
 )
 from tuiface.engine.learning.monotone_refinement import refine_step
+from tuiface.engine.learning.records import make_direction
 from tuiface.engine.learning.verification import (
     AMOUNTS,
     MIN_SLOPE,
@@ -38,7 +38,8 @@ from tuiface.engine.learning.verification import (
     monotone_fraction,
     verify_step,
 )
-from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.opened_network import OpenedNetwork
+from tuiface.engine_api.requests import AttributesRequest, OnStep
 
 MONOTONE_PERCENT = 95.0
 #: On the few faces of the trial: more than the verification wants on many, so that the two agree.
@@ -50,28 +51,6 @@ REFINEMENT_PAPER = "; evened out after Goetschalckx et al. 2019, arXiv 1906.1011
 #: How much leakage counts, strictest first: the first that lets the concept move evenly and visibly is taken. Dozens of
 #: concepts that are held together would otherwise hold the direction itself, where a network hardly tells them apart.
 STRICTNESSES = (1.0, 0.3, 0.1, 0.03)
-
-Method = Literal["tangent", "boundary"]
-"""`fisher_discriminant.py`'s discriminant in W+, or InterFaceGAN's conditional boundary in W."""
-
-
-@dataclass(frozen=True, slots=True)
-class LearningPlan:
-    """What to learn, and with how many faces."""
-
-    names: tuple[str, ...] = ()
-    """Attributes of the reader, or names of directions; empty for all that show."""
-    held: tuple[str, ...] | None = None
-    """Attributes that directions leave alone; None for all others, empty for none."""
-    draws: int = 4000
-    """Faces that are read to learn from."""
-    faces: int = 40
-    """Faces whose gradients are taken, and on which steps are tried."""
-    seeds: int = 200
-    """Faces on which each direction is verified."""
-    method: Method = "tangent"
-    even: bool = False
-    """Whether steps that are not monotone on enough faces are fitted through the network (monotone_refinement.py)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,11 +68,12 @@ class LearnedDirection:
 
 
 def learn_directions(
-    workshop: Workshop,
+    network: OpenedNetwork,
     reader: SupportsAttributePrediction,
     regions: RegionPredictor,
-    plan: LearningPlan,
-    note: Callable[[str], None],
+    plan: AttributesRequest,
+    note: OnStep,
+    pause: Pause = no_pause,
 ) -> Iterator[LearnedDirection]:
     """Directions of what `reader` reads, each as soon as it is verified.
 
@@ -101,15 +81,15 @@ def learn_directions(
     """
     wanted = _find_columns(plan.names, reader.names)
     note(f"reading {plan.draws} faces")
-    observations = observe_population(workshop, reader, plan.draws)
+    observations = observe_population(network, reader, plan.draws, pause)
     least = MIN_R2 if plan.method == "boundary" else 0.0  # gradients need no straight boundary
     targets = _select_targets(observations, wanted, least, chosen=bool(plan.names), note=note)
-    candidates = _boundary_candidates(workshop, observations)
+    candidates = _boundary_candidates(network, observations)
     if plan.method == "tangent":
         note(f"taking gradients on {plan.faces} faces")
-        candidates = _discriminant_candidates(workshop, reader, observations, plan.faces)
-    trial = EvaluationFaces.of(workshop, reader, observations.deviation, plan.faces, seed_offset=2)
-    bench = EvaluationFaces.of(workshop, reader, observations.deviation, plan.seeds, seed_offset=1)
+        candidates = _discriminant_candidates(network, reader, observations, plan.faces, pause)
+    trial = EvaluationFaces.of(network, reader, observations.deviation, plan.faces, 2, pause)
+    bench = EvaluationFaces.of(network, reader, observations.deviation, plan.seeds, 1, pause)
     for target in targets:
         others = _select_held(observations, target, plan.held)
         chosen = _select_strictest(candidates, trial, target, others)
@@ -117,13 +97,13 @@ def learn_directions(
             note(f"evening {direction_name(observations.names[target])} out")
             chosen = _refine(trial, chosen, target, others)
         found = verify_step(bench, chosen.step, target, regions)
-        learned = LearnedDirection(_build_direction(workshop, observations, chosen, target, others, plan, found), found)
+        learned = LearnedDirection(_build_direction(network, observations, chosen, target, others, plan, found), found)
         note(f"{learned.direction.name}: monotone on {found.monotone_percent:.0f} % of faces, {found.slope:.2f} sigma")
         yield learned
 
 
 def verify_again(
-    workshop: Workshop,
+    network: OpenedNetwork,
     reader: SupportsAttributePrediction,
     regions: RegionPredictor,
     directions: Sequence[Direction],
@@ -137,8 +117,8 @@ def verify_again(
     targets = _find_columns(
         [str(direction.header.origin.settings["attribute"]) for direction in directions], reader.names
     )
-    observations = observe_population(workshop, reader, draws)
-    bench = EvaluationFaces.of(workshop, reader, observations.deviation, seeds, seed_offset=1)
+    observations = observe_population(network, reader, draws)
+    bench = EvaluationFaces.of(network, reader, observations.deviation, seeds, seed_offset=1)
     for direction, target in zip(directions, targets, strict=True):
         step = torch.from_numpy(direction.step).to(bench.ws.device)
         found = verify_step(bench, step, target, regions)
@@ -165,25 +145,31 @@ _Candidates = Callable[[int, list[int]], Iterator[_TrialStep]]
 """Steps for an attribute and those held still, of one deviation of the population; the strictest first."""
 
 
-def _boundary_candidates(workshop: Workshop, observations: Observations) -> _Candidates:
+def _boundary_candidates(network: OpenedNetwork, observations: Observations) -> _Candidates:
+    population, num_ws = network.population, network.generator.num_ws
+
     def steps(target: int, held: list[int]) -> Iterator[_TrialStep]:
-        yield _TrialStep(scale_to_population(workshop, boundary_step(workshop, observations, target, held)))
+        yield _TrialStep(scale_to_population(population, boundary_step(population, num_ws, observations, target, held)))
 
     return steps
 
 
 def _discriminant_candidates(
-    workshop: Workshop, reader: SupportsAttributePrediction, observations: Observations, faces: int
+    network: OpenedNetwork,
+    reader: SupportsAttributePrediction,
+    observations: Observations,
+    faces: int,
+    pause: Pause,
 ) -> _Candidates:
-    ws, basis = EvaluationFaces.of(workshop, reader, observations.deviation, faces).ws, workshop.population.basis
-    gradients = compute_attribute_gradients(
-        workshop, reader, ws, torch.from_numpy(observations.deviation).float().to(ws.device)
-    )
+    population = network.population
+    ws = EvaluationFaces.of(network, reader, observations.deviation, faces).ws
+    deviation = torch.from_numpy(observations.deviation).float().to(ws.device)
+    gradients = compute_attribute_gradients(network, reader, ws, deviation, pause)
 
     def steps(target: int, held: list[int]) -> Iterator[_TrialStep]:
         for strictness in STRICTNESSES if held else STRICTNESSES[:1]:
-            step = solve_discriminant_step(gradients, target, held, strictness).float() @ basis.t()
-            yield _TrialStep(scale_to_population(workshop, step), strictness)
+            step = solve_discriminant_step(gradients, target, held, strictness).float() @ population.basis.t()
+            yield _TrialStep(scale_to_population(population, step), strictness)
 
     return steps
 
@@ -214,21 +200,21 @@ def _select_strictest(candidates: _Candidates, trial: EvaluationFaces, target: i
 def _refine(trial: EvaluationFaces, chosen: _TrialStep, target: int, held: list[int]) -> _TrialStep:
     """The chosen step fitted through the network, if it is then monotone on more of the trial's faces."""
     deviation = torch.from_numpy(trial.deviation).float().to(chosen.step.device)
-    step = refine_step(trial.workshop, trial.reader, deviation, chosen.step, target, held)
+    step = refine_step(trial.network, trial.reader, deviation, chosen.step, target, held, pause=trial.pause)
     percent = 100 * monotone_fraction(np.stack([trial.values(amount * step)[:, target] for amount in AMOUNTS]))
     if percent <= chosen.percent:
         return chosen
-    unit = scale_to_population(trial.workshop, step)
+    unit = scale_to_population(trial.network.population, step)
     return replace(chosen, step=step, share=float(step.norm() / unit.norm()), percent=percent, is_refined=True)
 
 
 def _build_direction(
-    workshop: Workshop,
+    network: OpenedNetwork,
     observations: Observations,
     chosen: _TrialStep,
     target: int,
     others: list[int],
-    plan: LearningPlan,
+    plan: AttributesRequest,
     found: Verification,
 ) -> Direction:
     attribute = observations.names[target]
@@ -250,7 +236,7 @@ def _build_direction(
         },
     )
     sigma = float(chosen.step.norm()) / chosen.share
-    made = workshop.direction(direction_name(attribute), chosen.step, origin, sigma=sigma)
+    made = make_direction(network, direction_name(attribute), chosen.step, origin, sigma=sigma)
     unit = made.header.model_copy(update={"unit": "sigma" if chosen.share == 1 else "range"})
     return _attach_measures(Direction(unit, made.arrays), found)
 
@@ -277,7 +263,7 @@ def _find_columns(names: Sequence[str], known: Sequence[str]) -> list[int]:
 
 
 def _select_targets(
-    observations: Observations, wanted: list[int], least: float, *, chosen: bool, note: Callable[[str], None]
+    observations: Observations, wanted: list[int], least: float, *, chosen: bool, note: OnStep
 ) -> list[int]:
     """The wanted attributes of which w explains `least`.
 

@@ -25,10 +25,15 @@ from torch import Tensor
 
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_differentiable
+from tuiface.engine.learning.batch_predict import (
+    Pause,
+    SupportsAttributePrediction,
+    no_pause,
+    synthesize_differentiable,
+)
 from tuiface.engine.learning.fitting import LEARNING_SEED
 from tuiface.engine.learning.verification import AMOUNTS
-from tuiface.engine.learning.workshop import Workshop
+from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.predictors.disturbance import augment_images
 
 NUM_ITERATIONS = 130
@@ -49,33 +54,35 @@ _SEED_OFFSET = 500_000
 
 
 def refine_step(
-    workshop: Workshop,
+    network: OpenedNetwork,
     reader: SupportsAttributePrediction,
     deviation: Tensor,
     step: Tensor,
     target: int,
     held: Sequence[int],
     turns: int = NUM_ITERATIONS,
+    pause: Pause = no_pause,
 ) -> Tensor:
     """float32 [L, w]: `step`, fitted so that attribute `target` grows evenly and those of `held` stay.
 
     deviation: float32 [A], one standard deviation of each attribute. Draws 7 x `BATCH_SIZE` pictures a turn, with
     gradients.
     """
-    population = workshop.population
+    population = network.population
     white = (step @ population.axes / population.deviations).clone()  # [L, k]
     optimizer = torch.optim.Adam([white], lr=_LEARNING_RATE, betas=(0.9, 0.99))
-    first = _predict_at_amounts(workshop, reader, _draw_faces(workshop, 0), step, 0) / deviation
+    first = _predict_at_amounts(network, reader, _draw_faces(network, 0), step, 0) / deviation
     first_range = float((first[-1] - first[0])[:, target].mean().clamp(min=_MIN_RANGE))
     mean = torch.zeros_like(white)
     for turn in range(turns):
         optimizer.param_groups[0]["lr"] = _LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * turn / turns))
         moving = (white @ population.basis.t()).requires_grad_()
         gradient = torch.zeros_like(moving)
-        for chunk in torch.split(_draw_faces(workshop, turn), _CHUNK_SIZE):
-            readings = _predict_at_amounts(workshop, reader, chunk, moving, turn) / deviation
+        for chunk in torch.split(_draw_faces(network, turn), _CHUNK_SIZE):
+            readings = _predict_at_amounts(network, reader, chunk, moving, turn) / deviation
             loss = _loss(readings, target, held, first_range)
             gradient += torch.autograd.grad(loss, moving)[0] * len(chunk) / BATCH_SIZE
+            pause()
         white.grad = gradient @ population.basis
         optimizer.step()
         if turn >= turns // 2:
@@ -83,21 +90,21 @@ def refine_step(
     return mean @ population.basis.t()
 
 
-def _draw_faces(workshop: Workshop, turn: int) -> Tensor:
+def _draw_faces(network: OpenedNetwork, turn: int) -> Tensor:
     """ws float32 [FACES, L, w] of this turn."""
-    generator = workshop.generator
+    generator = network.generator
     w = draw_w(generator, LEARNING_SEED + _SEED_OFFSET + turn, BATCH_SIZE)
     return generator.truncate(w[:, None].expand(-1, generator.num_ws, -1), DEFAULT_PSI)
 
 
 def _predict_at_amounts(
-    workshop: Workshop, reader: SupportsAttributePrediction, ws: Tensor, step: Tensor, turn: int
+    network: OpenedNetwork, reader: SupportsAttributePrediction, ws: Tensor, step: Tensor, turn: int
 ) -> Tensor:
     """float32 [7, N, A] at all amounts, differentiable in the step."""
     amounts = torch.tensor(AMOUNTS).to(ws)
     with torch.enable_grad():
         rows = (ws + amounts[:, None, None, None] * step).flatten(0, 1)
-        images = synthesize_differentiable(workshop.generator, rows, workshop.draft_dtype)
+        images = synthesize_differentiable(network.generator, rows, network.draft_dtype)
         alike = [augment_images(c, torch.Generator().manual_seed(turn), _NOISE) for c in torch.split(images, len(ws))]
         return reader.read(torch.cat(alike)).reshape(len(AMOUNTS), len(ws), -1)
 

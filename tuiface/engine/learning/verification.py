@@ -113,12 +113,13 @@ def monotone_fraction(curves: np.ndarray) -> float:
 
 def mean_frame_variation(bench: EvaluationFaces, step: Tensor, regions: RegionPredictor, faces: int) -> float:
     """Mean frame variation in percent of the first `faces` faces at +-`FRAME_AMOUNT`."""
-    generator, dtype = bench.workshop.generator, bench.workshop.draft_dtype
+    generator, dtype = bench.network.generator, bench.network.draft_dtype
     found = []
     for ws in torch.split(bench.ws[:faces], 1):
         versions = synthesize_images(
             generator, torch.cat([ws, ws + FRAME_AMOUNT * step, ws - FRAME_AMOUNT * step]), dtype
         )
+        bench.pause()
         before, *after = (segment_contour(image[None], regions) for image in versions)
         found += [frame_variation_percent(before, labels) for labels in after]
     return float(np.mean(found))

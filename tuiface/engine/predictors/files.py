@@ -17,7 +17,13 @@ from torch import Tensor, nn
 
 from tuiface.core.errors import InputFileError, ModelError, to_printable
 from tuiface.core.files import write_file
-from tuiface.core.safetensors_header import check_tensors, encode_header, refuse_other_format, split_header
+from tuiface.core.safetensors_header import (
+    ContainerHeader,
+    check_tensors,
+    encode_header,
+    refuse_other_format,
+    split_header,
+)
 from tuiface.core.values import Value, parse_json
 from tuiface.engine.checkpoints.safetensors_file import read_float32_tensors
 from tuiface.engine.checkpoints.source_file import read_source
@@ -106,10 +112,12 @@ def build_network(card: PredictorCard, *, normalise: bool = False) -> SegmenterN
 
 
 def write_predictor(path: Path, card: PredictorCard, network: nn.Module) -> None:
-    """Write a folded network in half precision, replacing `path`; equal readers give equal bytes.
+    """Write a folded network, replacing `path`. Raises OutputError where it cannot be written."""
+    write_file(path, encode_predictor(card, network), force=True)
 
-    Raises OutputError where it cannot be written.
-    """
+
+def encode_predictor(card: PredictorCard, network: nn.Module) -> bytes:
+    """The bytes of a folded network's file, in half precision; equal readers give equal bytes."""
     tensors = {
         name: np.asarray(tensor.detach().float().cpu().numpy(), "<f2", order="C")
         for name, tensor in sorted(network.state_dict().items())
@@ -117,7 +125,7 @@ def write_predictor(path: Path, card: PredictorCard, network: nn.Module) -> None
     metadata = {"format": FORMAT, "card": card.canonical_json().decode()}
     places = ((name, "F16", tensor.shape, tensor.nbytes) for name, tensor in tensors.items())
     header = encode_header(metadata, places)
-    write_file(path, header + b"".join(tensor.tobytes() for tensor in tensors.values()), force=True)
+    return header + b"".join(tensor.tobytes() for tensor in tensors.values())
 
 
 def load_predictor(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
@@ -131,13 +139,25 @@ def load_predictor(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
         raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
 
 
-def _read(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
-    data = read_source(path).data
+def read_predictor_card(path: Path) -> PredictorCard:
+    """What the reader at `path` reads, without opening it. Raises ModelError, one line."""
+    try:
+        return _read_header(read_source(path).data)[1]
+    except (ModelError, InputFileError) as error:
+        raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
+
+
+def _read_header(data: bytes | memoryview) -> tuple[ContainerHeader, PredictorCard]:
     header = split_header(data, len(data), _KIND)
     refuse_other_format(header, FORMAT, _KIND, _MADE_BY)
     if "card" not in header.metadata:
         raise ModelError("metadata 'card' is missing", _MADE_BY)
-    card = parse_json(PredictorCard, header.metadata["card"], "card")
+    return header, parse_json(PredictorCard, header.metadata["card"], "card")
+
+
+def _read(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
+    data = read_source(path).data
+    header, card = _read_header(data)
     if card.kind != kind:
         raise ModelError(f"a reader of kind '{card.kind}'; accepted here is '{kind}'", _MADE_BY)
     with torch.device("meta"):

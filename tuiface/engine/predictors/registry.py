@@ -16,17 +16,13 @@ from tuiface.engine.model_cache import file_sha256
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.predictors.attributes import ATTRIBUTES_ASSET
+from tuiface.engine.predictors.files import read_predictor_card
 from tuiface.engine.predictors.segmenter import SEGMENTER_ASSET
 
 _TRIAL_SEED, _TRIAL_FACES = 3_000_003, 8
 #: A face that a segmenter knows is decided nearly everywhere, and neither a speck nor the whole picture.
 MIN_CERTAINTY = 0.75
 FACE_FRACTION_RANGE = (0.08, 0.7)
-
-
-def own_regions_path(folder: Path, network_sha256: str) -> Path:
-    """Where the regions that a user named for a network lie."""
-    return folder / f"{network_sha256[:20]}.safetensors"
 
 
 def open_region_predictor(generator: Generator, device: str, own: Path | None = None) -> RegionPredictor:
@@ -57,6 +53,15 @@ def segmenter_fits(segmenter: Segmenter, generator: Generator) -> bool:
     certainty = float(segmenter.probabilities(images).amax(dim=1).mean())
     share = float((segmenter.groups(images).argmax(dim=1) == 1).float().mean())
     return certainty >= MIN_CERTAINTY and FACE_FRACTION_RANGE[0] <= share <= FACE_FRACTION_RANGE[1]
+
+
+def attribute_names() -> tuple[str, ...]:
+    """What the shipped attribute reader reads; empty where there is none, or a damaged one."""
+    path = asset_path(ATTRIBUTES_ASSET)
+    try:
+        return tuple(attribute.name for attribute in read_predictor_card(path).attributes) if path.exists() else ()
+    except ModelError:
+        return ()
 
 
 def open_attribute_predictor(device: str) -> SupportsAttributePrediction:

@@ -6,20 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiface.core.errors import UsageError
-from tuiface.directions.questionnaire import MAX_ANSWERS, Questionnaire, standardise
-from tuiface.engine_api.requests import ScoresRequest
+from tuiface.directions.questionnaire import MAX_ANSWERS, Questionnaire
 
 if TYPE_CHECKING:
     import numpy as np
 
     from tuiface.directions.questionnaire import AnswersFile, Reason
-    from tuiface.engine_api.protocol import Engine
-    from tuiface.screens.jobs.runner import ProgressCallback
+    from tuiface.engine_api.requests import ScoresRequest
 
 POOL_SIZE = 400
 """Faces to choose from: as many as `tuiface directions learn` takes, so that either goes on where the other stopped."""
-BATCH_SIZE = 8
-"""Faces read at a time: pictures of the screen come in between, and the work can be stopped."""
 
 
 @dataclass
@@ -65,14 +61,7 @@ class OpenQuestionnaire:
         """What makes a direction of the answers. Raises UsageError for too few of them, or contradictory ones."""
         if self.answering is None:
             raise UsageError("the faces are still being read", "wait a moment")
-        scores = self.answering.features @ self.answering.slopes()
-        return ScoresRequest(
-            name=self.file.concept,
-            labels=self.file.labels,
-            seeds=self.answering.seeds,
-            scores=tuple(float(score) for score in scores),
-            origin=self.file.origin(self.answering),
-        )
+        return self.file.to_request(self.answering)
 
     def predict_next_seeds(self) -> list[int]:
         """Faces that may be asked about after the present one, so that their pictures can be made meanwhile."""
@@ -103,18 +92,3 @@ class OpenQuestionnaire:
             self.seed, self.reason = self.answering.next_face()
         except UsageError as error:
             self.problem = error.message
-
-
-def read_pool(engine: Engine, report: ProgressCallback) -> np.ndarray:
-    """float64 [POOL, F], standardised: what the engine knows of the faces 0 to POOL - 1. Raises Cancelled."""
-    import numpy as np
-
-    from tuiface.stimuli.series import Cancelled
-
-    rows = []
-    for start in range(0, POOL_SIZE, BATCH_SIZE):
-        if not report(start, POOL_SIZE):
-            raise Cancelled
-        rows.append(engine.features(range(start, min(start + BATCH_SIZE, POOL_SIZE))))
-    report(POOL_SIZE, POOL_SIZE)
-    return standardise(np.concatenate(rows).astype(np.float64))

@@ -12,6 +12,7 @@ from tuiface.core.files import translate_os_errors
 from tuiface.core.i18n import tr
 from tuiface.directions.catalogue import refuse_invalid_name, rename_direction
 from tuiface.directions.direction import labels_from, labels_of
+from tuiface.directions.import_options import ImportOptions, parse_import_options
 from tuiface.directions.questionnaire import AnswersFile, answers_path
 from tuiface.engine_api.requests import METHODS, parse_search
 from tuiface.screens.concepts import work
@@ -102,20 +103,19 @@ class ConceptsScreen(ConceptBrowser):
         def chosen(text: str | None) -> None:
             if text is None:
                 return
-            path = expand_home(text)
-            value = path.rpartition("/")[2].rpartition(".")[0].lower().replace("-", "_")
+            path = Path(text).expanduser().absolute()
+            value = path.stem.lower().replace("-", "_")
             hint = tr("then, if needed: --legacy first, --rows 0-8, --key K, --raw, --licence TEXT")
-            prompt = CheckedPrompt(tr("Name"), hint, parse_import_words, value=value)
-            self.app.push_screen(prompt, lambda name: self._import(path, name))
+            prompt = CheckedPrompt(tr("Name"), hint, lambda text: parse_import_words(path, text), value=value)
+            self.app.push_screen(prompt, lambda text: self._import(path, text))
 
         hint = tr("path of a .npy, .npz or .pt; → completes, Enter goes on, Esc closes")
         self.app.push_screen(PathPrompt(tr("File"), hint, SUFFIXES), chosen)
 
-    def _import(self, path: str, text: str | None) -> None:
-        if text is not None:
-            name, *flags = parse_import_words(text)
-            words = [path, "--name", name, *flags]
-            work.import_file(self.app, self.state, words, lambda: self._choose("own", name))
+    def _import(self, path: Path, text: str | None) -> None:
+        if text is not None and self.state.studio is not None:
+            options = parse_import_words(path, text)
+            work.import_file(self.app, self.state, path, options, lambda: self._choose("own", options.name))
             self.notify(tr("It is being imported; 7 shows how far it is."), timeout=3)
 
     def _choose(self, section: ConceptSection, name: str) -> None:
@@ -221,16 +221,11 @@ def parse_scale(text: str) -> Scale:
     return scales[text.strip()]
 
 
-def parse_import_words(text: str) -> list[str]:
+def parse_import_words(path: Path, text: str) -> ImportOptions:
     """A name, and the flags of `tuiface directions import` after it. Raises UsageError."""
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise UsageError(f"{quote(text)}: {error}") from None
     refuse_invalid_name(words[0] if words else "")
-    return words
-
-
-def expand_home(text: str) -> str:
-    """A path as a command takes it, from any folder."""
-    return str(Path(text).expanduser().absolute())
+    return parse_import_options(path, ["--name", *words])

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.core.errors import UsageError, quote
 from tuiface.core.i18n import tr, trn
-from tuiface.screens import models
-from tuiface.screens.concepts.open_questionnaire import POOL_SIZE, OpenQuestionnaire, read_pool
+from tuiface.screens.concepts.open_questionnaire import POOL_SIZE, OpenQuestionnaire
 from tuiface.screens.face.words import home_relative
 from tuiface.screens.messages import WorkFinished
 
 if TYPE_CHECKING:
     from textual.app import App
 
-    from tuiface.core.settings import Settings
     from tuiface.directions.direction import Direction
+    from tuiface.directions.import_options import ImportOptions
     from tuiface.directions.questionnaire import AnswersFile
     from tuiface.engine_api.requests import ScoresRequest, SearchRequest
     from tuiface.faces.studio import Studio
@@ -35,8 +35,10 @@ def start_questionnaire(app: App[object], state: InterfaceState, file: AnswersFi
     engine = state.studio.engine
 
     def work(report: ProgressCallback) -> str:
+        from tuiface.directions.questionnaire import read_pool
+
         try:
-            features = read_pool(engine, report)
+            features = read_pool(engine, POOL_SIZE, _go_on(report))
         except Exception as error:
             text = str(error) or tr("cancelled")
             app.post_message(WorkFinished(lambda: state.concepts.stop(questionnaire, text)))
@@ -70,8 +72,8 @@ def submit_direction_job(state: InterfaceState, order: ScoresRequest, *, force: 
 
     def work(report: ProgressCallback) -> str:
         report(0, 1)
-        (direction,) = studio.engine.make_directions(order)
-        path = studio.catalogue.add(direction, force=force)
+        (made,) = studio.engine.make_directions(order)
+        path = studio.catalogue.add(made.direction, force=force)
         report(1, 1)
         return home_relative(path)
 
@@ -88,36 +90,46 @@ def search(app: App[object], state: InterfaceState, order: SearchRequest) -> Non
             state.concepts.take_found(order, found)
 
     def work(report: ProgressCallback) -> str:
-        from tuiface.stimuli.series import Cancelled
-
-        report(0, 0)
-        found = studio.engine.make_directions(order)
-        if not report(0, 0):
-            raise Cancelled
+        go_on = _go_on(report)
+        go_on(0, 0)
+        found = tuple(made.direction for made in studio.engine.make_directions(order, lambda _: go_on(0, 0)))
+        go_on(0, 0)
         app.post_message(WorkFinished(lambda: take(found)))
         return trn("{number} direction found", "{number} directions found", len(found))
 
     state.jobs.submit(tr("Search by {method}", method=order.method), work)
 
 
-def import_file(app: App[object], state: InterfaceState, words: list[str], then: Callable[[], None]) -> None:
-    """Import what `tuiface directions import` takes, in a process of its own: this one never reads such a file.
+def import_file(
+    app: App[object], state: InterfaceState, path: Path, options: ImportOptions, then: Callable[[], None]
+) -> None:
+    """Read a user's file, have its array measured by the engine, and keep the direction.
 
     `then` is called on the app's thread when it lies in the folder.
     """
-    environment = command_environment(state.settings)
+    studio = state.studio
+    assert studio is not None
 
     def work(report: ProgressCallback) -> str:
+        from tuiface.directions.importing import prepare_import, read_array, with_limit
+
         report(0, 1)
-        printed = models.run_command(["directions", "import", *words], environment=environment)
+        request = prepare_import(read_array(path, options.key), path, options, studio.info)
+        (made,) = studio.engine.make_directions(request)
+        kept = studio.catalogue.add(with_limit(made.direction, options.limit), force=options.force)
         report(1, 1)
         app.post_message(WorkFinished(then))
-        return printed.strip().splitlines()[-1] if printed.strip() else ""
+        return home_relative(kept)
 
-    state.jobs.submit(tr("Import {name}", name=words[0].rpartition("/")[2]), work, 1)
+    state.jobs.submit(tr("Import {name}", name=path.name), work, 1)
 
 
-def command_environment(settings: Settings) -> Mapping[str, str]:
-    """The settings of this interface for a command, which runs on the CPU: one network on the GPU is enough."""
-    named = {"directions": settings.directions, "cache": settings.cache, "model": settings.model, "device": "cpu"}
-    return {f"TUIFACE_{name.upper()}": str(value) for name, value in named.items() if value is not None}
+def _go_on(report: ProgressCallback) -> Callable[[int, int], None]:
+    """`report` for work that is given up by raising Cancelled."""
+    from tuiface.stimuli.series import Cancelled
+
+    def go_on(done: int, total: int) -> None:
+        if not report(done, total):
+            raise Cancelled
+
+    return go_on

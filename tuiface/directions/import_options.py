@@ -1,0 +1,83 @@
+"""What can be said of a direction that is imported: the flags of `tuiface directions import`, and what they mean.
+
+Without numpy: every command describes its flags before anything is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from tuiface.core.errors import UsageError
+from tuiface.core.words import parse_number, parse_rows
+from tuiface.directions.concepts import find_legacy_rows
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How a file's array becomes a direction."""
+
+    name: str
+    key: str | None
+    """Which array of a file with several; None for the only one."""
+    rows: tuple[int, int] | None
+    """Rows that move; None for all."""
+    system: Literal["first", "later"] | None
+    """Which of the lab's earlier systems it belongs to."""
+    raw: bool
+    """Amount 1 is the array as it is."""
+    limit: float | None
+    """Largest amount without --beyond; None for the usual one."""
+    licence: str
+    paper: str
+    force: bool
+    """Whether it replaces a direction of the same name."""
+
+    @classmethod
+    def of(cls, path: Path, flags: argparse.Namespace) -> ImportOptions:
+        """From parsed flags; the name defaults to that of the file. Raises UsageError."""
+        name = flags.name or path.stem.lower().replace("-", "_")
+        legacy_rows = find_legacy_rows(name, flags.legacy) if flags.legacy else None
+        limit = None if flags.limit is None else parse_number(flags.limit, "--limit")
+        if limit is not None and limit <= 0:
+            raise UsageError(f"--limit {limit:g}; accepted: a number above 0")
+        return cls(
+            name=name,
+            key=flags.key,
+            rows=parse_rows(flags.rows) if flags.rows else legacy_rows,
+            system=flags.legacy,
+            raw=flags.raw,
+            limit=limit,
+            licence=flags.licence,
+            paper=flags.paper,
+            force=flags.force,
+        )
+
+
+def add_import_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the flags that `ImportOptions` are made of."""
+    parser.add_argument("--name", metavar="NAME", help="default: the file's name")
+    parser.add_argument("--key", metavar="KEY", help="which array of a file with several")
+    parser.add_argument("--rows", metavar="A-B", help="rows that move; default: all, or those of the earlier system")
+    parser.add_argument("--legacy", choices=("first", "later"), help="it belongs to one of the lab's earlier systems")
+    parser.add_argument("--raw", action="store_true", help="amount 1 is the array as it is, not a standard deviation")
+    parser.add_argument("--limit", metavar="N", help="largest amount without --beyond; default: 3")
+    parser.add_argument("--licence", default="unknown", metavar="TEXT", help="recorded with every picture")
+    parser.add_argument("--paper", default="", metavar="TEXT", help="where it was published")
+    parser.add_argument("--force", action="store_true", help="replace a direction of the same name")
+
+
+def parse_import_options(path: Path, words: Sequence[str]) -> ImportOptions:
+    """From words as a person writes them behind the file's path: `--name age --legacy first`. Raises UsageError."""
+    parser = _WordParser(add_help=False, allow_abbrev=False)
+    add_import_options(parser)
+    return ImportOptions.of(path, parser.parse_args(list(words)))
+
+
+class _WordParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError; argparse would print the usage and exit."""
+        raise UsageError(message)

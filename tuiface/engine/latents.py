@@ -1,6 +1,11 @@
 """From sources to rows of W+: seeds, labels, given latents, truncation and mixes, in the recipe's order.
 
-Shape legend: L = num_ws, w = w_dim.
+seed   -> z [1, z_dim]     `z_from_seed`
+z      -> ws [1, L, w]     mapping network, its w [1, w] on every row
+ws     -> ws               truncation of rows [0, cutoff) towards a centre [w]
+mixes  -> ws               rows [start, stop) of other sources, truncated alike
+
+Shape legend: L = num_ws, w = w_dim, C = number of classes.
 """
 
 from __future__ import annotations
@@ -50,7 +55,7 @@ def recipe_ws(generator: Generator, recipe: Recipe) -> Tensor:
         start, stop = mix.rows
         if stop > generator.num_ws:
             raise ModelError(f"mixes[{i}].rows: [{start}, {stop}) ends beyond the model's {generator.num_ws} rows")
-        ws = ws.clone()
+        ws = ws.clone()  # a given latent is a view of the recipe's own
         ws[:, start:stop] = _truncate_source(generator, mix.source, recipe)[:, start:stop]
     return ws
 
@@ -73,6 +78,7 @@ def map_z(generator: Generator, z: np.ndarray, label: int | None) -> np.ndarray:
 
 
 def _truncate_source(generator: Generator, source: SeedSource | LatentSource, recipe: Recipe) -> Tensor:
+    """float32 [1, L, w] of a source under the recipe's truncation."""
     ws, truncation = _source_ws(generator, source), recipe.truncation
     return generator.truncate(ws, truncation.psi, truncation.cutoff, _truncation_centre(generator, truncation))
 
@@ -93,6 +99,7 @@ def _truncation_centre(generator: Generator, truncation: Truncation) -> Tensor |
 
 
 def _source_ws(generator: Generator, source: SeedSource | LatentSource) -> Tensor:
+    """float32 [1, L, w] at psi 1, or as given."""
     device = generator.mapping.w_avg.device
     config = generator.config
     if isinstance(source, SeedSource):
@@ -102,11 +109,12 @@ def _source_ws(generator: Generator, source: SeedSource | LatentSource) -> Tenso
     expected = (config.w_dim,) if source.space == "w" else (config.num_ws, config.w_dim)
     if source.shape != expected:
         raise ModelError(f"source.shape: {list(source.shape)} in {source.space}; this model takes {list(expected)}")
-    w = torch.from_numpy(source.array()).to(device)
-    return w.expand(1, config.num_ws, config.w_dim)
+    latent = torch.from_numpy(source.array()).to(device)
+    return latent.expand(1, config.num_ws, config.w_dim)  # [w] or [L, w] -> [1, L, w]
 
 
 def _one_hot(label: int | None, c_dim: int) -> Tensor | None:
+    """float32 [1, C] of a class, None for a network without classes; raises ModelError for what does not fit."""
     if c_dim == 0:
         if label is not None:
             raise ModelError(f"source.label: {label}; this model has no classes", "leave the class out")

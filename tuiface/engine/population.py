@@ -1,6 +1,6 @@
 """A network's own population of latents: its spread, and how far a face lies outside it.
 
-Shape legend: L = num_ws, w = w_dim, k = principal components that are kept.
+Shape legend: L = num_ws, w = w_dim, k = principal components that are kept, I = channels of a style layer, N = draws.
 Population: `latents.LATENT_POPULATION_DRAWS` draws at psi 1. GANSpace (Härkönen et al. 2020, arXiv 2004.02546) is
 its PCA.
 """
@@ -41,7 +41,7 @@ class LatentPopulation:
     def of(cls, generator: Generator) -> LatentPopulation:
         """Draw it: a tenth of a second."""
         # In float64, so that the number of threads that share a sum leaves the float32 result alone.
-        w = draw_w(generator, LATENT_POPULATION_SEED, LATENT_POPULATION_DRAWS).double()
+        w = draw_w(generator, LATENT_POPULATION_SEED, LATENT_POPULATION_DRAWS).double()  # [N, w]
         mean, covariance = w.mean(dim=0), torch.cov(w.t())
         values, vectors = torch.linalg.eigh(covariance)
         values, vectors = values.flip(0).clamp_min(0), fix_signs(vectors.flip(1))
@@ -72,7 +72,7 @@ class LatentPopulation:
 
         A style is linear in w, so that of a.w + b is sqrt(a^T C a).
         """
-        rows = layer.affine.weight * layer.affine.weight_gain
+        rows = layer.affine.weight * layer.affine.weight_gain  # [I, w]
         return torch.sqrt(((rows @ self.covariance) * rows).sum(dim=1))
 
     def distance_sigma(self, ws: Tensor) -> float:
@@ -80,7 +80,7 @@ class LatentPopulation:
 
         0 is as far from the centre as the average draw at psi 1, negative nearer; beyond about 3 no draw lies.
         """
-        radii = self.whiten(ws[0]).norm(dim=1)
+        radii = self.whiten(ws[0]).norm(dim=1)  # [L, k] -> [L]
         return (float(radii.max()) - self.radius_mean) / self.radius_deviation
 
 

@@ -1,7 +1,17 @@
 """From a recipe to pixels, in the order that the recipe fixes, one picture at a time.
 
+seed    -> z -> w -> ws     mapping, truncation and mixes: W+ of the face (latents.py)
+edits   -> EditSum          steps in W+ and of styles (edits/edits.py)
+ws      -> styles           `Renderer.edit_styles`: W+ steps, each layer's affine, style steps
+styles  -> image            `Renderer.synthesize`: the network's blocks up to a resolution (networks/inference.py)
+image   -> pixels           uint8 (pixels.py)
+
+Locks come between, in edits/edit_renderer.py.
+
 Pictures are never batched: the operators may choose another summation for another batch, and the same recipe must give
 the same bytes whoever asks for it beside which others.
+
+Shape legend: L = num_ws, w = w_dim, I = channels of a style layer, r = side of the block that a picture stops at.
 """
 
 from __future__ import annotations
@@ -48,23 +58,25 @@ class Renderer:
         """
         until = self.check_resolution(resolution)
         with torch.no_grad(), exact_convolutions():
-            styles = self.edit_styles(recipe_ws(self.generator, recipe), self.edits(recipe), until)
-            return to_pixels(self.synthesize(styles, recipe.noise, until, dtype))
+            ws = recipe_ws(self.generator, recipe)  # [1, L, w]
+            styles = self.edit_styles(ws, self.edits(recipe), until)  # [1, I] by layer
+            image = self.synthesize(styles, recipe.noise, until, dtype)  # [1, 3, r, r]
+            return to_pixels(image)  # [r, r, 3]
 
     def edits(self, recipe: Recipe) -> EditSum:
         """What the recipe's edits add up to; raises ModelError for one that does not fit."""
         return sum_edits(self.generator, recipe, self.model, self.population, self._find_direction)
 
     def edit_styles(self, ws: Tensor, edits: EditSum, until: int | None = None) -> dict[str, Tensor]:
-        """Styles by layer of ws [1, L, w_dim] with the edits applied: W+ steps, affines, style steps."""
+        """Styles [1, I] by layer of ws [1, L, w] with the edits applied: W+ steps, affines, style steps."""
         return add_styles(self.generator.synthesis.styles(ws + edits.ws, until), edits.styles)
 
     def synthesize(self, styles: Mapping[str, Tensor], noise: Noise, until: int, dtype: Dtype = "float32") -> Tensor:
-        """float32 [1, 3, until, until] of styles [1, I] by layer."""
+        """float32 [1, 3, r, r] with r = `until`, of styles [1, I] by layer."""
         return self.generator.plan(getattr(torch, dtype)).synthesize(styles, self.noise_maps(noise, until), until)
 
     def noise_maps(self, noise: Noise, until: int) -> dict[str, Tensor | None]:
-        """A recipe's noise inputs by layer."""
+        """A recipe's noise inputs by layer, [1, 1, r, r] or the network's own [r, r]; None for none."""
         drawn = self.random_noise(noise.seed or 0, until) if noise.mode == "random" else noise.mode
         return self.generator.noise_maps(drawn, until)
 

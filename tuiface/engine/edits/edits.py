@@ -106,8 +106,8 @@ def _add_direction(
             step = edit.amount * torch.from_numpy(array).to(device)
             total.styles[name] = total.styles[name] + step if name in total.styles else step
         return
-    start, stop = edit.rows or direction.header.rows or (0, generator.num_ws)
+    start, stop = edit.rows or direction.header.rows or (0, generator.num_ws)  # the edit's own rows come first
     if stop > generator.num_ws:
         raise ModelError(f"edits[{i}].rows: [{start}, {stop}) ends beyond the model's {generator.num_ws} rows")
-    step = torch.from_numpy(direction.step).to(device)
+    step = torch.from_numpy(direction.step).to(device)  # [w], the same on every row, or [L, w]
     total.ws[:, start:stop] += edit.amount * (step if step.ndim == 1 else step[start:stop])

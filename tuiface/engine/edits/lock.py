@@ -108,10 +108,10 @@ def solve_lock_step(
     pictures and their gradients. The same bits each time for the same number of CPU threads.
     """
     basis = population.basis
-    walked = torch.zeros(num_ws, basis.shape[1], device=basis.device, requires_grad=True)
+    walked = torch.zeros(num_ws, basis.shape[1], device=basis.device, requires_grad=True)  # [L, k]
 
     def combined() -> Tensor:
-        return (walked @ basis.t())[None]
+        return (walked @ basis.t())[None]  # [L, k] @ [k, w] -> [1, L, w]
 
     optimiser = torch.optim.LBFGS(
         [walked], max_iter=num_iterations, history_size=_HISTORY, line_search_fn="strong_wolfe"

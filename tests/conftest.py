@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tuiface.core.processes import limit_spinning
@@ -33,6 +36,17 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(home / name.lower()))
     return home
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """A draw without a seed of its own is the same in every run and in any order of the tests."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        import torch
+
+        torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from tuiface.core.regions import Region
 from tuiface.engine.training import SNAPSHOT_NAME, TrainingSettings, read_snapshot_header, train
 from tuiface.engine.training.data.head_data import head_latents
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
-from tuiface.engine.training.gan import distillation
+from tuiface.engine.training.gan import distillation, evaluation, label_injection
 from tuiface.engine.training.gan.distillation import style_metric
 from tuiface.engine.training.gan.paired import Anchors, region_weights, regression_loss, resolution_at
 from tuiface.engine.training.gan.settings import (
@@ -32,6 +32,14 @@ from tuiface.engine.training.gan.trainer import Trainer
 from tuiface.heads import HeadBatch, sample_parameters
 from tuiface.heads.sampling import priors
 from tuiface.heads.sampling.priors import stream_names
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_projections() -> Iterator[None]:
+    """An eighth of what the texture figure takes: it costs more than these runs (test_metrics.py checks it)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "_PROJECTIONS", 16)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +68,14 @@ def settings_for_heads(**paired: float) -> TrainingSettings:
 
 def limits(out: Path, cache: Path, **changes: object) -> RunLimits:
     return tiny_limits(out, cache=cache, workers=0, kimg=0.04, **changes)
+
+
+@pytest.fixture(scope="module")
+def trained(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run on heads, which no test changes."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    train(settings_for_heads(), limits(out, cache))
+    return out
 
 
 def test_latents_are_standard_normal() -> None:
@@ -161,20 +177,29 @@ def test_the_paired_start_learns_and_hands_over(cache: Path, tmp_path: Path) -> 
 def test_a_run_on_heads_resumes_exactly_in_every_stage(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped after every third step, it passes through all stages as the uninterrupted one."""
+    """Stopped once in each stage, after another number of its steps, it passes all as the uninterrupted one."""
     settings = settings_for_heads(regression_kimg=0.04, distillation_kimg=2.5, carried_share=0.5)
     monkeypatch.setattr(distillation, "_NUM_INJECTION_HEADS", 16)
+    monkeypatch.setattr(label_injection, "_NUM_SLOPES", 4)
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     assert train(settings, limits(whole, cache)).finished
-    moments = itertools.count(1)
-    monkeypatch.setattr(Trainer, "_must_stop", lambda self: next(moments) % 4 == 0)
-    stages: set[str] = set()
+    left = {"regression": 2, "distillation": 4, "warmup": 1, "adversarial": 3}
+    stops = dict(left)
+
+    def must_stop(trainer: Trainer) -> bool:
+        progress = trainer.state.progress
+        return progress.steps == left.get(progress.stage) and left.pop(progress.stage) > 0
+
+    monkeypatch.setattr(Trainer, "_must_stop", must_stop)
+    stopped: dict[str, int] = {}
     resume, finished = None, False
     while not finished:
         finished = train(settings, limits(pieces, cache), resume=resume).finished
         resume = pieces / SNAPSHOT_NAME
-        stages.add(read_snapshot_header(resume)[1].stage)
-    assert stages == {"regression", "distillation", "warmup", "adversarial"}
+        progress = read_snapshot_header(resume)[1]
+        if not finished:
+            stopped[progress.stage] = progress.steps
+    assert stopped == stops
     assert_same_run(whole, pieces)
 
 
@@ -183,20 +208,18 @@ def test_missing_heads_are_named_when_nobody_renders_them(tmp_path: Path) -> Non
         train(settings_for_heads(), limits(tmp_path / "run", tmp_path / "empty"))
 
 
-def test_a_resumed_run_asks_for_the_heads_that_its_epoch_needs(cache: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_asks_for_the_heads_that_its_epoch_needs(cache: Path, trained: Path, tmp_path: Path) -> None:
     few = tmp_path / "few"
     few.mkdir()
     for path in sorted(cache.iterdir())[:2]:
         (few / path.name).symlink_to(path)
-    settings = settings_for_heads()
-    train(settings, limits(tmp_path / "run", cache))
     with pytest.raises(EngineError, match=r"only 2 shards of heads of 8 px .* needed are 3"):
-        train(settings, limits(tmp_path / "run", few), resume=tmp_path / "run" / SNAPSHOT_NAME)
+        train(settings_for_heads(), limits(tmp_path / "run", few), resume=trained / SNAPSHOT_NAME)
 
 
-def test_a_shared_cache_is_found_again_without_naming_it(cache: Path, tmp_path: Path) -> None:
+def test_a_shared_cache_is_found_again_without_naming_it(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    train(settings_for_heads(), limits(out, cache))
+    shutil.copytree(trained, out)
     again = tiny_limits(out, workers=0, kimg=0.08)
     assert train(settings_for_heads(), again, resume=out / SNAPSHOT_NAME).finished
 

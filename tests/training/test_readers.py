@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +23,17 @@ from tuiface.engine.training import RunLimits
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, write_shard
 from tuiface.engine.training.predictors.segmenter import mean_iou, region_ious, segmentation_loss
 from tuiface.engine.training.predictors.settings import PredictorSettings, recommend_predictor_settings
-from tuiface.engine.training.predictors.training import PredictorTraining, learning_rate_factor, train_predictor
+from tuiface.engine.training.predictors.training import (
+    PredictorOutcome,
+    PredictorTraining,
+    learning_rate_factor,
+    train_predictor,
+)
 from tuiface.engine.training.predictors.warm_start import open_predictor_warm_start
 from tuiface.heads import HeadBatch, sample_parameters
 
 SIDE = 32
+Trained = Callable[[str], PredictorOutcome]
 
 
 @pytest.fixture(scope="module")
@@ -69,15 +77,28 @@ def limits(out: Path, cache: Path, **changes: object) -> RunLimits:
     return RunLimits.model_validate({"out": out, "cache": cache, "workers": 0, "threads": 1, **changes})
 
 
+@pytest.fixture(scope="module")
+def trained(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The one finished training of each kind of reader; no test changes anything in its folder."""
+
+    @functools.cache
+    def once(kind: str) -> PredictorOutcome:
+        return train_predictor(settings(kind), limits(tmp_path_factory.mktemp(kind) / "run", cache))
+
+    return once
+
+
 def held_out_heads(cache: Path) -> tuple[HeadShard, torch.Tensor]:
     """Shard 0, and its pictures float32 [512, 3, R, R]."""
     shard = open_shard(cache / ShardKey(SIDE, 0, 0).file_name)
     return shard, normalise(torch.from_numpy(np.array(shard.pixels)), torch.device("cpu"))
 
 
-def test_a_segmenter_finds_the_disc_and_says_how_well(cache: Path, tmp_path: Path) -> None:
-    outcome = train_predictor(settings("segmenter"), limits(tmp_path / "run", cache))
-    assert outcome.path == tmp_path / "run" / "segmenter.safetensors"
+def test_a_segmenter_finds_the_disc_and_says_how_well(trained: Trained) -> None:
+    outcome = trained("segmenter")
+    run = outcome.path.parent
+    assert outcome.path == run / "segmenter.safetensors"
+    assert run.name == "run"
     figures = outcome.card.figures
     assert figures["miou"] > 0.9
     assert set(figures) >= {"iou_skin", "iou_background", "group_accuracy", "miou_softened"}
@@ -86,11 +107,11 @@ def test_a_segmenter_finds_the_disc_and_says_how_well(cache: Path, tmp_path: Pat
     assert segmenter.card == outcome.card
     assert (segmenter.card.name, segmenter.card.licence, segmenter.card.regions) == ("tiny", "CC0-1.0", REGION_NAMES)
     assert segmenter.card.training["heads"] == SHARD_HEADS
-    assert (tmp_path / "run" / "samples" / "segmenter.png").exists()
+    assert (run / "samples" / "segmenter.png").exists()
 
 
-def test_the_recorded_figures_are_those_of_the_file(cache: Path, tmp_path: Path) -> None:
-    outcome = train_predictor(settings("segmenter", kimg=1.0), limits(tmp_path / "run", cache))
+def test_the_recorded_figures_are_those_of_the_file(cache: Path, trained: Trained) -> None:
+    outcome = trained("segmenter")
     held_out, images = held_out_heads(cache)
     found = Segmenter.load(outcome.path).regions(images)
     assert mean_iou(found, torch.from_numpy(np.array(held_out.regions))) == pytest.approx(
@@ -98,8 +119,8 @@ def test_the_recorded_figures_are_those_of_the_file(cache: Path, tmp_path: Path)
     )
 
 
-def test_an_attribute_reader_reads_what_shows_and_leaves_out_what_does_not(cache: Path, tmp_path: Path) -> None:
-    outcome = train_predictor(settings("attributes"), limits(tmp_path / "run", cache))
+def test_an_attribute_reader_reads_what_shows_and_leaves_out_what_does_not(cache: Path, trained: Trained) -> None:
+    outcome = trained("attributes")
     reader = AttributePredictor.load(outcome.path)
     assert "melanin" in reader.names
     assert "smile" not in reader.names
@@ -185,8 +206,8 @@ def test_the_command_trains_and_reports(cache: Path, tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.parametrize("kind", ["segmenter", "attributes"])
-def test_a_reader_can_be_trained_further(kind: str, cache: Path, tmp_path: Path) -> None:
-    first = train_predictor(settings(kind, kimg=3.0), limits(tmp_path / "first", cache))
+def test_a_reader_can_be_trained_further(kind: str, cache: Path, trained: Trained, tmp_path: Path) -> None:
+    first = trained(kind)
     start = open_predictor_warm_start(first.path, first.card.kind)
     further = settings(kind, kimg=1.0, learning_rate=0.002, start=start.sha256)
     second = train_predictor(further, limits(tmp_path / "second", cache), start)
@@ -197,8 +218,8 @@ def test_a_reader_can_be_trained_further(kind: str, cache: Path, tmp_path: Path)
     assert {a.name for a in second.card.attributes} >= {a.name for a in first.card.attributes if a.is_visible}
 
 
-def test_a_reader_can_be_trained_further_on_other_heads(cache: Path, tmp_path: Path) -> None:
-    path = train_predictor(settings("segmenter", kimg=0.5), limits(tmp_path / "0", cache)).path
+def test_a_reader_can_be_trained_further_on_other_heads(cache: Path, trained: Trained, tmp_path: Path) -> None:
+    path = trained("segmenter").path
     for number, population in enumerate((0, 1, 1), start=1):
         start = open_predictor_warm_start(path, "segmenter")
         further = settings("segmenter", kimg=0.1, population=population, start=start.sha256)
@@ -209,8 +230,10 @@ def test_a_reader_can_be_trained_further_on_other_heads(cache: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", ["segmenter", "attributes"])
-def test_a_reader_of_another_shape_is_not_trained_further(kind: str, cache: Path, tmp_path: Path) -> None:
-    first = train_predictor(settings(kind, kimg=3.0), limits(tmp_path / "first", cache))
+def test_a_reader_of_another_shape_is_not_trained_further(
+    kind: str, cache: Path, trained: Trained, tmp_path: Path
+) -> None:
+    first = trained(kind)
     start = open_predictor_warm_start(first.path, first.card.kind)
     with pytest.raises(UsageError, match="other widths"):
         train_predictor(settings(kind, widths=(8, 8, 8, 8)), limits(tmp_path / "second", cache), start)

@@ -30,7 +30,7 @@ _REGIONS_BY_NAME: dict[str, tuple[Region, ...]] = {
     "background": (Region.BACKGROUND,),
 }
 
-#: Share of the picture's side by which the inner face stays away from the frame, and by which features are widened.
+#: Share of the picture's side by which the inner face stays away from the contour, and by which features are widened.
 MARGIN = 0.02
 #: Half the share of the side over which a mask goes from 0 to 1.
 SOFTNESS = 0.012
@@ -121,7 +121,7 @@ def _build_region_mask(probabilities: Tensor, lock: RegionLock, side: int) -> Te
 
 
 def _build_inner_face_mask(probabilities: Tensor, side: int) -> Tensor:
-    """The face without its border: what may change while the frame stays."""
+    """The face without its border: what may change while the contour stays."""
     face = probabilities[:, list(_FACE)].sum(dim=1, keepdim=True)
     return _soften(1 - _dilate(1 - face, side, MARGIN), side)
 

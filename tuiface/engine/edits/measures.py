@@ -1,4 +1,4 @@
-"""What an edit did to a face, in numbers that go into the frame and its provenance.
+"""What an edit did to a face, in numbers that go with the picture into its provenance.
 
 Pictures are float32 [1, 3, R, R] in [-1, 1], their pixels uint8 [R, R, 3]; changes are in levels of 255.
 """

@@ -1,4 +1,4 @@
-"""What locks, crossing and frame measures see of a picture: coarse colours, and background, face and hair.
+"""What locks, crossing and contour measures see of a picture: coarse colours, and background, face and hair.
 
 Shape legend: N = pictures, R = side of a picture, s = side at which it is observed, P = 6 s^2 numbers observed of it.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tuiface.engine.predictors.disturbance import augment_images
+from tuiface.engine.predictors.attributes import augment_images
 
 
 def test_pictures_are_disturbed_each_in_its_own_way_and_always_alike() -> None:

@@ -11,8 +11,7 @@ from torch import Tensor
 from tuiface.engine.networks.config import GeneratorConfig
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.predictors.attributes import PROBABILITY
-from tuiface.engine.training.gan.distillation import style_metric
-from tuiface.engine.training.gan.label_injection import LabelInjection, fit_label_injection, min_norm_steps
+from tuiface.engine.training.gan.distillation import LabelInjection, fit_label_injection, min_norm_steps, style_metric
 from tuiface.engine.training.predictors.attributes import TARGETS, target_values
 from tuiface.heads import HeadParameters, sample_parameters
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tuiface.core.errors import InputFileError
-from tuiface.engine.training.curves import write_curves
+from tuiface.engine.training.report import write_curves
 
 TICK = {"stage": "adversarial", "images_per_s": 20.0, "augment_p": 0.0, "generator": 1.0, "discriminator": 1.3}
 

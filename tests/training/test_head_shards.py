@@ -10,8 +10,7 @@ import torch
 
 from tuiface.core.errors import EngineError
 from tuiface.engine.training.data import head_shards
-from tuiface.engine.training.data.head_shards import HeadShard, ShardKey, open_shard, render_shard
-from tuiface.engine.training.data.head_workers import HeadWorkers
+from tuiface.engine.training.data.head_shards import HeadShard, HeadWorkers, ShardKey, open_shard, render_shard
 from tuiface.heads import render_heads, sample_parameters
 
 

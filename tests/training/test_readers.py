@@ -22,14 +22,17 @@ from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.training import RunLimits
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, write_shard
 from tuiface.engine.training.predictors.segmenter import mean_iou, region_ious, segmentation_loss
-from tuiface.engine.training.predictors.settings import PredictorSettings, recommend_predictor_settings
+from tuiface.engine.training.predictors.settings import (
+    PredictorSettings,
+    open_predictor_warm_start,
+    recommend_predictor_settings,
+)
 from tuiface.engine.training.predictors.training import (
     PredictorOutcome,
     PredictorTraining,
     learning_rate_factor,
     train_predictor,
 )
-from tuiface.engine.training.predictors.warm_start import open_predictor_warm_start
 from tuiface.heads import HeadBatch, sample_parameters
 
 SIDE = 32

@@ -17,13 +17,13 @@ from tuiface.engine import load_checkpoint
 from tuiface.engine.pixels import normalise
 from tuiface.engine.training import SNAPSHOT_NAME, open_warm_start, train
 from tuiface.engine.training.data.pictures import PictureData
-from tuiface.engine.training.data.sample_order import SampleOrder
 from tuiface.engine.training.gan.evaluation import Evaluation
 from tuiface.engine.training.gan.settings import AdversarialSettings, AugmentSettings
 from tuiface.engine.training.gan.snapshots import read_networks
 from tuiface.engine.training.gan.state import TrainingState
 from tuiface.engine.training.gan.trainer import MODEL_NAME
 from tuiface.engine.training.report import Report
+from tuiface.engine.training.rng import SampleOrder
 
 
 def test_a_tiny_run_learns_a_trivial_data_set(pictures: Path, tmp_path: Path) -> None:

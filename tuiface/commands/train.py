@@ -14,8 +14,7 @@ from tuiface.core.errors import EXIT_DONE, EXIT_INTERRUPTED, OutputError, UsageE
 
 if TYPE_CHECKING:
     from tuiface.engine.training import RunLimits, TrainingSettings, WarmStart
-    from tuiface.engine.training.predictors.settings import PredictorSettings
-    from tuiface.engine.training.predictors.warm_start import PredictorWarmStart
+    from tuiface.engine.training.predictors.settings import PredictorSettings, PredictorWarmStart
 
 _PREDICTORS: dict[Literal["segmenter", "attributes"], str] = {
     "segmenter": "train the network that finds hair, skin, eyes and the other regions",
@@ -62,8 +61,8 @@ def run_predictor(args: argparse.Namespace) -> int:
     keep_freed_memory()
     from tuiface.engine.device import choose_device
     from tuiface.engine.training import build_run_limits
+    from tuiface.engine.training.predictors.settings import open_predictor_warm_start
     from tuiface.engine.training.predictors.training import train_predictor
-    from tuiface.engine.training.predictors.warm_start import open_predictor_warm_start
 
     given = {
         "out": Path(args.out),

@@ -1,6 +1,4 @@
-"""Processes that render a data set's batches side by side: the operators are many and small, a second thread waits.
-
-A folder of rendered heads: pictures, region maps and labels, written whole or not at all.
+"""A folder of rendered heads: pictures, region maps and labels, written whole or not at all.
 
 ```
 heads/
@@ -10,6 +8,8 @@ heads/
   dataset.json          format, resolution, population seed, region names, the table of parameters
   sheet.png             the first heads in rows of eight, and sheet-regions.png their region maps, where asked for
 ```
+
+Processes render its batches side by side: the operators are many and small, so a second thread would wait.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ with g_t the gradient of the target and g_j those of what is to be held still. I
 unevenness as the scatter within, and InterFaceGAN's conditional direction (Shen et al. 2020, arXiv 2005.09635) where
 gradients are the same on all faces and the ridge goes to 0.
 
-Pictures are disturbed before they are read (engine/predictors/disturbance.py): by a reader that was trained on its
+Pictures are disturbed before they are read (`augment_images`): by a reader that was trained on its
 own, smile then moves by three quarters of what the first one reads, and by two thirds without.
 
 Shape legend: N = faces, A = attributes, L = num_ws, w = w_dim, k = whitened components, R = stacked constraints.
@@ -27,7 +27,7 @@ from tuiface.engine.learning.batch_predict import (
     synthesize_differentiable,
 )
 from tuiface.engine.opened_network import OpenedNetwork
-from tuiface.engine.predictors.disturbance import augment_images
+from tuiface.engine.predictors.attributes import augment_images
 
 BATCH = 8
 RIDGE = 0.3

@@ -10,7 +10,7 @@ closed mouths are, answers late and with a jolt, now and then backwards; the ave
 
 with c_k the concept at the amounts -3..3 in standard deviations, r its range on a face, r_0 the mean range at the
 start and m a margin. Every turn takes other faces, and disturbs their pictures before they are read (see
-engine/predictors/disturbance.py), all amounts of a face alike: what differs between them is not the disturbance.
+`augment_images`), all amounts of a face alike: what differs between them is not the disturbance.
 
 Shape legend: N = faces, A = attributes, L = num_ws, w = w_dim, k = whitened components.
 """
@@ -34,7 +34,7 @@ from tuiface.engine.learning.batch_predict import (
 from tuiface.engine.learning.fitting import LEARNING_SEED
 from tuiface.engine.learning.verification import AMOUNTS
 from tuiface.engine.opened_network import OpenedNetwork
-from tuiface.engine.predictors.disturbance import augment_images
+from tuiface.engine.predictors.attributes import augment_images
 
 NUM_ITERATIONS = 130
 BATCH_SIZE = 8

@@ -1,6 +1,6 @@
 """The arithmetic of StyleGAN2, as the papers write it: differentiable, any device, any batch.
 
-These are the reference twins. `inference.py` holds the fast twin of a whole layer; tests bind the two.
+These are the reference twins. `inference` holds the fast twin of a whole layer; tests bind the two.
 
 Shape legend: N = batch, I/O = input/output channels, H/W = height/width, K = kernel side.
 Sources: Karras et al. 2020 (arXiv 1912.04958), eq. 1-3 and appendix B; up- and down-sampling: Karras et al. 2020b

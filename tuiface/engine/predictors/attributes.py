@@ -1,4 +1,8 @@
-"""From the picture of an aligned face to numbers: age, smile, yaw, hair length and the rest."""
+"""From the picture of an aligned face to numbers: age, smile, yaw, hair length and the rest.
+
+A predictor has blind spots: changes that it reads and nobody sees. Gradients through it lead there, unless no picture
+lies twice in the same place and in the same grain: `augment_images` is for whatever is fitted to what it reads.
+"""
 
 from __future__ import annotations
 
@@ -62,3 +66,19 @@ class AttributePredictor:
         """Features [N, F] -> [N, len(names)]: deviations from the mean, log-odds for yes or no. Nothing saturates."""
         outputs: Tensor = self._network.out(features.relu())
         return outputs
+
+
+MAX_SHIFT = 1 / 32
+"""How far pictures are moved at most, as a share of their side."""
+
+
+def augment_images(images: Tensor, chance: torch.Generator, noise: float) -> Tensor:
+    """Pictures [N, C, R, R], each moved by its own few pixels and with noise of this deviation; differentiable.
+
+    Much of it closes more blind spots and hides fine detail: of an open mouth, the shipped reader still sees 72 % under
+    0.12, and 84 % under 0.06.
+    """
+    most = round(MAX_SHIFT * images.shape[-1])
+    shifts = torch.randint(-most, most + 1, (len(images), 2), generator=chance, device=chance.device).tolist()
+    moved = torch.stack([torch.roll(image, shift, (1, 2)) for image, shift in zip(images, shifts, strict=True)])
+    return moved + noise * torch.randn(images.shape, generator=chance, device=chance.device).to(images.device)

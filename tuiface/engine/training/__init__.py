@@ -1,11 +1,13 @@
 """Our own StyleGAN2 trainer. Where to read on:
 
-    adversarial.py   the algorithm, step by step; losses.py and augment.py its formulas
-    paired.py        the start on heads whose parameters are known; distillation.py, label_injection.py its second half
-    trainer.py       stages, ticks, evaluation; state.py and snapshots.py what makes a resume exact
-    data/            what is trained on: head_shards.py and head_workers.py, or pictures.py
-    growing.py       from a trained network to one of twice its size
-    settings.py      every number; recommended.py the ones that work
+    gan/adversarial   the algorithm, step by step; gan/losses and gan/augment its formulas
+    gan/paired        the start on heads whose parameters are known; gan/distillation its second half
+    gan/trainer       stages, ticks, evaluation; gan/state, gan/snapshots and rng what makes a resume exact
+    gan/growing       from a trained network to one of twice its size; gan/warm_start opens what a run starts from
+    gan/settings      every number; gan/recommended the ones that work; gan/export the model that is written
+    data/sources      what is trained on: data/head_data with data/head_shards, or data/pictures
+    predictors/       training of the segmenter and of the attribute predictor, on data/degradation of rendered heads
+    report            progress line, log, sample grids and curves, for both; precision and interruption likewise
 
 from tuiface.engine.training import RunLimits, recommend_settings, train
 train(recommend_settings("heads", 64, paired=True, start=None, changes={}), RunLimits(out=Path("run")))

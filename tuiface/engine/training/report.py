@@ -1,16 +1,25 @@
-"""What a run tells: a progress line, one JSON object a tick, sample grids."""
+"""What a run tells: a progress line, one JSON object a tick, sample grids, and the curves of its log as one picture.
+
+The curves are drawn with Pillow, which pictures need anyway. A plotting library would save the ticks, the outlier
+bounds and the lines, some forty lines here; the choice of panels, the shaded stages and the names in their own colours
+would stay. For that it would bring nine packages to a server that often has no network, and a run without it would have
+no curves.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from tuiface.core.errors import InputFileError, quote
 from tuiface.core.files import translate_os_errors, write_file
 from tuiface.engine.pixels import to_levels
 from tuiface.engine.training.gan.state import Progress
@@ -85,3 +94,152 @@ def format_duration(seconds: float) -> str:
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60:02} min"
     return f"{minutes} min" if seconds >= 90 else f"{round(seconds)} s"
+
+
+CURVES_NAME = "curves.png"
+
+_WIDTH, _HEIGHT, _COLUMNS = 560, 260, 2
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 34, 34
+_INK, _FAINT, _STAGE, _PAPER = "#1f2430", "#8a90a0", "#eef0f5", "#ffffff"
+_COLOURS = ("#1b6ca8", "#d1495b", "#2e933c", "#8f5aa8", "#c98a00")
+_OUTLIERS = 0.01
+"""Share of the values at either end that may leave the panel: one spike must not flatten a curve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One diagram: a title and the fields of the log that it shows."""
+
+    title: str
+    fields: tuple[tuple[str, str], ...]
+    """(path in a record, label): `patch_swd_by_px.16` goes into the object `patch_swd_by_px`."""
+
+
+_SWD_SIDES = (16, 32, 64, 128, 256)
+
+PANELS = (
+    Panel("regression: distance to known heads", (("regression", "training loss"), ("held_out_l1", "held-out L1"))),
+    Panel("losses", (("generator", "generator"), ("discriminator", "discriminator"))),
+    Panel("mean logits", (("real_logit", "real"), ("fake_logit", "generated"))),
+    Panel("patch-SWD to held-out pictures", tuple((f"patch_swd_by_px.{px}", f"{px} px") for px in _SWD_SIDES)),
+    Panel("shares", (("diversity", "diversity"), ("overfitting", "overfitting r_v"), ("augment_p", "augmentation p"))),
+    Panel("images a second", (("images_per_s", ""),)),
+)  # fmt: skip
+
+
+def write_curves(log: Path, path: Path) -> None:
+    """Draw the curves of the records in `log` (JSONL) over hours of training, and write them as a PNG.
+
+    Raises InputFileError for a log that cannot be read and OutputError for a path that cannot be written.
+    """
+    try:
+        records: list[Mapping[str, object]] = [
+            _drop_latent_speed(json.loads(line)) for line in log.read_text().splitlines()
+        ]
+    except (OSError, ValueError) as error:
+        raise InputFileError(f"{quote(log)} is not a run's log: {error}", "name the log.jsonl of a run") from None
+    panels = [panel for panel in PANELS if any(_collect_series(records, field) for field, _ in panel.fields)]
+    rows = max(-(-len(panels) // _COLUMNS), 1)
+    picture = Image.new("RGB", (_WIDTH * _COLUMNS, _HEIGHT * rows), _PAPER)
+    for index, panel in enumerate(panels):
+        corner = (index % _COLUMNS * _WIDTH, index // _COLUMNS * _HEIGHT)
+        picture.paste(_draw_panel(panel, records), corner)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    write_file(path, buffer.getvalue(), force=True)
+
+
+def _drop_latent_speed(record: Mapping[str, object]) -> Mapping[str, object]:
+    """The record without the speed of the distillation: its latents are no pictures, and are much faster."""
+    return {k: v for k, v in record.items() if not (k == "images_per_s" and record.get("stage") == "distillation")}
+
+
+Series = list[tuple[float, float]]
+"""(hours, value)."""
+
+
+def _collect_series(records: Iterable[Mapping[str, object]], field: str) -> Series:
+    points = []
+    for record in records:
+        value: object = record
+        for key in field.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        seconds = record.get("seconds")
+        if isinstance(value, int | float) and isinstance(seconds, int | float) and math.isfinite(value):
+            points.append((seconds / 3600, float(value)))
+    return points
+
+
+def _draw_panel(panel: Panel, records: list[Mapping[str, object]]) -> Image.Image:
+    image = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
+    draw = ImageDraw.Draw(image)
+    curves = [(label, _collect_series(records, field)) for field, label in panel.fields]
+    curves = [(label, points) for label, points in curves if points]
+    hours = max((at for at, _ in _collect_series(records, "seconds")), default=0.0) or 1.0
+    low, high = _bounds([value for _, points in curves for _, value in points])
+    box = (_LEFT, _TOP, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM)
+
+    def place(at: float, value: float) -> tuple[float, float]:
+        share = min(max((value - low) / (high - low), 0.0), 1.0)
+        return box[0] + (box[2] - box[0]) * at / hours, box[3] - (box[3] - box[1]) * share
+
+    _draw_stages(draw, records, box, lambda at: place(at, low)[0])
+    for value in _ticks(low, high):
+        y = place(0, value)[1]
+        draw.line((box[0], y, box[2], y), fill="#dde0e8")
+        draw.text((box[0] - 6, y), f"{value:g}", fill=_FAINT, font=_font(12), anchor="rm")
+    for at in _ticks(0, hours):
+        draw.text((place(at, low)[0], box[3] + 6), f"{at:g} h", fill=_FAINT, font=_font(12), anchor="ma")
+    for colour, (_, points) in zip(_COLOURS, curves, strict=False):
+        line = [place(at, value) for at, value in points]
+        draw.line(line if len(line) > 1 else line * 2, fill=colour, width=2, joint="curve")
+    draw.text((_LEFT, 9), panel.title, fill=_INK, font=_font(15))
+    x = _WIDTH - _RIGHT
+    for colour, (label, _) in reversed(list(zip(_COLOURS, curves, strict=False))):
+        draw.text((x, 11), label, fill=colour, font=_font(13), anchor="ra")
+        x -= round(draw.textlength(label, _font(13))) + 14
+    return image
+
+
+def _draw_stages(
+    draw: ImageDraw.ImageDraw,
+    records: list[Mapping[str, object]],
+    box: tuple[float, float, float, float],
+    place: Callable[[float], float],
+) -> None:
+    """Shade every second stage, and name those that have room for it."""
+    spans: list[tuple[str, float, float]] = []
+    for record in records:
+        stage, hours = str(record["stage"]), float(str(record["seconds"])) / 3600
+        if spans and spans[-1][0] == stage:
+            spans[-1] = (stage, spans[-1][1], hours)
+        else:
+            spans.append((stage, spans[-1][2] if spans else 0.0, hours))
+    for index, (stage, begin, end) in enumerate(spans):
+        left, right = place(begin), place(end)
+        if index % 2:
+            draw.rectangle((left, box[1], right, box[3]), fill=_STAGE)
+        if right - left > draw.textlength(stage, _font(12)) + 8:
+            draw.text(((left + right) / 2, box[1] + 3), stage, fill=_FAINT, font=_font(12), anchor="ma")
+
+
+def _bounds(values: list[float]) -> tuple[float, float]:
+    """Range of `values` without their outliers, with a little room."""
+    ordered = sorted(values)
+    cut = int(len(ordered) * _OUTLIERS)
+    low, high = ordered[cut], ordered[len(ordered) - 1 - cut]
+    room = 0.06 * (high - low) or 0.5 * abs(high) or 1.0
+    return low - room, high + room
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Three to six round numbers within [low, high]."""
+    raw = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw)
+    first = math.ceil(low / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)

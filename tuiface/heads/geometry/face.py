@@ -1,6 +1,4 @@
-"""The nose: bridge, tip, wings, nostrils, philtrum.
-
-The mouth: lips as curves over a mouth line, teeth and cavity behind them."""
+"""Nose and mouth: bridge, tip, wings, nostrils, philtrum; lips as curves over a mouth line, teeth and cavity behind."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Eyebrows, painted as slanted hairs along an arch.
+"""Hair of the face: eyebrows, painted as slanted hairs along an arch, and beards.
 
-Beards: where they grow on a face, the shadow of a shave, and their hairs."""
+Of a beard: where it grows, the shadow of a shave, and its hairs.
+"""
 
 from __future__ import annotations
 

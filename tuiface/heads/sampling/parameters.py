@@ -2,11 +2,11 @@
 
 Traits such as `age` or `masculinity` move many things at once. The parameters beside them are deviations, in
 standard deviations, from what the traits lead one to expect: `greying = 0` is the usual grey for that age. So a trait
-that is overridden afterwards moves its whole look. `look.py` turns traits and deviations into final amounts.
+that is overridden afterwards moves its whole look. `look` turns traits and deviations into final amounts.
 
-`HeadParameters`: the frozen value from which, and from nothing else, a batch of heads is rendered.
-
-Mirror images of heads, as parameters: each head that was rendered is the picture of a second one."""
+`HeadParameters` is the frozen value from which, and from nothing else, a batch of heads is rendered. `mirror_heads`
+gives mirror images as parameters: each head that was rendered is the picture of a second one.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Conditional:
-    """Drawn in `priors.py`, given other parameters."""
+    """Drawn in `priors`, given other parameters."""
 
     given: str
 

@@ -1,9 +1,9 @@
-"""The standard normal draws behind each head: what makes its parameters a function of z ~ N(0, I).
+"""Procedural heads as training data: pictures from shards that may still be rendered, and the z behind each head.
 
 `sample_parameters` draws every number from a named uniform stream keyed by the head's seed. Read as normal quantiles,
-these streams are a z whose distribution is exactly the generator's, with the head as its known picture.
-
-Procedural heads as training data: shards, which worker processes may still be rendering."""
+these streams are a z ~ N(0, I) of which the parameters are a function: exactly the generator's input, with the head as
+its known picture.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +18,14 @@ from torch import Tensor
 
 from tuiface.core.errors import EngineError
 from tuiface.core.files import make_folder, translate_os_errors
-from tuiface.engine.training.data.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, renderer_digest
-from tuiface.engine.training.data.head_workers import HeadWorkers
+from tuiface.engine.training.data.head_shards import (
+    SHARD_HEADS,
+    HeadShard,
+    HeadWorkers,
+    ShardKey,
+    open_shard,
+    renderer_digest,
+)
 from tuiface.engine.training.data.pictures import flip_odd
 from tuiface.engine.training.gan.settings import RunLimits, TrainingSettings
 from tuiface.heads import HeadParameters, concatenate
@@ -28,6 +34,7 @@ from tuiface.heads.sampling.priors import stream_names
 from tuiface.heads.sampling.rng import draw_normals
 
 _NORMAL_LIMIT = 6.0
+_MIN_SHARDS = 2
 
 
 def mirror_latents(z: Tensor) -> Tensor:
@@ -46,9 +53,6 @@ def head_latents(parameters: HeadParameters, z_dim: int) -> Tensor:
     columns = [draw_normals(seeds, stream, 1, _NORMAL_LIMIT) for stream in stream_names()[:z_dim]]
     spare = z_dim - len(columns)
     return torch.cat([*columns, draw_normals(seeds, "spare latent", spare, _NORMAL_LIMIT)] if spare else columns, dim=1)
-
-
-_MIN_SHARDS = 2
 
 
 class HeadData:
@@ -107,7 +111,7 @@ class HeadData:
         return HeadParameters(torch.where(_is_odd(indices), mirror_heads(drawn).values, drawn.values), drawn.seeds)
 
     def latents(self, indices: Tensor, z_dim: int) -> Tensor:
-        """z float32 [N, z_dim] of the heads `indices`, by `head_latents`."""
+        """z float32 [N, z_dim] of the heads `indices` (`head_latents`)."""
         z = head_latents(self.parameters(indices), z_dim)
         return torch.where(_is_odd(indices), mirror_latents(z), z) if self._mirror else z
 

@@ -1,7 +1,7 @@
 """Adaptive discriminator augmentation: our own differentiable pipeline, and the controller of its strength.
 
 Each transformation happens to each picture independently with probability p, so at p = 0 the pipeline is the identity.
-Gradients reach the generator through it once; R1 is taken behind it (losses.py), so it needs no second derivative.
+Gradients reach the generator through it once; R1 is taken behind it (`losses`), so it needs no second derivative.
 
 From Karras et al. 2020b (2006.06676), section 2.2 and appendix B: pixel blitting, geometry and colour with the paper's
 distributions. Instead of the paper's wavelet filters, geometry resamples bilinearly from a twice enlarged picture and

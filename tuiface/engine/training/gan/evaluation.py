@@ -1,12 +1,12 @@
-"""Figures on generated pictures that need no other network.
+"""What is looked at between snapshots: pictures, distances, and whether the discriminator learns by heart.
 
-Patch-SWD, the sliced Wasserstein distance between 7x7 patches of Laplacian pyramids (Karras et al. 2018, arXiv
-1710.10196, section 5), says how close textures are at each scale, and keeps the best network of a run. The distances of
-discriminator features would not do for that: the discriminator changes from one snapshot to the next.
+None of it needs another network. Patch-SWD, the sliced Wasserstein distance between 7x7 patches of Laplacian pyramids
+(Karras et al. 2018, arXiv 1710.10196, section 5), says how close textures are at each scale, and keeps the best network
+of a run. The distances of discriminator features would not do for that: the discriminator changes from one snapshot to
+the next.
 
 Shape legend: N = batch, R = resolution.
-
-What is looked at between snapshots: pictures, distances, and whether the discriminator learns by heart."""
+"""
 
 from __future__ import annotations
 

@@ -1,15 +1,14 @@
-"""Giving back the variety that regression takes: w is stretched about its mean.
+"""A trained network as a tuiface model: safetensors, and a JSON summary from which a model card is written.
 
-A mapping network that was taught to foretell w explains most of its variance and not all, and what it cannot foretell
-it draws as the mean; so do losses that hold a picture to a known head. Faces then lie nearer to the mean than the
-data's do. The network with
+Its w is stretched about the mean first, which gives back the variety that regression takes. A mapping network that was
+taught to foretell w explains most of its variance and not all, and what it cannot foretell it draws as the mean; so do
+losses that hold a picture to a known head. Faces then lie nearer to the mean than the data's do. The network with
 
     M'(z) = s M(z)        S'(w) = S(w / s + (1 - 1 / s) w_avg)
 
 draws at psi 1 what the former drew at psi s. Both are the same layers with other numbers: leaky ReLU is homogeneous, so
 s goes into the last layer of M, and the mean into the biases of the affine maps.
-
-A trained network as a tuiface model: safetensors, and a JSON summary from which a model card is written."""
+"""
 
 from __future__ import annotations
 

@@ -15,8 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuiface.engine.predictors.attributes import AttributePredictor
-from tuiface.engine.predictors.disturbance import augment_images
+from tuiface.engine.predictors.attributes import AttributePredictor, augment_images
 
 _PREDICTION_NOISE = 0.06
 """Standard deviation of the noise on pictures that are read."""

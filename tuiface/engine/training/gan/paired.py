@@ -3,10 +3,10 @@
 1. Regression. An encoder maps each head's parameters p to w, and the synthesis network draws that very head:
    min |S(E(p)) - x|, from 16 px up. It learns pose, parts, skin and hair in minutes, but paints the mean of whatever p
    does not determine (single hairs, bokeh): blurred.
-2. Distillation (distillation.py). p is a function of draws z ~ N(0, I) (head_data.py), so the mapping network can
+2. Distillation (`distillation`). p is a function of draws z ~ N(0, I) (`head_latents`), so the mapping network can
    learn M(z) = E(p(z)) from as many pairs as one likes: nothing is rendered.
-3. The adversarial stage goes on from there; its anchors (adversarial.py) keep M's meaning while textures sharpen.
-4. In the model that is written w is stretched about its mean (export.py): what M cannot foretell it draws as such.
+3. The adversarial stage goes on from there; its anchors (`adversarial`) keep M's meaning while textures sharpen.
+4. In the model that is written w is stretched about its mean (`export`): what M cannot foretell it draws as such.
 
 A picture costs the regression a third of what it costs the adversarial stage, and none is wasted on finding out what a
 face is: at equal time, faces are far better than from the adversarial stage alone.

@@ -71,7 +71,7 @@ class AdversarialSettings(Value):
     noise: bool = True
     """Fresh noise in each convolution; without, the strengths stay as they are, at zero from the start."""
     anchor_share: float = Field(0.0, ge=0, lt=1)
-    """Heads: share of each batch whose latents are those of the batch's own heads (see paired.py)."""
+    """Heads: share of each batch whose latents are those of the batch's own heads (see `paired`)."""
     anchor_weight: float = Field(0.0, ge=0)
     """Heads: weight of the distance between those pictures and their heads."""
     feature_weight: float = Field(0.0, ge=0)
@@ -92,7 +92,7 @@ class AugmentSettings(Value):
 
 
 class PairedSettings(Value):
-    """The paired start on heads, before the adversarial stage (see paired.py)."""
+    """The paired start on heads, before the adversarial stage (see `paired`)."""
 
     regression_kimg: float = Field(0.0, ge=0)
     regression_lr: float = Field(0.02, gt=0)
@@ -101,10 +101,10 @@ class PairedSettings(Value):
     distillation_lr: float = Field(0.024, gt=0)
     distillation_batch: int = Field(256, ge=1)
     carried_share: float = Field(0.0, ge=0, le=1)
-    """How far w is moved towards telling the labels that it hardly tells, before it is distilled (label_injection)."""
+    """How far w is moved towards telling the labels that it hardly tells, before distillation (see there)."""
     encoder_width: int = Field(256, ge=4)
     stretch: float = Field(1.0, gt=0, le=4)
-    """Of w about its mean, in the model that is written (see export.py)."""
+    """Of w about its mean, in the model that is written (see `export`)."""
 
 
 class TrainingSettings(Value):

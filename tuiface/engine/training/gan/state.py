@@ -14,10 +14,9 @@ from tuiface.core.values import Value
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.networks.layers import FullyConnectedLayer
-from tuiface.engine.training.data.sample_order import SampleOrder
 from tuiface.engine.training.gan.growing import FadingDiscriminator
 from tuiface.engine.training.gan.settings import HEADS, TrainingSettings
-from tuiface.engine.training.rng import RandomGenerator
+from tuiface.engine.training.rng import RandomGenerator, SampleOrder
 from tuiface.heads import ENCODING
 
 

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from tuiface.core.errors import UsageError, quote
 from tuiface.core.files import new_folder
-from tuiface.engine.training.curves import CURVES_NAME, write_curves
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.sources import TrainingData, open_data
 from tuiface.engine.training.gan.adversarial import AdversarialStage
@@ -30,7 +29,7 @@ from tuiface.engine.training.gan.snapshots import SNAPSHOT_NAME, load_snapshot, 
 from tuiface.engine.training.gan.state import STAGES, StageName, TrainingState
 from tuiface.engine.training.gan.warm_start import WarmStart, apply_warm_start
 from tuiface.engine.training.interruption import Interruption
-from tuiface.engine.training.report import LOG_NAME, Report, format_duration
+from tuiface.engine.training.report import CURVES_NAME, LOG_NAME, Report, format_duration, write_curves
 
 MODEL_NAME = "best.safetensors"
 

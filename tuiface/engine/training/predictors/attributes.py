@@ -1,9 +1,8 @@
-"""What the attribute reader learns to read: the renderer's labels, and where each can be seen at all.
+"""What the attribute predictor learns, its loss and its figures: the renderer's labels, where they can be seen at all.
 
 A number that does not show must not be asked for: the height of a hairline under a fringe, or the length of no beard.
 Such targets are NaN, and neither trained on nor measured.
-
-The attribute reader's loss and figures."""
+"""
 
 from __future__ import annotations
 
@@ -21,8 +20,7 @@ from tuiface.engine.predictors.files import Attribute, PredictorCard, build_netw
 from tuiface.engine.predictors.networks import AttributeNetwork
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.head_shards import SHARD_HEADS
-from tuiface.engine.training.predictors.settings import PredictorSettings
-from tuiface.engine.training.predictors.warm_start import PredictorWarmStart
+from tuiface.engine.training.predictors.settings import PredictorSettings, PredictorWarmStart
 from tuiface.heads import COLUMN, LABELS, SPECIFICATION, HeadParameters, compute_labels, sample_parameters
 from tuiface.heads.hair.styles import style_columns
 from tuiface.heads.sampling.look import Look, resolve_look

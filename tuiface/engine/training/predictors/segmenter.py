@@ -12,8 +12,7 @@ from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors.files import PredictorCard, build_network
 from tuiface.engine.predictors.segmenter import GROUPS, colour_regions, group_regions
 from tuiface.engine.training.data.sources import LabelledPictures
-from tuiface.engine.training.predictors.settings import PredictorSettings
-from tuiface.engine.training.predictors.warm_start import PredictorWarmStart
+from tuiface.engine.training.predictors.settings import PredictorSettings, PredictorWarmStart
 
 _BATCH = 32
 _SOFTENING_SCALE = 0.5

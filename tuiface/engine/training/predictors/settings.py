@@ -1,15 +1,19 @@
-"""What determines a trained reader."""
+"""What determines a trained predictor: its settings, and the predictor that a training goes on from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
+from torch import nn
 
 from tuiface.core.errors import UsageError
 from tuiface.core.values import Value, describe_error
-from tuiface.engine.predictors.files import Kind
+from tuiface.engine.model_cache import file_sha256
+from tuiface.engine.predictors.files import Kind, PredictorCard, load_predictor
 from tuiface.engine.training.gan.settings import Precision, TrainingSettings
 
 
@@ -69,3 +73,19 @@ def recommend_predictor_settings(kind: Kind, changes: Mapping[str, object]) -> P
         return PredictorSettings.model_validate({**values, **changes})
     except ValidationError as error:
         raise UsageError(*describe_error(error, PredictorSettings, f"train {kind}")) from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictorWarmStart:
+    """A trained reader: a folded network."""
+
+    card: PredictorCard
+    network: nn.Module
+    sha256: str
+    """Of the file."""
+
+
+def open_predictor_warm_start(path: Path, kind: Kind) -> PredictorWarmStart:
+    """The reader at `path`; raises ModelError, one line, for anything else."""
+    card, network = load_predictor(path, kind)
+    return PredictorWarmStart(card, network, file_sha256(path))

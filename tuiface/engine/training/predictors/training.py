@@ -29,8 +29,7 @@ from tuiface.engine.training.gan.settings import RunLimits
 from tuiface.engine.training.interruption import Interruption
 from tuiface.engine.training.predictors.attributes import AttributeTask
 from tuiface.engine.training.predictors.segmenter import SegmenterTask
-from tuiface.engine.training.predictors.settings import PredictorSettings
-from tuiface.engine.training.predictors.warm_start import PredictorWarmStart
+from tuiface.engine.training.predictors.settings import PredictorSettings, PredictorWarmStart
 from tuiface.engine.training.report import Report
 from tuiface.engine.training.rng import RandomGenerator
 

@@ -15,7 +15,7 @@ from tuiface.engine.learning.batch_predict import predict_attributes
 from tuiface.engine.learning.fisher_discriminant import compute_attribute_gradients, solve_discriminant_step
 from tuiface.engine.learning.fitting import EvaluationFaces
 from tuiface.engine.loading import open_engine
-from tuiface.engine.predictors import disturbance
+from tuiface.engine.predictors import attributes
 
 ROWS, COMPONENTS = 2, 6
 
@@ -33,7 +33,7 @@ def effects(g: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
 
 
 def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disturbance, "MAX_SHIFT", 0.0)
+    monkeypatch.setattr(attributes, "MAX_SHIFT", 0.0)
     monkeypatch.setattr(fisher_discriminant, "NOISE", 0.0)
     network = open_engine(Settings(model=MODEL, device="cpu", threads=1, cache=shared_cache)).network
     network.draft_dtype = "float32"  # drafts round slopes to a twentieth

@@ -17,7 +17,7 @@ from tuiface.core.regions import Region
 from tuiface.engine.training import SNAPSHOT_NAME, TrainingSettings, read_snapshot_header, train
 from tuiface.engine.training.data.head_data import head_latents
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
-from tuiface.engine.training.gan import distillation, evaluation, label_injection
+from tuiface.engine.training.gan import distillation, evaluation
 from tuiface.engine.training.gan.distillation import style_metric
 from tuiface.engine.training.gan.paired import Anchors, region_weights, regression_loss, resolution_at
 from tuiface.engine.training.gan.settings import (
@@ -180,7 +180,7 @@ def test_a_run_on_heads_resumes_exactly_in_every_stage(
     """Stopped once in each stage, after another number of its steps, it passes all as the uninterrupted one."""
     settings = settings_for_heads(regression_kimg=0.04, distillation_kimg=2.5, carried_share=0.5)
     monkeypatch.setattr(distillation, "_NUM_INJECTION_HEADS", 16)
-    monkeypatch.setattr(label_injection, "_NUM_SLOPES", 4)
+    monkeypatch.setattr(distillation, "_NUM_SLOPES", 4)
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     assert train(settings, limits(whole, cache)).finished
     left = {"regression": 2, "distillation": 4, "warmup": 1, "adversarial": 3}

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
-from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
+from tuiface.core.errors import UsageError, quote, suggest_nearest
 from tuiface.core.words import parse_number, parse_rows
 
 if TYPE_CHECKING:
@@ -112,23 +112,9 @@ def _parse_region(name: str, text: str) -> Region:
 
 def read_mask(path: Path) -> np.ndarray:
     """bool [H, W]: where a user's PNG is lighter than mid grey. Raises InputFileError in one line."""
-    import io
-
     import numpy as np
-    from PIL import Image, UnidentifiedImageError
 
-    from tuiface.core.values import read_bytes
-    from tuiface.faces.provenance import MAX_PIXELS, MAX_PNG_BYTES
+    from tuiface.faces.provenance import open_png
 
-    data = read_bytes(path, MAX_PNG_BYTES)
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputFileError(
-                    f"{path.name}: {image.width} x {image.height} pixels; at most {MAX_PIXELS} accepted"
-                )
-            return np.asarray(image.convert("L")) > 127
-    except UnidentifiedImageError:
-        raise InputFileError(f"{path.name}: not a PNG picture; a mask is one, white where the face must stay") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputFileError(f"{path.name}: not a sound PNG: {error}") from None
+    with open_png(path, "; a mask is one, white where the face must stay") as image:
+        return np.asarray(image.convert("L")) > 127

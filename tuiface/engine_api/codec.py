@@ -250,23 +250,23 @@ def encode_found_face(found: OptimisedFace) -> bytes:
 
 def decode_found_face(text: bytes) -> OptimisedFace:
     """The engine's answer to /faces; raises EngineError."""
-    message = _parse_answer(FoundFaceMessage, text, "found face")
+    message = parse_answer(FoundFaceMessage, text, "found face")
     return OptimisedFace(message.ws.array(), message.measures)
 
 
 def decode_array(text: bytes) -> np.ndarray:
     """The engine's answer to /map, /ws or /features; raises EngineError."""
-    return _parse_answer(ArrayMessage, text, "array").array()
+    return parse_answer(ArrayMessage, text, "array").array()
 
 
 def decode_info(text: bytes) -> EngineInfo:
     """The engine's answer to /info; raises EngineError."""
-    return _parse_answer(InfoMessage, text, "info").info
+    return parse_answer(InfoMessage, text, "info").info
 
 
 def decode_report(text: bytes) -> Report:
     """What came through the ready pipe; raises EngineError."""
-    return _parse_answer(Report, text, "ready report")
+    return parse_answer(Report, text, "ready report")
 
 
 def encode_frame(frame: RenderResult) -> bytes:
@@ -295,7 +295,7 @@ def decode_frame(data: bytes) -> RenderResult:
     start = _LENGTH.size + _LENGTH.unpack_from(data)[0]
     if start > len(data):
         raise EngineError(f"frame: a header of {start - _LENGTH.size} bytes in a message of {len(data)}")
-    header = _parse_answer(FrameHeader, data[_LENGTH.size : start], "frame header")
+    header = parse_answer(FrameHeader, data[_LENGTH.size : start], "frame header")
     expected = header.height * header.width * 3
     if len(data) - start != expected:
         raise EngineError(
@@ -347,7 +347,7 @@ def read_parts(read: Callable[[int], bytes]) -> Iterator[tuple[WorkPart, bytes]]
         text_size, payload_size = _PART_SIZES.unpack(_read_exactly(read, _PART_SIZES.size))
         if text_size > MAX_JSON_BYTES or payload_size > MAX_PAYLOAD_BYTES:
             raise EngineError(f"the engine's answer is not understood: a part of {text_size + payload_size} bytes")
-        part = _parse_answer(PartMessage, _read_exactly(read, text_size), "part").part
+        part = parse_answer(PartMessage, _read_exactly(read, text_size), "part").part
         yield part, _read_exactly(read, payload_size)
         if isinstance(part, EndPart | ErrorPart):
             return
@@ -390,7 +390,7 @@ def to_error_message(error: TuifaceError, sequence: int | None = None) -> ErrorM
 def decode_error(text: str | bytes) -> TuifaceError:
     """The error in an answer, of the class that was raised there; an answer that is none is an EngineError."""
     try:
-        return to_error(_parse_answer(ErrorMessage, text, "error"))
+        return to_error(parse_answer(ErrorMessage, text, "error"))
     except EngineError as refused:
         return refused
 
@@ -400,7 +400,7 @@ def to_error(message: ErrorMessage) -> TuifaceError:
     return _ERRORS.get(message.error, EngineError)(message.message, message.hint)
 
 
-def _parse_answer(model: type[ValueType], text: str | bytes, where: str) -> ValueType:
+def parse_answer(model: type[ValueType], text: str | bytes, where: str) -> ValueType:
     """What the engine sent; its mistakes are the engine's, not those of a user's file."""
     try:
         return parse_json(model, text, where)

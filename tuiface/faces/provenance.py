@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -197,6 +198,20 @@ def read_face(path: Path) -> tuple[Recipe, tuple[str, ...], bool]:
 
 def read_png(path: Path) -> tuple[np.ndarray, str | None]:
     """uint8 [H, W, 3] and the provenance text, if any. Raises InputFileError for anything that is no sound PNG."""
+    with open_png(path) as image:
+        image.load()  # also reads the text chunks behind the pixels
+        text = getattr(image, "text", {}).get(PNG_TEXT_KEY)
+        if image.mode != "RGB":
+            raise InputFileError(f"{path.name}: mode {image.mode}; accepted: RGB with 8 bits")
+        return np.asarray(image, dtype=np.uint8), None if text is None else str(text)
+
+
+@contextlib.contextmanager
+def open_png(path: Path, remark: str = "") -> Iterator[Image.Image]:
+    """A PNG of an accepted size, to be decoded inside the block.
+
+    Raises InputFileError in one line, also for what goes wrong there; `remark` ends the one about another kind of file.
+    """
     data = read_bytes(path, MAX_PNG_BYTES)
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
@@ -204,13 +219,9 @@ def read_png(path: Path) -> tuple[np.ndarray, str | None]:
                 raise InputFileError(
                     f"{path.name}: {image.width} x {image.height} pixels; at most {MAX_PIXELS} accepted"
                 )
-            image.load()  # also reads the text chunks behind the pixels
-            text = getattr(image, "text", {}).get(PNG_TEXT_KEY)
-            if image.mode != "RGB":
-                raise InputFileError(f"{path.name}: mode {image.mode}; accepted: RGB with 8 bits")
-            return np.asarray(image, dtype=np.uint8), None if text is None else str(text)
+            yield image
     except UnidentifiedImageError:
-        raise InputFileError(f"{path.name}: not a PNG picture") from None
+        raise InputFileError(f"{path.name}: not a PNG picture{remark}") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputFileError(f"{path.name}: not a sound PNG: {error}") from None
 

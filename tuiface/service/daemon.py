@@ -95,7 +95,7 @@ def query_status(settings: Settings) -> Status | None:
         return None
     try:
         messages.decode_offer(_ask(socket, "GET", messages.OFFER_PATH))
-        return messages.parse_answer(Status, _ask(socket, "GET", messages.STATUS_PATH), "status")
+        return codec.parse_answer(Status, _ask(socket, "GET", messages.STATUS_PATH), "status")
     except EngineError:
         if is_listening(socket):
             raise
@@ -111,7 +111,7 @@ def stop(settings: Settings, *, force: bool) -> StopAnswer | None:
     if socket is None or not is_listening(socket):
         return None
     body = codec.encode(messages.StopMessage(force=force))
-    answer = messages.parse_answer(StopAnswer, _ask(socket, "POST", messages.STOP_PATH, body), "stop")
+    answer = codec.parse_answer(StopAnswer, _ask(socket, "POST", messages.STOP_PATH, body), "stop")
     while answer.stops and is_listening(socket):
         time.sleep(POLL_INTERVAL_S)
     return answer

@@ -63,7 +63,7 @@ class JobWatch:
                 for text in connection:
                     if self._is_closed:
                         return
-                    self._on_jobs(messages.parse_answer(messages.JobList, text, "jobs").jobs)
+                    self._on_jobs(codec.parse_answer(messages.JobList, text, "jobs").jobs)
         except (OSError, WebSocketException, EngineError):
             return
 

@@ -52,7 +52,7 @@ class Reporter:
         self._send(messages.JobOpening(label=label, total=total))
         answer = self._connection.recv(ANSWER_TIMEOUT_S)
         with contextlib.suppress(EngineError):
-            return str(messages.parse_answer(messages.JobTicket, answer, "ticket").id)
+            return str(codec.parse_answer(messages.JobTicket, answer, "ticket").id)
         return str(codec.decode_error(answer))
 
     def tell(self, report: JobReport) -> None:

@@ -13,10 +13,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tuiface.core.assets import embedded_model_path
-from tuiface.core.errors import EngineError, InputFileError
+from tuiface.core.errors import EngineError
 from tuiface.core.settings import Settings
-from tuiface.core.values import MAX_JSON_BYTES, Value, ValueType, parse_json
+from tuiface.core.values import MAX_JSON_BYTES, Value
 from tuiface.core.version import __version__
+from tuiface.engine_api.codec import parse_answer
 from tuiface.engine_api.protocol import JobProgress
 
 PROTOCOL_VERSION = 3
@@ -174,11 +175,3 @@ class JobList(Value):
     """Each message on `WS /jobs`: all jobs of the client's user, oldest first."""
 
     jobs: tuple[JobProgress, ...]
-
-
-def parse_answer(model: type[ValueType], text: str | bytes, where: str) -> ValueType:
-    """What the engine sent; its mistakes are the engine's, not those of a user's file."""
-    try:
-        return parse_json(model, text, where)
-    except InputFileError as error:
-        raise EngineError(f"the engine's answer is not understood: {error.message}", error.hint) from None

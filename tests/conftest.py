@@ -25,6 +25,11 @@ MODEL = CHECKPOINTS["a_ada_uncond32"]
 """A small unconditional network for tests that need any."""
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Short names for long bytes and texts: a test's name stands in the environment of every process that it starts."""
+    return f"{argname}-{len(val)}" if isinstance(val, bytes | str) and len(val) > 60 else None
+
+
 @pytest.fixture(autouse=True)
 def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads the user's settings or writes outside its own folder."""

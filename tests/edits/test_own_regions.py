@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import torch
 import torch.nn.functional as F
 
 from tuiface.cli import main
+from tuiface.commands import model
 from tuiface.core.errors import EXIT_DONE, EXIT_USAGE, UsageError
-from tuiface.core.regions import Region, own_regions_path
+from tuiface.core.regions import REGION_NAMES, Region, own_regions_path
 from tuiface.core.settings import Settings
 from tuiface.engine.loading import open_engine
 from tuiface.engine.opened_network import OpenedNetwork
@@ -19,6 +21,7 @@ from tuiface.engine.predictors import Segmenter
 from tuiface.engine.predictors.clusters import ActivationClusters, draw_cluster_sheet, draw_faces, spherical_k_means
 from tuiface.engine.predictors.registry import open_region_predictor, segmenter_version
 from tuiface.engine.training.predictors.named_clusters import train_own_regions
+from tuiface.engine_api import requests
 from tuiface.engine_api.requests import parse_cluster_names
 
 
@@ -112,3 +115,8 @@ def test_the_command_shows_clusters_and_asks_for_one_thing_at_a_time(
     assert sheet.exists()
     for wrong in (["--out", "x.png", "--forget"], ["--clusters", "1", "--forget"], ["--forget"], []):
         assert main(["model", "regions", *wrong]) == EXIT_USAGE
+
+
+def test_what_the_command_knows_without_importing_is_what_the_engine_takes() -> None:
+    assert (model.MIN_CLUSTERS, model.MAX_CLUSTERS) == (requests.MIN_CLUSTERS, requests.MAX_CLUSTERS)
+    assert get_args(requests.RegionName) == REGION_NAMES

@@ -288,9 +288,7 @@ async def test_only_what_was_found_is_kept(open_app: Open, keep: Catalogue) -> N
 # --- importing ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_file_is_imported_through_the_engine(
-    open_app: Open, engine: FakeEngine, tmp_path: Path, keep: Catalogue
-) -> None:
+async def test_a_file_is_imported_through_the_engine(open_app: Open, tmp_path: Path) -> None:
     file = tmp_path / "age.npy"
     np.save(file, np.eye(4)[2])
     async with open_app() as tui:
@@ -302,7 +300,7 @@ async def test_a_file_is_imported_through_the_engine(
         await type_in(tui, "age --legacy first --licence 'our own' --limit 2")
         await tui.until(lambda: screen.row is not None and screen.row.name == "age")
         await tui.until(lambda: "Import age.npy: done" in tui.toasts())
-        (request,) = engine.orders
+        (request,) = tui.engine.orders
         assert isinstance(request, ImportRequest)
         np.testing.assert_array_equal(request.step.array(), np.eye(4, dtype=np.float32)[2:3])
         assert (request.name, request.file, request.system, request.rows) == ("age", "age.npy", "first", (0, 8))

@@ -218,14 +218,9 @@ class ModelsScreen(WorkScreen):
         self.chosen = max(0, min(number, len(self.models) - 1))
 
 
-def run_command(
-    arguments: list[str], accepted: tuple[int, ...] = (0,), environment: Mapping[str, str] | None = None
-) -> str:
-    """What a command of tuiface prints; raises ModelError with its own line where it fails.
-
-    environment: variables besides those of this process.
-    """
-    done = processes.run([*COMMAND, *arguments], variables=environment)
+def run_command(arguments: list[str], accepted: tuple[int, ...] = (0,)) -> str:
+    """What a command of tuiface prints; raises ModelError with its own line where it fails."""
+    done = processes.run([*COMMAND, *arguments])
     if done.returncode in accepted:
         return done.stdout.decode()
     lines = done.stderr.decode(errors="replace").strip().splitlines()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tuiface.benchmarks.distributions import (
+from tuiface.benchmarks.quality import (
     histogram,
     histogram_intersection,
     kernel_distance,

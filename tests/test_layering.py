@@ -59,7 +59,6 @@ NO_TORCH = (
     "engine.checkpoints",
     "engine.networks.config",
     "engine.__init__",
-    "engine.model_cache",
     "engine.checkpoint",
     "engine.loading",
 )

@@ -22,7 +22,7 @@ STARTERS = {
     "sys": {"executable"},  # the beginning of a command of ours
 }
 #: The benchmarks' terminal: a process must take the pty as its own between fork and exec.
-FORKS = {"tuiface.benchmarks.pty_terminal": {"os.fork", "os.execve"}}
+FORKS = {"tuiface.benchmarks.terminal": {"os.fork", "os.execve"}}
 
 
 def started_in(module: str) -> set[str]:

@@ -13,8 +13,15 @@ from PIL import Image
 from tests.conftest import MODEL
 from tests.predictors.conftest import attributes_card, write
 from tuiface.benchmarks import quality
-from tuiface.benchmarks.quality import BINS, HEAD_SEED, compare, discriminator_features, measure, measure_coverage
-from tuiface.benchmarks.quality_report import write_report
+from tuiface.benchmarks.quality import (
+    BINS,
+    HEAD_SEED,
+    compare,
+    discriminator_features,
+    measure,
+    measure_coverage,
+    write_report,
+)
 from tuiface.cli import main
 from tuiface.engine import load_checkpoint
 from tuiface.engine.predictors import AttributePredictor

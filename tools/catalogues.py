@@ -45,7 +45,7 @@ def collect_messages() -> set[Message]:
 def _extra() -> Iterator[Message]:
     from tuiface.directions.concepts import GROUPS
     from tuiface.screens.dialogs.help import _INTRODUCTION
-    from tuiface.screens.widgets.tab_line import TAB_WORDS
+    from tuiface.screens.widgets.bars import TAB_WORDS
 
     yield (_INTRODUCTION, None)
     for word in TAB_WORDS.values():

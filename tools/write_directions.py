@@ -19,12 +19,12 @@ from tuiface.core.assets import directions_path, embedded_model_path
 from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
-from tuiface.directions.strips import draw_direction_strip
+from tuiface.directions.report import draw_direction_strip
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local_engine import LocalEngine
 from tuiface.faces.recipe import RegionLock
 from tuiface.faces.studio import Studio
-from tuiface.stimuli.cross import cross
+from tuiface.stimuli.exchange import cross
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "directions.md"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuiface.actions import SCREENS, Action, ActionScope, NoCommand, Registry
 from tuiface.cli import build_parser, common_flags
-from tuiface.screens.widgets.tab_line import TAB_WORDS
+from tuiface.screens.widgets.bars import TAB_WORDS
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ROOT / "docs" / "commands.md"

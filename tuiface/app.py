@@ -48,9 +48,8 @@ from tuiface.screens.session_recovery import SessionRecovery
 from tuiface.screens.state import InterfaceState
 from tuiface.screens.themes import DEFAULT_THEME, THEMES, keep_theme, read_last_theme
 from tuiface.screens.work_screen import WorkScreen
-from tuiface.terminal.capabilities import Capabilities
+from tuiface.terminal.capabilities import Capabilities, capabilities_of
 from tuiface.terminal.private_api import add_bindings, force_truecolor, terminal_size
-from tuiface.terminal.startup import capabilities_of
 from tuiface.terminal.writer import TerminalWriter
 
 if TYPE_CHECKING:

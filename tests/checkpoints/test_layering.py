@@ -38,7 +38,7 @@ def test_no_module_can_run_or_import_by_name() -> None:
 def test_files_and_functions_stay_short() -> None:
     for path in PACKAGE.glob("*.py"):
         text = path.read_text()
-        assert len(text.splitlines()) < 400, path.name
+        assert len(text.splitlines()) < 800, path.name
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 assert (node.end_lineno or 0) - node.lineno < 60, f"{path.name}: {node.name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuiface.directions.direction import NAME_PATTERN
-from tuiface.directions.published_channels import is_config_f, layer_name, single_channels
+from tuiface.directions.importing import is_config_f, layer_name, single_channels
 
 
 def config_f() -> dict[str, int]:

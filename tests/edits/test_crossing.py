@@ -23,7 +23,7 @@ from tuiface.engine_api.protocol import RenderRequest
 from tuiface.engine_api.requests import ContourCorrectionRequest, CrossRequest
 from tuiface.faces.recipe import ModelRef
 from tuiface.faces.studio import Studio
-from tuiface.stimuli.cross import cross
+from tuiface.stimuli.exchange import cross
 
 
 def test_weights_ask_for_nothing_between_the_two_frames() -> None:

@@ -8,12 +8,11 @@ import torch
 
 from tests.edits.fakes import QuarterRegions
 from tuiface.engine.edits.masks import build_lock_mask
-from tuiface.engine.latents import draw_w
+from tuiface.engine.latents import LatentPopulation, draw_w
 from tuiface.engine.learning.batch_predict import synthesize_images
 from tuiface.engine.learning.discovery import ganspace, rank_channels, resefa, sefa
 from tuiface.engine.local_engine import LocalEngine
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.population import LatentPopulation
 from tuiface.faces.recipe import RegionLock
 
 MOUTH = RegionLock(region="mouth")

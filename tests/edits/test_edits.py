@@ -11,9 +11,8 @@ import torch
 
 from tuiface.core.errors import ModelError, UsageError
 from tuiface.directions.direction import Direction
-from tuiface.engine.latents import draw_w, recipe_ws
+from tuiface.engine.latents import LatentPopulation, draw_w, recipe_ws
 from tuiface.engine.local_engine import LocalEngine
-from tuiface.engine.population import LatentPopulation
 from tuiface.faces.provenance import read_saved_face
 from tuiface.faces.recipe import LatentSource, ModelRef, Truncation
 from tuiface.faces.studio import Face, Studio

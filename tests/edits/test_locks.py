@@ -17,10 +17,10 @@ from tuiface.directions.direction import Direction
 from tuiface.engine.edits.blend import border_jump_ratio, paste
 from tuiface.engine.edits.lock import RIDGE, LockWeights, solve_lock_step
 from tuiface.engine.edits.masks import BoxRegions, build_lock_mask
+from tuiface.engine.latents import LatentPopulation
 from tuiface.engine.learning.discovery import jacobian
 from tuiface.engine.loading import open_engine
 from tuiface.engine.local_engine import LocalEngine
-from tuiface.engine.population import LatentPopulation
 from tuiface.engine.predictors.attributes import AttributePredictor
 from tuiface.engine_api.protocol import RenderRequest, RenderResult, Superseded
 from tuiface.faces.provenance import read_saved_face

@@ -10,8 +10,8 @@ import torch
 from tests.conftest import CHECKPOINTS, MODEL
 from tuiface.core.errors import ModelError
 from tuiface.engine import load_checkpoint
+from tuiface.engine.checkpoint import ModelStore, file_sha256
 from tuiface.engine.checkpoints import read_checkpoint, write_native
-from tuiface.engine.model_cache import ModelStore, file_sha256
 
 
 def images_equal(a: Path, b: Path, cache: Path) -> bool:

@@ -15,7 +15,7 @@ from tuiface.faces.library import Library, read_tags
 from tuiface.faces.provenance import read_saved_face
 from tuiface.faces.recipe import LatentSource
 from tuiface.faces.studio import Studio
-from tuiface.stimuli.cross import cross, save_cross
+from tuiface.stimuli.exchange import cross, save_cross
 from tuiface.stimuli.series import Cancelled
 
 

@@ -17,10 +17,10 @@ from tuiface.faces.library import Library, read_tags
 from tuiface.faces.provenance import read_saved_face
 from tuiface.faces.recipe import LatentSource
 from tuiface.faces.studio import Studio
+from tuiface.stimuli.exchange import default_rows, swap
 from tuiface.stimuli.morph import SPACES, Morph, Space, series_name
 from tuiface.stimuli.neighbours import draw_neighbours, draw_z
 from tuiface.stimuli.series import Cancelled, encode_gif, encode_mp4, save_series
-from tuiface.stimuli.swap import default_rows, swap
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from tests.tui.fake_engine import FakeEngine
 from tuiface.app import TuifaceApp
 from tuiface.core.settings import load_settings
 from tuiface.screens.dialogs.welcome import remember_welcome
+from tuiface.terminal.capabilities import capabilities_of
 from tuiface.terminal.probe import Probe, drop_coerced_locale
-from tuiface.terminal.startup import capabilities_of
 
 
 def main(folder: Path, graphics: str) -> int:

@@ -519,7 +519,7 @@ def test_words_behind_a_file_are_understood() -> None:
 def test_a_direction_has_a_strip_even_where_it_is_nothing_but_channels() -> None:
     from tests.fake_engine import FakeEngine as SmallEngine
     from tuiface.faces.studio import Studio
-    from tuiface.stimuli.trials import amounts_of_strip, apply_direction
+    from tuiface.stimuli.neighbours import amounts_of_strip, apply_direction
 
     direction: Direction = make_direction(
         "channel_1", model=INFO.model, space="styles", limit=30.0, arrays={"b4.conv1": np.eye(8, dtype=np.float32)[3]}

@@ -7,11 +7,11 @@ import pytest
 from rich.segment import Segment
 
 from tests.tui.test_halfblock import random_pixels
-from tuiface.benchmarks.terminal_screen import Screen, decode_sixel
+from tuiface.benchmarks.terminal import Screen, decode_sixel
 from tuiface.terminal import halfblock, kitty, mosaic, sixel
 from tuiface.terminal.capabilities import Capabilities, Mosaic
 from tuiface.terminal.encoding import encode
-from tuiface.terminal.kitty_diacritics import DIACRITICS
+from tuiface.terminal.kitty import DIACRITICS
 
 ROWS = {"quadrant": 2, "sextant": 3}
 

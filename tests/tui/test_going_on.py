@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.tui.conftest import Open
-from tuiface.benchmarks.pty_terminal import PtyTerminal
+from tuiface.benchmarks.terminal import PtyTerminal
 from tuiface.core.settings import Settings
 from tuiface.screens.dialogs.confirm import ConfirmDialog
 from tuiface.screens.dialogs.welcome import Welcome

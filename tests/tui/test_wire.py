@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from tests.tui.fake_engine import paint
-from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, PtyTerminal, TerminalModel
-from tuiface.benchmarks.terminal_screen import Screen
+from tuiface.benchmarks.terminal import KITTY, PLAIN, PtyTerminal, Screen, TerminalModel
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.terminal.halfblock import resample
 

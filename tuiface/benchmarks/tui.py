@@ -13,8 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tuiface.benchmarks.pty_terminal import KITTY, PLAIN, PtyTerminal, TerminalModel
-from tuiface.benchmarks.terminal_screen import Screen
+from tuiface.benchmarks.terminal import KITTY, PLAIN, PtyTerminal, Screen, TerminalModel
 from tuiface.core.processes import python_command
 from tuiface.core.settings import Settings
 from tuiface.screens.dialogs.welcome import remember_welcome

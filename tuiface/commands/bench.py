@@ -237,8 +237,7 @@ def run_quality(args: argparse.Namespace) -> int:
     keep_freed_memory()
     import torch
 
-    from tuiface.benchmarks.quality import measure
-    from tuiface.benchmarks.quality_report import write_report
+    from tuiface.benchmarks.quality import measure, write_report
     from tuiface.core.assets import embedded_model_path
     from tuiface.engine.loading import load_checkpoint
     from tuiface.engine.predictors import AttributePredictor

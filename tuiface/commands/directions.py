@@ -182,7 +182,7 @@ def run_import(args: argparse.Namespace) -> int:
 
 def _import_published(args: argparse.Namespace) -> int:
     """The published channels of the original FFHQ network, after a check of its shape and a question."""
-    from tuiface.directions.published_channels import refuse_other_shape
+    from tuiface.directions.importing import refuse_other_shape
     from tuiface.engine_api.requests import PublishedChannelsRequest
 
     settings = settings_from(args)

@@ -126,7 +126,7 @@ def _emit_found(args: argparse.Namespace, number: int, made: MadeDirection) -> N
 
 def _draw_strip(engine: Engine, request: SearchRequest, found: list[Direction], seeds: list[int]) -> np.ndarray:
     """uint8 [H, W, 3]."""
-    from tuiface.directions.strips import draw_channel_strip
+    from tuiface.directions.report import draw_channel_strip
     from tuiface.engine_api.requests import StripRequest
 
     if request.method == "channels":
@@ -147,8 +147,7 @@ def run_report(args: argparse.Namespace) -> int:
     lock = parse_lock(args.lock) if args.lock else None
     if args.out and len(args.names) > 1:
         raise UsageError(f"--out with {len(args.names)} directions; a strip is of one", "name one, or leave out --out")
-    from tuiface.directions.report import measure_direction
-    from tuiface.directions.strips import draw_direction_strip
+    from tuiface.directions.report import draw_direction_strip, measure_direction
 
     locks = (None,) if lock is None else (None, lock)
     with closing(open_engine_for(settings)) as engine:
@@ -172,7 +171,7 @@ def run_report(args: argparse.Namespace) -> int:
 def write_strip(args: argparse.Namespace, pixels: np.ndarray) -> None:
     """Write a strip uint8 [H, W, 3] to --out."""
     from tuiface.core.files import make_folder, write_file
-    from tuiface.directions.strips import encode_plain_png
+    from tuiface.directions.report import encode_plain_png
 
     path = Path(args.out)
     make_folder(path.parent)

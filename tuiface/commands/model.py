@@ -72,7 +72,7 @@ def run_regions(args: argparse.Namespace) -> int:
             return _save_regions(args, settings, path, engine.learn_regions(names, _note_step))
         sheet = engine.draw_cluster_sheet(ClusterSheetRequest(clusters=args.clusters))
     from tuiface.core.files import write_file
-    from tuiface.directions.strips import encode_plain_png
+    from tuiface.directions.report import encode_plain_png
 
     write_file(Path(args.out), encode_plain_png(sheet), force=args.force)
     emit(args, f"{args.out}  {args.clusters} clusters; name each with --name", file=args.out)
@@ -146,8 +146,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 def run_list(args: argparse.Namespace) -> int:
     """The embedded model and every network that was opened before and is still there."""
     from tuiface.core.assets import embedded_model_path
+    from tuiface.engine.checkpoint import ModelStore
     from tuiface.engine.checkpoints import read_native_header
-    from tuiface.engine.model_cache import ModelStore
 
     settings = settings_from(args)
     embedded = embedded_model_path()

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 def _save_children(args: argparse.Namespace, a: Face, b: Face, rows: tuple[int, int] | None, folder: Path) -> None:
     from tuiface.core.files import reserve_paths
     from tuiface.faces.provenance import list_saved_files
-    from tuiface.stimuli.swap import swap
+    from tuiface.stimuli.exchange import swap
 
     children = swap(a, b, rows)
     pictures = [folder / f"{child.file_stem()}.png" for child in children]
@@ -76,7 +76,7 @@ def _save_children(args: argparse.Namespace, a: Face, b: Face, rows: tuple[int, 
 
 
 def _save_cross(args: argparse.Namespace, a: Face, b: Face, folder: Path) -> None:
-    from tuiface.stimuli.cross import save_cross
+    from tuiface.stimuli.exchange import save_cross
 
     def begun(done: int, total: int) -> bool:
         if not done:

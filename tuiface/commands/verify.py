@@ -91,8 +91,8 @@ class Engines:
 
     def _find(self, sha256: str, name: str) -> Path:
         from tuiface.core.assets import embedded_model_path
+        from tuiface.engine.checkpoint import ModelStore
         from tuiface.engine.checkpoints import read_native_header
-        from tuiface.engine.model_cache import ModelStore
 
         embedded = embedded_model_path()
         if embedded.exists() and read_native_header(embedded).network_sha256 == sha256:

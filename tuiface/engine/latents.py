@@ -1,14 +1,20 @@
-"""From sources to rows of W+: seeds, labels, given latents, truncation and mixes, in the recipe's order.
+"""From sources to rows of W+, in the recipe's order; and the network's own population of latents.
 
 seed   -> z [1, z_dim]     `z_from_seed`
 z      -> ws [1, L, w]     mapping network, its w [1, w] on every row
 ws     -> ws               truncation of rows [0, cutoff) towards a centre [w]
 mixes  -> ws               rows [start, stop) of other sources, truncated alike
 
-Shape legend: L = num_ws, w = w_dim, C = number of classes.
+The population, `LATENT_POPULATION_DRAWS` draws at psi 1, gives the spread of w, and says how far a face lies outside
+it. GANSpace (Härkönen et al. 2020, arXiv 2004.02546) is its PCA.
+
+Shape legend: L = num_ws, w = w_dim, C = number of classes, k = principal components that are kept, I = channels of a
+style layer, N = draws.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +23,7 @@ from torch import Tensor
 from tuiface.core.errors import ModelError, UsageError
 from tuiface.core.limits import W_AVG
 from tuiface.engine.networks.generator import Generator
+from tuiface.engine.networks.layers import SynthesisLayer, ToRGBLayer
 from tuiface.faces.recipe import LatentSource, Recipe, SeedSource, Truncation
 
 #: How a missing latent mean is estimated: 1000 rows of RandomState(123), as rosinality's tools do.
@@ -123,3 +130,77 @@ def _one_hot(label: int | None, c_dim: int) -> Tensor | None:
         given = "none given" if label is None else str(label)
         raise ModelError(f"source.label: {given}; this model needs a class from 0 to {c_dim - 1}", "--class N")
     return torch.eye(c_dim)[label : label + 1]
+
+
+#: Share of the variance that the kept components explain. The rest is rounding of the mapping network, and dividing by
+#: its spread would let any edit, however small, count as far.
+EXPLAINED_VARIANCE = 0.999
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LatentPopulation:
+    """First and second moments of w, and its principal axes."""
+
+    mean: Tensor
+    """float32 [w]."""
+    covariance: Tensor
+    """float32 [w, w]."""
+    axes: Tensor
+    """float32 [w, k]: unit principal axes, largest first."""
+    deviations: Tensor
+    """float32 [k]: standard deviation along each axis."""
+    radius_mean: float
+    """Mean over the population of the distance from its centre, in whitened coordinates."""
+    radius_deviation: float
+
+    @classmethod
+    def of(cls, generator: Generator) -> LatentPopulation:
+        """Draw it: a tenth of a second."""
+        # In float64, so that the number of threads that share a sum leaves the float32 result alone.
+        w = draw_w(generator, LATENT_POPULATION_SEED, LATENT_POPULATION_DRAWS).double()  # [N, w]
+        mean, covariance = w.mean(dim=0), torch.cov(w.t())
+        values, vectors = torch.linalg.eigh(covariance)
+        values, vectors = values.flip(0).clamp_min(0), fix_signs(vectors.flip(1))
+        kept = int((values.cumsum(0) < EXPLAINED_VARIANCE * values.sum()).sum()) + 1
+        axes, deviations = vectors[:, :kept], values[:kept].sqrt()
+        radii = ((w - mean) @ axes / deviations).norm(dim=1)
+        return cls(
+            mean.float(), covariance.float(), axes.float(), deviations.float(), float(radii.mean()), float(radii.std())
+        )
+
+    @property
+    def basis(self) -> Tensor:
+        """float32 [w, k]: a step along column i moves w by one standard deviation of component i."""
+        return self.axes * self.deviations
+
+    def whiten(self, w: Tensor) -> Tensor:
+        """w [..., w] -> standardised components [..., k]."""
+        return (w - self.mean) @ self.axes / self.deviations
+
+    def sigma_of(self, step: Tensor) -> float:
+        """Standard deviation of w along `step` [w]; 0 for a step that is zero."""
+        length = float(step.norm())
+        unit = step / length if length else step
+        return float(torch.sqrt(unit @ self.covariance @ unit))
+
+    def channel_sigma(self, layer: SynthesisLayer | ToRGBLayer) -> Tensor:
+        """float32 [I]: standard deviation of each style of a layer.
+
+        A style is linear in w, so that of a.w + b is sqrt(a^T C a).
+        """
+        rows = layer.affine.weight * layer.affine.weight_gain  # [I, w]
+        return torch.sqrt(((rows @ self.covariance) * rows).sum(dim=1))
+
+    def distance_sigma(self, ws: Tensor) -> float:
+        """How far the outermost row of ws [1, L, w] lies beyond a typical draw, in standard deviations of their radius.
+
+        0 is as far from the centre as the average draw at psi 1, negative nearer; beyond about 3 no draw lies.
+        """
+        radii = self.whiten(ws[0]).norm(dim=1)  # [L, k] -> [L]
+        return (float(radii.max()) - self.radius_mean) / self.radius_deviation
+
+
+def fix_signs(vectors: Tensor) -> Tensor:
+    """Columns turned so that the largest number of each is positive: eigenvectors have no sign of their own."""
+    largest = vectors.abs().argmax(dim=0)
+    return vectors * vectors[largest, torch.arange(vectors.shape[1], device=vectors.device)].sign()

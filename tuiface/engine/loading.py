@@ -30,7 +30,7 @@ def load_checkpoint(path: str | os.PathLike[str], device: str = "cpu", cache: Pa
     folder = platformdirs.user_cache_path(APP) if cache is None else cache
     prepared = prepare_checkpoint(Path(path), folder)
     limit_spinning()
-    from tuiface.engine.networks.building import build_checkpoint
+    from tuiface.engine.networks.build import build_checkpoint
 
     return build_checkpoint(prepared, device, folder)
 
@@ -41,7 +41,7 @@ def open_engine(settings: Settings) -> LocalEngine:
     limit_spinning()
     from tuiface.engine.device import open_device
     from tuiface.engine.local_engine import LocalEngine
-    from tuiface.engine.networks.building import build_checkpoint
+    from tuiface.engine.networks.build import build_checkpoint
 
     device = open_device(settings.device, settings.threads)
     checkpoint = build_checkpoint(prepared, str(device), settings.cache)

@@ -11,10 +11,10 @@ from torch import Tensor
 from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoint import Checkpoint
 from tuiface.engine.edits.masks import RegionPredictor
+from tuiface.engine.latents import LatentPopulation
 from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.population import LatentPopulation
 from tuiface.engine.predictors.registry import open_attribute_predictor, open_region_predictor
 from tuiface.engine_api.protocol import Dtype
 from tuiface.faces.recipe import ModelRef

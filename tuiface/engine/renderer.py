@@ -26,11 +26,10 @@ from torch import Tensor
 
 from tuiface.core.errors import UsageError
 from tuiface.engine.edits.edits import EditSum, FindDirection, add_styles, sum_edits
-from tuiface.engine.latents import recipe_ws
+from tuiface.engine.latents import LatentPopulation, recipe_ws
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.networks.layers import SynthesisLayer
 from tuiface.engine.pixels import to_pixels
-from tuiface.engine.population import LatentPopulation
 from tuiface.engine_api.protocol import Dtype
 from tuiface.faces.recipe import ModelRef, Noise, Recipe
 

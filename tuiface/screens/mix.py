@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tuiface.faces.studio import Face
     from tuiface.screens.state import InterfaceState
-    from tuiface.stimuli.cross import Cells
+    from tuiface.stimuli.exchange import Cells
 
 PICTURE_NAMES = ("a", "first", "second", "b")
 """The pictures from left to right: a parent on each side, their children between them."""
@@ -84,14 +84,14 @@ class MixScreen(WorkScreen):
     @property
     def rows(self) -> tuple[int, int]:
         """Rows that change places."""
-        from tuiface.stimuli.swap import default_rows
+        from tuiface.stimuli.exchange import default_rows
 
         assert self.state.studio is not None
         return default_rows(self.state.studio.info.num_ws) if self.chosen_rows is None else self.chosen_rows
 
     def both_children(self) -> tuple[Face, Face] | None:
         """Both, None while the engine looks for them; raises UsageError for parents that cannot have any."""
-        from tuiface.stimuli.swap import swap
+        from tuiface.stimuli.exchange import swap
 
         parents = self.both_parents()
         assert parents is not None
@@ -101,7 +101,7 @@ class MixScreen(WorkScreen):
         return None if cells is None else (cells[1].face, cells[2].face)
 
     def _request_cross(self, a: Face, b: Face) -> Cells | None:
-        from tuiface.stimuli.cross import check_cross, cross
+        from tuiface.stimuli.exchange import check_cross, cross
 
         check_cross(a, b)
         cells = self.cells

@@ -17,8 +17,7 @@ from tuiface.core.i18n import tr
 from tuiface.screens.bindings import bindings_in
 from tuiface.screens.changes import Drawn
 from tuiface.screens.messages import do_work
-from tuiface.screens.widgets.key_line import KeyLine
-from tuiface.screens.widgets.tab_line import TabLine
+from tuiface.screens.widgets.bars import KeyLine, TabLine
 from tuiface.terminal.private_api import add_bindings, forward_key, run_binding
 
 if TYPE_CHECKING:

@@ -13,9 +13,13 @@ import sys
 import termios
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tuiface.terminal.probe import NO_ANSWERS, Answers, locale_is_utf8
+from tuiface.terminal.probe import NO_ANSWERS, Answers, drop_coerced_locale, locale_is_utf8
+
+if TYPE_CHECKING:
+    from tuiface.core.settings import Settings
+    from tuiface.terminal.probe import Probe
 
 Colours = Literal["truecolor", "256", "16"]
 Graphics = Literal["auto", "kitty", "sixel", "block", "none"]
@@ -226,3 +230,12 @@ def parse_tmux_line(line: str | None) -> TmuxFacts | None:
         return None
     features, outer_term, passthrough = (*line.split("\t"), "", "", "")[:3]
     return TmuxFacts(frozenset(features.split(",")), outer_term, passthrough in ("1", "on", "all"))
+
+
+def capabilities_of(settings: Settings, probe: Probe | None = None) -> Capabilities:
+    """What the environment says of the terminal, with its answers and the settings."""
+    environment = drop_coerced_locale()
+    if probe is None:
+        return detect_capabilities(environment, settings.graphics, cells=settings.cells)
+    answers, tmux = probe.answers(), parse_tmux_line(probe.wait_for_tmux_line())
+    return detect_capabilities(environment, settings.graphics, cells=settings.cells, answers=answers, tmux=tmux)

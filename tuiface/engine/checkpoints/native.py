@@ -26,6 +26,7 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_
 
 import numpy as np
 import numpy.typing as npt
+import safetensors
 
 from tuiface.core.errors import ModelError, describe_value, to_printable
 from tuiface.core.files import sync_folder, translate_os_errors
@@ -55,9 +56,30 @@ from tuiface.engine.checkpoints.contents import (
     GeneratorTensors,
     network_digest,
 )
-from tuiface.engine.checkpoints.safetensors_file import read_float32_tensors
 from tuiface.engine.checkpoints.source_file import SourceFile, open_regular_file
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig, config_to_json
+
+
+def read_float32_tensors(data: bytes) -> dict[str, npt.NDArray[np.float32]]:
+    """All tensors of a file whose header was checked; raises ModelError for values that are not finite."""
+    try:
+        entries = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
+    except safetensors.SafetensorError as error:
+        raise ModelError(f"not a sound safetensors file: {error}", "copy or convert the file again") from None
+    return {name: _to_float32(name, entry["dtype"], entry["shape"], entry["data"]) for name, entry in entries}
+
+
+def _to_float32(name: str, dtype: str, shape: list[int], data: bytearray) -> npt.NDArray[np.float32]:
+    """The values as float32; float32 data, which the library has just copied for us, are not copied again."""
+    if dtype == "BF16":
+        # bfloat16 is the upper half of a float32.
+        values = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    else:
+        values = np.frombuffer(data, "<f4" if dtype == "F32" else "<f2").astype(np.float32, copy=False)
+    if not np.isfinite(values).all():
+        raise ModelError(f"tensor {name} holds values that are not finite")
+    return values.reshape(shape)
+
 
 FORMAT: Final = "tuiface.model/1"
 _KIND: Final = "a tuiface model"

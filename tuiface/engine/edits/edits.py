@@ -13,8 +13,8 @@ from torch import Tensor
 
 from tuiface.core.errors import ModelError, suggest_nearest
 from tuiface.directions.direction import Direction
+from tuiface.engine.latents import LatentPopulation
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.population import LatentPopulation
 from tuiface.faces.recipe import ChannelEdit, DirectionEdit, ModelRef, Recipe
 
 FindDirection = Callable[[str], Direction | None]

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.edits.edits import EditSum
-from tuiface.engine.population import LatentPopulation
+from tuiface.engine.latents import LatentPopulation
 from tuiface.faces.recipe import Recipe, RegionLock
 
 #: lambda at strength 1: an outside change weighs a hundred times an inside one.

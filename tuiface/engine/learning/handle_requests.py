@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tuiface.core.errors import UsageError
 from tuiface.directions.direction import Direction, DirectionOrigin
-from tuiface.directions.published_channels import PAPER, refuse_other_shape, single_channels
+from tuiface.directions.importing import PAPER, refuse_other_shape, single_channels
 from tuiface.engine.edits.masks import refuse_unknown_regions
 from tuiface.engine.learning import discovery
 from tuiface.engine.learning.batch_predict import Pause, no_pause

@@ -10,8 +10,8 @@ from torch import Tensor
 from tuiface.core.errors import InputFileError, UsageError, quote
 from tuiface.directions.direction import STEP, Direction, DirectionHeader, DirectionOrigin, Labels, labels_of
 from tuiface.directions.importing import to_step
+from tuiface.engine.latents import LatentPopulation
 from tuiface.engine.opened_network import OpenedNetwork
-from tuiface.engine.population import LatentPopulation
 from tuiface.engine_api.requests import ImportRequest
 
 CHANNEL_SHARE_LIMIT = 30.0

@@ -10,7 +10,7 @@ import torch
 from tuiface.core.errors import UsageError
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.directions.direction import Direction
-from tuiface.directions.strips import MAX_SIDE_PX, STRIP_AMOUNTS, draw_contact_strip
+from tuiface.directions.report import MAX_SIDE_PX, STRIP_AMOUNTS, draw_contact_strip
 from tuiface.engine.latents import z_from_seed
 from tuiface.engine.learning.batch_predict import Pause, no_pause, synthesize_images
 from tuiface.engine.opened_network import OpenedNetwork

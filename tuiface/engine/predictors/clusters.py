@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tuiface.core.limits import DEFAULT_PSI
-from tuiface.directions.strips import draw_contact_strip
+from tuiface.directions.report import draw_contact_strip
 from tuiface.engine.latents import draw_w
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.pixels import to_pixels

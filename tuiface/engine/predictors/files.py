@@ -25,7 +25,7 @@ from tuiface.core.safetensors_header import (
     split_header,
 )
 from tuiface.core.values import Value, parse_json
-from tuiface.engine.checkpoints.safetensors_file import read_float32_tensors
+from tuiface.engine.checkpoints.native import read_float32_tensors
 from tuiface.engine.checkpoints.source_file import read_source
 from tuiface.engine.predictors.networks import AttributeNetwork, SegmenterNetwork
 

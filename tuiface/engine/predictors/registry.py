@@ -9,10 +9,10 @@ import torch
 from tuiface.core.assets import asset_path
 from tuiface.core.errors import ModelError
 from tuiface.core.limits import DEFAULT_PSI
+from tuiface.engine.checkpoint import file_sha256
 from tuiface.engine.edits.masks import BoxRegions, RegionPredictor
 from tuiface.engine.latents import draw_w
 from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_images
-from tuiface.engine.model_cache import file_sha256
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.predictors.attributes import ATTRIBUTES_ASSET

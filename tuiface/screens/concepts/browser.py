@@ -88,14 +88,14 @@ class ConceptBrowser(WorkScreen):
         return 7 if self.has_class("-wide") else 5
 
     def _amounts(self, row: ConceptRow) -> tuple[float, ...]:
-        from tuiface.stimuli.trials import amounts_of_strip
+        from tuiface.stimuli.neighbours import amounts_of_strip
 
         assert row.direction is not None
         return amounts_of_strip(row.direction.header.limit, self._num_tiles)
 
     def _faces(self, row: ConceptRow) -> list[Face | None]:
         """The present face at each amount; None while the engine is asked for its rows."""
-        from tuiface.stimuli.trials import apply_direction
+        from tuiface.stimuli.neighbours import apply_direction
 
         studio, direction = self.state.studio, row.direction
         assert studio is not None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiface.core.errors import ModelError, quote
+from tuiface.engine.checkpoint import file_sha256
 from tuiface.engine.loading import load_checkpoint
-from tuiface.engine.model_cache import file_sha256
 from tuiface.engine.networks.config import GeneratorConfig
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator

@@ -12,7 +12,7 @@ from torch import nn
 
 from tuiface.core.errors import UsageError
 from tuiface.core.values import Value, describe_error
-from tuiface.engine.model_cache import file_sha256
+from tuiface.engine.checkpoint import file_sha256
 from tuiface.engine.predictors.files import Kind, PredictorCard, load_predictor
 from tuiface.engine.training.gan.settings import Precision, TrainingSettings
 

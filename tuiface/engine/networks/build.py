@@ -11,10 +11,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tuiface.core.errors import ModelError
-from tuiface.engine.checkpoint import Checkpoint, PreparedCheckpoint, prepare_checkpoint
+from tuiface.engine.checkpoint import Checkpoint, ModelStore, PreparedCheckpoint, prepare_checkpoint
 from tuiface.engine.checkpoints import network_digest
 from tuiface.engine.latents import W_AVG_DRAWS, estimate_w_avg
-from tuiface.engine.model_cache import ModelStore
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
 

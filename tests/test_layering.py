@@ -138,7 +138,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     ("module", "absent"),
     [
         ("tuiface", ("torch", "textual", "numpy")),
-        ("tuiface.app", ("torch", "httpx", "term_image")),
+        ("tuiface.app", ("torch", "httpx", "term_image", "numpy", "pydantic")),
+        ("tuiface.cli", ("torch", "textual", "numpy", "pydantic")),
         ("tuiface.engine", ("torch", "textual")),
         ("tuiface.engine.loading", ("torch", "textual")),
         ("tuiface.engine.local_engine", ("textual",)),
@@ -154,3 +155,9 @@ def test_importing_loads_nothing_of_another_layer(module: str, absent: tuple[str
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert out.stdout.split() == []
     assert out.stderr == ""
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = ("torch", "textual", "numpy", "pydantic", "platformdirs")
+    code = f"import sys, tuiface.cli as c; c.build_parser(); print(*[m for m in {heavy!r} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split() == []

@@ -16,11 +16,10 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tuiface.core.errors import EngineError, TuifaceError
 from tuiface.core.latest import Latest
-from tuiface.engine_api.protocol import Engine
 from tuiface.screens.daemon_threads import start_daemon
 from tuiface.screens.messages import (
     EngineFailed,
@@ -36,51 +35,11 @@ from tuiface.screens.messages import (
 if TYPE_CHECKING:
     from textual.message import Message
 
-    from tuiface.core.errors import TuifaceError
     from tuiface.core.settings import Settings
     from tuiface.engine_api.protocol import RenderRequest, RenderResult
     from tuiface.faces.studio import Face, Studio
+    from tuiface.screens.interactive_engine import InteractiveEngine, Previews
     from tuiface.service.job_client import SharedJobs
-
-
-class Previews(Protocol):
-    """A stream of previews: the newest job is rendered next."""
-
-    def submit(self, job: RenderRequest) -> None:
-        """Render `job` next, in place of any that waits; returns at once."""
-
-    def close(self) -> None:
-        """End the stream."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether pictures may still come."""
-
-
-class InteractiveEngine(Engine, Protocol):
-    """An engine that may be started, watched, started again: tuiface.service's client. `close` ends a start too."""
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-
-    def restart(self) -> None:
-        """End what runs, if anything does, and start it again; streams must be opened anew."""
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it runs."""
-
-    @property
-    def remark(self) -> str:
-        """One line on why a resident engine that runs is not the one in use; empty otherwise."""
-
-    @property
-    def shared_jobs(self) -> SharedJobs | None:
-        """Long work that outlives this app; None where the engine ends with it."""
-
-    def stream(self, on_frame: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]) -> Previews:
-        """Open a stream of previews, whose callbacks run on its own thread."""
-
 
 log = logging.getLogger("tuiface")
 

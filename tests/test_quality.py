@@ -58,9 +58,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def noise(count: int, seed: int) -> torch.Tensor:
     """Fine noise on grounds of any brightness."""
-    chance = torch.Generator().manual_seed(seed)
-    ground = torch.rand(count, 3, 1, 1, generator=chance) * 1.6 - 0.8
-    return ground + 0.2 * (torch.rand(count, 3, SIDE, SIDE, generator=chance) * 2 - 1)
+    rng = torch.Generator().manual_seed(seed)
+    ground = torch.rand(count, 3, 1, 1, generator=rng) * 1.6 - 0.8
+    return ground + 0.2 * (torch.rand(count, 3, SIDE, SIDE, generator=rng) * 2 - 1)
 
 
 def test_another_sample_of_the_data_scores_as_such_and_a_network_of_noise_worse(cache: Path, tmp_path: Path) -> None:

@@ -47,9 +47,9 @@ def test_import_list_show_and_edit(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_ratings_make_a_direction(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    chance = np.random.RandomState(0)
-    truth = chance.randn(40)
-    lines = [f"{i},{r},{truth[i] + 0.3 * chance.randn():.3f}" for i in range(40) for r in "abc"]
+    rng = np.random.RandomState(0)
+    truth = rng.randn(40)
+    lines = [f"{i},{r},{truth[i] + 0.3 * rng.randn():.3f}" for i in range(40) for r in "abc"]
     (tmp_path / "kind.csv").write_text("face,rater,rating\n" + "\n".join(lines))
     assert main(["directions", "learn", "--ratings", str(tmp_path / "kind.csv")]) == EXIT_DONE
     assert "40 faces, 3 raters, reliability 0.9" in capsys.readouterr().err

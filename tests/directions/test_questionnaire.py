@@ -26,13 +26,13 @@ def asked(
     answers: int, *, wrong: float = 0.05, scale: Literal["yes-no", "1-7"] = "yes-no", seed: int = 0
 ) -> Questionnaire:
     """A questionnaire answered by a simulated person, of whose answers a share is wrong."""
-    chance = np.random.RandomState(seed)
-    features, truth = chance.randn(POOL, COMPONENTS), concept(seed)
+    rng = np.random.RandomState(seed)
+    features, truth = rng.randn(POOL, COMPONENTS), concept(seed)
     questionnaire = Questionnaire(tuple(range(POOL)), features, scale, random_seed=seed)
     while questionnaire.num_given < answers:
         face, reason = questionnaire.next_face()
         score = float(features[face] @ truth)
-        if chance.rand() < wrong:
+        if rng.rand() < wrong:
             score = -score
         value = float(score > 0) if scale == "yes-no" else float(np.clip(np.rint(4 + 1.5 * score), 1, 7))
         questionnaire.answer(face, value, reason)
@@ -49,14 +49,14 @@ def test_a_hundred_answers_with_some_wrong_find_the_concept(scale: Literal["yes-
 @pytest.mark.parametrize("seed", range(4))
 def test_a_concept_of_few_components_is_told_from_all_others(seed: int) -> None:
     """The readings of attributes are such components, and most concepts are one or two of fifty."""
-    chance = np.random.RandomState(seed)
-    features, truth = chance.randn(POOL, 50), np.zeros(50)
+    rng = np.random.RandomState(seed)
+    features, truth = rng.randn(POOL, 50), np.zeros(50)
     truth[[3, 17]] = 1.0, -0.6
     questionnaire = Questionnaire(tuple(range(POOL)), features)
     while questionnaire.num_given < 100:
         face, reason = questionnaire.next_face()
         right = float(features[face] @ truth) > 0
-        questionnaire.answer(face, float(right != (chance.rand() < 0.05)), reason)
+        questionnaire.answer(face, float(right != (rng.rand() < 0.05)), reason)
     assert cosine(questionnaire.slopes(), truth) > 0.88  # with a Gaussian prior 0.70 to 0.84
 
 
@@ -76,8 +76,8 @@ def test_accuracy_is_counted_on_random_faces_alone() -> None:
     assert accuracy is not None
     randoms = [a for a in questionnaire.answers if a.chosen == "random" and a.expected is not None]
     assert accuracy.count == len(randoms)
-    assert accuracy.low < accuracy.share < accuracy.high
-    assert accuracy.share > 0.6
+    assert accuracy.low < accuracy.fraction < accuracy.high
+    assert accuracy.fraction > 0.6
 
 
 def test_no_face_is_shown_twice_but_repeats() -> None:
@@ -166,8 +166,8 @@ def test_known_interval() -> None:
 
 
 def test_conditional_step_moves_its_concept_and_not_the_held_one() -> None:
-    chance = np.random.RandomState(0)
-    slopes = chance.randn(12, 3)
+    rng = np.random.RandomState(0)
+    slopes = rng.randn(12, 3)
     slopes[:, 1] = 0.4 * slopes[:, 0] + 0.6 * slopes[:, 1]
     step = conditional_step(slopes, 0, [1, 2], stretch=10)
     assert slopes.T @ step == pytest.approx([1, 0, 0], abs=1e-9)
@@ -180,8 +180,8 @@ def test_conditional_step_moves_its_concept_and_not_the_held_one() -> None:
 
 
 def test_step_that_would_leave_every_face_gives_way() -> None:
-    chance = np.random.RandomState(0)
-    slopes = chance.randn(12, 2)
+    rng = np.random.RandomState(0)
+    slopes = rng.randn(12, 2)
     slopes[:, 1] = slopes[:, 0] + 0.01 * slopes[:, 1]
     step = conditional_step(slopes, 0, [1])
     assert np.linalg.norm(step) <= 1.5 / np.linalg.norm(slopes[:, 0]) + 1e-9
@@ -189,9 +189,9 @@ def test_step_that_would_leave_every_face_gives_way() -> None:
 
 
 def test_linear_reading_tells_what_w_explains() -> None:
-    chance = np.random.RandomState(0)
-    white = chance.randn(600, 8)
-    values = np.c_[white[:, 0], chance.randn(600)]
+    rng = np.random.RandomState(0)
+    white = rng.randn(600, 8)
+    values = np.c_[white[:, 0], rng.randn(600)]
     reading = fit_linear(white, values)
     assert reading.r2[0] > 0.95
     assert reading.r2[1] < 0.05

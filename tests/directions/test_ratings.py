@@ -13,11 +13,11 @@ from tuiface.directions.ratings import read_ratings
 
 def write(path: Path, noise: float, raters: int = 5, faces: int = 40) -> np.ndarray:
     """A table in which raters see the same truth through noise, each with a scale of their own."""
-    chance = np.random.RandomState(0)
-    truth = chance.randn(faces)
+    rng = np.random.RandomState(0)
+    truth = rng.randn(faces)
     lines = ["face,rater,rating,remark"]
     for rater in range(raters):
-        seen = (truth + noise * chance.randn(faces)) * (0.5 + rater) + 10 * rater
+        seen = (truth + noise * rng.randn(faces)) * (0.5 + rater) + 10 * rater
         lines += [f"{face},r{rater},{value:.4f}," for face, value in enumerate(seen)]
     path.write_text("\n".join(lines))
     return truth

@@ -56,8 +56,8 @@ def test_regional_directions_change_their_region_for_what_they_change_elsewhere(
     generator: Generator, population: LatentPopulation
 ) -> None:
     found = resefa(generator, population, QuarterRegions(), MOUTH, (0, 8), 2, faces=1)
-    chance = torch.randn(8, population.basis.shape[1], generator=torch.Generator().manual_seed(0))
-    random = [population.basis @ (c / c.norm()) for c in chance]
+    rng = torch.randn(8, population.basis.shape[1], generator=torch.Generator().manual_seed(0))
+    random = [population.basis @ (c / c.norm()) for c in rng]
     ratios = [inside_ratio(generator, step) for step in (found[0].step, *random)]
     assert ratios[0] > 2 * np.mean(ratios[1:])
 

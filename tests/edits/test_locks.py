@@ -217,11 +217,11 @@ def test_unknown_edits_are_refused_before_a_lock_is_computed(face: Face, engine:
 
 def test_smooth_lock_is_the_closed_form_for_a_linear_picture() -> None:
     """(M_f + M_b + RIDGE)^-1 (M_f + RIDGE) d0, in the population's own units."""
-    chance = torch.Generator().manual_seed(0)
-    columns = torch.randn(6, 20, generator=chance)
+    rng = torch.Generator().manual_seed(0)
+    columns = torch.randn(6, 20, generator=rng)
     weights = LockWeights(torch.zeros(20), torch.zeros(20))
     weights.inside[:12], weights.outside[12:] = 1 / 12, 50 / 8
-    start = torch.randn(6, generator=chance)
+    start = torch.randn(6, generator=rng)
     population = LatentPopulation(torch.zeros(6), torch.eye(6), torch.eye(6), torch.ones(6), 2.4, 0.7)
 
     def observe(step: torch.Tensor) -> torch.Tensor:

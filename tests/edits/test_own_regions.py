@@ -36,10 +36,10 @@ def clusters(network: OpenedNetwork) -> ActivationClusters:
 
 
 def test_planted_directions_are_found_largest_first() -> None:
-    chance = np.random.RandomState(1)
+    rng = np.random.RandomState(1)
     planted = np.eye(6)[:3]
     points = np.concatenate([
-        planted[i] + 0.1 * chance.randn(count, 6) for i, count in enumerate((100, 300, 200))
+        planted[i] + 0.1 * rng.randn(count, 6) for i, count in enumerate((100, 300, 200))
     ])  # fmt: skip
     found = spherical_k_means(F.normalize(torch.from_numpy(points).float(), dim=1), 3)
     assert (found @ torch.from_numpy(planted).float().t()).argmax(dim=1).tolist() == [1, 2, 0]

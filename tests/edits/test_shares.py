@@ -29,7 +29,7 @@ class CurveBench:
 
 def share_of(curve: Callable[[float], float], percent: float = 97.0) -> tuple[float, float, float] | None:
     found = find_monotone_scale(cast(EvaluationFaces, CurveBench(curve)), torch.tensor(1.0), 0, percent)
-    return None if found is None else (found.share, found.slope, found.percent)
+    return None if found is None else (found.scale, found.slope, found.percent)
 
 
 def test_a_straight_concept_keeps_its_unit() -> None:

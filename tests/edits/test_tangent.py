@@ -22,9 +22,9 @@ ROWS, COMPONENTS = 2, 6
 
 def gradients(num: int = 5, attributes: int = 3, spread: float = 0.0) -> torch.Tensor:
     """The same on all faces, but for `spread`."""
-    chance = torch.Generator().manual_seed(0)
-    mean = torch.randn(1, attributes, ROWS, COMPONENTS, generator=chance)
-    return mean + spread * torch.randn(num, attributes, ROWS, COMPONENTS, generator=chance)
+    rng = torch.Generator().manual_seed(0)
+    mean = torch.randn(1, attributes, ROWS, COMPONENTS, generator=rng)
+    return mean + spread * torch.randn(num, attributes, ROWS, COMPONENTS, generator=rng)
 
 
 def effects(g: torch.Tensor, step: torch.Tensor) -> torch.Tensor:

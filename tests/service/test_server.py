@@ -53,11 +53,11 @@ def http(path: Path) -> httpx.Client:
 
 
 def previews(path: Path) -> AbstractContextManager[ClientConnection]:
-    return unix_connect(str(path), "ws://engine" + codec.PREVIEW_PATH, max_size=codec.MAX_FRAME_BYTES)
+    return unix_connect(str(path), "ws://engine" + codec.PREVIEW_PATH, max_size=codec.MAX_RENDER_RESULT_BYTES)
 
 
 def job(seed: int = 1, sequence: int = 0) -> bytes:
-    return codec.encode(codec.JobMessage(job=RenderRequest(recipe(seed), 16, quality="draft", sequence=sequence)))
+    return codec.encode(codec.RenderMessage(job=RenderRequest(recipe(seed), 16, quality="draft", sequence=sequence)))
 
 
 def test_a_malformed_job_is_answered_with_what_is_wrong(path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_body_that_is_no_job_is_refused(path: Path, body: bytes) -> None:
 
 def test_an_oversized_body_is_refused_whatever_length_it_claims(path: Path) -> None:
     def chunks() -> Iterator[bytes]:
-        for _ in range(codec.MAX_JOB_BYTES // 2**20 + 1):
+        for _ in range(codec.MAX_REQUEST_BYTES // 2**20 + 1):
             yield b" " * 2**20
 
     with http(path) as client:
@@ -119,7 +119,7 @@ def test_a_failed_preview_is_answered_with_its_sequence_and_the_stream_goes_on(p
             stream.send(job(seed, sequence).decode())
             answer = stream.recv(PATIENCE_S)
             if isinstance(answer, bytes):
-                assert codec.decode_frame(answer).sequence == sequence == 3
+                assert codec.decode_render_result(answer).sequence == sequence == 3
             else:
                 assert json.loads(answer)["sequence"] == sequence
                 assert codec.decode_error(answer).message in (
@@ -144,13 +144,13 @@ def test_a_preview_client_that_sends_no_job_is_told_and_sent_away(path: Path, me
 def test_an_oversized_preview_message_ends_its_connection_alone(path: Path) -> None:
     with previews(path) as other, previews(path) as stream:
         with contextlib.suppress(ConnectionClosed):  # the server may hang up while we still send
-            stream.send(" " * (codec.MAX_JOB_BYTES + 1))
+            stream.send(" " * (codec.MAX_REQUEST_BYTES + 1))
         with pytest.raises(ConnectionClosed):
             stream.recv(PATIENCE_S)
         other.send(job(1, 5).decode())
         answer = other.recv(PATIENCE_S)
         assert isinstance(answer, bytes)
-        assert codec.decode_frame(answer).sequence == 5
+        assert codec.decode_render_result(answer).sequence == 5
 
 
 def test_the_newest_of_many_jobs_wins(path: Path, settings: Settings) -> None:
@@ -165,7 +165,7 @@ def test_the_newest_of_many_jobs_wins(path: Path, settings: Settings) -> None:
         while 1000 not in received:
             answer = stream.recv(PATIENCE_S)
             assert isinstance(answer, bytes)
-            received.append(codec.decode_frame(answer).sequence)
+            received.append(codec.decode_render_result(answer).sequence)
     assert received == sorted(received)
     assert len(received) < 100
     assert rendered(settings) == received

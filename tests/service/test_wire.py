@@ -28,7 +28,7 @@ from tuiface.engine_api.requests import (
 )
 from tuiface.faces.recipe import ChannelEdit, LatentSource, Recipe
 
-FRAME = codec.encode_frame(frame(RenderRequest(recipe(1), resolution=4, sequence=3)))
+FRAME = codec.encode_render_result(frame(RenderRequest(recipe(1), resolution=4, sequence=3)))
 
 
 def test_info_comes_out_as_it_went_in() -> None:
@@ -49,7 +49,7 @@ def test_a_job_keeps_its_recipe_digest(
     job = RenderRequest(
         Recipe(model=MODEL, source=LatentSource.from_array(w), edits=(edit,)), resolution, quality, sequence=sequence
     )
-    received = codec.decode_job(codec.encode(codec.JobMessage(job=job)))
+    received = codec.decode_render_request(codec.encode(codec.RenderMessage(job=job)))
     assert received == job
     assert received.recipe.digest == job.recipe.digest
 
@@ -57,7 +57,7 @@ def test_a_job_keeps_its_recipe_digest(
 @given(npst.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))))
 def test_a_frame_keeps_every_pixel_and_measure(pixels: np.ndarray) -> None:
     sent = dataclasses.replace(frame(RenderRequest(recipe(1), sequence=7)), pixels=pixels)
-    received = codec.decode_frame(codec.encode_frame(sent))
+    received = codec.decode_render_result(codec.encode_render_result(sent))
     assert np.array_equal(received.pixels, pixels)
     for field in dataclasses.fields(RenderResult):
         assert field.name == "pixels" or getattr(received, field.name) == getattr(sent, field.name)
@@ -65,13 +65,13 @@ def test_a_frame_keeps_every_pixel_and_measure(pixels: np.ndarray) -> None:
 
 def test_pixels_that_do_not_lie_in_one_piece_cross_too() -> None:
     pixels = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)[::2, ::-1]
-    received = codec.decode_frame(codec.encode_frame(RenderResult(pixels, recipe(1))))
+    received = codec.decode_render_result(codec.encode_render_result(RenderResult(pixels, recipe(1))))
     assert np.array_equal(received.pixels, pixels)
 
 
 def test_a_frame_header_holds_all_of_a_frame_but_the_pixels() -> None:
     in_frame = {field.name for field in dataclasses.fields(RenderResult)} - {"pixels"}
-    assert set(codec.FrameHeader.model_fields) == in_frame | {"height", "width"}
+    assert set(codec.RenderHeader.model_fields) == in_frame | {"height", "width"}
 
 
 @pytest.mark.parametrize("kind", [TuifaceError, *TuifaceError.__subclasses__()])
@@ -106,28 +106,28 @@ def test_an_endless_error_message_is_cut() -> None:
     ],
 )
 def test_a_job_that_does_not_fit_exactly_is_refused(change: dict[str, object]) -> None:
-    message = json.loads(codec.encode(codec.JobMessage(job=RenderRequest(recipe(1)))))
+    message = json.loads(codec.encode(codec.RenderMessage(job=RenderRequest(recipe(1)))))
     message["job"] |= change
     with pytest.raises(InputFileError, match=r"^render job: job\."):
-        codec.decode_job(json.dumps(message))
+        codec.decode_render_request(json.dumps(message))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", "[" * 100_000, '{"job": NaN}', "\ud800", b"\xff"])
 def test_text_that_is_no_job_is_refused_in_one_line(text: str | bytes) -> None:
     with pytest.raises(InputFileError, match=r"^render job: ") as refusal:
-        codec.decode_job(text)
+        codec.decode_render_request(text)
     assert "\n" not in str(refusal.value)
 
 
 def test_a_job_of_more_than_the_limit_is_refused() -> None:
     with pytest.raises(InputFileError, match="accepted are at most"):
-        codec.decode_job(" " * (codec.MAX_JOB_BYTES + 1))
+        codec.decode_render_request(" " * (codec.MAX_REQUEST_BYTES + 1))
 
 
 @given(st.integers(0, len(FRAME) - 1))
 def test_a_frame_that_was_cut_is_refused(length: int) -> None:
     with pytest.raises(EngineError):
-        codec.decode_frame(FRAME[:length])
+        codec.decode_render_result(FRAME[:length])
 
 
 @given(st.integers(0, len(FRAME) - 1), st.integers(1, 255))
@@ -135,7 +135,7 @@ def test_a_damaged_frame_is_refused_or_has_its_own_size(position: int, change: i
     damaged = bytearray(FRAME)
     damaged[position] ^= change
     with contextlib.suppress(EngineError):
-        assert codec.decode_frame(bytes(damaged)).pixels.shape == (4, 4, 3)
+        assert codec.decode_render_result(bytes(damaged)).pixels.shape == (4, 4, 3)
 
 
 @pytest.mark.parametrize("side", [0, -4, codec.MAX_SIDE_PX + 1, 10**30])
@@ -144,7 +144,7 @@ def test_a_frame_of_an_absurd_size_is_refused_before_any_pixel_is_touched(side: 
     header = json.loads(FRAME[4 : 4 + length]) | {"width": side}
     text = json.dumps(header).encode()
     with pytest.raises(EngineError, match="width"):
-        codec.decode_frame(struct.pack(">I", len(text)) + text + bytes(48))
+        codec.decode_render_result(struct.pack(">I", len(text)) + text + bytes(48))
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ Transformation = Callable[[Tensor, float, RandomGenerator], Tensor]
 
 TRANSFORMATIONS: dict[str, Transformation] = {
     "blit": blit,
-    "geometry": lambda x, p, chance: warp(x, geometry_matrices(len(x), p, chance)),
-    "colour": lambda x, p, chance: recolour(x, colour_matrices(len(x), p, chance)),
+    "geometry": lambda x, p, rng: warp(x, geometry_matrices(len(x), p, rng)),
+    "colour": lambda x, p, rng: recolour(x, colour_matrices(len(x), p, rng)),
     "all": augment,
 }
 names = pytest.mark.parametrize("name", TRANSFORMATIONS)

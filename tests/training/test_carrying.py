@@ -122,8 +122,8 @@ def test_what_is_drawn_already_is_not_added(reader: ColourReader, heads: HeadPar
 
 
 def test_the_shortest_step_moves_one_reading_and_no_other() -> None:
-    chance = torch.Generator().manual_seed(5)
-    slopes, root = torch.randn(4, 12, generator=chance), torch.randn(12, 12, generator=chance)
+    rng = torch.Generator().manual_seed(5)
+    slopes, root = torch.randn(4, 12, generator=rng), torch.randn(12, 12, generator=rng)
     metric = root @ root.t() / 12 + torch.eye(12)
     steps = min_norm_steps(slopes, metric)
     effect = steps @ slopes.t()

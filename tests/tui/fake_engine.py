@@ -56,7 +56,7 @@ class FakeStream:
     """Answers on a thread of its own, as the real one; `hold` keeps answers back until `release`."""
 
     engine: FakeEngine
-    on_frame: Callable[[RenderResult], None]
+    on_result: Callable[[RenderResult], None]
     on_error: Callable[[TuifaceError], None]
     is_open: bool = True
 
@@ -75,7 +75,7 @@ class FakeStream:
         if error is not None:
             self.on_error(error)
         elif self.is_open and self.engine.is_alive:
-            self.on_frame(self.engine.frame(job))
+            self.on_result(self.engine.frame(job))
 
     def close(self) -> None:
         self.is_open = False
@@ -185,8 +185,8 @@ class FakeEngine:
         pixels = self.picture(job.recipe, size)
         return RenderResult(pixels, job.recipe, job.sequence, elapsed_ms=12.0, measures=measures)
 
-    def stream(self, on_frame: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]) -> FakeStream:
-        stream = FakeStream(self, on_frame, on_error)
+    def stream(self, on_result: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]) -> FakeStream:
+        stream = FakeStream(self, on_result, on_error)
         self.streams.append(stream)
         return stream
 

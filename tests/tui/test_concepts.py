@@ -365,7 +365,7 @@ async def test_accuracy_and_its_interval_follow_each_answer(open_app: Open) -> N
         accuracy = questionnaire.accuracy()
         assert accuracy is not None
         plan = shown(tui, "plan")
-        assert f"{accuracy.share:.0%}" in plan
+        assert f"{accuracy.fraction:.0%}" in plan
         assert f"{round(100 * accuracy.low)}-{round(100 * accuracy.high)} %, of {accuracy.count}" in plan
 
 

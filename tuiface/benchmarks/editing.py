@@ -41,22 +41,22 @@ MIN_COSINE, COMPARED_FACES = 0.6, 24
 
 @dataclass(frozen=True, slots=True)
 class EditBench:
-    """An engine with its attribute reader, and the faces of a run."""
+    """An engine with its attribute predictor, and the faces of a run."""
 
     engine: LocalEngine
-    reader: SupportsAttributePrediction
+    predictor: SupportsAttributePrediction
     seeds: Sequence[int]
 
-    def frame(self, direction: Direction, seed: int, amount: float, lock: RegionLock | None = None) -> RenderResult:
+    def render(self, direction: Direction, seed: int, amount: float, lock: RegionLock | None = None) -> RenderResult:
         """One edited face at full size."""
         locks = () if lock is None else (lock,)
         return self.engine.render(RenderRequest(build_edited_recipe(self.engine, direction, seed, amount, locks)))
 
-    def value(self, frame: RenderResult, direction: Direction) -> float:
-        """The direction's own concept in a picture, in the reader's unit."""
-        names = [direction_name(name) for name in self.reader.names]
-        pixels = normalise(torch.from_numpy(frame.pixels.copy())[None], torch.device("cpu"))
-        return float(self.reader.read(pixels)[0, names.index(direction.name)])
+    def value(self, result: RenderResult, direction: Direction) -> float:
+        """The direction's own concept in a picture, in the predictor's unit."""
+        names = [direction_name(name) for name in self.predictor.names]
+        pixels = normalise(torch.from_numpy(result.pixels.copy())[None], torch.device("cpu"))
+        return float(self.predictor.read(pixels)[0, names.index(direction.name)])
 
 
 def time_lock(bench: EditBench, direction: Direction) -> dict[str, float]:
@@ -65,7 +65,7 @@ def time_lock(bench: EditBench, direction: Direction) -> dict[str, float]:
     bench.engine.faces.forget()
     for name, amount in (("first_s", 1.0), ("next_s", 1.1)):
         start = time.perf_counter()
-        bench.frame(direction, bench.seeds[0], amount, RegionLock(region="frame"))
+        bench.render(direction, bench.seeds[0], amount, RegionLock(region="frame"))
         found[name] = round(time.perf_counter() - start, 2)
     return found
 
@@ -83,12 +83,12 @@ class LockMeasurement:
     def add(self, bench: EditBench, direction: Direction, seed: int) -> None:
         """Measure one face both ways."""
         rows = self._rows.setdefault(direction.name, {})
-        still = bench.value(bench.frame(direction, seed, 0.0), direction)
+        still = bench.value(bench.render(direction, seed, 0.0), direction)
         for signed in (self._amount, -self._amount):
-            free = bench.frame(direction, seed, signed)
+            free = bench.render(direction, seed, signed)
             _note(rows, "free", free.measures["frame_variation_percent"])
             for guarantee in GUARANTEES:
-                locked = bench.frame(direction, seed, signed, RegionLock(region="frame", guarantee=guarantee))
+                locked = bench.render(direction, seed, signed, RegionLock(region="frame", guarantee=guarantee))
                 _note(rows, guarantee, locked.measures["frame_variation_percent"])
                 if guarantee == "paste":
                     _note(rows, "paste_outside_max", locked.measures.get("outside_change_max", 0.0))
@@ -98,7 +98,7 @@ class LockMeasurement:
                     ratio = (bench.value(free, direction) - still) / moved if moved else MAX_EFFECT_RATIO
                     scale = float(np.clip(ratio, 1 / MAX_EFFECT_RATIO, MAX_EFFECT_RATIO))
                     lock = RegionLock(region="frame", guarantee=guarantee)
-                    equal = bench.frame(direction, seed, signed * scale, lock)
+                    equal = bench.render(direction, seed, signed * scale, lock)
                     _note(rows, "direction_equal_effect", equal.measures["frame_variation_percent"])
 
     @property
@@ -170,17 +170,17 @@ def check_ranking(free: dict[str, float]) -> dict[str, float]:
 
 
 def learning_figures(bench: EditBench, directions: Sequence[Direction]) -> Iterator[dict[str, object]]:
-    """For each direction that the reader knows: 100 simulated answers, 5 % wrong, against the readings themselves.
+    """For each direction that the predictor knows: 100 simulated answers, 5 % wrong, against the readings themselves.
 
     Where the cosine is low, both directions are tried on other faces as well: `selectivity_ratio` is the effect for its
     cross-talk (root mean square of all other attributes) of the answers' direction over that of the readings'.
     """
     network, seeds = bench.engine.network, tuple(range(POOL))
     white = seed_components(network, seeds)
-    raw = raw_features(network, white, bench.reader)
+    raw = raw_features(network, white, bench.predictor)
     features = standardise(raw)
-    names = [direction_name(name) for name in bench.reader.names]
-    faces = EvaluationFaces.of(network, bench.reader, raw.std(axis=0), COMPARED_FACES)
+    names = [direction_name(name) for name in bench.predictor.names]
+    faces = EvaluationFaces.of(network, bench.predictor, raw.std(axis=0), COMPARED_FACES)
     for direction in directions:
         target = names.index(direction.name)
         truth = features[:, target]
@@ -207,13 +207,13 @@ def _selectivity(faces: EvaluationFaces, direction: Direction, target: int) -> f
 
 def _simulate_answers(seeds: tuple[int, ...], features: np.ndarray, truth: np.ndarray) -> Questionnaire:
     """A person who says yes above the median, and the wrong thing once in twenty times."""
-    chance = np.random.RandomState(0)
+    rng = np.random.RandomState(0)
     questionnaire = Questionnaire(seeds, features)
     middle = float(np.median(truth))
     while questionnaire.num_given < NUM_ANSWERS:
         seed, reason = questionnaire.next_face()
         right = truth[seeds.index(seed)] > middle
-        questionnaire.answer(seed, float(right != (chance.rand() < WRONG_FRACTION)), reason)
+        questionnaire.answer(seed, float(right != (rng.rand() < WRONG_FRACTION)), reason)
     return questionnaire
 
 

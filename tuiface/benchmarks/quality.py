@@ -1,6 +1,6 @@
 """How good a network's faces are, against the rendered heads that training holds out: the first shard of head seed 0.
 
-Features are the attribute reader's (standardised over rendered heads) and those of the network's own discriminator
+Features are the attribute predictor's (standardised over rendered heads) and those of the network's own discriminator
 (the last map before its epilogue, averaged over quarters, standardised over the held-out heads and limited to four
 deviations: a few pictures would otherwise decide the kernel's third power). The discriminator was trained to tell these
 very faces from heads, so its figures are the strict ones. The same figures of the second shard stand beside them: what
@@ -146,7 +146,7 @@ class Quality:
     rendered: dict[str, Comparison]
     """The same of another sample of rendered heads."""
     coverage: tuple[Coverage, ...]
-    """Of the attributes that the reader sees well."""
+    """Of the attributes that the predictor sees well."""
     faces: Tensor
     """Generated, float32 [N, 3, R, R]."""
     heads: Tensor
@@ -155,7 +155,7 @@ class Quality:
 
 @torch.no_grad()
 def measure(
-    checkpoint: Checkpoint, reader: AttributePredictor, count: int, cache: Path, note: Callable[[str], None]
+    checkpoint: Checkpoint, predictor: AttributePredictor, count: int, cache: Path, note: Callable[[str], None]
 ) -> Quality:
     """Compare `count` faces at psi 1 with as many held-out heads, which are rendered into `cache` where they are not
     there yet.
@@ -166,7 +166,9 @@ def measure(
     heads, others = (
         normalise(pixels, torch.device("cpu")) for pixels in _render_heads(faces.shape[-1], count, cache, note)
     )
-    kinds: dict[str, Callable[[Tensor], Tensor]] = {"reader": lambda images: _apply_in_batches(reader.features, images)}
+    kinds: dict[str, Callable[[Tensor], Tensor]] = {
+        "reader": lambda images: _apply_in_batches(predictor.features, images)
+    }
     if checkpoint.discriminator is not None and faces.shape[-1] == heads.shape[-1]:
         kinds["discriminator"] = _build_standardised_features(checkpoint.discriminator, heads)
     generated, rendered = {}, {}
@@ -174,7 +176,7 @@ def measure(
         wanted = features(heads)
         generated[kind] = compare(features(faces), wanted)
         rendered[kind] = compare(features(others), wanted)
-    return Quality(count, generated, rendered, measure_coverage(reader, faces, heads), faces, heads)
+    return Quality(count, generated, rendered, measure_coverage(predictor, faces, heads), faces, heads)
 
 
 def generate(checkpoint: Checkpoint, count: int) -> Tensor:
@@ -194,20 +196,20 @@ def compare(features: Tensor, wanted: Tensor) -> Comparison:
     return Comparison(kernel_distance(features, wanted), precision, recall, diversity)
 
 
-def measure_coverage(reader: AttributePredictor, faces: Tensor, heads: Tensor) -> tuple[Coverage, ...]:
+def measure_coverage(predictor: AttributePredictor, faces: Tensor, heads: Tensor) -> tuple[Coverage, ...]:
     """Each visible attribute's readings over faces [N, 3, R, R] against those over heads [M, 3, R, R]."""
-    read, wanted = (_apply_in_batches(reader.read, images) for images in (faces, heads))
+    read, wanted = (_apply_in_batches(predictor.read, images) for images in (faces, heads))
     result = []
-    for index, attribute in enumerate(reader.attributes):
+    for index, attribute in enumerate(predictor.attributes):
         if not attribute.is_visible:
             continue
         a, b = read[:, index], wanted[:, index]
         low, high = (float(torch.quantile(b, q)) for q in (0.002, 0.998))
         edges = torch.linspace(low, max(high, low + 1e-6), BINS + 1)
-        shares = (tuple(round(s, 4) for s in histogram(x, edges).tolist()) for x in (a, b))
+        fractions = (tuple(round(s, 4) for s in histogram(x, edges).tolist()) for x in (a, b))
         spread = float(a.std() / b.std().clamp(min=1e-8))
         places = tuple(round(edge, 5) for edge in edges.tolist())
-        result.append(Coverage(attribute.name, spread, histogram_intersection(a, b, edges), places, *shares))
+        result.append(Coverage(attribute.name, spread, histogram_intersection(a, b, edges), places, *fractions))
     return tuple(result)
 
 
@@ -309,7 +311,7 @@ def draw_side_by_side(heads: Tensor, faces: Tensor) -> Image.Image:
 
 
 def draw_histograms(coverage: tuple[Coverage, ...]) -> Image.Image:
-    """A panel an attribute: the data's shares as a ground, the generated faces' as bars in front."""
+    """A panel an attribute: the data's fractions as a ground, the generated faces' as bars in front."""
     width, height = _PANEL
     rows = max(-(-len(coverage) // _PANEL_COLUMNS), 1)
     picture = Image.new("RGB", (_PANEL_COLUMNS * width, rows * height), _GROUND)

@@ -1,6 +1,8 @@
-"""`tuiface bench edit`: whether edits, locks and learning keep their promises on this network.
+"""`tuiface bench`: measure this machine, in ratios rather than in promises, and what a network is worth.
 
-`tuiface bench`: measure this machine, in ratios rather than in promises, and the quality of a network."""
+`bench edit` says whether edits, locks and learning keep their promises on a network, `bench quality` how its faces
+compare with held-out ones.
+"""
 
 from __future__ import annotations
 
@@ -50,15 +52,15 @@ def run_edit(args: argparse.Namespace) -> int:
 
     engine = open_engine(settings)
     catalogue, model = open_catalogue(settings), engine.info().model
-    reader = engine.network.attributes
-    read = {direction_name(name) for name in reader.names}
+    predictor = engine.network.attributes
+    read = {direction_name(name) for name in predictor.names}
     names = args.names.split(",") if args.names else [e.direction.name for e in catalogue.entries(model)]
     directions = [catalogue.find(name, model) for name in names if name in read]
     if not directions:
         raise ModelError(
             "this network has no direction that the reader knows", "tuiface directions learn --attributes all"
         )
-    bench = editing.EditBench(engine, reader, range(args.first, args.first + args.seeds))
+    bench = editing.EditBench(engine, predictor, range(args.first, args.first + args.seeds))
     _emit_figures(args, "lock", **editing.time_lock(bench, directions[0]))
     locks, predictions = editing.LockMeasurement(), editing.PredictionMeasurement()
     each = min(args.each or len(directions), len(directions))

@@ -14,7 +14,7 @@ from tuiface.commands.engine_access import model_of, open_engine_for
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, UsageError
 from tuiface.core.words import parse_number
-from tuiface.directions.import_options import add_import_options
+from tuiface.directions.import_options import ImportOptions, add_import_options
 
 FFHQ_WORD = "ffhq-channels"
 
@@ -165,7 +165,6 @@ def run_remove(args: argparse.Namespace) -> int:
 
 def run_import(args: argparse.Namespace) -> int:
     """Read an array, measure its unit over the network's population, and keep it among the user's directions."""
-    from tuiface.directions.import_options import ImportOptions
     from tuiface.directions.importing import prepare_import, read_array, with_limit
 
     if args.file == FFHQ_WORD:

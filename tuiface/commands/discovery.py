@@ -92,7 +92,7 @@ def run_discover(args: argparse.Namespace) -> int:
         found = []
         for number, made in enumerate(engine.make_directions(request), start=1):
             found.append(made.direction)
-            _emit_found(args, number, made)
+            _emit_made(args, number, made)
         if args.out:
             write_strip(args, _draw_strip(engine, request, found, seeds))
     from tuiface.directions.catalogue import rename_direction
@@ -105,21 +105,21 @@ def run_discover(args: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _emit_found(args: argparse.Namespace, number: int, made: MadeDirection) -> None:
+def _emit_made(args: argparse.Namespace, number: int, made: MadeDirection) -> None:
     if args.method != "channels":
         weight = made.figures["weight"]
         emit(args, f"{args.method} {number}: weight {weight:.3g}", method=args.method, number=number, weight=weight)
         return
     layer, channel = _channel_of(made.direction)
-    share, change = made.figures["share"], made.figures["change"]
+    fraction, change = made.figures["share"], made.figures["change"]
     emit(
         args,
-        f"{number:>3}  --edit {layer}:{channel}=10   {share:.0%} of its change in {args.region}, "
+        f"{number:>3}  --edit {layer}:{channel}=10   {fraction:.0%} of its change in {args.region}, "
         f"{change:.2f} levels a sigma",
         number=number,
         layer=layer,
         channel=channel,
-        share=share,
+        share=fraction,
         change=change,
     )
 
@@ -192,7 +192,7 @@ def parse_seeds(text: str) -> list[int]:
 def _parse_request(args: argparse.Namespace) -> SearchRequest:
     if args.rows and args.method == "channels":
         raise UsageError(f"--rows {args.rows} with --method channels: a style channel has no rows", "leave out --rows")
-    from tuiface.engine_api.requests import MAX_FOUND, REGIONAL_METHODS, REGIONS, SearchRequest
+    from tuiface.engine_api.requests import MAX_DIRECTIONS, REGIONAL_METHODS, REGIONS, SearchRequest
 
     region: Region | None = next((one for one in REGIONS if one == args.region), None)
     if args.method not in REGIONAL_METHODS:
@@ -203,8 +203,8 @@ def _parse_request(args: argparse.Namespace) -> SearchRequest:
         raise UsageError(
             f"--region: {given}; accepted: {', '.join(REGIONS)}", suggest_nearest(args.region or "", REGIONS)
         )
-    if not 1 <= args.count <= MAX_FOUND:
-        raise UsageError(f"--count {args.count}; accepted: 1 to {MAX_FOUND}")
+    if not 1 <= args.count <= MAX_DIRECTIONS:
+        raise UsageError(f"--count {args.count}; accepted: 1 to {MAX_DIRECTIONS}")
     rows = parse_rows(args.rows) if args.rows else None
     return SearchRequest(method=args.method, region=region, rows=rows, count=args.count)
 

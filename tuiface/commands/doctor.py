@@ -187,11 +187,11 @@ def _check_engine(settings: Settings) -> Iterator[Finding]:
     try:
         engine = open_engine(settings)
         info = engine.info()
-        frame = engine.render(RenderRequest(Studio(engine, settings).current.recipe))
+        result = engine.render(RenderRequest(Studio(engine, settings).current.recipe))
     except TuifaceError as error:
         yield Finding("model", "problem", error.message, error.hint or "tuiface model inspect FILE says more")
         return
     text = f"{info.model.name}, {info.resolution} px, network {info.model.sha256[:10]}, licence {info.licence}"
-    yield Finding("model", "ok", f"{text}; a face in {frame.elapsed_ms:.0f} ms")
+    yield Finding("model", "ok", f"{text}; a face in {result.elapsed_ms:.0f} ms")
     for notice in info.notices:
         yield Finding("model", "note", notice)

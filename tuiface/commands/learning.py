@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.catalogue import save_direction
 from tuiface.commands.engine_access import open_engine_for
-from tuiface.commands.output import note
+from tuiface.commands.output import note, note_step
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quote
 
 if TYPE_CHECKING:
@@ -190,12 +190,7 @@ def _learn_from_attributes(args: argparse.Namespace) -> int:
         names=names, held=held, draws=args.draws, seeds=args.seeds, method=args.method, even=args.even
     )
     with closing(open_engine_for(settings)) as engine:
-        return _save_directions(args, settings, engine.make_directions(request, _note_step))
-
-
-def _note_step(text: str) -> None:
-    if text:
-        note(text)
+        return _save_directions(args, settings, engine.make_directions(request, note_step))
 
 
 def _save_directions(args: argparse.Namespace, settings: Settings, found: Iterable[MadeDirection]) -> int:

@@ -1,6 +1,7 @@
-"""`tuiface model regions`: name the regions of a network whose faces the shipped segmenter does not fit.
+"""`tuiface model`: checkpoints listed, inspected and converted; nothing in one is ever executed.
 
-`tuiface model`: checkpoints listed, inspected and converted. Nothing in a checkpoint is ever executed."""
+`model regions` names the regions of a network whose faces the shipped segmenter does not fit.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.engine_access import model_of, open_engine_for, wants_resident
-from tuiface.commands.output import emit, note
+from tuiface.commands.output import emit, note, note_step
 from tuiface.core.errors import EXIT_DONE, EXIT_MODEL, UsageError, quote
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def run_regions(args: argparse.Namespace) -> int:
         path = own_regions_path(settings.regions, engine.info().model.sha256)
         refuse_existing(Path(args.out) if args.out else path, force=args.force)
         if names is not None:
-            return _save_regions(args, settings, path, engine.learn_regions(names, _note_step))
+            return _save_regions(args, settings, path, engine.learn_regions(names, note_step))
         sheet = engine.draw_cluster_sheet(ClusterSheetRequest(clusters=args.clusters))
     from tuiface.core.files import write_file
     from tuiface.directions.report import encode_plain_png
@@ -90,11 +91,6 @@ def _save_regions(args: argparse.Namespace, settings: Settings, path: Path, lear
     if wants_resident(settings):
         note("the resident engine takes them up when it is started again")
     return EXIT_DONE
-
-
-def _note_step(text: str) -> None:
-    if text:
-        note(text)
 
 
 EXAMPLE = """\

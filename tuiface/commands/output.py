@@ -24,3 +24,9 @@ def print_progress(args: argparse.Namespace, done: int, total: int) -> bool:
 def note(text: str) -> None:
     """A remark for people, on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def note_step(text: str) -> None:
+    """A step of long work, where there is something to say of it."""
+    if text:
+        note(text)

@@ -55,7 +55,7 @@ def format_status(questionnaire: Questionnaire) -> str:
     text = f"{count} answers"
     accuracy = questionnaire.accuracy()
     if accuracy is not None:
-        text += f", {accuracy.share:.0%} of {accuracy.count} foreseen ({accuracy.low:.0%}-{accuracy.high:.0%})"
+        text += f", {accuracy.fraction:.0%} of {accuracy.count} foreseen ({accuracy.low:.0%}-{accuracy.high:.0%})"
     alike, repeated = questionnaire.agreement()
     if repeated:
         text += f", {alike} of {repeated} repeated alike"

@@ -92,22 +92,22 @@ def _render_one(args: argparse.Namespace, face: Face, target: Path) -> None:
     from tuiface.engine_api.protocol import RenderRequest
     from tuiface.faces.provenance import pixels_digest
 
-    frame = face.studio.engine.render(RenderRequest(face.recipe, args.size))
-    face.write(frame, target, resolution=args.size, force=args.force)
+    result = face.studio.engine.render(RenderRequest(face.recipe, args.size))
+    face.write(result, target, resolution=args.size, force=args.force)
     if args.show:
         from tuiface.terminal.shell import show_pixels
 
-        show_pixels(frame.pixels)
+        show_pixels(result.pixels)
     emit(
         args,
         str(target),
         file=str(target),
         id=face.id,
         recipe_sha256=face.recipe.digest,
-        pixels_sha256=pixels_digest(frame.pixels),
-        width=frame.pixels.shape[1],
-        height=frame.pixels.shape[0],
-        elapsed_ms=round(frame.elapsed_ms, 1),
+        pixels_sha256=pixels_digest(result.pixels),
+        width=result.pixels.shape[1],
+        height=result.pixels.shape[0],
+        elapsed_ms=round(result.elapsed_ms, 1),
     )
 
 

@@ -1,6 +1,7 @@
-"""`tuiface train segmenter` and `tuiface train attributes`: the small networks that read pictures of faces.
+"""`tuiface train`: train a StyleGAN2 network on procedural heads or on pictures.
 
-`tuiface train`: train a StyleGAN2 network on procedural heads or on pictures, or a reader of pictures."""
+`train segmenter` and `train attributes` train the small networks that read pictures of faces.
+"""
 
 from __future__ import annotations
 

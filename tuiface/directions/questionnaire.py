@@ -79,7 +79,7 @@ class Answers(Value):
 class Accuracy:
     """How well answers were foreseen, on faces drawn at random."""
 
-    share: float
+    fraction: float
     """Of answers that were foreseen: the right side of yes and no, or of the middle rating."""
     low: float
     """95 % interval (Wilson)."""
@@ -102,16 +102,16 @@ class Questionnaire:
     def next_face(self) -> tuple[int, Reason]:
         """Seed of the face to show now, and why."""
         number = len(self.answers)
-        chance = np.random.RandomState((self.random_seed + 7919 * number) % 2**32)
+        rng = np.random.RandomState((self.random_seed + 7919 * number) % 2**32)
         given = [a.seed for a in self.answers if a.value is not None and a.chosen != "repeat"]
         if number % REPEAT_EVERY == REPEAT_EVERY - 1 and given:
-            return int(chance.choice(given)), "repeat"
+            return int(rng.choice(given)), "repeat"
         shown = {a.seed for a in self.answers}
         left = [i for i, seed in enumerate(self.seeds) if seed not in shown]
         if not left:
             raise UsageError(f"all {len(self.seeds)} faces have been shown", "enlarge the pool: --pool N")
         if number % RANDOM_EVERY == 0 or self.num_given < 4:
-            return self.seeds[int(chance.choice(left))], "random"
+            return self.seeds[int(rng.choice(left))], "random"
         gains = self._information(self.features[left])
         return self.seeds[left[int(gains.argmax())]], "informative"
 
@@ -236,10 +236,10 @@ def standardise(features: np.ndarray) -> np.ndarray:
 
 def wilson_interval(right: int, count: int, z: float = Z95) -> tuple[float, float]:
     """95 % interval of a proportion (Wilson 1927): sound for few answers, and never outside 0 to 1."""
-    share = right / count
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+    fraction = right / count
+    centre = (fraction + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(fraction * (1 - fraction) / count + z**2 / (4 * count**2))
+    return max(0.0, min(fraction, centre - half)), min(1.0, max(fraction, centre + half))
 
 
 def _fit_laplace(design: np.ndarray, values: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -330,7 +330,7 @@ class AnswersFile:
         settings: dict[str, str | int | float | bool] = {"answers": questionnaire.num_given, "scale": self.scale}
         accuracy = questionnaire.accuracy()
         if accuracy is not None:
-            settings |= {"foreseen": round(accuracy.share, 3), "foreseen_low": round(accuracy.low, 3)}
+            settings |= {"foreseen": round(accuracy.fraction, 3), "foreseen_low": round(accuracy.low, 3)}
         return DirectionOrigin(method="answers", data=self.path.name, settings=settings)
 
 

@@ -109,15 +109,15 @@ def build_edited_recipe(
 def measure_direction(
     engine: Engine, direction: Direction, seeds: Sequence[int], amount: float, lock: RegionLock | None = None
 ) -> dict[str, float]:
-    """Mean of every measure of a frame over faces `seeds` at +-amount; the largest for those that end in `_max`."""
+    """Mean of every measure of a picture over faces `seeds` at +-amount; the largest for those that end in `_max`."""
     locks = () if lock is None else (lock,)
-    frames = [
+    measures = [
         engine.render(RenderRequest(build_edited_recipe(engine, direction, seed, sign * amount, locks))).measures
         for seed in seeds
         for sign in (1, -1)
     ]
-    shared = [key for key in frames[0] if all(key in frame for frame in frames)]
-    columns = {key: np.array([frame[key] for frame in frames]) for key in shared}
+    shared = [key for key in measures[0] if all(key in one for one in measures)]
+    columns = {key: np.array([one[key] for one in measures]) for key in shared}
     return {
         key: round(float(values.max() if key.endswith("_max") else values.mean()), 4) for key, values in columns.items()
     }

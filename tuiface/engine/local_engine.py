@@ -68,21 +68,21 @@ class LocalEngine:
         """What is loaded and where it runs."""
         return self._info
 
-    def render(self, job: RenderRequest) -> RenderResult:
-        """Render `job`; raises ModelError if the recipe is for another network, EngineError if memory runs out."""
-        return self.render_while(lambda: True, job)
+    def render(self, request: RenderRequest) -> RenderResult:
+        """Render `request`; raises ModelError if the recipe is for another network, EngineError if memory runs out."""
+        return self.render_while(lambda: True, request)
 
-    def render_while(self, is_wanted: Callable[[], bool], job: RenderRequest) -> RenderResult:
+    def render_while(self, is_wanted: Callable[[], bool], request: RenderRequest) -> RenderResult:
         """As `render`, but looking for a lock's step ends with Superseded once `is_wanted` says no."""
-        dtype: Dtype = self._info.draft_dtype if job.quality in ("preview", "draft") else self._info.dtype
-        with self._compute("save", job.threads):
+        dtype: Dtype = self._info.draft_dtype if request.quality in ("preview", "draft") else self._info.dtype
+        with self._compute("save", request.threads):
             start = time.perf_counter()
-            rendered = self._render(job, dtype, is_wanted)
+            rendered = self._render(request, dtype, is_wanted)
             elapsed_ms = (time.perf_counter() - start) * 1000
         return RenderResult(
             pixels=rendered.pixels,
-            recipe=job.recipe,
-            sequence=job.sequence,
+            recipe=request.recipe,
+            sequence=request.sequence,
             dtype=dtype,
             elapsed_ms=elapsed_ms,
             measures={"clipped_percent": clipped_percent(rendered.pixels), **rendered.measures},
@@ -102,7 +102,7 @@ class LocalEngine:
             return rows
 
     def features(self, seeds: Sequence[int]) -> np.ndarray:
-        """float32 [N, F]: what the attribute reader sees in faces; the components of w where none is installed."""
+        """float32 [N, F]: what the attribute predictor sees in faces; the components of w where none is installed."""
         with self._compute("work"):
             return seed_features(self.network, seeds, self.scheduler.let_others_go)
 
@@ -161,11 +161,11 @@ class LocalEngine:
         Pictures that are asked for meanwhile are rendered in between.
         """
         self._refuse_foreign(*request.recipes().values())
-        between = self.scheduler.let_others_go
+        pause = self.scheduler.let_others_go
         with self._compute("work"), _translate_memory_errors(self._info):
             if isinstance(request, ContourCorrectionRequest):
-                return self.face_finder.correct_contour(request.face, request.reference, between=between)
-            return self.face_finder.cross_faces(request.contour, request.inner, between=between)
+                return self.face_finder.correct_contour(request.face, request.reference, pause=pause)
+            return self.face_finder.cross_faces(request.contour, request.inner, pause=pause)
 
     def close(self) -> None:
         """Fail what waits for its turn with EngineError."""
@@ -177,11 +177,11 @@ class LocalEngine:
         with self.scheduler.turn(kind), use_threads(threads or self._info.threads):
             yield
 
-    def _render(self, job: RenderRequest, dtype: Dtype, is_wanted: Callable[[], bool]) -> MeasuredPicture:
-        self._refuse_foreign(job.recipe)
+    def _render(self, request: RenderRequest, dtype: Dtype, is_wanted: Callable[[], bool]) -> MeasuredPicture:
+        self._refuse_foreign(request.recipe)
         with _translate_memory_errors(self._info):
             return self.edit_renderer.render(
-                job.recipe, job.resolution, dtype, quality=job.quality, is_wanted=is_wanted
+                request.recipe, request.resolution, dtype, quality=request.quality, is_wanted=is_wanted
             )
 
     def _refuse_foreign(self, *recipes: Recipe) -> None:

@@ -58,7 +58,7 @@ class OpenedNetwork:
 
     @cached_property
     def attributes(self) -> SupportsAttributePrediction:
-        """Reads named attributes of its faces. Raises ModelError where no reader is installed."""
+        """Reads named attributes of its faces. Raises ModelError where no predictor is installed."""
         return open_attribute_predictor(str(self.device))
 
     @property

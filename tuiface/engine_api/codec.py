@@ -1,15 +1,16 @@
 """How the engine's values cross the socket: strict JSON for the small parts, raw bytes for pixels.
 
-    info, job, error    JSON text
+    info, render        JSON text
     map, ws, array      JSON text, with arrays as float32 little-endian base64
     features            JSON text: seeds
     work, face          JSON text: what is asked for
+    error               JSON text: its class, message and hint
     parts               each N and M as 4 bytes big-endian | N bytes of JSON (PartMessage) | M bytes of payload: how far
                         long work is, each result as soon as there is one, and its end or its error
-    frame               N as 4 bytes big-endian | N bytes of JSON (FrameHeader) | height * width * 3 bytes of RGB
+    result              N as 4 bytes big-endian | N bytes of JSON (RenderHeader) | height * width * 3 bytes of RGB
 
 Both ends speak through this file alone. Sizes are bounded before anything is parsed, and whatever does not fit is
-refused in one line: InputFileError for a job, EngineError for an answer.
+refused in one line: InputFileError for a request, EngineError for an answer.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ WS_PATH = "/ws"
 FEATURES_PATH = "/features"
 WORK_PATH = "/work"
 FACES_PATH = "/faces"
-FRAME_TYPE = "application/x-tuiface-frame"
+RENDER_RESULT_TYPE = "application/x-tuiface-frame"
 PARTS_TYPE = "application/x-tuiface-parts"
 
-MAX_JOB_BYTES = MAX_JSON_BYTES
-"""A recipe may carry latents, so a job is allowed what a recipe file is."""
+MAX_REQUEST_BYTES = MAX_JSON_BYTES
+"""A recipe may carry latents, so a request is allowed what a recipe file is."""
 MAX_SIDE_PX = 4096
 """Four times the largest published network."""
-MAX_FRAME_BYTES = 4 + MAX_JSON_BYTES + 3 * MAX_SIDE_PX**2
+MAX_RENDER_RESULT_BYTES = 4 + MAX_JSON_BYTES + 3 * MAX_SIDE_PX**2
 
 MAX_PAYLOAD_BYTES = 1 << 30
 """Of a part of long work: a strip of a thousand faces is the largest."""
@@ -78,7 +79,7 @@ class InfoMessage(Value):
     info: EngineInfo
 
 
-class JobMessage(Value):
+class RenderMessage(Value):
     """The body of `POST /render`, and each text message of a preview client."""
 
     job: RenderRequest
@@ -109,7 +110,7 @@ class FaceRequestMessage(Value):
     request: FaceRequest
 
 
-class FoundFaceMessage(Value):
+class OptimisedFaceMessage(Value):
     """The answer to `POST /faces`."""
 
     ws: ArrayMessage
@@ -117,14 +118,14 @@ class FoundFaceMessage(Value):
 
 
 class ErrorMessage(Value):
-    """A TuifaceError in place of a frame."""
+    """A TuifaceError in place of a result."""
 
     error: str = Field(pattern=r"^[A-Za-z]{1,64}$")
     """Class name in tuiface.core.errors."""
     message: ErrorText
     hint: ErrorText
     sequence: int | None = None
-    """Of the preview that failed; null where no job could be read."""
+    """Of the preview that failed; null where no request could be read."""
 
 
 class WorkMessage(Value):
@@ -200,8 +201,8 @@ class Report(Value):
     error: ErrorMessage | None = None
 
 
-class FrameHeader(Value):
-    """A Frame without its pixels."""
+class RenderHeader(Value):
+    """A RenderResult without its pixels."""
 
     height: Side
     width: Side
@@ -218,9 +219,9 @@ def encode(message: Value) -> bytes:
     return message.model_dump_json().encode()
 
 
-def decode_job(text: str | bytes) -> RenderRequest:
-    """The job in a client's message; raises InputFileError."""
-    return parse_json(JobMessage, text, "render job").job
+def decode_render_request(text: str | bytes) -> RenderRequest:
+    """The request in a client's message; raises InputFileError."""
+    return parse_json(RenderMessage, text, "render job").job
 
 
 def decode_map(text: bytes) -> MapMessage:
@@ -243,14 +244,14 @@ def decode_face_request(text: bytes) -> FaceRequest:
     return parse_json(FaceRequestMessage, text, "face request").request
 
 
-def encode_found_face(found: OptimisedFace) -> bytes:
+def encode_optimised_face(face: OptimisedFace) -> bytes:
     """JSON bytes of a face's rows and measures."""
-    return encode(FoundFaceMessage(ws=ArrayMessage.of(found.ws), measures=found.measures))
+    return encode(OptimisedFaceMessage(ws=ArrayMessage.of(face.ws), measures=face.measures))
 
 
-def decode_found_face(text: bytes) -> OptimisedFace:
+def decode_optimised_face(text: bytes) -> OptimisedFace:
     """The engine's answer to /faces; raises EngineError."""
-    message = parse_answer(FoundFaceMessage, text, "found face")
+    message = parse_answer(OptimisedFaceMessage, text, "found face")
     return OptimisedFace(message.ws.array(), message.measures)
 
 
@@ -269,33 +270,35 @@ def decode_report(text: bytes) -> Report:
     return parse_answer(Report, text, "ready report")
 
 
-def encode_frame(frame: RenderResult) -> bytes:
+def encode_render_result(result: RenderResult) -> bytes:
     """One binary message. The pixels must be uint8 [H, W, 3] and the measures finite: anything else is our own bug."""
-    pixels = frame.pixels
+    pixels = result.pixels
     assert pixels.dtype == np.uint8, pixels.dtype
     assert pixels.shape[2:] == (3,), pixels.shape
-    header = FrameHeader(
+    header = RenderHeader(
         height=pixels.shape[0],
         width=pixels.shape[1],
-        recipe=frame.recipe,
-        sequence=frame.sequence,
-        dtype=frame.dtype,
-        elapsed_ms=frame.elapsed_ms,
-        measures=frame.measures,
-        notices=frame.notices,
+        recipe=result.recipe,
+        sequence=result.sequence,
+        dtype=result.dtype,
+        elapsed_ms=result.elapsed_ms,
+        measures=result.measures,
+        notices=result.notices,
     )
     text = encode(header)
     return b"".join((_LENGTH.pack(len(text)), text, np.ascontiguousarray(pixels).data))
 
 
-def decode_frame(data: bytes) -> RenderResult:
-    """The frame in a binary message; raises EngineError. The pixels are a read-only view of `data`."""
-    if not _LENGTH.size <= len(data) <= MAX_FRAME_BYTES:
-        raise EngineError(f"frame: a message of {len(data)} bytes; accepted are {_LENGTH.size} to {MAX_FRAME_BYTES}")
+def decode_render_result(data: bytes) -> RenderResult:
+    """The result in a binary message; raises EngineError. The pixels are a read-only view of `data`."""
+    if not _LENGTH.size <= len(data) <= MAX_RENDER_RESULT_BYTES:
+        raise EngineError(
+            f"frame: a message of {len(data)} bytes; accepted are {_LENGTH.size} to {MAX_RENDER_RESULT_BYTES}"
+        )
     start = _LENGTH.size + _LENGTH.unpack_from(data)[0]
     if start > len(data):
         raise EngineError(f"frame: a header of {start - _LENGTH.size} bytes in a message of {len(data)}")
-    header = parse_answer(FrameHeader, data[_LENGTH.size : start], "frame header")
+    header = parse_answer(RenderHeader, data[_LENGTH.size : start], "frame header")
     expected = header.height * header.width * 3
     if len(data) - start != expected:
         raise EngineError(

@@ -75,7 +75,7 @@ class EngineInfo:
     software: dict[str, str]
     """Versions that may change pixels: tuiface, torch, numpy, python, the segmenter that locks go by."""
     attributes: tuple[str, ...] = ()
-    """What the attribute reader reads, by its own names; empty where none is installed."""
+    """What the attribute predictor reads, by its own names; empty where none is installed."""
     notices: tuple[str, ...] = ()
     """What a user must know: a latent mean that was estimated, an untrained model, a slow path."""
 
@@ -92,7 +92,7 @@ class RenderRequest:
     """CPU threads to compute with; None for the engine's own number. The last bit of a sum depends on how many threads
     share it, so an exact rebuild takes the recorded number, whatever the machine has."""
     sequence: int = 0
-    """Grows with each request of one client; a frame older than the newest one that arrived is stale."""
+    """Grows with each request of one client; a result older than the newest one that arrived is stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Superseded(Exception):  # noqa: N818 - nothing went wrong
 class InterruptibleEngine(Protocol):
     """An Engine whose long pictures can be given up."""
 
-    def render_while(self, is_wanted: Callable[[], bool], job: RenderRequest) -> RenderResult:
+    def render_while(self, is_wanted: Callable[[], bool], request: RenderRequest) -> RenderResult:
         """As `Engine.render`; raises Superseded some time after `is_wanted` has begun to say no, or ends as usual."""
         ...
 
@@ -163,8 +163,8 @@ class Engine(Protocol):
         """What is loaded and where it runs."""
         ...
 
-    def render(self, job: RenderRequest) -> RenderResult:
-        """Render `job` and wait for it; never dropped."""
+    def render(self, request: RenderRequest) -> RenderResult:
+        """Render `request` and wait for it; never dropped."""
         ...
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
@@ -193,7 +193,7 @@ class Engine(Protocol):
         """uint8 [H, W, 3]: faces moved along directions that have no file yet, a row each."""
         ...
 
-    def find_face(self, order: FaceRequest) -> OptimisedFace:
+    def find_face(self, request: FaceRequest) -> OptimisedFace:
         """A face of this network that is found by its gradient; seconds, and pictures come in between."""
         ...
 

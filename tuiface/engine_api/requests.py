@@ -82,7 +82,7 @@ class OptimisedFace:
 MAX_FACES = 10_000
 MAX_SEARCH_COUNT = 64
 """Directions that a person looks through in the interface."""
-MAX_FOUND = 1024
+MAX_DIRECTIONS = 1024
 """Directions that one search or strip may be of."""
 DEFAULT_SEARCH_COUNT = 8
 
@@ -98,11 +98,11 @@ Text = Annotated[str, Field(max_length=500)]
 
 
 class AttributesRequest(Value):
-    """Directions of what the attribute reader reads, each verified on other faces."""
+    """Directions of what the attribute predictor reads, each verified on other faces."""
 
     kind: Literal["attributes"] = "attributes"
     names: tuple[Text, ...] = ()
-    """Attributes of the reader, or names of directions; empty for all that show."""
+    """Attributes of the predictor, or names of directions; empty for all that show."""
     held: tuple[Text, ...] | None = None
     """Attributes that directions leave alone; null for all others, empty for none."""
     draws: int = Field(4000, ge=1, le=1_000_000)
@@ -144,7 +144,7 @@ class SearchRequest(Value):
     """What is to change; for `regional` and `channels`."""
     rows: Rows | None = None
     """Rows that move; null for all."""
-    count: int = Field(DEFAULT_SEARCH_COUNT, ge=1, le=MAX_FOUND)
+    count: int = Field(DEFAULT_SEARCH_COUNT, ge=1, le=MAX_DIRECTIONS)
 
     @model_validator(mode="after")
     def _check_region(self) -> Self:
@@ -200,8 +200,8 @@ class StripRequest(Value):
     """A contact strip of directions that have no file yet, which move rows of W or W+."""
 
     kind: Literal["strip"] = "strip"
-    directions: tuple[PackedDirection, ...] = Field(min_length=1, max_length=MAX_FOUND)
-    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_FOUND)
+    directions: tuple[PackedDirection, ...] = Field(min_length=1, max_length=MAX_DIRECTIONS)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_DIRECTIONS)
     """Faces for each."""
 
     @classmethod
@@ -222,7 +222,7 @@ class ConditionalMeanRequest(Value):
 
     kind: Literal["conditional_mean"] = "conditional_mean"
     bounds: dict[Text, tuple[float | None, float | None]]
-    """(low, high) by attribute or direction name, in the reader's units; null for an open end."""
+    """(low, high) by attribute or direction name, in the predictor's units; null for an open end."""
     draws: int = Field(ge=1, le=1_000_000)
     least: int = Field(ge=1)
     """Faces that must lie within."""
@@ -342,11 +342,11 @@ def parse_search(words: Sequence[str]) -> SearchRequest:
     return SearchRequest(method=method, region=region, rows=rows, count=int(count))
 
 
-def search_flags(order: SearchRequest) -> list[str]:
+def search_flags(request: SearchRequest) -> list[str]:
     """The flags of `tuiface directions discover` for the same search."""
-    words = ["--method", order.method, "--count", str(order.count)]
-    if order.region is not None:
-        words += ["--region", order.region]
-    if order.rows is not None:
-        words += ["--rows", f"{order.rows[0]}-{order.rows[1]}"]
+    words = ["--method", request.method, "--count", str(request.count)]
+    if request.region is not None:
+        words += ["--region", request.region]
+    if request.rows is not None:
+        words += ["--rows", f"{request.rows[0]}-{request.rows[1]}"]
     return words

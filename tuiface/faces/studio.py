@@ -1,8 +1,7 @@
-"""A face as a value: a recipe with its lineage, changed, rendered and saved through a studio.
+"""The headless studio. A `Face` is a recipe with its lineage, changed, rendered and saved through its studio.
 
-The headless studio: new faces, and a session with undo and redo. Faces change and save themselves (face.py).
-
-Both front ends, the command line and the interface, work through this module and hold no recipe of their own.
+A `Studio` makes new faces and keeps a session of them, with undo and redo. Both front ends, the command line and the
+interface, work through this module and hold no recipe of their own.
 """
 
 from __future__ import annotations
@@ -165,18 +164,18 @@ class Face:
 
         Returns it with its frame variation, in percent, before and after. The engine takes seconds.
         """
-        face, measures = self.found(ContourCorrectionRequest(face=self.recipe, reference=reference.recipe), reference)
+        face, measures = self.find(ContourCorrectionRequest(face=self.recipe, reference=reference.recipe), reference)
         return face, measures["frame_variation_before"], measures["frame_variation_after"]
 
-    def found(self, order: FaceRequest, other: Face) -> tuple[Face, dict[str, float]]:
-        """This face at the rows of W+ that the engine finds for `order`, which is of it and `other`; and its measures.
+    def find(self, request: FaceRequest, other: Face) -> tuple[Face, dict[str, float]]:
+        """This face at the rows of W+ that the engine finds for `request`, of it and `other`; and its measures.
 
-        Edits of styles, locks and noise stay. Order and measures are recorded as the latent's origin.
+        Edits of styles, locks and noise stay. Request and measures are recorded as the latent's origin.
         """
-        found = self.studio.engine.find_face(order)
+        found = self.studio.engine.find_face(request)
         measures = {name: round(value, 3) for name, value in found.measures.items()}
-        digests = {name: recipe.digest for name, recipe in order.recipes().items()}
-        origin = LatentOrigin(settings={"method": order.METHOD, **digests, **measures})
+        digests = {name: recipe.digest for name, recipe in request.recipes().items()}
+        origin = LatentOrigin(settings={"method": request.METHOD, **digests, **measures})
         styles = tuple(edit for edit in self.recipe.edits if not self.studio.moves_rows(edit))
         source = LatentSource.from_array(found.ws, origin)
         face = self.derive(other, source=source, truncation=Truncation(psi=1.0), mixes=(), edits=styles)
@@ -200,15 +199,15 @@ class Face:
         """
         png = Path(folder) / f"{self.file_stem(resolution)}.png"
         with reserve_paths(png.parent, list_saved_files([png]), force=force):
-            frame = self.studio.engine.render(RenderRequest(self.recipe, resolution))
-            return self.write(frame, png, resolution=resolution, force=force)
+            result = self.studio.engine.render(RenderRequest(self.recipe, resolution))
+            return self.write(result, png, resolution=resolution, force=force)
 
-    def write(self, frame: RenderResult, png: Path, *, resolution: int | None = None, force: bool = False) -> Path:
-        """Write a rendered frame of this face: picture first, then the JSON; a failure leaves neither behind."""
-        provenance = self.provenance(frame, png.name, resolution)
+    def write(self, result: RenderResult, png: Path, *, resolution: int | None = None, force: bool = False) -> Path:
+        """Write a rendered picture of this face: picture first, then the JSON; a failure leaves neither behind."""
+        provenance = self.provenance(result, png.name, resolution)
         text = provenance.to_text()
         existed = png.exists()
-        write_file(png, encode_png(frame.pixels, text), force=force)
+        write_file(png, encode_png(result.pixels, text), force=force)
         try:
             write_file(png.with_suffix(".json"), text.encode(), force=force)
         except BaseException:
@@ -224,10 +223,10 @@ class Face:
         size = "" if resolution in (None, self.studio.info.resolution) else f"-{resolution}px"
         return f"{kind}-{self.id}{size}"
 
-    def provenance(self, frame: RenderResult, file: str, resolution: int | None = None) -> Provenance:
+    def provenance(self, result: RenderResult, file: str, resolution: int | None = None) -> Provenance:
         """What the JSON beside the picture says."""
         info = self.studio.info
-        height, width = frame.pixels.shape[:2]
+        height, width = result.pixels.shape[:2]
         return Provenance(
             recipe=self.recipe,
             recipe_sha256=self.recipe.digest,
@@ -237,18 +236,18 @@ class Face:
                 width=width,
                 height=height,
                 resolution=None if resolution == info.resolution else resolution,
-                pixels_sha256=pixels_digest(frame.pixels),
+                pixels_sha256=pixels_digest(result.pixels),
             ),
             model=ModelRecord(sha256=info.model.sha256, name=info.model.name, licence=info.licence),
             directions=self._record_directions(),
-            measures=frame.measures,
+            measures=result.measures,
             software=info.software,
             device=Device(kind="cuda" if "cuda" in info.device else "cpu", name=info.device_name, threads=info.threads),
-            dtype=frame.dtype,
+            dtype=result.dtype,
             kernels=info.kernels,
             operator=_read_operator(),
             time=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
-            notices=(*info.notices, *frame.notices),
+            notices=(*info.notices, *result.notices),
         )
 
     def _record_directions(self) -> tuple[DirectionRecord, ...]:

@@ -39,10 +39,10 @@ def verify(saved: SavedFace, engine: Engine) -> Verdict:
     context = _compare_environment(provenance, info)
     if provenance.recipe.model.sha256 != info.model.sha256:
         return Verdict("differs", tuple(differences), context, None)
-    job = RenderRequest(provenance.recipe, provenance.picture.resolution, threads=provenance.device.threads)
-    frame = engine.render(job)
-    exact = pixels_digest(frame.pixels) == provenance.picture.pixels_sha256
-    distance = _max_difference(frame.pixels, saved.pixels)
+    request = RenderRequest(provenance.recipe, provenance.picture.resolution, threads=provenance.device.threads)
+    result = engine.render(request)
+    exact = pixels_digest(result.pixels) == provenance.picture.pixels_sha256
+    distance = _max_difference(result.pixels, saved.pixels)
     close = distance is not None and distance <= TOLERANCE_LEVELS
     if not exact and not close:
         amount = "the picture is not at hand, so by how much is unknown" if distance is None else f"by up to {distance}"

@@ -92,11 +92,11 @@ class EngineLink:
         """Start the engine, again if it ran before; `studio` is the one to go on with, None makes a new one."""
         self._start_thread("engine-start", lambda: self._open(studio))
 
-    def submit(self, job: RenderRequest) -> None:
-        """Ask for a preview; PreviewArrived follows for this job or a newer one, or PreviewFailed."""
+    def submit(self, request: RenderRequest) -> None:
+        """Ask for a preview; PreviewArrived follows for this one or a newer one, or PreviewFailed."""
         assert self._previews is not None, "no engine has been ready yet"
         if self._previews.is_open:
-            self._previews.submit(job)
+            self._previews.submit(request)
         else:
             self._on_error(EngineError("the engine does not answer"))
 
@@ -106,10 +106,10 @@ class EngineLink:
         if self._saver is None:
             self._saver = self._start_thread("saves", self._save_all)
 
-    def render_tiles(self, jobs: Sequence[RenderRequest]) -> None:
+    def render_tiles(self, requests: Sequence[RenderRequest]) -> None:
         """Render small pictures in their order, in place of those that were asked for before and still wait."""
-        self._tiles.put(jobs)
-        if self._tiler is None and jobs:
+        self._tiles.put(requests)
+        if self._tiler is None and requests:
             self._tiler = self._start_thread("tiles", self._render_tiles)
 
     def run(self, title: str, work: Callable[[], Callable[[], None]]) -> None:
@@ -178,17 +178,17 @@ class EngineLink:
         self._post_unless_closed(PreviewFailed(error))
 
     def _render_tiles(self) -> None:
-        while (jobs := self._tiles.wait()) is not None:
-            for job in jobs:
+        while (requests := self._tiles.wait()) is not None:
+            for request in requests:
                 if self._closed or not self._tiles.is_empty:
                     break
-                self._render_tile(job)
+                self._render_tile(request)
 
-    def _render_tile(self, job: RenderRequest) -> None:
+    def _render_tile(self, request: RenderRequest) -> None:
         engine = self._engine
         try:
             if engine is not None:
-                self._post_unless_closed(TileArrived(engine.render(job)))
+                self._post_unless_closed(TileArrived(engine.render(request)))
         except TuifaceError as error:
             # The stream tells of a dead engine, and every picture would say the same again.
             log.warning("tile not rendered: %s", error)

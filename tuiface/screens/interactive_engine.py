@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Previews(Protocol):
-    """A stream of previews: the newest job is rendered next."""
+    """A stream of previews: the newest request is rendered next."""
 
-    def submit(self, job: RenderRequest) -> None:
-        """Render `job` next, in place of any that waits; returns at once."""
+    def submit(self, request: RenderRequest) -> None:
+        """Render `request` next, in place of any that waits; returns at once."""
 
     def close(self) -> None:
         """End the stream."""
@@ -48,5 +48,5 @@ class InteractiveEngine(Engine, Protocol):
     def shared_jobs(self) -> SharedJobs | None:
         """Long work that outlives this app; None where the engine ends with it."""
 
-    def stream(self, on_frame: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]) -> Previews:
+    def stream(self, on_result: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]) -> Previews:
         """Open a stream of previews, whose callbacks run on its own thread."""

@@ -153,13 +153,13 @@ class ResidentEngine:
             raise self._not_running_error()
         return info
 
-    def render(self, job: RenderRequest) -> RenderResult:
-        """Render `job` behind the saves that came before, however long that takes; never dropped.
+    def render(self, request: RenderRequest) -> RenderResult:
+        """Render `request` behind the saves that came before, however long that takes; never dropped.
 
         Raises the engine's own error, or EngineError where the process died.
         """
-        body = codec.encode(codec.JobMessage(job=job))
-        return codec.decode_frame(self._request(self._require_process(), "POST", codec.RENDER_PATH, body))
+        body = codec.encode(codec.RenderMessage(job=request))
+        return codec.decode_render_result(self._request(self._require_process(), "POST", codec.RENDER_PATH, body))
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         """float [N, z_dim] -> w, float32 [N, w_dim]; raises as `render` does."""
@@ -202,14 +202,14 @@ class ResidentEngine:
     def find_face(self, request: FaceRequest) -> OptimisedFace:
         """A face that is found by its gradient; raises as `render` does."""
         body = codec.encode(codec.FaceRequestMessage(request=request))
-        return codec.decode_found_face(self._request(self._require_process(), "POST", codec.FACES_PATH, body))
+        return codec.decode_optimised_face(self._request(self._require_process(), "POST", codec.FACES_PATH, body))
 
     def stream(
-        self, on_frame: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]
+        self, on_result: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]
     ) -> PreviewStream:
         """Open a stream of previews; the callbacks run on its thread and should only post messages."""
         process = self._require_process()
-        stream = PreviewStream(process.socket, on_frame, on_error, lambda: self._end_error(process))
+        stream = PreviewStream(process.socket, on_result, on_error, lambda: self._end_error(process))
         with self._lock:
             self._streams = [*(s for s in self._streams if s.is_open), stream]
         return stream

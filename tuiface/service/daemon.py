@@ -1,6 +1,7 @@
-"""The log of an engine that runs for weeks: it never grows beyond a few megabytes.
+"""A resident engine from the command line's side: started detached from its login, asked how it is, stopped.
 
-A resident engine from the command line's side: started detached from its login, asked how it is, stopped."""
+It may run for weeks, so its log is of limited size.
+"""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def _build_server(engine_factory: EngineFactory, settings: Settings, options: ar
             log_config=None,
             log_level=logging.WARNING,
             access_log=False,
-            ws_max_size=codec.MAX_JOB_BYTES,
+            ws_max_size=codec.MAX_REQUEST_BYTES,
             ws_ping_interval=None,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=GRACE_S,

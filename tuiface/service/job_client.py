@@ -56,7 +56,7 @@ class JobWatch:
                 "ws://engine" + messages.JOBS_PATH,
                 compression=None,
                 ping_interval=None,
-                max_size=codec.MAX_JOB_BYTES,
+                max_size=codec.MAX_REQUEST_BYTES,
                 close_timeout=CLOSE_TIMEOUT_S,
             ) as connection:
                 self._close = connection.close

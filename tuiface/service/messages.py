@@ -1,7 +1,7 @@
 """What a resident engine and its clients say besides pictures: whether they fit, how it is, and long work.
 
-All of it is strict JSON, like the rest of the wire. Only `Offer` is read leniently, since it must tell of an engine of
-another version.
+All of it is strict JSON, like whatever crosses the socket. Only `Offer` is read leniently, since it must tell of an
+engine of another version.
 """
 
 from __future__ import annotations

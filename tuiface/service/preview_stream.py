@@ -1,9 +1,9 @@
-"""A stream of previews: submit as often as you like, the newest job is rendered next.
+"""A stream of previews: submit as often as you like, the newest request is rendered next.
 
 One thread with an event loop of its own holds the WebSocket, so that the end of the engine is noticed while nothing is
-asked of it. One job is under way at a time; those submitted meanwhile replace each other. Frames of jobs that were
-replaced while being rendered are still shown: with a key held down they are the progress. A locked face at rest takes
-long: a newer job does not wait for its answer, and the engine may give it up without one.
+asked of it. One request is under way at a time; those submitted meanwhile replace each other. Results of those that
+were replaced while being rendered are still shown: with a key held down they are the progress. A locked face at rest
+takes long: a newer request does not wait for its answer, and the engine may give it up without one.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ JOIN_TIMEOUT_S = 5.0
 class PreviewStream:
     """Opened by ResidentEngine.stream. Callbacks run on the stream's thread, one at a time.
 
-    `on_frame` gets frames in the order of their sequence. `on_error` gets what the engine raised for a job, after which
+    `on_result` gets results in the order of their sequence. `on_error` gets what the engine raised for one, after which
     the stream goes on, or once the EngineError that says how the engine ended, after which the stream is over.
     """
 
     def __init__(
         self,
         socket: Path,
-        on_frame: Callable[[RenderResult], None],
+        on_result: Callable[[RenderResult], None],
         on_error: Callable[[TuifaceError], None],
         describe_end: Callable[[], EngineError],
     ) -> None:
         self._socket = socket
-        self._on_frame = on_frame
+        self._on_result = on_result
         self._on_error = on_error
         self._describe_end = describe_end
         self._lock = threading.Lock()
@@ -52,19 +52,19 @@ class PreviewStream:
         """Highest sequence that was submitted."""
         self._closed = False
         self._under_way: RenderRequest | None = None
-        """The job whose answer is awaited; of the stream's thread alone."""
+        """The request whose answer is awaited; of the stream's thread alone."""
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
         self._thread.start()
 
-    def submit(self, job: RenderRequest) -> None:
-        """Render `job` next, in place of any that waits; one older (by sequence) than the newest is ignored.
+    def submit(self, request: RenderRequest) -> None:
+        """Render `request` next, in place of any that waits; one older (by sequence) than the newest is ignored.
 
         Returns at once, from any thread. Does nothing on a stream that is over.
         """
         with self._lock:
-            if job.sequence >= self._newest:
-                self._newest = job.sequence
-                self._waiting.put(job)
+            if request.sequence >= self._newest:
+                self._newest = request.sequence
+                self._waiting.put(request)
 
     def close(self) -> None:
         """No callback begins after this returns, unless it is called from one. Calling it again changes nothing."""
@@ -83,7 +83,7 @@ class PreviewStream:
 
     @property
     def is_open(self) -> bool:
-        """Whether frames may still come."""
+        """Whether results may still come."""
         return self._thread.is_alive() and not self._closed
 
     def _run(self) -> None:
@@ -110,7 +110,7 @@ class PreviewStream:
             async with unix_connect(
                 str(self._socket),
                 "ws://engine" + codec.PREVIEW_PATH,
-                max_size=codec.MAX_FRAME_BYTES,
+                max_size=codec.MAX_RENDER_RESULT_BYTES,
                 compression=None,
                 ping_interval=None,
                 close_timeout=1,
@@ -121,7 +121,7 @@ class PreviewStream:
         """Send and receive side by side: the end of the connection shows on the receiving side, busy or idle."""
         import asyncio
 
-        sending = asyncio.create_task(self._send_jobs(connection, changed))
+        sending = asyncio.create_task(self._send_requests(connection, changed))
         try:
             while True:
                 answer = await connection.recv()
@@ -131,33 +131,33 @@ class PreviewStream:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 
-    async def _send_jobs(self, connection: ClientConnection, changed: asyncio.Event) -> None:
+    async def _send_requests(self, connection: ClientConnection, changed: asyncio.Event) -> None:
         while not self._closed:
             await changed.wait()
             changed.clear()
             if self._under_way is not None and not _is_interruptible(self._under_way):
                 continue
-            if (job := self._waiting.take()) is not None:
-                self._under_way = job
-                await connection.send(codec.encode(codec.JobMessage(job=job)).decode())
+            if (request := self._waiting.take()) is not None:
+                self._under_way = request
+                await connection.send(codec.encode(codec.RenderMessage(job=request)).decode())
         await connection.close()
 
     def _deliver(self, answer: str | bytes) -> None:
         try:
             if isinstance(answer, str):
                 raise codec.decode_error(answer)
-            frame = codec.decode_frame(answer)
+            result = codec.decode_render_result(answer)
         except TuifaceError as error:
             self._under_way = None
             if not self._closed:
                 self._on_error(error)
             return
-        if self._under_way is not None and frame.sequence >= self._under_way.sequence:
+        if self._under_way is not None and result.sequence >= self._under_way.sequence:
             self._under_way = None
         if not self._closed:
-            self._on_frame(frame)
+            self._on_result(result)
 
 
-def _is_interruptible(job: RenderRequest) -> bool:
-    """Whether the engine looks for a lock's step, and gives it up for a newer job."""
-    return bool(job.recipe.locks) and job.quality != "preview"
+def _is_interruptible(request: RenderRequest) -> bool:
+    """Whether the engine looks for a lock's step, and gives it up for a newer one."""
+    return bool(request.recipe.locks) and request.quality != "preview"

@@ -2,14 +2,14 @@
 
     GET  /health     {"status": "ok"}
     GET  /info       InfoMessage
-    POST /render     JobMessage in, a frame out; jobs are rendered in the order of arrival, none is dropped
+    POST /render     RenderMessage in, a result out; rendered in the order of arrival, none is dropped
     POST /map        MapMessage in, ArrayMessage out: z to w
     POST /ws         WsMessage in, ArrayMessage out: a recipe's rows of W+
     POST /features   FeaturesMessage in, ArrayMessage out: seeds to what is known of their faces
     POST /work       WorkMessage in, parts out as they are done: directions, strips, means, regions (long_work.py)
-    POST /faces      FaceRequestMessage in, FoundFaceMessage out: a face with another's frame, or two crossed
-    WS   /preview    JobMessage texts in; a frame (binary) or an ErrorMessage (text) out for the newest job each time;
-                 none for a job that was given up for a newer one
+    POST /faces      FaceRequestMessage in, OptimisedFaceMessage out: with another's frame, or two crossed
+    WS   /preview    RenderMessage texts in; a result (binary) or an ErrorMessage (text) out for the newest each time;
+                 none for one that was given up for a newer one
 
 Everything that the engine computes goes by its scheduler (engine/scheduler.py), on whose threads it runs: one for
 pictures and latents, one for each long work. Clients are told apart by their Unix user. The event loop only moves
@@ -80,14 +80,14 @@ def create_app(engine: Engine, sharing: SharedEngineState | None = None) -> Fast
 
     @app.post(codec.RENDER_PATH)
     async def render(request: Request) -> Response:
-        job = codec.decode_job(await read_body(request))
-        frame = await compute("save", request, engine.render, job)
-        return Response(codec.encode_frame(frame), media_type=codec.FRAME_TYPE)
+        wanted = codec.decode_render_request(await read_body(request))
+        result = await compute("save", request, engine.render, wanted)
+        return Response(codec.encode_render_result(result), media_type=codec.RENDER_RESULT_TYPE)
 
     @app.post(codec.MAP_PATH)
     async def map_z(request: Request) -> Response:
-        job = codec.decode_map(await read_body(request))
-        return _array_response(await compute("save", request, engine.map, job.z.array(), job.label))
+        message = codec.decode_map(await read_body(request))
+        return _array_response(await compute("save", request, engine.map, message.z.array(), message.label))
 
     @app.post(codec.WS_PATH)
     async def recipe_rows(request: Request) -> Response:
@@ -108,8 +108,8 @@ def create_app(engine: Engine, sharing: SharedEngineState | None = None) -> Fast
     @app.post(codec.FACES_PATH)
     async def faces(request: Request) -> Response:
         wanted = codec.decode_face_request(await read_body(request))
-        found = await compute("work", request, engine.find_face, wanted)
-        return Response(codec.encode_found_face(found), media_type="application/json")
+        face = await compute("work", request, engine.find_face, wanted)
+        return Response(codec.encode_optimised_face(face), media_type="application/json")
 
     @app.websocket(codec.PREVIEW_PATH)
     async def preview(socket: WebSocket) -> None:
@@ -117,7 +117,7 @@ def create_app(engine: Engine, sharing: SharedEngineState | None = None) -> Fast
         previews = PreviewRenderer(engine, scheduler, peer_uid(socket))
         answers = asyncio.create_task(_answer_previews(socket, previews))
         try:
-            await _collect_jobs(socket, previews.newest)
+            await _collect_requests(socket, previews.newest)
         finally:
             answers.cancel()
             await asyncio.gather(answers, return_exceptions=True)
@@ -136,50 +136,50 @@ class PreviewRenderer:
         self.newest: Latest[RenderRequest] = Latest()
         """What waits to be rendered."""
         self.sequence = 0
-        """Of the job that was taken last."""
+        """Of the request that was taken last."""
         self._engine = engine
         self._scheduler = scheduler
         self._client = client
 
     def submit(self) -> Future[RenderResult]:
-        """Line up for whatever is the newest job when the turn comes; one must wait, and no other turn be awaited.
+        """Line up for whatever is the newest request when the turn comes; one must wait, and no other turn be awaited.
 
-        The future raises Superseded where the picture was given up because a newer job came.
+        The future raises Superseded where the picture was given up because a newer request came.
         """
         return self._scheduler.submit("preview", self._client, self._render)
 
     def _render(self) -> RenderResult:
-        job = self.newest.take()
-        assert job is not None, "two turns for one job"
-        self.sequence = job.sequence
+        request = self.newest.take()
+        assert request is not None, "two turns for one request"
+        self.sequence = request.sequence
         if isinstance(self._engine, InterruptibleEngine):
-            return self._engine.render_while(lambda: self.newest.is_empty, job)
-        return self._engine.render(job)
+            return self._engine.render_while(lambda: self.newest.is_empty, request)
+        return self._engine.render(request)
 
 
-async def _collect_jobs(socket: WebSocket, newest: Latest[RenderRequest]) -> None:
-    """Keep the newest job until the client leaves, or is sent away for a message that is no job."""
+async def _collect_requests(socket: WebSocket, newest: Latest[RenderRequest]) -> None:
+    """Keep the newest request until the client leaves, or is sent away for a message that is none."""
     while (message := await socket.receive())["type"] == "websocket.receive":
         try:
-            newest.put(_decode_job(message.get("text")))
+            newest.put(_decode_preview_request(message.get("text")))
         except InputFileError as error:
             await socket.send_text(codec.encode(codec.to_error_message(error)).decode())
             await socket.close(WS_POLICY_VIOLATION)
             return
 
 
-def _decode_job(text: str | None) -> RenderRequest:
+def _decode_preview_request(text: str | None) -> RenderRequest:
     if text is None:
         raise InputFileError("render job: a binary message; accepted is JSON text")
-    return codec.decode_job(text)
+    return codec.decode_render_request(text)
 
 
 async def _answer_previews(socket: WebSocket, previews: PreviewRenderer) -> None:
-    """Render the newest job, over and over. A client that reads slowly delays its own next frame alone."""
+    """Render the newest request, over and over. A client that reads slowly delays its own next picture alone."""
     while await previews.newest.filled():
         try:
-            frame = await asyncio.wrap_future(previews.submit())
-            answer = codec.encode_frame(frame)
+            result = await asyncio.wrap_future(previews.submit())
+            answer = codec.encode_render_result(result)
         except Superseded:
             continue
         except Exception as error:
@@ -193,12 +193,12 @@ async def _answer_previews(socket: WebSocket, previews: PreviewRenderer) -> None
 
 
 async def read_body(request: Request) -> bytes:
-    """The request's body; raises InputFileError as soon as it is longer than a job can be."""
+    """The request's body; raises InputFileError as soon as it is longer than a request can be."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > codec.MAX_JOB_BYTES:
-            raise InputFileError(f"render job: more than {codec.MAX_JOB_BYTES} bytes, the most that is accepted")
+        if len(body) > codec.MAX_REQUEST_BYTES:
+            raise InputFileError(f"render job: more than {codec.MAX_REQUEST_BYTES} bytes, the most that is accepted")
     return bytes(body)
 
 

@@ -117,7 +117,7 @@ def check_cross(a: Face, b: Face) -> None:
 
 
 def _make_child(contour: Face, inner: Face) -> Cell:
-    face, measures = contour.found(CrossRequest(contour=contour.recipe, inner=inner.recipe), inner)
+    face, measures = contour.find(CrossRequest(contour=contour.recipe, inner=inner.recipe), inner)
     return Cell(face, contour, inner, measures["frame_variation_percent"], measures["inner_difference_percent"])
 
 

@@ -61,11 +61,11 @@ def save_series(
     with reserve_paths(folder, (*list_saved_files(paths), *film_paths), force=force):
         for index, (face, path) in enumerate(zip(faces, paths, strict=True)):
             report_progress(progress, index, total)
-            frame = face.studio.engine.render(RenderRequest(face.recipe, resolution))
-            face.write(frame, path, resolution=resolution, force=force)
+            result = face.studio.engine.render(RenderRequest(face.recipe, resolution))
+            face.write(result, path, resolution=resolution, force=force)
             write_tags(path, tags, name)
             if film_paths:
-                pixels.append(frame.pixels)
+                pixels.append(result.pixels)
         for index, path in enumerate(film_paths, len(faces)):
             report_progress(progress, index, total)
             write_film(pixels, path, fps=fps, force=force)

@@ -14,8 +14,6 @@ side, P = 6 s^2 numbers observed of it (observation.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -28,6 +26,7 @@ from tuiface.engine.edits.lock_solver import CONTOUR_CLASSES_WEIGHT
 from tuiface.engine.edits.masks import build_lock_mask, refuse_unknown_regions
 from tuiface.engine.edits.observation import observe, pool, segment_contour, synthesis_side
 from tuiface.engine.latents import recipe_ws
+from tuiface.engine.learning.batch_predict import Pause, no_pause
 from tuiface.engine.predictors.segmenter import group_probabilities
 from tuiface.engine.renderer import exact_convolutions
 from tuiface.engine_api.requests import OptimisedFace
@@ -47,10 +46,6 @@ CROSS_ITERATIONS = 100
 _CONTOUR_LOCK = RegionLock(region="frame")
 
 
-def _nothing() -> None:
-    pass
-
-
 class FaceFinder:
     """Finds faces of one network."""
 
@@ -65,11 +60,11 @@ class FaceFinder:
         recipe: Recipe,
         reference: Recipe,
         num_steps: int = CORRECTION_STEPS,
-        between: Callable[[], None] = _nothing,
+        pause: Pause = no_pause,
     ) -> OptimisedFace:
         """The recipe's face with rows [0, `COARSE_ROWS`) changed until its contour is the unedited `reference`'s.
 
-        The best of all steps by the frame variation itself is kept, so it never grows. `between` is called before each
+        The best of all steps by the frame variation itself is kept, so it never grows. `pause` is called before each
         picture; it may render others.
         """
         predictor, population = self._faces.region_predictor, self._renderer.population()
@@ -86,7 +81,7 @@ class FaceFinder:
         optimiser = torch.optim.Adam([walked], lr=LEARNING_RATE)
         best, best_percent, first_percent = start, float("inf"), 0.0
         for step in range(num_steps + 1):
-            between()
+            pause()
             with torch.enable_grad():
                 ws = torch.cat([start[:, :rows] + (walked @ population.basis.t())[None], start[:, rows:]], dim=1)
                 styles = self._renderer.edit_styles(ws, of_styles, self._side)
@@ -106,10 +101,10 @@ class FaceFinder:
         return OptimisedFace(best[0].cpu().numpy(), measures)
 
     @torch.no_grad()
-    def cross_faces(self, contour: Recipe, inner: Recipe, between: Callable[[], None] = _nothing) -> OptimisedFace:
+    def cross_faces(self, contour: Recipe, inner: Recipe, pause: Pause = no_pause) -> OptimisedFace:
         """The face of `contour` with the inner face of `inner`: both with their edits, neither with its locks.
 
-        `between` is called before each picture; it may render others. Measures: the frame variation against the face
+        `pause` is called before each picture; it may render others. Measures: the frame variation against the face
         that gave the contour, and what is left of the difference between the two inner faces.
         """
         predictor, side = self._faces.region_predictor, self._side
@@ -125,7 +120,7 @@ class FaceFinder:
             noise = self._renderer.noise_maps(contour.noise, side)
 
             def synthesize(step: Tensor) -> Tensor:
-                between()
+                pause()
                 styles = self._renderer.edit_styles(start + step, of_styles, side)
                 return self._generator.synthesis(styles, noise, side)  # type: ignore[no-any-return]
 

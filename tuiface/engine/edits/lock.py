@@ -73,9 +73,9 @@ class LockStep:
     def scale_to(self, edits: EditSum) -> Tensor:
         """The step [1, L, w] for other amounts of the same edits: in proportion, which holds for small changes."""
         before, now = self.edits.by_name(), edits.by_name()
-        share = sum(float((before[name] * now[name]).sum()) for name in before.keys() & now.keys())
+        overlap = sum(float((before[name] * now[name]).sum()) for name in before.keys() & now.keys())
         length = sum(float(step.square().sum()) for step in before.values())
-        return self.step * (min(max(share / length, -MAX_SCALE), MAX_SCALE) if length else 0.0)
+        return self.step * (min(max(overlap / length, -MAX_SCALE), MAX_SCALE) if length else 0.0)
 
 
 def _strip_guarantees(recipe: Recipe) -> list[RegionLock]:

@@ -32,7 +32,7 @@ _REGIONS_BY_NAME: dict[str, tuple[Region, ...]] = {
 
 #: Share of the picture's side by which the inner face stays away from the contour, and by which features are widened.
 MARGIN = 0.02
-#: Half the share of the side over which a mask goes from 0 to 1.
+#: Half the fraction of the side over which a mask goes from 0 to 1.
 SOFTNESS = 0.012
 
 #: Boxes of faces aligned as FFHQ's, at 256 px: row and column of the centre, height, width (Zhu et al. 2022, ReSeFa).
@@ -126,9 +126,9 @@ def _build_inner_face_mask(probabilities: Tensor, side: int) -> Tensor:
     return _soften(1 - _dilate(1 - face, side, MARGIN), side)
 
 
-def _dilate(mask: Tensor, side: int, share: float) -> Tensor:
-    """Widen a mask by `share` of the side, and by what `_soften` then takes from its border."""
-    radius = max(1, round(share * side)) + 2 * _soft_radius(side)
+def _dilate(mask: Tensor, side: int, fraction: float) -> Tensor:
+    """Widen a mask by `fraction` of the side, and by what `_soften` then takes from its border."""
+    radius = max(1, round(fraction * side)) + 2 * _soft_radius(side)
     return F.max_pool2d(mask, 2 * radius + 1, stride=1, padding=radius)
 
 

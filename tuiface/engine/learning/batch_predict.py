@@ -66,7 +66,7 @@ def synthesize_differentiable(generator: Generator, ws: Tensor, dtype: Dtype) ->
 @torch.no_grad()
 def predict_attributes(
     generator: Generator,
-    reader: SupportsAttributePrediction,
+    predictor: SupportsAttributePrediction,
     ws: Tensor,
     dtype: Dtype = "float32",
     pause: Pause = no_pause,
@@ -74,6 +74,6 @@ def predict_attributes(
     """float32 [N, A] of the faces of ws [N, L, w]."""
     found = []
     for chunk in torch.split(ws, BATCH):
-        found.append(reader.read(synthesize_images(generator, chunk, dtype)))
+        found.append(predictor.read(synthesize_images(generator, chunk, dtype)))
         pause()
     return torch.cat(found)

@@ -1,4 +1,4 @@
-"""Choosing a part of a network's faces by what the attribute reader sees in them."""
+"""Choosing a part of a network's faces by what the attribute predictor sees in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONDITIONAL_MEAN_SEED = 6_000_003
 
 def estimate_conditional_mean(
     generator: Generator,
-    reader: SupportsAttributePrediction,
+    predictor: SupportsAttributePrediction,
     request: ConditionalMeanRequest,
     dtype: Dtype = "float32",
     pause: Pause = no_pause,
@@ -27,8 +27,8 @@ def estimate_conditional_mean(
 
     Raises UsageError for an unknown name and ModelError where fewer than `request.least` faces are found.
     """
-    known = {name: i for i, name in enumerate(reader.names)}
-    known |= {direction_name(name): i for i, name in enumerate(reader.names)}
+    known = {name: i for i, name in enumerate(predictor.names)}
+    known |= {direction_name(name): i for i, name in enumerate(predictor.names)}
     for name in request.bounds:
         if name not in known:
             raise UsageError(
@@ -36,7 +36,7 @@ def estimate_conditional_mean(
             )
     w = draw_w(generator, CONDITIONAL_MEAN_SEED, request.draws)
     ws = w[:, None].expand(-1, generator.num_ws, -1)
-    values = predict_attributes(generator, reader, ws, dtype, pause)
+    values = predict_attributes(generator, predictor, ws, dtype, pause)
     inside = torch.ones(request.draws, dtype=torch.bool, device=w.device)
     for name, (low, high) in request.bounds.items():
         column = values[:, known[name]]

@@ -1,15 +1,13 @@
-"""How a face's picture answers to small steps in W+: central differences over a basis of the population.
-
-Shape legend: L = num_ws, w = w_dim, D = steps of the basis, P = numbers observed of a picture.
-Forward differences over a few hundred steps replace the one backward pass a pixel of LowRankGAN (Zhu et al. 2021,
-arXiv 2106.04488); the basis is the population's own (GANSpace), so a step of 1 is one standard deviation.
-
-Directions without labels: from the weights, from the population, and from what single pictures answer to.
+"""Directions without labels: from the weights, from the population, and from what single pictures answer to.
 
     sefa        Shen & Zhou 2021 (arXiv 2007.06600): what the affines of some rows amplify most
     ganspace    Härkönen et al. 2020 (2004.02546): principal components of w
     regional    Zhu et al. 2022 (ReSeFa): what changes a region most for what it changes elsewhere
     channels    Wu et al. 2021, StyleSpace (2011.12799): the style channels that move one region
+
+How a picture answers to small steps in W+ is measured by central differences over a few hundred of them, in place of
+the one backward pass a pixel of LowRankGAN (Zhu et al. 2021, arXiv 2106.04488). Their basis is the population's own
+(GANSpace), so a step of 1 is one standard deviation.
 
 Shape legend: L = num_ws, w = w_dim, k = principal components, D = steps, P = numbers observed, I = channels.
 """
@@ -56,7 +54,7 @@ def gram(columns: Tensor, weights: Tensor) -> Tensor:
 
 
 DISCOVERY_SEED = 4_000_003
-#: Regularisation of what a regional direction may not change, as a share of its trace (Zhu et al. 2022).
+#: Regularisation of what a regional direction may not change, as a fraction of its trace (Zhu et al. 2022).
 TAU = 1e-3
 #: Random signs over the picture, a face, for the energy of channels in a region.
 NUM_PROBES = 4
@@ -99,7 +97,7 @@ def ganspace(population: LatentPopulation, count: int) -> list[DirectionCandidat
 def resefa(
     generator: Generator,
     population: LatentPopulation,
-    reader: RegionPredictor,
+    predictor: RegionPredictor,
     region: RegionLock,
     rows: tuple[int, int],
     count: int,
@@ -121,7 +119,7 @@ def resefa(
 
     for ws in _draw_faces(generator, faces):
         image = synthesize_images(generator, ws)
-        mask = build_lock_mask(reader.probabilities(image), (region,), image.shape[-1])
+        mask = build_lock_mask(predictor.probabilities(image), (region,), image.shape[-1])
         weights = _pool(mask).expand(1, 3, -1, -1).flatten()
         columns = jacobian(observe, ws, steps, pause)
         inside = inside + gram(columns, weights / weights.sum().clamp_min(1e-6))
@@ -135,8 +133,8 @@ class ChannelRank:
 
     layer: str
     channel: int
-    share: float
-    """Share of its change that lies in the region, 0 to 1."""
+    fraction: float
+    """Fraction of its change that lies in the region, 0 to 1."""
     change: float
     """Root mean square change of the region for one standard deviation, in levels of 255."""
 
@@ -144,7 +142,7 @@ class ChannelRank:
 def rank_channels(
     generator: Generator,
     population: LatentPopulation,
-    reader: RegionPredictor,
+    predictor: RegionPredictor,
     region: RegionLock,
     count: int,
     faces: int = 4,
@@ -160,28 +158,28 @@ def rank_channels(
     sigma = torch.cat([population.channel_sigma(layer) for _, layer in layers])
     inside, total = torch.zeros_like(sigma), torch.zeros_like(sigma)
     area = 0.0
-    chance = torch.Generator().manual_seed(DISCOVERY_SEED)
+    rng = torch.Generator().manual_seed(DISCOVERY_SEED)
     for ws in _draw_faces(generator, faces):
         styles = {name: s.detach() for name, s in generator.synthesis.styles(ws).items()}
         for name, _ in layers:
             styles[name].requires_grad_()
         image = generator.synthesize_styles(styles)
         with torch.no_grad():
-            mask = build_lock_mask(reader.probabilities(image.clamp(-1, 1)), (region,), image.shape[-1])
+            mask = build_lock_mask(predictor.probabilities(image.clamp(-1, 1)), (region,), image.shape[-1])
         area += float(mask.sum()) * 3 / faces
         inputs = [styles[name] for name, _ in layers]
         for _ in range(probes):
-            signs = (torch.randint(0, 2, image.shape, generator=chance) * 2 - 1).to(image)
+            signs = (torch.randint(0, 2, image.shape, generator=rng) * 2 - 1).to(image)
             for energy, weights in ((inside, mask), (total, torch.ones_like(mask))):
                 gradients = torch.autograd.grad((image * signs * weights).sum(), inputs, retain_graph=True)
                 energy += (torch.cat([g[0] for g in gradients]) * sigma) ** 2 / (faces * probes)
             pause()
-    share = (inside / total.clamp_min(1e-12)).clamp(0, 1)
+    fraction = (inside / total.clamp_min(1e-12)).clamp(0, 1)
     change = LEVELS_PER_UNIT * (inside / max(area, 1.0)).sqrt()
-    best = (share * change).argsort(descending=True)[:count].tolist()
+    best = (fraction * change).argsort(descending=True)[:count].tolist()
     places = [(name, channel) for name, layer in layers for channel in range(layer.affine.weight.shape[0])]
     return [
-        ChannelRank(layer, channel, round(float(share[i]), 4), round(float(change[i]), 4))
+        ChannelRank(layer, channel, round(float(fraction[i]), 4), round(float(change[i]), 4))
         for i, (layer, channel) in ((i, places[i]) for i in best)
     ]
 

@@ -9,8 +9,8 @@ with g_t the gradient of the target and g_j those of what is to be held still. I
 unevenness as the scatter within, and InterFaceGAN's conditional direction (Shen et al. 2020, arXiv 2005.09635) where
 gradients are the same on all faces and the ridge goes to 0.
 
-Pictures are disturbed before they are read (`augment_images`): by a reader that was trained on its
-own, smile then moves by three quarters of what the first one reads, and by two thirds without.
+Pictures are disturbed before they are read (`augment_images`): by a predictor that was trained on its own, smile then
+moves by three quarters of what the first one reads, and by two thirds without.
 
 Shape legend: N = faces, A = attributes, L = num_ws, w = w_dim, k = whitened components, R = stacked constraints.
 """
@@ -40,7 +40,7 @@ SEED = 3_000_003
 
 def compute_attribute_gradients(
     network: OpenedNetwork,
-    reader: SupportsAttributePrediction,
+    predictor: SupportsAttributePrediction,
     ws: Tensor,
     deviation: Tensor,
     pause: Pause = no_pause,
@@ -50,13 +50,13 @@ def compute_attribute_gradients(
     deviation: float32 [A], one standard deviation of each attribute.
     """
     basis = network.population.basis
-    chance = torch.Generator().manual_seed(SEED)
+    rng = torch.Generator().manual_seed(SEED)
     parts = []
     for chunk in torch.split(ws, BATCH):
         rows = chunk.detach().clone().requires_grad_()
         with torch.enable_grad():
             images = synthesize_differentiable(network.generator, rows, network.draft_dtype)
-            values = reader.read(augment_images(images, chance, NOISE)) / deviation
+            values = predictor.read(augment_images(images, rng, NOISE)) / deviation
             gradients = [
                 torch.autograd.grad(values[:, a].sum(), rows, retain_graph=a + 1 < values.shape[1])[0]
                 for a in range(values.shape[1])

@@ -1,4 +1,4 @@
-"""What directions are learned from: a network's own faces, read; and a bench on which steps are tried.
+"""What directions are learned from: a network's own faces, read; and other faces, on which steps are tried.
 
 Shape legend: N = faces, L = num_ws, w = w_dim, k = whitened components, A = attributes.
 """
@@ -29,7 +29,7 @@ PROBE_AMOUNT = 0.75
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observations:
-    """Faces of the population and what a reader read of them."""
+    """Faces of the population and what a predictor read of them."""
 
     names: tuple[str, ...]
     white: np.ndarray
@@ -47,16 +47,16 @@ class Observations:
 
 
 def observe_population(
-    network: OpenedNetwork, reader: SupportsAttributePrediction, count: int, pause: Pause = no_pause
+    network: OpenedNetwork, predictor: SupportsAttributePrediction, count: int, pause: Pause = no_pause
 ) -> Observations:
     """Draw and read `count` faces at psi 1."""
     w = draw_w(network.generator, LEARNING_SEED, count)
     ws = w[:, None].expand(-1, network.generator.num_ws, -1)
-    values = predict_attributes(network.generator, reader, ws, network.draft_dtype, pause).double().cpu().numpy()
+    values = predict_attributes(network.generator, predictor, ws, network.draft_dtype, pause).double().cpu().numpy()
     deviation = values.std(axis=0).clip(1e-9)
     white = network.population.whiten(w).double().cpu().numpy()
     standardised = (values - values.mean(axis=0)) / deviation
-    return Observations(tuple(reader.names), white, standardised, deviation, fit_linear(white, standardised))
+    return Observations(tuple(predictor.names), white, standardised, deviation, fit_linear(white, standardised))
 
 
 def select_held_concepts(observations: Observations, target: int) -> list[int]:
@@ -80,10 +80,10 @@ def boundary_step(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationFaces:
-    """Faces on which steps are tried, and what a reader makes of them."""
+    """Faces on which steps are tried, and what a predictor makes of them."""
 
     network: OpenedNetwork
-    reader: SupportsAttributePrediction
+    predictor: SupportsAttributePrediction
     deviation: np.ndarray
     """float64 [A]."""
     ws: Tensor
@@ -94,7 +94,7 @@ class EvaluationFaces:
     def of(
         cls,
         network: OpenedNetwork,
-        reader: SupportsAttributePrediction,
+        predictor: SupportsAttributePrediction,
         deviation: np.ndarray,
         count: int,
         seed_offset: int = 0,
@@ -103,13 +103,13 @@ class EvaluationFaces:
         """With `count` faces that nothing was learned from; another offset gives others."""
         generator = network.generator
         w = draw_w(generator, EVALUATION_SEED + seed_offset, count)[:, None].expand(-1, generator.num_ws, -1)
-        return cls(network, reader, deviation, generator.truncate(w, DEFAULT_PSI), pause)
+        return cls(network, predictor, deviation, generator.truncate(w, DEFAULT_PSI), pause)
 
     def values(self, step: Tensor) -> np.ndarray:
         """float64 [N, A], in standard deviations, of the faces moved by a step [L, w]."""
         moved = self.ws + step
         network = self.network
-        read = predict_attributes(network.generator, self.reader, moved, network.draft_dtype, self.pause)
+        read = predict_attributes(network.generator, self.predictor, moved, network.draft_dtype, self.pause)
         return np.asarray(read.double().cpu().numpy() / self.deviation)
 
     def measure_effect(self, step: Tensor, probe: float = PROBE_AMOUNT) -> np.ndarray:

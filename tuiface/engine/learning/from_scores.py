@@ -30,18 +30,18 @@ def seed_components(network: OpenedNetwork, seeds: Sequence[int]) -> np.ndarray:
 
 
 def raw_features(
-    network: OpenedNetwork, white: np.ndarray, reader: SupportsAttributePrediction | None, pause: Pause = no_pause
+    network: OpenedNetwork, white: np.ndarray, predictor: SupportsAttributePrediction | None, pause: Pause = no_pause
 ) -> np.ndarray:
-    """float64 [N, F]: what a reader sees in each face [N, k]; without one, the components of w themselves.
+    """float64 [N, F]: what a predictor sees in each face [N, k]; without one, the components of w themselves.
 
-    A reader's few attributes need far fewer answers than a hundred components.
+    A predictor's few attributes need far fewer answers than a hundred components.
     """
-    if reader is None:
+    if predictor is None:
         return white
     population = network.population
     w = torch.from_numpy(white).float().to(population.mean.device) @ population.basis.t() + population.mean
     ws = w[:, None].expand(-1, network.generator.num_ws, -1)
-    seen = predict_attributes(network.generator, reader, ws, network.draft_dtype, pause)
+    seen = predict_attributes(network.generator, predictor, ws, network.draft_dtype, pause)
     return np.asarray(seen.double().cpu().numpy())
 
 

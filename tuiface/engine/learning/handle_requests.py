@@ -34,7 +34,7 @@ from tuiface.faces.recipe import RegionLock
 
 
 def seed_features(network: OpenedNetwork, seeds: Sequence[int], pause: Pause = no_pause) -> np.ndarray:
-    """float32 [N, F] of faces by number, not standardised: what the reader sees, or the components of w without one."""
+    """float32 [N, F] of faces by number, not standardised: what a predictor sees, without one the components of w."""
     return raw_features(network, seed_components(network, seeds), network.attributes_or_none, pause).astype(np.float32)
 
 
@@ -104,8 +104,8 @@ def _rank_channels(
         origin = _search_origin(request, number, f"{rank.layer}:{rank.channel}", PAPER)
         made = make_channel_direction(network, f"channel_{number}", rank.layer, rank.channel, origin)
         yield MadeDirection(
-            _attach_measures(made, share=rank.share, change_levels=rank.change),
-            figures={"share": rank.share, "change": rank.change},
+            _attach_measures(made, share=rank.fraction, change_levels=rank.change),
+            figures={"share": rank.fraction, "change": rank.change},
         )
 
 

@@ -63,48 +63,48 @@ class LearnedDirection:
     @property
     def holds(self) -> bool:
         """Whether it is monotone on enough faces and moves its concept."""
-        found = self.verification
-        return found.monotone_percent >= MONOTONE_PERCENT and found.slope >= MIN_SLOPE
+        enough = self.verification.monotone_percent >= MONOTONE_PERCENT
+        return enough and self.verification.slope >= MIN_SLOPE
 
 
 def learn_directions(
     network: OpenedNetwork,
-    reader: SupportsAttributePrediction,
+    predictor: SupportsAttributePrediction,
     regions: RegionPredictor,
     plan: AttributesRequest,
     note: OnStep,
     pause: Pause = no_pause,
 ) -> Iterator[LearnedDirection]:
-    """Directions of what `reader` reads, each as soon as it is verified.
+    """Directions of what `predictor` reads, each as soon as it is verified.
 
     Raises UsageError for unknown names, ModelError where none shows.
     """
-    wanted = _find_columns(plan.names, reader.names)
+    wanted = _find_columns(plan.names, predictor.names)
     note(f"reading {plan.draws} faces")
-    observations = observe_population(network, reader, plan.draws, pause)
+    observations = observe_population(network, predictor, plan.draws, pause)
     least = MIN_R2 if plan.method == "boundary" else 0.0  # gradients need no straight boundary
     targets = _select_targets(observations, wanted, least, chosen=bool(plan.names), note=note)
     candidates = _boundary_candidates(network, observations)
     if plan.method == "tangent":
         note(f"taking gradients on {plan.faces} faces")
-        candidates = _discriminant_candidates(network, reader, observations, plan.faces, pause)
-    trial = EvaluationFaces.of(network, reader, observations.deviation, plan.faces, 2, pause)
-    bench = EvaluationFaces.of(network, reader, observations.deviation, plan.seeds, 1, pause)
+        candidates = _discriminant_candidates(network, predictor, observations, plan.faces, pause)
+    trial = EvaluationFaces.of(network, predictor, observations.deviation, plan.faces, 2, pause)
+    evaluation = EvaluationFaces.of(network, predictor, observations.deviation, plan.seeds, 1, pause)
     for target in targets:
         others = _select_held(observations, target, plan.held)
         chosen = _select_strictest(candidates, trial, target, others)
         if plan.even and chosen.percent < TRIAL_PERCENT:
             note(f"evening {direction_name(observations.names[target])} out")
             chosen = _refine(trial, chosen, target, others)
-        found = verify_step(bench, chosen.step, target, regions)
-        learned = LearnedDirection(_build_direction(network, observations, chosen, target, others, plan, found), found)
-        note(f"{learned.direction.name}: monotone on {found.monotone_percent:.0f} % of faces, {found.slope:.2f} sigma")
-        yield learned
+        verified = verify_step(evaluation, chosen.step, target, regions)
+        direction = _build_direction(network, observations, chosen, target, others, plan, verified)
+        note(f"{direction.name}: monotone on {verified.monotone_percent:.0f} % of faces, {verified.slope:.2f} sigma")
+        yield LearnedDirection(direction, verified)
 
 
 def verify_again(
     network: OpenedNetwork,
-    reader: SupportsAttributePrediction,
+    predictor: SupportsAttributePrediction,
     regions: RegionPredictor,
     directions: Sequence[Direction],
     draws: int,
@@ -112,17 +112,17 @@ def verify_again(
 ) -> Iterator[LearnedDirection]:
     """Directions that `learn_directions` made, measured anew: their steps and units stay as they are.
 
-    For another reader, on the same faces. Raises UsageError where it does not know what one is a direction of.
+    For another predictor, on the same faces. Raises UsageError where it does not know what one is a direction of.
     """
     targets = _find_columns(
-        [str(direction.header.origin.settings["attribute"]) for direction in directions], reader.names
+        [str(direction.header.origin.settings["attribute"]) for direction in directions], predictor.names
     )
-    observations = observe_population(network, reader, draws)
-    bench = EvaluationFaces.of(network, reader, observations.deviation, seeds, seed_offset=1)
+    observations = observe_population(network, predictor, draws)
+    evaluation = EvaluationFaces.of(network, predictor, observations.deviation, seeds, seed_offset=1)
     for direction, target in zip(directions, targets, strict=True):
-        step = torch.from_numpy(direction.step).to(bench.ws.device)
-        found = verify_step(bench, step, target, regions)
-        yield LearnedDirection(_attach_measures(direction, found), found)
+        step = torch.from_numpy(direction.step).to(evaluation.ws.device)
+        verified = verify_step(evaluation, step, target, regions)
+        yield LearnedDirection(_attach_measures(direction, verified), verified)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,8 +133,8 @@ class _TrialStep:
     """float32 [L, w]: amount 1."""
     strictness: float | None = None
     """How much leakage counted; None for a boundary, which leaves held concepts out altogether."""
-    share: float = 1.0
-    """Of the population's unit that amount 1 is."""
+    scale: float = 1.0
+    """What amount 1 is, in units of the population."""
     percent: float = 0.0
     """Of the trial's faces on which it is monotone; 0 for one that hardly moves its concept."""
     is_refined: bool = False
@@ -156,15 +156,15 @@ def _boundary_candidates(network: OpenedNetwork, observations: Observations) -> 
 
 def _discriminant_candidates(
     network: OpenedNetwork,
-    reader: SupportsAttributePrediction,
+    predictor: SupportsAttributePrediction,
     observations: Observations,
     faces: int,
     pause: Pause,
 ) -> _Candidates:
     population = network.population
-    ws = EvaluationFaces.of(network, reader, observations.deviation, faces).ws
+    ws = EvaluationFaces.of(network, predictor, observations.deviation, faces).ws
     deviation = torch.from_numpy(observations.deviation).float().to(ws.device)
-    gradients = compute_attribute_gradients(network, reader, ws, deviation, pause)
+    gradients = compute_attribute_gradients(network, predictor, ws, deviation, pause)
 
     def steps(target: int, held: list[int]) -> Iterator[_TrialStep]:
         for strictness in STRICTNESSES if held else STRICTNESSES[:1]:
@@ -183,15 +183,15 @@ def _select_strictest(candidates: _Candidates, trial: EvaluationFaces, target: i
     best: tuple[bool, float] = (False, 0.0)
     chosen = tried = None
     for tried in candidates(target, held):
-        found = find_monotone_scale(trial, tried.step, target, TRIAL_PERCENT)
-        if found is None:
+        scaled = find_monotone_scale(trial, tried.step, target, TRIAL_PERCENT)
+        if scaled is None:
             continue
-        is_even = found.percent >= TRIAL_PERCENT
-        worth = (is_even, found.slope if is_even else found.percent)
+        is_even = scaled.percent >= TRIAL_PERCENT
+        worth = (is_even, scaled.slope if is_even else scaled.percent)
         if worth > best:
-            step = found.share * tried.step
-            best, chosen = worth, replace(tried, step=step, share=found.share, percent=found.percent)
-            if is_even and found.slope >= VISIBLE_SLOPE:
+            step = scaled.scale * tried.step
+            best, chosen = worth, replace(tried, step=step, scale=scaled.scale, percent=scaled.percent)
+            if is_even and scaled.slope >= VISIBLE_SLOPE:
                 break
     assert tried is not None
     return chosen or tried
@@ -200,12 +200,12 @@ def _select_strictest(candidates: _Candidates, trial: EvaluationFaces, target: i
 def _refine(trial: EvaluationFaces, chosen: _TrialStep, target: int, held: list[int]) -> _TrialStep:
     """The chosen step fitted through the network, if it is then monotone on more of the trial's faces."""
     deviation = torch.from_numpy(trial.deviation).float().to(chosen.step.device)
-    step = refine_step(trial.network, trial.reader, deviation, chosen.step, target, held, pause=trial.pause)
+    step = refine_step(trial.network, trial.predictor, deviation, chosen.step, target, held, pause=trial.pause)
     percent = 100 * monotone_fraction(np.stack([trial.values(amount * step)[:, target] for amount in AMOUNTS]))
     if percent <= chosen.percent:
         return chosen
     unit = scale_to_population(trial.network.population, step)
-    return replace(chosen, step=step, share=float(step.norm() / unit.norm()), percent=percent, is_refined=True)
+    return replace(chosen, step=step, scale=float(step.norm() / unit.norm()), percent=percent, is_refined=True)
 
 
 def _build_direction(
@@ -215,7 +215,7 @@ def _build_direction(
     target: int,
     others: list[int],
     plan: AttributesRequest,
-    found: Verification,
+    verified: Verification,
 ) -> Direction:
     attribute = observations.names[target]
     strictness = {} if chosen.strictness is None else {"strictness": chosen.strictness}
@@ -235,14 +235,14 @@ def _build_direction(
             "r2": round(float(observations.linear_fit.r2[target]), 3),
         },
     )
-    sigma = float(chosen.step.norm()) / chosen.share
+    sigma = float(chosen.step.norm()) / chosen.scale
     made = make_direction(network, direction_name(attribute), chosen.step, origin, sigma=sigma)
-    unit = made.header.model_copy(update={"unit": "sigma" if chosen.share == 1 else "range"})
-    return _attach_measures(Direction(unit, made.arrays), found)
+    unit = made.header.model_copy(update={"unit": "sigma" if chosen.scale == 1 else "range"})
+    return _attach_measures(Direction(unit, made.arrays), verified)
 
 
-def _attach_measures(direction: Direction, found: Verification) -> Direction:
-    changes = {"leakage": rename_leakage(found.leakage), "measures": found.measures()}
+def _attach_measures(direction: Direction, verified: Verification) -> Direction:
+    changes = {"leakage": rename_leakage(verified.leakage), "measures": verified.measures()}
     return Direction(direction.header.model_copy(update=changes), direction.arrays)
 
 
@@ -252,7 +252,7 @@ def rename_leakage(leakage: dict[str, float]) -> dict[str, float]:
 
 
 def _find_columns(names: Sequence[str], known: Sequence[str]) -> list[int]:
-    """Columns of the reader for names of attributes or directions; all for none. Raises UsageError."""
+    """Columns of the predictor for names of attributes or directions; all for none. Raises UsageError."""
     attributes = {**{name: name for name in known}, **{direction_name(name): name for name in known}}
     for name in names:
         if name not in attributes:

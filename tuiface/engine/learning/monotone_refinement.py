@@ -55,7 +55,7 @@ _SEED_OFFSET = 500_000
 
 def refine_step(
     network: OpenedNetwork,
-    reader: SupportsAttributePrediction,
+    predictor: SupportsAttributePrediction,
     deviation: Tensor,
     step: Tensor,
     target: int,
@@ -71,7 +71,7 @@ def refine_step(
     population = network.population
     white = (step @ population.axes / population.deviations).clone()  # [L, k]
     optimizer = torch.optim.Adam([white], lr=_LEARNING_RATE, betas=(0.9, 0.99))
-    first = _predict_at_amounts(network, reader, _draw_faces(network, 0), step, 0) / deviation
+    first = _predict_at_amounts(network, predictor, _draw_faces(network, 0), step, 0) / deviation
     first_range = float((first[-1] - first[0])[:, target].mean().clamp(min=_MIN_RANGE))
     mean = torch.zeros_like(white)
     for turn in range(turns):
@@ -79,7 +79,7 @@ def refine_step(
         moving = (white @ population.basis.t()).requires_grad_()
         gradient = torch.zeros_like(moving)
         for chunk in torch.split(_draw_faces(network, turn), _CHUNK_SIZE):
-            readings = _predict_at_amounts(network, reader, chunk, moving, turn) / deviation
+            readings = _predict_at_amounts(network, predictor, chunk, moving, turn) / deviation
             loss = _loss(readings, target, held, first_range)
             gradient += torch.autograd.grad(loss, moving)[0] * len(chunk) / BATCH_SIZE
             pause()
@@ -98,7 +98,7 @@ def _draw_faces(network: OpenedNetwork, turn: int) -> Tensor:
 
 
 def _predict_at_amounts(
-    network: OpenedNetwork, reader: SupportsAttributePrediction, ws: Tensor, step: Tensor, turn: int
+    network: OpenedNetwork, predictor: SupportsAttributePrediction, ws: Tensor, step: Tensor, turn: int
 ) -> Tensor:
     """float32 [7, N, A] at all amounts, differentiable in the step."""
     amounts = torch.tensor(AMOUNTS).to(ws)
@@ -106,7 +106,7 @@ def _predict_at_amounts(
         rows = (ws + amounts[:, None, None, None] * step).flatten(0, 1)
         images = synthesize_differentiable(network.generator, rows, network.draft_dtype)
         alike = [augment_images(c, torch.Generator().manual_seed(turn), _NOISE) for c in torch.split(images, len(ws))]
-        return reader.read(torch.cat(alike)).reshape(len(AMOUNTS), len(ws), -1)
+        return predictor.read(torch.cat(alike)).reshape(len(AMOUNTS), len(ws), -1)
 
 
 def _loss(readings: Tensor, target: int, held: Sequence[int], first_range: float) -> Tensor:

@@ -18,21 +18,22 @@ from tuiface.engine.learning.batch_predict import synthesize_images
 from tuiface.engine.learning.fitting import EvaluationFaces
 
 AMOUNTS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
-#: A step back of less than this share of a face's whole range is the reader's noise, where the concept is used up.
+#: A step back of less than this fraction of a face's whole range is the predictor's noise: the concept is used up.
 MONOTONE_SLACK = 0.03
 #: A face whose concept moves by less than this over all amounts, in standard deviations, was not moved.
 MIN_RANGE = 0.25
 FRAME_AMOUNT = 2.0
 STEP_SCALES = (1.0, 0.75, 0.5, 0.35, 1.5, 1.75, 2.0)
-#: A direction that moves its concept by less than this share of a deviation for one unit is none.
+#: A direction that moves its concept by less than this fraction of a deviation for one unit is none.
 MIN_SLOPE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class ScaledStep:
-    """How evenly a share of a step moves its concept."""
+    """How evenly a multiple of a step moves its concept."""
 
-    share: float
+    scale: float
+    """Of `STEP_SCALES`."""
     slope: float
     """Deviations of the concept for one unit."""
     percent: float
@@ -41,10 +42,10 @@ class ScaledStep:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a direction was found to do."""
+    """What a direction does on other faces than it was learned from."""
 
     monotone_percent: float
-    """Share of faces on which the concept grows at every step from -3 to 3."""
+    """Of the faces, on which the concept grows at every step from -3 to 3."""
     slope: float
     """Deviations of the concept for one unit, between -1 and 1."""
     leakage: dict[str, float]
@@ -61,41 +62,43 @@ class Verification:
         }
 
 
-def find_monotone_scale(bench: EvaluationFaces, step: Tensor, target: int, percent: float) -> ScaledStep | None:
-    """The first of `STEP_SCALES` of a step [L, w] that is monotone over all amounts on `percent` of the bench's faces.
+def find_monotone_scale(evaluation: EvaluationFaces, step: Tensor, target: int, percent: float) -> ScaledStep | None:
+    """The first of `STEP_SCALES` of a step [L, w] that is monotone over all amounts on `percent` of the faces.
 
     A concept with an end, as age has, is used up before three deviations of it on many faces; its unit must be smaller.
     One at whose end most faces are, as closed mouths are, moves one way alone: with a larger unit this way outweighs
-    the reader's noise on the other. Where no share is monotone enough, the most monotone one; None where none moves
+    the predictor's noise on the other. Where none is monotone enough, the most monotone one; None where none moves
     `MIN_SLOPE`.
     """
     best: ScaledStep | None = None
-    for share in STEP_SCALES:
-        read = {amount: bench.values(amount * share * step)[:, target] for amount in (-1.0, 1.0)}
+    for scale in STEP_SCALES:
+        read = {amount: evaluation.values(amount * scale * step)[:, target] for amount in (-1.0, 1.0)}
         slope = float((read[1.0] - read[-1.0]).mean() / 2)
         if slope < MIN_SLOPE:
             continue
-        read |= {amount: bench.values(amount * share * step)[:, target] for amount in AMOUNTS if amount not in read}
-        found = ScaledStep(share, slope, 100 * monotone_fraction(np.stack([read[amount] for amount in AMOUNTS])))
-        if found.percent >= percent:
-            return found
-        if best is None or found.percent > best.percent:
-            best = found
+        read |= {
+            amount: evaluation.values(amount * scale * step)[:, target] for amount in AMOUNTS if amount not in read
+        }
+        scaled = ScaledStep(scale, slope, 100 * monotone_fraction(np.stack([read[amount] for amount in AMOUNTS])))
+        if scaled.percent >= percent:
+            return scaled
+        if best is None or scaled.percent > best.percent:
+            best = scaled
     return best
 
 
 def verify_step(
-    bench: EvaluationFaces, step: Tensor, target: int, regions: RegionPredictor, frame_faces: int = 16
+    evaluation: EvaluationFaces, step: Tensor, target: int, regions: RegionPredictor, frame_faces: int = 16
 ) -> Verification:
-    """Try a unit step [L, w] at the seven `AMOUNTS` on the faces of `bench`."""
-    curves = np.stack([bench.values(amount * step) for amount in AMOUNTS])  # [7, N, A]
+    """Try a unit step [L, w] at the seven `AMOUNTS` on the faces of `evaluation`."""
+    curves = np.stack([evaluation.values(amount * step) for amount in AMOUNTS])  # [7, N, A]
     effect = slopes_at_one(curves)
-    leakage = {name: round(float(effect[i]), 3) for i, name in enumerate(bench.reader.names)}
+    leakage = {name: round(float(effect[i]), 3) for i, name in enumerate(evaluation.predictor.names)}
     return Verification(
         monotone_percent=100 * monotone_fraction(curves[:, :, target]),
         slope=float(effect[target]),
         leakage=leakage,
-        frame_variation_percent=mean_frame_variation(bench, step, regions, frame_faces),
+        frame_variation_percent=mean_frame_variation(evaluation, step, regions, frame_faces),
     )
 
 
@@ -105,21 +108,21 @@ def slopes_at_one(curves: np.ndarray) -> np.ndarray:
 
 
 def monotone_fraction(curves: np.ndarray) -> float:
-    """Share of the columns of [amounts, N] that grow at every step, but for `MONOTONE_SLACK` of their range."""
+    """Fraction of the columns of [amounts, N] that grow at every step, but for `MONOTONE_SLACK` of their range."""
     span = curves[-1] - curves[0]
     grows = (np.diff(curves, axis=0) >= -MONOTONE_SLACK * span).all(axis=0) & (span > MIN_RANGE)
     return float(grows.mean())
 
 
-def mean_frame_variation(bench: EvaluationFaces, step: Tensor, regions: RegionPredictor, faces: int) -> float:
+def mean_frame_variation(evaluation: EvaluationFaces, step: Tensor, regions: RegionPredictor, faces: int) -> float:
     """Mean frame variation in percent of the first `faces` faces at +-`FRAME_AMOUNT`."""
-    generator, dtype = bench.network.generator, bench.network.draft_dtype
-    found = []
-    for ws in torch.split(bench.ws[:faces], 1):
+    generator, dtype = evaluation.network.generator, evaluation.network.draft_dtype
+    percents = []
+    for ws in torch.split(evaluation.ws[:faces], 1):
         versions = synthesize_images(
             generator, torch.cat([ws, ws + FRAME_AMOUNT * step, ws - FRAME_AMOUNT * step]), dtype
         )
-        bench.pause()
+        evaluation.pause()
         before, *after = (segment_contour(image[None], regions) for image in versions)
-        found += [frame_variation_percent(before, labels) for labels in after]
-    return float(np.mean(found))
+        percents += [frame_variation_percent(before, labels) for labels in after]
+    return float(np.mean(percents))

@@ -5,7 +5,7 @@
     predictor = AttributePredictor.load()
     values = predictor.read(images)                             # [N, len(predictor.names)]
 
-Images are float32 [N, 3, R, R] in [-1, 1], of any size; both readers are differentiable in them.
+Images are float32 [N, 3, R, R] in [-1, 1], of any size; both predictors are differentiable in them.
 """
 
 from __future__ import annotations

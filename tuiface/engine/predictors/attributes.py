@@ -34,7 +34,7 @@ class AttributePredictor:
 
     @classmethod
     def load(cls, path: Path | None = None, device: str = "cpu") -> AttributePredictor:
-        """Open the shipped reader, or the one at `path`; raises ModelError, one line, for anything else."""
+        """Open the shipped predictor, or the one at `path`; raises ModelError, one line, for anything else."""
         card, network = load_predictor(asset_path(ATTRIBUTES_ASSET) if path is None else path, "attributes")
         assert isinstance(network, AttributeNetwork)
         return cls(card, network.to(device))
@@ -69,16 +69,16 @@ class AttributePredictor:
 
 
 MAX_SHIFT = 1 / 32
-"""How far pictures are moved at most, as a share of their side."""
+"""How far pictures are moved at most, as a fraction of their side."""
 
 
-def augment_images(images: Tensor, chance: torch.Generator, noise: float) -> Tensor:
+def augment_images(images: Tensor, rng: torch.Generator, noise: float) -> Tensor:
     """Pictures [N, C, R, R], each moved by its own few pixels and with noise of this deviation; differentiable.
 
-    Much of it closes more blind spots and hides fine detail: of an open mouth, the shipped reader still sees 72 % under
-    0.12, and 84 % under 0.06.
+    Much of it closes more blind spots and hides fine detail: of an open mouth, the shipped predictor still sees 72 %
+    under 0.12, and 84 % under 0.06.
     """
     most = round(MAX_SHIFT * images.shape[-1])
-    shifts = torch.randint(-most, most + 1, (len(images), 2), generator=chance, device=chance.device).tolist()
+    shifts = torch.randint(-most, most + 1, (len(images), 2), generator=rng, device=rng.device).tolist()
     moved = torch.stack([torch.roll(image, shift, (1, 2)) for image, shift in zip(images, shifts, strict=True)])
-    return moved + noise * torch.randn(images.shape, generator=chance, device=chance.device).to(images.device)
+    return moved + noise * torch.randn(images.shape, generator=rng, device=rng.device).to(images.device)

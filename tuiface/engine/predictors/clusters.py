@@ -90,13 +90,13 @@ def spherical_k_means(points: Tensor, count: int) -> Tensor:
 
     Dhillon & Modha 2001; the first centres as k-means++ draws them (Arthur & Vassilvitskii 2007).
     """
-    chance = np.random.RandomState(0)
-    chosen = [int(chance.randint(len(points)))]
+    rng = np.random.RandomState(0)
+    chosen = [int(rng.randint(len(points)))]
     distance = 1 - points @ points[chosen[0]]
     while len(chosen) < count:
-        share = distance.clamp_min(0).double().cpu().numpy()
-        total = share.sum()
-        chosen.append(int(chance.choice(len(points), p=share / total if total > 0 else None)))
+        weights = distance.clamp_min(0).double().cpu().numpy()
+        total = weights.sum()
+        chosen.append(int(rng.choice(len(points), p=weights / total if total > 0 else None)))
         distance = torch.minimum(distance, 1 - points @ points[chosen[-1]])
     centres = points[chosen]
     for _ in range(NUM_ITERATIONS):

@@ -1,6 +1,6 @@
-"""What a reader's file says about itself: JSON in its metadata, strict, with bounds that no honest file reaches.
+"""What a predictor's file says about itself: JSON in its metadata, strict, with bounds that no honest file reaches.
 
-The file of a reader: a safetensors file with the metadata `format` "tuiface.reader/1" and `card`, a PredictorCard.
+The file of a predictor: a safetensors file with the metadata `format` "tuiface.reader/1" and `card`, a PredictorCard.
 
 It is checked like a checkpoint: size, header, card, names, shapes, types and places of all tensors, finite values.
 """
@@ -62,7 +62,7 @@ class Attribute(Value):
 
 
 class PredictorCard(Value):
-    """Everything in a reader's file but its tensors."""
+    """Everything in a predictor's file but its tensors."""
 
     kind: Kind
     resolution: int = Field(ge=32, le=512, multiple_of=32)
@@ -129,9 +129,9 @@ def encode_predictor(card: PredictorCard, network: nn.Module) -> bytes:
 
 
 def load_predictor(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
-    """The card and the network of the reader at `path`, evaluation mode, no gradients of parameters.
+    """The card and the network of the predictor at `path`, evaluation mode, no gradients of parameters.
 
-    Raises ModelError, one line, for a file that is missing, damaged, or no reader of this kind.
+    Raises ModelError, one line, for a file that is missing, damaged, or no predictor of this kind.
     """
     try:
         return _read(path, kind)
@@ -140,7 +140,7 @@ def load_predictor(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
 
 
 def read_predictor_card(path: Path) -> PredictorCard:
-    """What the reader at `path` reads, without opening it. Raises ModelError, one line."""
+    """What the predictor at `path` reads, without opening it. Raises ModelError, one line."""
     try:
         return _read_header(read_source(path).data)[1]
     except (ModelError, InputFileError) as error:

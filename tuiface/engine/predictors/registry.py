@@ -1,4 +1,4 @@
-"""Which reader of regions a network's faces get: one that its user named, the shipped one where it fits, or boxes."""
+"""Which predictor of regions a network's faces get: its user's own, the shipped one where it fits, or boxes."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ FACE_FRACTION_RANGE = (0.08, 0.7)
 
 
 def open_region_predictor(generator: Generator, device: str, own: Path | None = None) -> RegionPredictor:
-    """The user's own reader at `own` if there is one, the segmenter if it fits the faces of `generator`, else boxes.
+    """The user's own predictor at `own` if there is one, the segmenter if it fits the faces of `generator`, else boxes.
 
-    Raises ModelError for a file at `own` that is no sound reader.
+    Raises ModelError for a file at `own` that is no sound predictor.
     """
     if own is not None and own.exists():
         return Segmenter.load(own, device)
@@ -40,7 +40,7 @@ def open_region_predictor(generator: Generator, device: str, own: Path | None = 
 
 
 def segmenter_version(own: Path) -> str:
-    """Digest of the reader's file, as provenance records it: another reader may hold other pixels under a lock."""
+    """Digest of the predictor's file, as provenance records it: another one may hold other pixels under a lock."""
     path = own if own.exists() else asset_path(SEGMENTER_ASSET)
     return file_sha256(path)[:16] if path.exists() else "none"
 
@@ -51,12 +51,12 @@ def segmenter_fits(segmenter: Segmenter, generator: Generator) -> bool:
     w = draw_w(generator, _TRIAL_SEED, _TRIAL_FACES)[:, None].expand(-1, generator.num_ws, -1)
     images = synthesize_images(generator, generator.truncate(w, DEFAULT_PSI))
     certainty = float(segmenter.probabilities(images).amax(dim=1).mean())
-    share = float((segmenter.groups(images).argmax(dim=1) == 1).float().mean())
-    return certainty >= MIN_CERTAINTY and FACE_FRACTION_RANGE[0] <= share <= FACE_FRACTION_RANGE[1]
+    face_fraction = float((segmenter.groups(images).argmax(dim=1) == 1).float().mean())
+    return certainty >= MIN_CERTAINTY and FACE_FRACTION_RANGE[0] <= face_fraction <= FACE_FRACTION_RANGE[1]
 
 
 def attribute_names() -> tuple[str, ...]:
-    """What the shipped attribute reader reads; empty where there is none, or a damaged one."""
+    """What the shipped attribute predictor reads; empty where there is none, or a damaged one."""
     path = asset_path(ATTRIBUTES_ASSET)
     try:
         return tuple(attribute.name for attribute in read_predictor_card(path).attributes) if path.exists() else ()
@@ -65,7 +65,7 @@ def attribute_names() -> tuple[str, ...]:
 
 
 def open_attribute_predictor(device: str) -> SupportsAttributePrediction:
-    """The shipped attribute reader. Raises ModelError, one line, where there is none."""
+    """The shipped attribute predictor. Raises ModelError, one line, where there is none."""
     path = asset_path(ATTRIBUTES_ASSET)
     if not path.exists():
         raise ModelError(

@@ -180,8 +180,8 @@ def _draw_panel(panel: Panel, records: list[Mapping[str, object]]) -> Image.Imag
     box = (_LEFT, _TOP, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM)
 
     def place(at: float, value: float) -> tuple[float, float]:
-        share = min(max((value - low) / (high - low), 0.0), 1.0)
-        return box[0] + (box[2] - box[0]) * at / hours, box[3] - (box[3] - box[1]) * share
+        fraction = min(max((value - low) / (high - low), 0.0), 1.0)
+        return box[0] + (box[2] - box[0]) * at / hours, box[3] - (box[3] - box[1]) * fraction
 
     _draw_stages(draw, records, box, lambda at: place(at, low)[0])
     for value in _ticks(low, high):

@@ -1,4 +1,4 @@
-"""All chance of a run: draws, and the order in which pictures come, both kept by a snapshot.
+"""All randomness of a run: draws, and the order in which pictures come, both kept by a snapshot.
 
 One torch.Generator and one position in shuffled epochs: what makes an exact resume possible.
 """

@@ -93,10 +93,10 @@ def shape_mouth(surface: Surface, look: Look) -> Mouth:
     gap = opened * 0.115 * bow**0.75 + look["teeth"] * 0.100 * bow**0.80
     upper_edge, lower_edge = line + gap * 0.30, line - gap * 0.70
     fullness = (1 + 0.17 * look["lip_fullness"]).clamp(0.42, 1.65)
-    share = 1 + 0.10 * look["upper_lip"]
+    lip_ratio = 1 + 0.10 * look["upper_lip"]
     thin = 1 - 0.20 * smile * (0.4 + 0.6 * look["teeth"])
     cupid = 1 + 0.16 * bell((t - 0.24) / 0.17) - 0.20 * bell(t / 0.11)
-    top = upper_edge + 0.070 * fullness * share * thin * bow**0.66 * cupid
+    top = upper_edge + 0.070 * fullness * lip_ratio * thin * bow**0.66 * cupid
     bottom = lower_edge - 0.088 * fullness * thin * bow**0.58
     edge = max(surface.chart.texel * 0.9, 0.003)
     within = (t < 1).float()

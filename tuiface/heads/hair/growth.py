@@ -99,6 +99,6 @@ def strand_colours(look: Look, owner: Tensor, jitter: Tensor, clump: Tensor) -> 
     """
     grey = look.column("grey")[owner]
     is_grey = (0.30 + 0.40 * jitter[:, 0] + 0.25 * clump < grey).float()
-    share = 0.5 * (grey + is_grey)
-    base = over(hair_pigment(look)[owner, :, 0, 0], colour(*GREY, device=look.device)[:, :, 0, 0], share)
+    fraction = 0.5 * (grey + is_grey)
+    base = over(hair_pigment(look)[owner, :, 0, 0], colour(*GREY, device=look.device)[:, :, 0, 0], fraction)
     return base * torch.exp(0.30 * (jitter[:, 1] - 0.5) + 0.12 * clump)[:, None]

@@ -57,7 +57,7 @@ def stream_names() -> tuple[str, ...]:
 def _draw(seeds: Tensor) -> tuple[Columns, tuple[str, ...]]:
     """Every parameter of the samples `seeds` [N], not yet clamped, and the streams they came from."""
     columns: Columns = {}
-    chance = _NamedRng(seeds)
+    rng = _NamedRng(seeds)
     for spec in SPECIFICATION:
         if isinstance(spec.prior, Normal):
             draw = spec.prior.mean + spec.prior.sd * draw_normals(seeds, spec.name, 1)[:, 0]
@@ -66,7 +66,7 @@ def _draw(seeds: Tensor) -> tuple[Columns, tuple[str, ...]]:
         else:
             continue
         columns[spec.name] = draw
-        chance.streams[spec.name] = None
+        rng.streams[spec.name] = None
     for draw_group in (
         _draw_traits,
         _draw_features,
@@ -75,12 +75,12 @@ def _draw(seeds: Tensor) -> tuple[Columns, tuple[str, ...]]:
         _draw_expression,
         _draw_accessories_and_scene,
     ):
-        draw_group(columns, chance)
-    return columns, tuple(chance.streams)
+        draw_group(columns, rng)
+    return columns, tuple(rng.streams)
 
 
 class _NamedRng:
-    """Named draws for every sample: `chance("age")` is uniform [N], independent of any other name."""
+    """Named draws for every sample: `rng("age")` is uniform [N], independent of any other name."""
 
     def __init__(self, seeds: Tensor) -> None:
         self._seeds = seeds
@@ -108,40 +108,38 @@ class _NamedRng:
         return (self(name)[:, None] * edges[:, -1:] > edges).sum(1).clamp(max=weights.shape[1] - 1).float()
 
 
-def _draw_traits(columns: Columns, chance: _NamedRng) -> None:
-    group = torch.where(chance("group") < 0.5, -1.0, 1.0)
-    columns["masculinity"] = group * (0.35 + 0.65 * chance("masculinity") ** 0.7)
-    columns["age"] = 18 + 62 * chance("age") ** 1.7
-    light = 0.06 + 0.20 * chance("light skin")
-    tan = 0.24 + 0.30 * chance("tan skin")
-    dark = 0.52 + 0.46 * chance("dark skin")
-    third = chance("skin")
+def _draw_traits(columns: Columns, rng: _NamedRng) -> None:
+    group = torch.where(rng("group") < 0.5, -1.0, 1.0)
+    columns["masculinity"] = group * (0.35 + 0.65 * rng("masculinity") ** 0.7)
+    columns["age"] = 18 + 62 * rng("age") ** 1.7
+    light = 0.06 + 0.20 * rng("light skin")
+    tan = 0.24 + 0.30 * rng("tan skin")
+    dark = 0.52 + 0.46 * rng("dark skin")
+    third = rng("skin")
     columns["melanin"] = torch.where(third < 0.32, light, torch.where(third < 0.70, tan, dark))
 
 
-def _draw_features(columns: Columns, chance: _NamedRng) -> None:
+def _draw_features(columns: Columns, rng: _NamedRng) -> None:
     masculinity, melanin = columns["masculinity"], columns["melanin"]
     dark = smoothstep(0.3, 0.75, melanin)
     columns["nose_width"] = columns["nose_width"] * 0.8 + 0.9 * dark
     columns["lip_fullness"] = columns["lip_fullness"] * 0.8 + 0.9 * dark
     columns["nose_bridge"] = columns["nose_bridge"] * 0.9 - 0.6 * dark
-    crease = 0.25 + 0.75 * chance("crease")
-    low_crease = chance("low crease") < 0.16 + 0.14 * smoothstep(0.15, 0.3, melanin) * (1 - dark)
+    crease = 0.25 + 0.75 * rng("crease")
+    low_crease = rng("low crease") < 0.16 + 0.14 * smoothstep(0.15, 0.3, melanin) * (1 - dark)
     columns["eyelid_crease"] = torch.where(low_crease, 0.35 * crease, crease)
     light_iris = 0.75 * (1 - smoothstep(0.08, 0.38, melanin))
     columns["iris_lightness"] = torch.where(
-        chance("iris?") < light_iris, chance("iris", 0.35, 1.0), chance("brown iris", 0.0, 0.22)
+        rng("iris?") < light_iris, rng("iris", 0.35, 1.0), rng("brown iris", 0.0, 0.22)
     )
     freckled = 0.30 * (1 - smoothstep(0.15, 0.4, melanin))
-    columns["freckles"] = chance.where("freckles", freckled, lambda: chance("freckles", 0.25, 1.0))
+    columns["freckles"] = rng.where("freckles", freckled, lambda: rng("freckles", 0.25, 1.0))
     feminine = masculinity < 0
-    columns["lipstick"] = torch.where(
-        feminine, chance.where("lipstick", 0.55, lambda: chance("lipstick", 0.15, 1.0)), 0.0
-    )
-    columns["makeup"] = torch.where(feminine, chance("makeup", 0.15, 1.0), 0.0)
+    columns["lipstick"] = torch.where(feminine, rng.where("lipstick", 0.55, lambda: rng("lipstick", 0.15, 1.0)), 0.0)
+    columns["makeup"] = torch.where(feminine, rng("makeup", 0.15, 1.0), 0.0)
 
 
-def _draw_hair(columns: Columns, chance: _NamedRng) -> None:
+def _draw_hair(columns: Columns, rng: _NamedRng) -> None:
     masculinity, melanin, age = columns["masculinity"], columns["melanin"], columns["age"]
     dark = smoothstep(0.45, 0.8, melanin)[:, None]
     cuts = torch.where(masculinity[:, None] > 0, torch.tensor(_MASCULINE_CUT), torch.tensor(_FEMININE_CUT))
@@ -149,58 +147,58 @@ def _draw_hair(columns: Columns, chance: _NamedRng) -> None:
     old = smoothstep(35, 75, age)
     cuts[:, HAIR_STYLES.index("bald")] *= 0.5 + 1.5 * old
     cuts[:, HAIR_STYLES.index("long_straight")] *= 1 - 0.6 * old
-    columns["hair_style"] = chance.pick("hair_style", cuts)
+    columns["hair_style"] = rng.pick("hair_style", cuts)
     fair = 1 - smoothstep(0.08, 0.40, melanin)
-    brown_or_black = 0.72 + 0.28 * chance("dark hair") ** 0.8
-    fair_or_brown = 0.02 + 0.75 * chance("fair hair")
-    columns["hair_eumelanin"] = torch.where(chance("fair hair?") < 0.62 * fair, fair_or_brown, brown_or_black)
-    red_head = chance("red hair?") < 0.08 * fair
-    columns["hair_red"] = torch.where(red_head, chance("red hair", 0.55, 1.0), 0.25 * chance("warm hair"))
-    columns["hair_eumelanin"] = torch.where(red_head, chance("red depth", 0.15, 0.45), columns["hair_eumelanin"])
-    columns["fringe"] = chance.where("fringe", 0.22, lambda: chance("fringe", 0.45, 1.0))
+    brown_or_black = 0.72 + 0.28 * rng("dark hair") ** 0.8
+    fair_or_brown = 0.02 + 0.75 * rng("fair hair")
+    columns["hair_eumelanin"] = torch.where(rng("fair hair?") < 0.62 * fair, fair_or_brown, brown_or_black)
+    red_head = rng("red hair?") < 0.08 * fair
+    columns["hair_red"] = torch.where(red_head, rng("red hair", 0.55, 1.0), 0.25 * rng("warm hair"))
+    columns["hair_eumelanin"] = torch.where(red_head, rng("red depth", 0.15, 0.45), columns["hair_eumelanin"])
+    columns["fringe"] = rng.where("fringe", 0.22, lambda: rng("fringe", 0.45, 1.0))
     hair_loss = (masculinity > 0).float() * smoothstep(18, 60, age)
     columns["hairline_recession"] = torch.where(
-        masculinity > 0, chance("recession") ** 1.6 * (0.25 + 0.75 * hair_loss), 0.22 * chance("recession") ** 2
+        masculinity > 0, rng("recession") ** 1.6 * (0.25 + 0.75 * hair_loss), 0.22 * rng("recession") ** 2
     )
-    columns["crown_thinning"] = chance.where("thinning", 0.34 * hair_loss, lambda: chance("thinning", 0.3, 1.0))
-    columns["hairline_peak"] = chance.where("peak", 0.2, lambda: chance("peak", 0.4, 1.0))
+    columns["crown_thinning"] = rng.where("thinning", 0.34 * hair_loss, lambda: rng("thinning", 0.3, 1.0))
+    columns["hairline_peak"] = rng.where("peak", 0.2, lambda: rng("peak", 0.4, 1.0))
 
 
-def _draw_beard(columns: Columns, chance: _NamedRng) -> None:
-    bearded = (chance("beard?") < 0.52) & (columns["masculinity"] > 0)
-    columns["beard_density"] = torch.where(bearded, 0.12 + 0.88 * chance("beard"), 0.0)
+def _draw_beard(columns: Columns, rng: _NamedRng) -> None:
+    bearded = (rng("beard?") < 0.52) & (columns["masculinity"] > 0)
+    columns["beard_density"] = torch.where(bearded, 0.12 + 0.88 * rng("beard"), 0.0)
     weights = torch.tensor([0.60, 0.20, 0.13, 0.07]).expand(len(bearded), len(BEARD_STYLES))
-    columns["beard_style"] = chance.pick("beard_style", weights)
+    columns["beard_style"] = rng.pick("beard_style", weights)
 
 
-def _draw_expression(columns: Columns, chance: _NamedRng) -> None:
-    smiling = chance("smile?") < 0.64
-    columns["smile"] = torch.where(smiling, 0.3 + 0.7 * chance("smile"), 0.25 * chance("smile") ** 2)
-    shows_teeth = smiling & (chance("teeth?") < 0.8) & (columns["smile"] > 0.4)
-    columns["teeth"] = torch.where(shows_teeth, (0.45 + 0.55 * columns["smile"]) * chance("teeth", 0.8, 1.0), 0.0)
-    columns["mouth_open"] = chance.where("open", 0.10, lambda: chance("open", 0.12, 0.7))
-    closed = chance("blink?") < 0.012
-    opening = 1 + 0.10 * chance.normal("lids")
+def _draw_expression(columns: Columns, rng: _NamedRng) -> None:
+    smiling = rng("smile?") < 0.64
+    columns["smile"] = torch.where(smiling, 0.3 + 0.7 * rng("smile"), 0.25 * rng("smile") ** 2)
+    shows_teeth = smiling & (rng("teeth?") < 0.8) & (columns["smile"] > 0.4)
+    columns["teeth"] = torch.where(shows_teeth, (0.45 + 0.55 * columns["smile"]) * rng("teeth", 0.8, 1.0), 0.0)
+    columns["mouth_open"] = rng.where("open", 0.10, lambda: rng("open", 0.12, 0.7))
+    closed = rng("blink?") < 0.012
+    opening = 1 + 0.10 * rng.normal("lids")
     columns["eye_opening"] = torch.where(closed, 0.05, opening.clamp(0.65, 1.3))
 
 
-def _draw_accessories_and_scene(columns: Columns, chance: _NamedRng) -> None:
+def _draw_accessories_and_scene(columns: Columns, rng: _NamedRng) -> None:
     masculinity, age = columns["masculinity"], columns["age"]
-    worn = chance("glasses?") < 0.13 + 0.17 * smoothstep(40, 70, age)
-    columns["glasses"] = torch.where(worn, torch.where(chance("rim") < 0.5, 1.0, 2.0), 0.0)
-    columns["tint"] = chance.where("tint", 0.06, lambda: chance("tint", 0.3, 1.0))
+    worn = rng("glasses?") < 0.13 + 0.17 * smoothstep(40, 70, age)
+    columns["glasses"] = torch.where(worn, torch.where(rng("rim") < 0.5, 1.0, 2.0), 0.0)
+    columns["tint"] = rng.where("tint", 0.06, lambda: rng("tint", 0.3, 1.0))
     #                                tee  v    scoop shirt jacket turtleneck
     masculine = torch.tensor([0.36, 0.09, 0.0, 0.30, 0.20, 0.05])
     feminine = torch.tensor([0.20, 0.20, 0.30, 0.10, 0.12, 0.08])
     weights = torch.where(masculinity[:, None] > 0, masculine, feminine)
     assert weights.shape[1] == len(GARMENTS)
-    columns["garment"] = chance.pick("garment", weights)
-    columns["garment_colourfulness"] = 0.8 * chance("garment colour") ** 1.7
-    columns["garment_lightness"] = chance("garment light") ** 1.1
-    columns["garment_pattern"] = chance.where("pattern", 0.3, lambda: chance("pattern", 0.3, 1.0))
-    columns["light_rim"] = chance("rim light") ** 2
-    columns["blur"] = 0.7 * chance("blur") ** 2
-    columns["sensor_noise"] = 0.6 * chance("noise") ** 2
+    columns["garment"] = rng.pick("garment", weights)
+    columns["garment_colourfulness"] = 0.8 * rng("garment colour") ** 1.7
+    columns["garment_lightness"] = rng("garment light") ** 1.1
+    columns["garment_pattern"] = rng.where("pattern", 0.3, lambda: rng("pattern", 0.3, 1.0))
+    columns["light_rim"] = rng("rim light") ** 2
+    columns["blur"] = 0.7 * rng("blur") ** 2
+    columns["sensor_noise"] = 0.6 * rng("noise") ** 2
     weights = torch.tensor([0.22, 0.2, 0.2, 0.23, 0.15]).expand(len(age), len(BACKDROPS))
-    columns["backdrop"] = chance.pick("backdrop", weights)
-    columns["backdrop_colourfulness"] = 0.5 * chance("backdrop colour") ** 1.6
+    columns["backdrop"] = rng.pick("backdrop", weights)
+    columns["backdrop_colourfulness"] = 0.5 * rng("backdrop colour") ** 1.6

@@ -184,19 +184,19 @@ def blend_strands(lines: Polylines, depth: Tensor) -> StrandLayer:
     visible ones are picked first and only they are coloured.
     """
     n, size = depth.shape[:2]
-    node, share, reach = _subdivide(lines)
+    node, fraction, reach = _subdivide(lines)
     x, y, z = (
-        torch.lerp(*_segment_ends(f, node), share) for f in (lines.screen[:, 0], lines.screen[:, 1], lines.depth)
+        torch.lerp(*_segment_ends(f, node), fraction) for f in (lines.screen[:, 0], lines.screen[:, 1], lines.depth)
     )
     inside = (x >= 0) & (x < size) & (y >= 0) & (y < size)
     owner = lines.owner[node // lines.depth.shape[1]]
     pixel = torch.where(inside, (owner * size + y.long()) * size + x.long(), 0)
     shown = (inside & (z > depth.flatten()[pixel] - 0.012)).nonzero()[:, 0]
-    pixel, z, node, share = pixel[shown], z[shown], node[shown], share[shown]
+    pixel, z, node, fraction = pixel[shown], z[shown], node[shown], fraction[shown]
     front = torch.full((n * size * size,), -9.0, device=z.device).scatter_reduce_(0, pixel, z, "amax")
-    cover = torch.lerp(*_segment_ends(lines.width, node), share) * reach[shown]
+    cover = torch.lerp(*_segment_ends(lines.width, node), fraction) * reach[shown]
     weight = (0.03 + torch.exp((z - front[pixel]) * 18)) * cover
-    tinted = [torch.lerp(*_segment_ends(lines.colour[:, i], node), share).clamp(0, 6) * weight for i in range(3)]
+    tinted = [torch.lerp(*_segment_ends(lines.colour[:, i], node), fraction).clamp(0, 6) * weight for i in range(3)]
     red, green = _sum_pair(pixel, n * size * size, tinted[0], tinted[1])
     blue, total = _sum_pair(pixel, n * size * size, tinted[2], weight)
     covered, _ = _sum_pair(pixel, n * size * size, cover, torch.zeros_like(cover))
@@ -208,8 +208,8 @@ def blend_strands(lines: Polylines, depth: Tensor) -> StrandLayer:
 def _subdivide(lines: Polylines) -> tuple[Tensor, Tensor, Tensor]:
     """Splats about a pixel apart along every strand, M in all.
 
-    Returns for each the flat index of the node before it, the share of the node after it, and how many pixels of line
-    it stands for.
+    Returns for each the flat index of the node before it, the fraction of the node after it, and how many pixels of
+    line it stands for.
     """
     strands, points = lines.depth.shape
     x, y = lines.screen.unbind(1)
@@ -221,9 +221,9 @@ def _subdivide(lines: Polylines) -> tuple[Tensor, Tensor, Tensor]:
     node = torch.repeat_interleave(nodes, counts)
     first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
     per_segment = torch.repeat_interleave(counts, counts)
-    share = (torch.arange(len(node), device=x.device) - first) / per_segment
+    fraction = (torch.arange(len(node), device=x.device) - first) / per_segment
     reach = (lengths.flatten() / counts).clamp(min=_MIN_REACH)
-    return node, share, torch.repeat_interleave(reach, counts)
+    return node, fraction, torch.repeat_interleave(reach, counts)
 
 
 def _segment_ends(field: Tensor, node: Tensor) -> tuple[Tensor, Tensor]:

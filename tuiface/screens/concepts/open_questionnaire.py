@@ -57,7 +57,7 @@ class OpenQuestionnaire:
         self.seed, self.reason, self.problem = last.seed, last.chosen, ""
         self.file.write(self.answering)
 
-    def order(self) -> ScoresRequest:
+    def to_request(self) -> ScoresRequest:
         """What makes a direction of the answers. Raises UsageError for too few of them, or contradictory ones."""
         if self.answering is None:
             raise UsageError("the faces are still being read", "wait a moment")

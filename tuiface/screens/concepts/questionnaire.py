@@ -137,7 +137,7 @@ class QuestionnaireScreen(WorkScreen):
         if accuracy is None:
             rows.append((tr("foreseen"), tr("not known yet"), _LABEL))
         else:
-            rows.append((tr("foreseen"), f"{accuracy.share:.0%}", _KEY))
+            rows.append((tr("foreseen"), f"{accuracy.fraction:.0%}", _KEY))
             interval = tr(
                 "{low}-{high} %, of {number}",
                 low=round(100 * accuracy.low),
@@ -236,12 +236,12 @@ class QuestionnaireScreen(WorkScreen):
         if questionnaire is None or studio is None:
             return
         try:
-            order = questionnaire.order()
-            force = check_replacement(studio, order)
+            request = questionnaire.to_request()
+            force = check_replacement(studio, request)
         except TuifaceError as error:
             self.notify(str(error), title=tr("No direction yet"), severity="warning", timeout=8, markup=False)
             return
-        submit_direction_job(self.state, order, force=force)
+        submit_direction_job(self.state, request, force=force)
         self.state.concepts.close_questionnaire()
         self.action_answer_pause()
 

@@ -98,7 +98,6 @@ class ConceptsScreen(ConceptBrowser):
 
     def action_concepts_import(self) -> None:
         """Ask for a path and a name, then import as a job."""
-        from tuiface.screens.dialogs.prompts import CheckedPrompt
 
         def chosen(text: str | None) -> None:
             if text is None:
@@ -135,7 +134,7 @@ class ConceptsScreen(ConceptBrowser):
                 return
             made = rename_direction(direction, name, labels_of(name))
             if self._apply_and_notify(lambda: studio.catalogue.add(made), tr("Kept")):
-                self.state.concepts.drop_found(direction)
+                self.state.concepts.drop_candidate(direction)
                 self._choose("own", name)
 
         self.app.push_screen(CheckedPrompt(tr("Keep as"), tr("small letters, as in smile"), refuse_invalid_name), named)
@@ -165,7 +164,7 @@ class ConceptsScreen(ConceptBrowser):
         if row is None:
             return
         if row.section == "found":
-            self.state.concepts.drop_found(row.direction)
+            self.state.concepts.drop_candidate(row.direction)
             return
         if not row.is_own or row.path is None:
             self.notify(tr("{name} ships with tuiface; your own can be deleted.", name=row.name), timeout=3)

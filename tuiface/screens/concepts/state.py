@@ -25,11 +25,11 @@ class ConceptsState(StatePart):
     pool_features: Drawn[np.ndarray | None] = Drawn(None)
     """float64 [N, F] of the faces that questionnaires ask about; None until they were read."""
 
-    def take_found(self, search: SearchRequest, found: tuple[Direction, ...]) -> None:
+    def take_search(self, search: SearchRequest, found: tuple[Direction, ...]) -> None:
         """What was found before gives way to what is found."""
         self.search, self.found = search, found
 
-    def drop_found(self, direction: Direction | None) -> None:
+    def drop_candidate(self, direction: Direction | None) -> None:
         """It was kept under a name, or is not wanted."""
         self.found = tuple(other for other in self.found if other is not direction)
 

@@ -49,55 +49,55 @@ def start_questionnaire(app: App[object], state: InterfaceState, file: AnswersFi
     questionnaire.job = state.jobs.submit(tr("Faces to ask about {name}", name=file.concept), work, POOL_SIZE)
 
 
-def check_replacement(studio: Studio, order: ScoresRequest) -> bool:
+def check_replacement(studio: Studio, request: ScoresRequest) -> bool:
     """Whether a direction that was made of the same answers before gives way to this one.
 
     Raises UsageError where another direction of the user's has the name.
     """
     entries = {e.direction.name: e for e in studio.catalogue.entries(studio.info.model) if not e.shipped}
-    if order.name not in entries:
+    if request.name not in entries:
         return False
-    origin = entries[order.name].direction.header.origin
-    if (origin.method, origin.data) != (order.origin.method, order.origin.data):
+    origin = entries[request.name].direction.header.origin
+    if (origin.method, origin.data) != (request.origin.method, request.origin.data):
         raise UsageError(
-            f"a direction of yours is called {quote(order.name)} already", "rename that one in the list of concepts"
+            f"a direction of yours is called {quote(request.name)} already", "rename that one in the list of concepts"
         )
     return True
 
 
-def submit_direction_job(state: InterfaceState, order: ScoresRequest, *, force: bool) -> None:
+def submit_direction_job(state: InterfaceState, request: ScoresRequest, *, force: bool) -> None:
     """Make a direction of scores and keep it; the list shows it when the job is done."""
     studio = state.studio
     assert studio is not None
 
     def work(report: ProgressCallback) -> str:
         report(0, 1)
-        (made,) = studio.engine.make_directions(order)
+        (made,) = studio.engine.make_directions(request)
         path = studio.catalogue.add(made.direction, force=force)
         report(1, 1)
         return home_relative(path)
 
-    state.jobs.submit(tr("Direction {name}", name=order.name), work, 1)
+    state.jobs.submit(tr("Direction {name}", name=request.name), work, 1)
 
 
-def search(app: App[object], state: InterfaceState, order: SearchRequest) -> None:
+def search(app: App[object], state: InterfaceState, request: SearchRequest) -> None:
     """Look for directions without labels; what was found before gives way to what is found."""
     studio = state.studio
     assert studio is not None
 
     def take(found: tuple[Direction, ...]) -> None:
         if state.studio is studio:
-            state.concepts.take_found(order, found)
+            state.concepts.take_search(request, found)
 
     def work(report: ProgressCallback) -> str:
         go_on = _go_on(report)
         go_on(0, 0)
-        found = tuple(made.direction for made in studio.engine.make_directions(order, lambda _: go_on(0, 0)))
+        found = tuple(made.direction for made in studio.engine.make_directions(request, lambda _: go_on(0, 0)))
         go_on(0, 0)
         app.post_message(WorkFinished(lambda: take(found)))
         return trn("{number} direction found", "{number} directions found", len(found))
 
-    state.jobs.submit(tr("Search by {method}", method=order.method), work)
+    state.jobs.submit(tr("Search by {method}", method=request.method), work)
 
 
 def import_file(

@@ -108,8 +108,8 @@ class AdversarialStage:
         state, num = self._state, len(z)
         w = state.generator.mapping(z)
         state.track_w_avg(w)
-        num_ws, share = state.generator.num_ws, state.settings.adversarial.style_mixing
-        mixed = state.rng.bernoulli(num, share)
+        num_ws, probability = state.generator.num_ws, state.settings.adversarial.style_mixing
+        mixed = state.rng.bernoulli(num, probability)
         if anchors is not None:
             mixed[: len(anchors)] = False
         cuts = torch.where(mixed, state.rng.integers(1, num_ws, num), num_ws)

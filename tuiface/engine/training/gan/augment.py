@@ -23,27 +23,27 @@ from tuiface.engine.training.rng import RandomGenerator
 _LUMA = 1 / math.sqrt(3)
 
 
-def augment(images: Tensor, p: float, chance: RandomGenerator) -> Tensor:
+def augment(images: Tensor, p: float, rng: RandomGenerator) -> Tensor:
     """Images [N, 3, R, R] in [-1, 1] -> as many, each transformation applied with probability `p`."""
     if p <= 0:
         return images
-    images = blit(images, p, chance)
-    images = warp(images, geometry_matrices(images.shape[0], p, chance))
-    return recolour(images, colour_matrices(images.shape[0], p, chance))
+    images = blit(images, p, rng)
+    images = warp(images, geometry_matrices(images.shape[0], p, rng))
+    return recolour(images, colour_matrices(images.shape[0], p, rng))
 
 
-def blit(images: Tensor, p: float, chance: RandomGenerator) -> Tensor:
+def blit(images: Tensor, p: float, rng: RandomGenerator) -> Tensor:
     """Mirror, quarter turns and whole-pixel shifts of up to 1/8 of the side: nothing is resampled."""
     n, _, side, _ = images.shape
-    mirrored = chance.bernoulli(n, p) & (chance.uniform(n) < 0.5)
+    mirrored = rng.bernoulli(n, p) & (rng.uniform(n) < 0.5)
     images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    turns = torch.where(chance.bernoulli(n, p), chance.integers(0, 4, n), 0)
+    turns = torch.where(rng.bernoulli(n, p), rng.integers(0, 4, n), 0)
     for quarter in (1, 2, 3):
         chosen = (turns == quarter)[:, None, None, None]
         images = torch.where(chosen, images.rot90(quarter, (2, 3)), images)
     reach = side / 8
-    shifts = ((chance.uniform(n, 2) * 2 - 1) * reach).round().long()
-    shifts = torch.where(chance.bernoulli(n, p)[:, None], shifts, 0)
+    shifts = ((rng.uniform(n, 2) * 2 - 1) * reach).round().long()
+    shifts = torch.where(rng.bernoulli(n, p)[:, None], shifts, 0)
     return _shift(images, shifts)
 
 
@@ -58,30 +58,30 @@ def _shift(images: Tensor, shifts: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1)[samples, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def geometry_matrices(count: int, p: float, chance: RandomGenerator) -> Tensor:
+def geometry_matrices(count: int, p: float, rng: RandomGenerator) -> Tensor:
     """Random similarity and affine maps [N, 3, 3] of coordinates in [-1, 1]^2.
 
     In order: scale 2^N(0, 0.2), rotation, stretch 2^N(0, 0.2), rotation, translation N(0, 1/8). The two rotations are
     drawn so that together they happen with probability p.
     """
-    eye = torch.eye(3, device=chance.device).repeat(count, 1, 1)
+    eye = torch.eye(3, device=rng.device).repeat(count, 1, 1)
     p_rotation = 1 - math.sqrt(1 - min(p, 1.0))
 
     def happens(probability: float, matrices: Tensor) -> Tensor:
-        return torch.where(chance.bernoulli(count, probability)[:, None, None], matrices, eye)
+        return torch.where(rng.bernoulli(count, probability)[:, None, None], matrices, eye)
 
     def scale(x: Tensor, y: Tensor) -> Tensor:
         return torch.diag_embed(torch.stack([x, y, torch.ones_like(x)], dim=1))
 
     def rotation() -> Tensor:
-        angle = (chance.uniform(count) * 2 - 1) * math.pi
+        angle = (rng.uniform(count) * 2 - 1) * math.pi
         cos, sin, matrices = angle.cos(), angle.sin(), eye.clone()
         matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 1, 0], matrices[:, 1, 1] = cos, -sin, sin, cos
         return matrices
 
-    zoom, stretch = (2 ** (0.2 * chance.normal(count)) for _ in range(2))
+    zoom, stretch = (2 ** (0.2 * rng.normal(count)) for _ in range(2))
     shift = eye.clone()
-    shift[:, :2, 2] = chance.normal(count, 2) * 0.25  # 1/8 of the side, which is 2 long
+    shift[:, :2, 2] = rng.normal(count, 2) * 0.25  # 1/8 of the side, which is 2 long
     matrices = happens(p, scale(zoom, zoom)) @ happens(p_rotation, rotation())
     matrices = matrices @ happens(p, scale(stretch, 1 / stretch)) @ happens(p_rotation, rotation())
     return matrices @ happens(p, shift)
@@ -99,26 +99,26 @@ def warp(images: Tensor, matrices: Tensor) -> Tensor:
     return images.index_put((moved.nonzero()[:, 0],), F.avg_pool2d(sampled, 2))
 
 
-def colour_matrices(count: int, p: float, chance: RandomGenerator) -> Tensor:
+def colour_matrices(count: int, p: float, rng: RandomGenerator) -> Tensor:
     """Random affine maps of colour [N, 4, 4], on (r, g, b, 1).
 
     In order: brightness N(0, 0.2), contrast 2^N(0, 0.5), luma flip, hue rotation, saturation 2^N(0, 1).
     """
-    eye = torch.eye(4, device=chance.device).repeat(count, 1, 1)
-    axis = torch.tensor([_LUMA, _LUMA, _LUMA, 0.0], device=chance.device)
+    eye = torch.eye(4, device=rng.device).repeat(count, 1, 1)
+    axis = torch.tensor([_LUMA, _LUMA, _LUMA, 0.0], device=rng.device)
     luma = torch.outer(axis, axis)  # projection on grey
 
     def happens(matrices: Tensor) -> Tensor:
-        return torch.where(chance.bernoulli(count, p)[:, None, None], matrices, eye)
+        return torch.where(rng.bernoulli(count, p)[:, None, None], matrices, eye)
 
     brightness = eye.clone()
-    brightness[:, :3, 3] = chance.normal(count, 1) * 0.2
-    contrast = eye * (2 ** (0.5 * chance.normal(count)))[:, None, None]
+    brightness[:, :3, 3] = rng.normal(count, 1) * 0.2
+    contrast = eye * (2 ** (0.5 * rng.normal(count)))[:, None, None]
     contrast[:, 3, 3] = 1
-    flip = eye - 2 * luma * chance.integers(0, 2, count)[:, None, None]
-    hue = _rotation_about(axis[:3], (chance.uniform(count) * 2 - 1) * math.pi)
-    rgb = torch.diag(torch.tensor([1.0, 1.0, 1.0, 0.0], device=chance.device))
-    saturation = (2 ** chance.normal(count))[:, None, None]
+    flip = eye - 2 * luma * rng.integers(0, 2, count)[:, None, None]
+    hue = _rotation_about(axis[:3], (rng.uniform(count) * 2 - 1) * math.pi)
+    rgb = torch.diag(torch.tensor([1.0, 1.0, 1.0, 0.0], device=rng.device))
+    saturation = (2 ** rng.normal(count))[:, None, None]
     saturated = luma + (rgb - luma) * saturation + (eye - rgb)
     matrices = happens(contrast) @ happens(brightness)
     return happens(saturated) @ happens(hue) @ happens(flip) @ matrices

@@ -15,8 +15,8 @@ network is to foretell is moved, by labels y in deviations:
     V  = Q^-1 J^T (J Q^-1 J^T + ridge)^-1,     J = E[d readings / d w]                  d^T Q d: change of the styles
 
 V is the Gauss-Newton step: the least change of styles that moves one reading by a deviation and no other. It is linear
-where the synthesis is not, so the share c of it is taken: w then tells the label, and the adversarial stage learns how
-far to go. Labels that are yes or no have jumps in place of slopes, and are left as they are.
+where the synthesis is not, so the fraction c of it is taken: w then tells the label, and the adversarial stage learns
+how far to go. Labels that are yes or no have jumps in place of slopes, and are left as they are.
 
 Shape legend: N = batch or heads, A = attributes, w = w_dim, R = resolution.
 """
@@ -91,16 +91,16 @@ class DistillationStage:
         w: Tensor = self._encoder(encode(parameters).to(self._state.device))
         return w if self._label_injection is None else w + self._label_injection.compute_shifts(parameters).to(w)
 
-    def _fit_label_injection(self, data: HeadData, share: float) -> LabelInjection:
+    def _fit_label_injection(self, data: HeadData, fraction: float) -> LabelInjection:
         """Of the first training heads: a resumed run, whose synthesis is the same, finds the same."""
         state, step = self._state, 1 << self._state.settings.mirror  # the odd ones are mirror images
         indices = torch.arange(0, step * _NUM_INJECTION_HEADS, step)
         parameters = data.parameters(indices)
         with torch.no_grad():
             w = self._encoder(encode(parameters).to(state.device))
-        reader = AttributePredictor.load(device=str(state.device))
+        predictor = AttributePredictor.load(device=str(state.device))
         pictures = normalise(data.pixels(indices), state.device)
-        return fit_label_injection(state.generator, reader, w, pictures, parameters, self._metric, share)
+        return fit_label_injection(state.generator, predictor, w, pictures, parameters, self._metric, fraction)
 
 
 def style_metric(generator: Generator) -> Tensor:
@@ -115,9 +115,9 @@ _BATCH = 16
 _NUM_SLOPES = 64
 """Heads over which the readings' gradients are averaged."""
 _RIDGE = 0.02
-"""Of the step, as a share of the mean squared answer of a reading."""
+"""Of the step, as a fraction of the mean squared answer of a reading."""
 _FLOOR = 1e-3
-"""Added to the metric, as a share of its mean: directions of w that no style sees are free, and useless."""
+"""Added to the metric, as a fraction of its mean: directions of w that no style sees are free, and useless."""
 _MAX_VARIANCE_FRACTION = 0.01
 """Of the styles' variance that one label may be given."""
 _MAX_DEVIATIONS = 3.0
@@ -150,19 +150,19 @@ class LabelInjection:
 
 def fit_label_injection(
     generator: Generator,
-    reader: AttributePredictor,
+    predictor: AttributePredictor,
     w: Tensor,
     pictures: Tensor,
     parameters: HeadParameters,
     metric: Tensor,
-    share: float,
+    fraction: float,
 ) -> LabelInjection:
     """Find what to add to the w [N, w] that `generator` draws the heads `parameters` from.
 
-    pictures: float32 [N, 3, R, R] of these heads, in [-1, 1]; metric: Q [w, w]; share: c, 0 to 1.
+    pictures: float32 [N, 3, R, R] of these heads, in [-1, 1]; metric: Q [w, w]; fraction: c, 0 to 1.
     """
     names = [target.name for target in TARGETS]
-    attributes = reader.attributes
+    attributes = predictor.attributes
     nothing = LabelInjection(
         torch.zeros(len(attributes), w.shape[1]),
         tuple(names.index(attribute.name) for attribute in attributes),
@@ -171,16 +171,19 @@ def fit_label_injection(
     )
     labels, side = nothing.deviations(parameters).to(w.device), generator.config.img_resolution
     with torch.no_grad():
-        seen = torch.cat([_scores(reader, chunk) for chunk in torch.split(pictures, _BATCH)])
+        seen = torch.cat([_scores(predictor, chunk) for chunk in torch.split(pictures, _BATCH)])
         drawn = torch.cat(
-            [_scores(reader, synthesize_w(generator, chunk, side, torch.float32)) for chunk in torch.split(w, _BATCH)]
+            [
+                _scores(predictor, synthesize_w(generator, chunk, side, torch.float32))
+                for chunk in torch.split(w, _BATCH)
+            ]
         )
     missing = (1 - _covariance(drawn, labels) / _covariance(seen, labels)).nan_to_num(0.0).clamp(0, 1)
     missing[torch.tensor([attribute.unit == PROBABILITY for attribute in attributes])] = 0
-    steps = min_norm_steps(_slopes(generator, reader, w[:_NUM_SLOPES]), metric) * (share * missing[:, None])
+    steps = min_norm_steps(_slopes(generator, predictor, w[:_NUM_SLOPES]), metric) * (fraction * missing[:, None])
     centred = w - w.mean(dim=0)
-    shares = ((steps @ metric) * steps).sum(dim=1) / ((centred @ metric) * centred).sum(dim=1).mean()
-    steps = steps * (_MAX_VARIANCE_FRACTION / shares.clamp(min=_MAX_VARIANCE_FRACTION)).sqrt()[:, None]
+    fractions = ((steps @ metric) * steps).sum(dim=1) / ((centred @ metric) * centred).sum(dim=1).mean()
+    steps = steps * (_MAX_VARIANCE_FRACTION / fractions.clamp(min=_MAX_VARIANCE_FRACTION)).sqrt()[:, None]
     return LabelInjection(steps.cpu(), nothing.columns, nothing.centre, nothing.spread)
 
 
@@ -197,21 +200,21 @@ def min_norm_steps(slopes: Tensor, metric: Tensor) -> Tensor:
     return steps.float()
 
 
-def _slopes(generator: Generator, reader: AttributePredictor, w: Tensor) -> Tensor:
+def _slopes(generator: Generator, predictor: AttributePredictor, w: Tensor) -> Tensor:
     """Mean gradients of the readings at w [N, w]: [A, w]."""
-    total, side = w.new_zeros(len(reader.attributes), w.shape[1]), generator.config.img_resolution
+    total, side = w.new_zeros(len(predictor.attributes), w.shape[1]), generator.config.img_resolution
     for chunk in torch.split(w, _BATCH):
         leaf = chunk.detach().clone().requires_grad_()
         with torch.enable_grad():
-            scores = _scores(reader, synthesize_w(generator, leaf, side, torch.float32))
+            scores = _scores(predictor, synthesize_w(generator, leaf, side, torch.float32))
             for row in range(scores.shape[1]):
                 (gradient,) = torch.autograd.grad(scores[:, row].sum(), leaf, retain_graph=row + 1 < scores.shape[1])
                 total[row] += gradient.sum(dim=0)
     return total / len(w)
 
 
-def _scores(reader: AttributePredictor, images: Tensor) -> Tensor:
-    return reader.scores(reader.features(images.clamp(-1, 1)))
+def _scores(predictor: AttributePredictor, images: Tensor) -> Tensor:
+    return predictor.scores(predictor.features(images.clamp(-1, 1)))
 
 
 def _covariance(readings: Tensor, labels: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ Measures = dict[str, object]
 
 
 class Evaluation:
-    """Measures one state against held-out data. Draws on no chance of the run, so it may happen at any time."""
+    """Measures one state against held-out data. Draws no random number of the run, so it may happen at any time."""
 
     def __init__(self, state: TrainingState, data: TrainingData, report: Report) -> None:
         self._state, self._data, self._report = state, data, report

@@ -50,25 +50,25 @@ def feature_distance(drawn: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tenso
     drawn, wanted: as many layers [N, C, r, r], of equal shapes. Wang et al. divide by the number of elements; the
     share of the wanted features' own size makes layers of unlike size count alike. Gradients reach `drawn` alone.
     """
-    shares = [
+    ratios = [
         (a.float() - b.detach().float()).abs().mean() / (b.detach().float().abs().mean() + 1e-8)
         for a, b in zip(drawn, wanted, strict=True)
     ]
-    return torch.stack(shares).mean()
+    return torch.stack(ratios).mean()
 
 
-def prediction_distance(reader: AttributePredictor, drawn: Tensor, wanted: Tensor, chance: torch.Generator) -> Tensor:
-    """Mean smooth L1 of what `reader` sees in pictures against what it sees in those that they are to show.
+def prediction_distance(predictor: AttributePredictor, drawn: Tensor, wanted: Tensor, rng: torch.Generator) -> Tensor:
+    """Mean smooth L1 of what `predictor` sees in pictures against what it sees in those that they are to show.
 
     drawn, wanted: [N, 3, R, R] in [-1, 1], disturbed alike before they are read. Of the features, in standard
     deviations, and of what they say, in deviations or log-odds: pixels alone leave half of a smile undrawn, for it is a
     few of them. Gradients reach `drawn` alone.
     """
-    pairs = augment_images(torch.cat([drawn.clamp(-1, 1), wanted], dim=1), chance, _PREDICTION_NOISE)
+    pairs = augment_images(torch.cat([drawn.clamp(-1, 1), wanted], dim=1), rng, _PREDICTION_NOISE)
     with torch.no_grad():
-        aim = reader.features(pairs[:, 3:])
-    seen = reader.features(pairs[:, :3])
-    said = F.smooth_l1_loss(reader.scores(seen), reader.scores(aim), beta=_PREDICTION_BETA)
+        aim = predictor.features(pairs[:, 3:])
+    seen = predictor.features(pairs[:, :3])
+    said = F.smooth_l1_loss(predictor.scores(seen), predictor.scores(aim), beta=_PREDICTION_BETA)
     return said + F.smooth_l1_loss(seen, aim, beta=_PREDICTION_BETA)
 
 

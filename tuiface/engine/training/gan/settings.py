@@ -77,7 +77,7 @@ class AdversarialSettings(Value):
     feature_weight: float = Field(0.0, ge=0)
     """Heads: weight of the distance between the discriminator's features of those pictures and of their heads."""
     reading_weight: float = Field(0.0, ge=0)
-    """Heads: weight of the distance between what the attribute reader sees in those pictures and in their heads."""
+    """Heads: weight of the distance between what the attribute predictor sees in those pictures and in their heads."""
 
 
 class AugmentSettings(Value):

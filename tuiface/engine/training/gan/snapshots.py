@@ -71,7 +71,7 @@ def read_snapshot_header(path: Path) -> tuple[TrainingSettings, Progress]:
 
 
 def load_snapshot(state: TrainingState, path: Path) -> None:
-    """Put networks, controllers and chance of a snapshot into `state`; `restore_optimizers` does the rest.
+    """Put networks, controllers and random generator of a snapshot into `state`; `restore_optimizers` does the rest.
 
     Raises UsageError, naming what differs, for a snapshot of other settings.
     """

@@ -91,7 +91,7 @@ class Statistics:
 
 
 class TrainingState:
-    """Networks, optimisers, controllers and chance of one run."""
+    """Networks, optimisers, controllers and random numbers of one run."""
 
     def __init__(self, settings: TrainingSettings, device: str = "cpu") -> None:
         self.settings = settings

@@ -164,7 +164,7 @@ TARGETS: tuple[Target, ...] = (
     _parameter_target("light_azimuth", flips=True),
     *map(_parameter_target, ("light_elevation", "light_key", "light_warmth", "exposure")),
 )
-"""Every attribute that is tried; those that cannot be read are listed in the reader's card instead of shipped."""
+"""Every attribute that is tried; those that cannot be read are listed in the predictor's card instead of shipped."""
 
 
 _BATCH = 64

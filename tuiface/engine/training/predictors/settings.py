@@ -48,11 +48,11 @@ class PredictorSettings(Value):
     precision: Precision = "float32"
     """Of the convolutions; losses and sums are always float32."""
     start: str | None = None
-    """SHA-256 of the reader that training went on from; None for random weights."""
+    """SHA-256 of the predictor that training went on from; None for random weights."""
     name: str = "untitled"
-    """Recorded in the reader."""
+    """Recorded in the predictor's file."""
     licence: str = "unknown"
-    """Recorded in the reader."""
+    """Recorded in the predictor's file."""
 
     def heads(self) -> TrainingSettings:
         """The same heads as data of the network's trainer."""
@@ -77,7 +77,7 @@ def recommend_predictor_settings(kind: Kind, changes: Mapping[str, object]) -> P
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictorWarmStart:
-    """A trained reader: a folded network."""
+    """A trained predictor: a folded network."""
 
     card: PredictorCard
     network: nn.Module
@@ -86,6 +86,6 @@ class PredictorWarmStart:
 
 
 def open_predictor_warm_start(path: Path, kind: Kind) -> PredictorWarmStart:
-    """The reader at `path`; raises ModelError, one line, for anything else."""
+    """The predictor at `path`; raises ModelError, one line, for anything else."""
     card, network = load_predictor(path, kind)
     return PredictorWarmStart(card, network, file_sha256(path))

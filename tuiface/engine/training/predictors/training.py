@@ -1,7 +1,7 @@
 """Training the readers: supervised, on rendered heads with the faults of other pictures.
 
 AdamW with a warm-up and a cosine to 0; an average of the weights is what ships. Shard 0 of the population is held out.
-A run is minutes long: it has no snapshots, and Ctrl-C ends it early with the average so far. A reader can be trained
+A run is minutes long: it has no snapshots, and Ctrl-C ends it early with the average so far. A predictor can be trained
 further: it is a folded network then, and goes on without normalisation.
 """
 
@@ -64,7 +64,7 @@ class PredictorOutcome:
     """A finished training."""
 
     path: Path
-    """The reader's file."""
+    """The predictor's file."""
     card: PredictorCard
     interrupted: bool
     """Whether Ctrl-C ended it early."""
@@ -121,15 +121,15 @@ class PredictorTraining:
 
     def _draw_batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pictures [N, 3, R, R], regions [N, R, R], indices [N] and which are mirrored [N]."""
-        chance, settings = self._rng, self._settings
-        indices = chance.integers(0, self._data.count_available(), settings.batch).cpu()
+        rng, settings = self._rng, self._settings
+        indices = rng.integers(0, self._data.count_available(), settings.batch).cpu()
         pictures = normalise(self._data.pixels(indices), self._device)
         regions = self._data.regions(indices).to(self._device)
-        flipped = chance.bernoulli(settings.batch, 0.5)
+        flipped = rng.bernoulli(settings.batch, 0.5)
         pictures = torch.where(flipped[:, None, None, None], pictures.flip(3), pictures)
         regions = torch.where(flipped[:, None, None], regions.flip(2), regions)
-        pictures, regions = misalign(pictures, regions, settings.misalignment, chance)
-        pictures = degrade(recast(pictures, settings.recasting, chance), chance)
+        pictures, regions = misalign(pictures, regions, settings.misalignment, rng)
+        pictures = degrade(recast(pictures, settings.recasting, rng), rng)
         return pictures.contiguous(memory_format=torch.channels_last), regions, indices, flipped
 
     @torch.no_grad()
@@ -164,7 +164,7 @@ def learning_rate_factor(progress: float) -> float:
 def train_predictor(
     settings: PredictorSettings, limits: RunLimits, start: PredictorWarmStart | None = None
 ) -> PredictorOutcome:
-    """Train a reader into `limits.out`: KIND.safetensors, log.jsonl, and a sheet where there is something to see.
+    """Train a predictor into `limits.out`: KIND.safetensors, log.jsonl, and a sheet where there is something to see.
 
     Raises EngineError where heads cannot be rendered and OutputError where results cannot be written.
     """

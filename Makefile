@@ -16,7 +16,7 @@ run: $(VENV)/.run  ## set up and start; without a terminal, render sample faces 
 	fi
 
 test: $(VENV)/.test  ## the whole suite, on a CPU, in about six minutes on two idle cores
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile  # a file's tests share what it trained and started
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder  # the order of tests/conftest.py
 
 lint: $(VENV)/.test  ## style and layering of the sources
 	$(BIN)/ruff format --check $(SOURCES)

@@ -25,6 +25,30 @@ MODEL = CHECKPOINTS["a_ada_uncond32"]
 """A small unconditional network for tests that need any."""
 
 
+DEAREST_FIRST = (
+    *("tests/training/test_resume.py", "tests/tui/test_screens.py", "tests/tui/test_concepts.py"),
+    *("tests/tui/test_editing.py", "tests/service/test_shared_engine.py", "tests/tui/test_start.py"),
+    *("tests/cli/test_commands.py", "tests/training/test_trainer.py", "tests/training/test_readers.py"),
+    *("tests/training/test_paired.py", "tests/edits/test_locks.py", "tests/cli/test_resident_commands.py"),
+    *("tests/heads/test_dataset.py", "tests/predictors/test_shipped.py", "tests/edits/test_evening.py"),
+    *("tests/edits/test_crossing.py", "tests/edits/test_learning.py", "tests/tui/test_face_screen.py"),
+    *("tests/fuzz/test_mutated_checkpoints.py", "tests/checkpoints/test_hostile_files.py", "tests/test_layering.py"),
+    *("tests/tui/test_engine_life.py", "tests/tui/test_going_on.py", "tests/cli/test_engine_command.py"),
+    *("tests/edits/test_own_regions.py", "tests/tui/test_wire.py", "tests/service/test_client.py"),
+)
+"""The files that take longest, in that order: where workers share the suite, what is begun last must be short."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several workers begin with the files that take longest, and so end together; one keeps the order of the folders.
+
+    It needs `--no-loadscope-reorder`: by itself xdist begins with the files of most tests.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        ranks = {name: rank for rank, name in enumerate(DEAREST_FIRST)}
+        items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Short names for long bytes and texts: a test's name stands in the environment of every process that it starts."""
     return f"{argname}-{len(val)}" if isinstance(val, bytes | str) and len(val) > 60 else None

@@ -29,7 +29,7 @@ def unevenness(bench: EvaluationFaces, step: Tensor) -> tuple[float, float, floa
     return 1 - monotone_fraction(own), float(back), float(np.abs(change[HELD]).sum() / abs(change[TARGET]))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bench(network: OpenedNetwork) -> EvaluationFaces:
     reader = PixelAttributes()
     deviation = EvaluationFaces.of(network, reader, np.ones(4), 64, seed_offset=3).values(torch.zeros(1)).std(axis=0)
@@ -42,23 +42,34 @@ def random_step(network: OpenedNetwork) -> Tensor:
     return scale_to_population(network.population, torch.randn(shape, generator=torch.Generator().manual_seed(3)))
 
 
-def test_a_step_that_goes_back_on_every_face_is_turned_round(network: OpenedNetwork, bench: EvaluationFaces) -> None:
-    step, deviation = random_step(network), torch.from_numpy(bench.deviation).float()
-    evened = refine_step(network, PixelAttributes(), deviation, step, TARGET, HELD, turns=40)
-    before, after = unevenness(bench, step), unevenness(bench, evened)
+def evened(network: OpenedNetwork, bench: EvaluationFaces, held: list[int], turns: int = 40) -> Tensor:
+    deviation = torch.from_numpy(bench.deviation).float()
+    return refine_step(network, PixelAttributes(), deviation, random_step(network), TARGET, held, turns=turns)
+
+
+@pytest.fixture(scope="module")
+def evened_held(network: OpenedNetwork, bench: EvaluationFaces) -> Tensor:
+    return evened(network, bench, HELD)
+
+
+def test_a_step_that_goes_back_on_every_face_is_turned_round(
+    network: OpenedNetwork, bench: EvaluationFaces, evened_held: Tensor
+) -> None:
+    before, after = unevenness(bench, random_step(network)), unevenness(bench, evened_held)
     assert before[0] == 1.0
     assert after[0] < 0.1
     assert after[1] < 0.1 * before[1]
-    again = refine_step(network, PixelAttributes(), deviation, step, TARGET, HELD, turns=40)
-    assert torch.equal(evened, again)
 
 
-def test_what_is_held_leaks_less(network: OpenedNetwork, bench: EvaluationFaces) -> None:
-    step, deviation = random_step(network), torch.from_numpy(bench.deviation).float()
-    held, free = (
-        refine_step(network, PixelAttributes(), deviation, step, TARGET, others, turns=40) for others in (HELD, [])
-    )
-    assert unevenness(bench, held)[2] < 0.95 * unevenness(bench, free)[2]
+def test_evening_again_gives_the_same_step(network: OpenedNetwork, bench: EvaluationFaces) -> None:
+    one, again = (evened(network, bench, HELD, turns=5) for _ in range(2))
+    assert not torch.equal(one, random_step(network))
+    assert torch.equal(one, again)
+
+
+def test_what_is_held_leaks_less(network: OpenedNetwork, bench: EvaluationFaces, evened_held: Tensor) -> None:
+    free = evened(network, bench, [])
+    assert unevenness(bench, evened_held)[2] < 0.95 * unevenness(bench, free)[2]
 
 
 @pytest.mark.parametrize(("wanted", "tried"), [(0.0, False), (101.0, True)])

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from tuiface.engine.training import RunLimits, TrainingSettings
+from tuiface.engine.training.gan import evaluation
 from tuiface.engine.training.gan.settings import AdversarialSettings, AugmentSettings, NetworkSettings
 
 RESOLUTION = 8
@@ -23,6 +24,14 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def few_projections() -> Iterator[None]:
+    """An eighth of what the texture figure takes: it costs more than these runs (test_metrics.py checks it)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "_PROJECTIONS", 16)
+        yield
 
 
 def write_pictures(folder: Path, count: int = 24, side: int = RESOLUTION) -> Path:

@@ -1,4 +1,4 @@
-"""A tiny run as a process of its own, to be killed: `python -m tests.training.run_tiny DATA OUT [SLEEP]`."""
+"""A tiny run as a process of its own, to be killed: `python -m tests.training.run_tiny DATA OUT PAUSE`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tuiface.engine.training import SNAPSHOT_NAME, train
 from tuiface.engine.training.gan.adversarial import AdversarialStage
 
 
-def main(data: Path, out: Path, pause: float) -> None:
-    """Begin or resume; a snapshot after every step, which takes `pause` seconds longer."""
+def slow_down(pause: float) -> None:
+    """Every step from now on takes `pause` seconds longer."""
     step = AdversarialStage.step
 
     def slow_step(self: AdversarialStage) -> object:
@@ -20,10 +20,15 @@ def main(data: Path, out: Path, pause: float) -> None:
         return step(self)
 
     AdversarialStage.step = slow_step  # type: ignore[assignment,method-assign]
+
+
+def run(data: Path, out: Path) -> None:
+    """Begin or resume; a snapshot after every step."""
     snapshot = out / SNAPSHOT_NAME
     limits = tiny_limits(out, snapshot_minutes=1e-6, tick_kimg=0.024)
     train(tiny_settings(data), limits, resume=snapshot if snapshot.exists() else None)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 0.0)
+    slow_down(float(sys.argv[3]))
+    run(Path(sys.argv[1]), Path(sys.argv[2]))

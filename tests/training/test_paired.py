@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from tuiface.core.regions import Region
 from tuiface.engine.training import SNAPSHOT_NAME, TrainingSettings, read_snapshot_header, train
 from tuiface.engine.training.data.head_data import head_latents
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
-from tuiface.engine.training.gan import distillation, evaluation
+from tuiface.engine.training.gan import distillation
 from tuiface.engine.training.gan.distillation import style_metric
 from tuiface.engine.training.gan.paired import Anchors, region_weights, regression_loss, resolution_at
 from tuiface.engine.training.gan.settings import (
@@ -33,13 +33,7 @@ from tuiface.heads import HeadBatch, sample_parameters
 from tuiface.heads.sampling import priors
 from tuiface.heads.sampling.priors import stream_names
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _few_projections() -> Iterator[None]:
-    """An eighth of what the texture figure takes: it costs more than these runs (test_metrics.py checks it)."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "_PROJECTIONS", 16)
-        yield
+pytestmark = pytest.mark.usefixtures("few_projections")
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def settings(kind: str, **changes: object) -> PredictorSettings:
         "widths": (8, 12, 16, 16),
         "feature_width": 24,
         "batch": 32,
-        "kimg": 6.0,
+        "kimg": 4.0,
         "learning_rate": 0.01,
         "misalignment": 0.1,
         "recasting": 0.05,

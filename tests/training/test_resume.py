@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.training import run_tiny
 from tests.training.conftest import tiny_limits, tiny_settings, write_pictures
 from tuiface.core.errors import InputFileError, OutputError, UsageError
 from tuiface.engine.training import SNAPSHOT_NAME, read_snapshot_header, train
@@ -36,7 +37,8 @@ def assert_same_run(first: Path, second: Path) -> None:
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
-def start(data: Path, out: Path, pause: float = 0.0) -> subprocess.Popen[bytes]:
+def start(data: Path, out: Path, pause: float) -> subprocess.Popen[bytes]:
+    """The run of `run_tiny` in a process of its own, to be stopped; here it begins again, or goes on."""
     command = [sys.executable, "-m", "tests.training.run_tiny", str(data), str(out), str(pause)]
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
@@ -54,7 +56,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The data, and a run on them that nothing stopped."""
     folder = tmp_path_factory.mktemp("undisturbed")
     data = write_pictures(folder / "pictures")
-    assert start(data, folder / "run").wait(60) == 0
+    run_tiny.run(data, folder / "run")
     return data, folder / "run"
 
 
@@ -68,7 +70,7 @@ def test_a_run_killed_at_a_random_moment_goes_on_exactly(undisturbed: tuple[Path
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert read_snapshot_header(killed / SNAPSHOT_NAME)[1].images < 200
-    assert start(pictures, killed).wait(60) == 0
+    run_tiny.run(pictures, killed)
     assert_same_run(whole, killed)
     records = [record for record in read_log(whole) if "generator" in record]
     assert any(record["augment_p"] for record in records), "augmentation never began: the test would not see it"
@@ -83,7 +85,7 @@ def test_sigterm_finishes_the_step_saves_and_leaves(undisturbed: tuple[Path, Pat
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     assert 24 <= read_snapshot_header(stopped / SNAPSHOT_NAME)[1].images < 200
-    assert start(pictures, stopped).wait(60) == 0
+    run_tiny.run(pictures, stopped)
     assert_same_run(whole, stopped)
 
 

@@ -25,6 +25,8 @@ from tuiface.engine.training.gan.trainer import MODEL_NAME
 from tuiface.engine.training.report import Report
 from tuiface.engine.training.rng import SampleOrder
 
+pytestmark = pytest.mark.usefixtures("few_projections")
+
 
 def test_a_tiny_run_learns_a_trivial_data_set(pictures: Path, tmp_path: Path) -> None:
     """Discs on a dark ground: the mean of the generated pictures comes far nearer to the data's."""

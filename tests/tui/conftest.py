@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual import app as textual_app
+from textual import pilot as textual_pilot
+from textual._context import active_app
+from textual.app import App
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
+from textual.css.types import CSSLocation
 from textual.pilot import Pilot
 from textual.widgets import Label, Static
 from textual.widgets._toast import Toast
@@ -26,6 +35,50 @@ from tuiface.terminal.capabilities import Capabilities
 
 Adjust = Callable[[FakeEngine], object]
 DEADLINE_S = 60.0
+
+
+async def wait_for_quiet(min_sleep: float = 0.0, max_sleep: float = 3.0) -> None:
+    """Return as soon as every widget has taken all its messages and what they changed is laid out.
+
+    In place of Textual's own wait, which watches the processor: 20 ms of rest, twice a key, more in a busy process.
+    """
+    app = active_app.get()
+    for _ in range(2):  # what is laid out may send messages once more
+        deadline = time.monotonic() + max_sleep
+        turns = rests = 0
+        while rests < 3 and time.monotonic() < deadline:
+            await asyncio.sleep(0 if turns < 50 else 0.002)
+            turns, rests = turns + 1, rests + 1 if is_quiet(app) else 0
+        app.screen._on_timer_update()
+
+
+def is_quiet(app: App[object]) -> bool:
+    """Every widget waits for its next message, and no resize for its turn: Textual holds it back for some 8 ms."""
+    if app._resize_event is not None:
+        return False
+    events: list[Any] = [pump._message_queue.ready_event for pump in (app, *app._registry) if pump.is_running]
+    return all(event._waiters and not event.is_set() for event in events)
+
+
+PARSED: dict[tuple[object, ...], list[RuleSet]] = {}
+"""What Textual read from its style sheets, by all that it depends on: every app of these tests has the same."""
+
+parse_rules = Stylesheet._parse_rules
+
+
+def parse_rules_once(sheet: Stylesheet, *arguments: str | bool | CSSLocation, **named: str | bool) -> list[RuleSet]:
+    key = (*sheet._variables.items(), *arguments, *named.items())
+    if key not in PARSED:
+        PARSED[key] = parse_rules(sheet, *arguments, **named)  # type: ignore[arg-type]
+    return PARSED[key]
+
+
+@pytest.fixture(autouse=True)
+def quick_textual(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app under test waits for its messages instead of for the processor, and parses no style sheet twice."""
+    monkeypatch.setattr(textual_app, "wait_for_idle", wait_for_quiet)
+    monkeypatch.setattr(textual_pilot, "wait_for_idle", wait_for_quiet)
+    monkeypatch.setattr(Stylesheet, "_parse_rules", parse_rules_once)
 
 
 @dataclass
@@ -60,14 +113,14 @@ class Running:
         return next(screen for screen in self.app.screen_stack if isinstance(screen, FaceScreen))
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        await self.app._press_keys(keys)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for what a thread brings about."""
         async with asyncio.timeout(DEADLINE_S):
             while not condition():
-                await self.pilot.pause(0.01)
-        await self.pilot.pause()
+                await asyncio.sleep(0.005)
+        await wait_for_quiet()
 
     async def settled(self) -> None:
         """The picture on the screen is the current face's."""

@@ -42,6 +42,12 @@ def render(parameters: HeadParameters) -> tuple[torch.Tensor, torch.Tensor]:
     return normalise(batch.pixels, torch.device("cpu")), batch.regions
 
 
+@pytest.fixture(scope="module")
+def rendered(heads: HeadParameters) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pictures and regions of the heads; no test changes them."""
+    return render(heads)
+
+
 def test_files_are_small_and_free() -> None:
     assert asset_path(SEGMENTER_ASSET).stat().st_size <= 2e6
     assert asset_path(ATTRIBUTES_ASSET).stat().st_size <= 4.5e6
@@ -61,8 +67,8 @@ def test_documents_are_as_the_files_say(segmenter: Segmenter, reader: AttributeP
     assert (DOCS / "attributes-card.md").read_text("utf-8") == write_reader_cards.attributes_text(reader.card), remedy
 
 
-def test_unseen_heads_are_segmented(segmenter: Segmenter, heads: HeadParameters) -> None:
-    images, regions = render(heads)
+def test_unseen_heads_are_segmented(segmenter: Segmenter, rendered: tuple[torch.Tensor, torch.Tensor]) -> None:
+    images, regions = rendered
     found = segmenter.regions(images)
     assert mean_iou(found, regions) > 0.8
     assert (group_regions(found) == group_regions(regions)).float().mean() > 0.96
@@ -70,9 +76,9 @@ def test_unseen_heads_are_segmented(segmenter: Segmenter, heads: HeadParameters)
 
 @pytest.mark.parametrize("side", [64, 256])
 def test_other_sizes_are_read_alike(
-    side: int, segmenter: Segmenter, reader: AttributePredictor, heads: HeadParameters
+    side: int, segmenter: Segmenter, reader: AttributePredictor, rendered: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
-    images, regions = render(heads)
+    images, regions = rendered
     resized = F.interpolate(images, size=side, mode="bilinear", antialias=side < SIDE)
     wanted = F.interpolate(regions[:, None].float(), size=side, mode="nearest")[:, 0].to(torch.uint8)
     assert (group_regions(segmenter.regions(resized)) == group_regions(wanted)).float().mean() > 0.94

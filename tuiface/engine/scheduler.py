@@ -182,7 +182,7 @@ class Scheduler:
             turn.wait_again()
             with self._lock:
                 if self._closed:
-                    raise _stopping_error()
+                    raise stopping_error()
                 self._lines[turn.kind].add(turn, first=True)
                 self._holder = None
                 self._advance()
@@ -197,12 +197,12 @@ class Scheduler:
             waiting = [turn for line in self._lines.values() for turn in line.clear()]
             self._pictures.put(None)
         for turn in waiting:
-            turn.fail(_stopping_error())
+            turn.fail(stopping_error())
 
     def _enter(self, turn: _Turn) -> None:
         with self._lock:
             if self._closed:
-                raise _stopping_error()
+                raise stopping_error()
             self._lines[turn.kind].add(turn)
             self._advance()
 
@@ -275,5 +275,6 @@ def scheduler_of(engine: object) -> Scheduler:
     return engine.scheduler if isinstance(engine, ScheduledEngine) else Scheduler()
 
 
-def _stopping_error() -> EngineError:
+def stopping_error() -> EngineError:
+    """What whoever waits is told when the engine goes."""
     return EngineError("the engine is stopping; nothing more is rendered")

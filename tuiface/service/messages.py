@@ -63,7 +63,10 @@ class Offer(Value):
         """Why a client that wants `wanted` cannot use this; empty where it can."""
         if (self.model, self.size, self.mtime_ns) != (wanted.model, wanted.size, wanted.mtime_ns):
             changed = " as it was before the file changed" if self.model == wanted.model else ""
-            return f"it holds {Path(self.model).name}{changed}, wanted is {Path(wanted.model).name}"
+            held, asked = Path(self.model), Path(wanted.model)
+            if held.name == asked.name and held != asked:  # runs of the trainer call their snapshots alike
+                return f"it holds {held}, wanted is {asked}"
+            return f"it holds {held.name}{changed}, wanted is {asked.name}"
         if same_user and self.directions != wanted.directions:
             return f"it reads directions from {self.directions}, wanted is {wanted.directions}"
         return ""

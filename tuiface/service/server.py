@@ -32,7 +32,7 @@ from fastapi.responses import StreamingResponse
 
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
 from tuiface.core.latest import Latest
-from tuiface.engine.scheduler import Kind, Scheduler, scheduler_of
+from tuiface.engine.scheduler import Kind, Scheduler, scheduler_of, stopping_error
 from tuiface.engine_api import codec
 from tuiface.engine_api.packed import ArrayMessage
 from tuiface.engine_api.protocol import Engine, InterruptibleEngine, RenderRequest, RenderResult, Superseded
@@ -67,8 +67,11 @@ def create_app(engine: Engine, sharing: SharedEngineState | None = None) -> Fast
         add_shared_routes(app, sharing, read_body)
 
     async def compute(kind: Kind, request: Request, work: Callable[..., Result], *arguments: object) -> Result:
-        """Call `work` when the turn of whoever asks has come."""
-        return await asyncio.wrap_future(scheduler.submit(kind, peer_uid(request), partial(work, *arguments)))
+        """Call `work` when the turn of whoever asks has come; EngineError where the server goes meanwhile."""
+        try:
+            return await asyncio.wrap_future(scheduler.submit(kind, peer_uid(request), partial(work, *arguments)))
+        except asyncio.CancelledError:
+            raise stopping_error() from None
 
     @app.get(codec.HEALTH_PATH)
     async def health() -> dict[str, str]:

@@ -222,6 +222,12 @@ def test_a_killed_engine_is_told_and_replaced_by_a_private_one(
     assert engine.render(RenderRequest(recipe(1), 16)).pixels.shape == (16, 16, 3)
 
 
+def test_two_models_of_one_file_name_are_told_apart() -> None:
+    held = messages.Offer(model="/a/x.pkl", size=1, mtime_ns=1, directions="/d")
+    wanted = held.model_copy(update={"model": "/b/x.pkl"})
+    assert held.misfit(wanted, same_user=True) == "it holds /a/x.pkl, wanted is /b/x.pkl"
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -59,6 +59,8 @@ START_TIMEOUT_S = 300.0
 """A large checkpoint that is converted first takes a minute or two."""
 ANSWER_TIMEOUT_S = 10.0
 POLL_INTERVAL_S = 0.05
+END_TIMEOUT_S = 5.0
+"""What an engine that listens no more gets to leave its folder: it waits a moment for answers under way."""
 
 
 def start(
@@ -114,6 +116,9 @@ def stop(settings: Settings, *, force: bool) -> StopAnswer | None:
     body = codec.encode(messages.StopMessage(force=force))
     answer = codec.parse_answer(StopAnswer, _ask(socket, "POST", messages.STOP_PATH, body), "stop")
     while answer.stops and is_listening(socket):
+        time.sleep(POLL_INTERVAL_S)
+    deadline = time.monotonic() + END_TIMEOUT_S
+    while answer.stops and runtime_folder.is_claimed(socket.parent) and time.monotonic() < deadline:
         time.sleep(POLL_INTERVAL_S)
     return answer
 

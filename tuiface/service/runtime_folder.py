@@ -105,6 +105,21 @@ def claim_folder(folder: Path, gid: int | None) -> Iterator[int]:
         os.close(descriptor)
 
 
+def is_claimed(folder: Path) -> bool:
+    """Whether an engine holds the lock of `folder`."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _refuse_untrusted(folder: Path, status: os.stat_result, uid: int) -> None:
     if not stat.S_ISDIR(status.st_mode):
         what = "is no folder"

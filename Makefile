@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := tuiface tests tools
 WORKERS ?= 2
+unexport PYTHONDONTWRITEBYTECODE  # each of the suite's processes would compile everything again
 
 .PHONY: run test lint format types check bench schemas docs catalogues constraints clean
 

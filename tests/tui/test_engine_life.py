@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.tui.conftest import Open
 from tests.tui.fake_engine import FakeEngine
 from tuiface.core.errors import EXIT_DONE, EXIT_ENGINE, EXIT_MODEL, EngineError, ModelError
+from tuiface.screens.messages import PreviewArrived
 
 
 def wait_to_start(engine: FakeEngine) -> None:
@@ -188,6 +189,17 @@ async def test_a_stale_frame_never_reaches_the_screen(open_app: Open) -> None:
         assert tui.app.state.preview.result is shown
         assert shown is not None
         assert shown.recipe == tui.recipe
+
+
+async def test_an_older_frame_that_comes_late_takes_no_newer_ones_place(open_app: Open) -> None:
+    async with open_app() as tui:
+        tui.engine.holds = True
+        await tui.press("right", "right")
+        (older, newer) = (tui.engine.frame(job) for _, job in tui.engine.held)
+        tui.app.post_message(PreviewArrived(newer))
+        tui.app.post_message(PreviewArrived(older))  # both wait to be read
+        await tui.settled()
+        assert tui.app.state.preview.result is newer
 
 
 async def test_a_frame_of_a_replaced_request_shows_progress(open_app: Open) -> None:

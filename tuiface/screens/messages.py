@@ -39,8 +39,8 @@ class PreviewArrived(Message):
     result: RenderResult
 
     def can_replace(self, message: Message) -> bool:
-        """A picture that is still unread when the next one comes is never drawn."""
-        return isinstance(message, PreviewArrived)
+        """A picture that is still unread when a newer one comes is never drawn; a late older one takes no place."""
+        return isinstance(message, PreviewArrived) and message.result.sequence >= self.result.sequence
 
 
 @dataclass

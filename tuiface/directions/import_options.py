@@ -13,7 +13,6 @@ from typing import Literal, NoReturn
 
 from tuiface.core.errors import UsageError
 from tuiface.core.words import parse_number, parse_rows
-from tuiface.directions.concepts import find_legacy_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,8 @@ class ImportOptions:
     @classmethod
     def of(cls, path: Path, flags: argparse.Namespace) -> ImportOptions:
         """From parsed flags; the name defaults to that of the file. Raises UsageError."""
+        from tuiface.directions.concepts import find_legacy_rows  # the table is not needed to list flags
+
         name = flags.name or path.stem.lower().replace("-", "_")
         legacy_rows = find_legacy_rows(name, flags.legacy) if flags.legacy else None
         limit = None if flags.limit is None else parse_number(flags.limit, "--limit")

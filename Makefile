@@ -16,7 +16,7 @@ run: $(VENV)/.run  ## set up and start; without a terminal, render sample faces 
 		$(BIN)/tuiface render 0 --count 8 --out out --force; \
 	fi
 
-test: $(VENV)/.test  ## the whole suite, on a CPU, in eight to nine minutes on two idle cores
+test: $(VENV)/.test  ## the whole suite, on a CPU, in five to nine minutes on two cores
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder  # the order of tests/conftest.py
 
 lint: $(VENV)/.test  ## style and layering of the sources

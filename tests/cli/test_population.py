@@ -99,7 +99,7 @@ def test_faces_are_chosen_by_what_is_read(shared_cache: Path) -> None:
     generator = load_checkpoint(MODEL, cache=shared_cache).generator
 
     def mean(bounds: dict[str, tuple[float | None, float | None]]) -> ConditionalMean:
-        request = ConditionalMeanRequest(bounds=bounds, draws=64, least=2)
+        request = ConditionalMeanRequest(bounds=bounds, draws=64, min_faces=2)
         return estimate_conditional_mean(generator, Brightness(), request)
 
     everyone, bright = mean({}), mean({"exposure": (-0.4, None)})

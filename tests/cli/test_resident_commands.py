@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from tuiface.core.errors import EXIT_DONE, EXIT_ENGINE
 from tuiface.core.settings import load_settings
 from tuiface.directions.catalogue import rename_direction
 from tuiface.directions.direction import Direction, labels_of, read_direction
+from tuiface.directions.questionnaire import Questionnaire, list_answers, read_pool
 from tuiface.engine.loading import open_engine
 from tuiface.engine_api.requests import SearchRequest
 
@@ -148,3 +150,19 @@ def test_a_command_and_the_interface_leave_the_same_record(tmp_path: Path) -> No
         interface = rename_direction(found[1], f"found_{number}", labels_of(f"found_{number}"))
         assert command.header.model_dump_json() == interface.header.model_dump_json()
         assert command.sha256 == interface.sha256
+
+
+def test_answers_by_keyboard_and_in_the_interface_leave_the_same_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interface makes its request of the file in which the answers lie: of the command's, the same direction."""
+    monkeypatch.setattr("sys.stdin", StringIO("n\ny\n" * 40))
+    assert main(["directions", "learn", "--ask", "kind", "--pool", "60", "--stop-at", "30"]) == EXIT_DONE
+    [path] = (tmp_path / "own").rglob("kind.safetensors")
+    command = read_direction(path)
+    engine = open_engine(load_settings({}))
+    [(file, _)] = list_answers(tmp_path / "own", engine.info().model)
+    questionnaire = Questionnaire(tuple(range(60)), read_pool(engine, 60), "yes-no")
+    [made] = engine.make_directions(file.resume(questionnaire).to_request(questionnaire))
+    assert command.header.model_dump_json() == made.direction.header.model_dump_json()
+    assert command.sha256 == made.direction.sha256

@@ -446,7 +446,7 @@ def test_what_takes_long_crosses_as_it_is(shared: ResidentEngine) -> None:
     strip = shared.draw_strip(StripRequest.of([direction(0), direction(1)], [9]))
     np.testing.assert_array_equal(strip, np.full((2, 2, 3), 9, np.uint8))
     notes: list[str] = []
-    request = ConditionalMeanRequest(bounds={"age": (None, 30.5)}, draws=40, least=2)
+    request = ConditionalMeanRequest(bounds={"age": (None, 30.5)}, draws=40, min_faces=2)
     mean = shared.estimate_conditional_mean(request, notes.append)
     np.testing.assert_array_equal(mean.centre, np.arange(512, dtype=np.float32))
     assert mean.num_faces == 40

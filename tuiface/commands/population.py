@@ -153,7 +153,7 @@ def _draw_centre(
 
     if draws < MIN_DRAWN:
         raise UsageError(f"--draws {draws}; accepted: {MIN_DRAWN} and more")
-    request = ConditionalMeanRequest(bounds=bounds, draws=draws, least=MIN_DRAWN)
+    request = ConditionalMeanRequest(bounds=bounds, draws=draws, min_faces=MIN_DRAWN)
     with closing(open_engine_for(settings)) as engine:
         mean = engine.estimate_conditional_mean(request)
         return engine.info().model, mean.centre, mean.num_faces

@@ -23,7 +23,7 @@ from tuiface.engine.edits.lock_solver import LockSolver
 from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.learning.batch_predict import Pause
 from tuiface.engine.learning.conditional_mean import estimate_conditional_mean
-from tuiface.engine.learning.handle_requests import handle_request, seed_features
+from tuiface.engine.learning.direction_requests import make_requested_directions, seed_features
 from tuiface.engine.learning.strips import draw_candidate_strip
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.predictors.clusters import ActivationClusters, draw_cluster_sheet
@@ -108,7 +108,7 @@ class LocalEngine:
 
     def make_directions(self, request: DirectionRequest, on_step: OnStep = ignore_steps) -> Iterator[MadeDirection]:
         """Directions of this network, one by one; raises UsageError, ModelError or InputFileError for what misfits."""
-        made = handle_request(self.network, request, on_step, self._pause(on_step))
+        made = make_requested_directions(self.network, request, on_step, self._pause(on_step))
         while True:
             with self._compute("work"), _translate_memory_errors(self._info):
                 one = next(made, None)

@@ -224,7 +224,7 @@ class ConditionalMeanRequest(Value):
     bounds: dict[Text, tuple[float | None, float | None]]
     """(low, high) by attribute or direction name, in the predictor's units; null for an open end."""
     draws: int = Field(ge=1, le=1_000_000)
-    least: int = Field(ge=1)
+    min_faces: int = Field(ge=1)
     """Faces that must lie within."""
 
 

@@ -25,7 +25,7 @@ def estimate_conditional_mean(
 ) -> ConditionalMean:
     """The mean of w over those of `request.draws` faces, at psi 1, whose readings lie within the bounds.
 
-    Raises UsageError for an unknown name and ModelError where fewer than `request.least` faces are found.
+    Raises UsageError for an unknown name and ModelError where fewer than `request.min_faces` faces are found.
     """
     known = {name: i for i, name in enumerate(predictor.names)}
     known |= {direction_name(name): i for i, name in enumerate(predictor.names)}
@@ -42,10 +42,10 @@ def estimate_conditional_mean(
         column = values[:, known[name]]
         inside &= (column >= (-np.inf if low is None else low)) & (column <= (np.inf if high is None else high))
     count = int(inside.sum())
-    if count < request.least:
+    if count < request.min_faces:
         spans = [f"{name} {_span(values[:, known[name]])}" for name in request.bounds]
         raise ModelError(
-            f"{count} of {request.draws} faces read so; accepted: {request.least} and more",
+            f"{count} of {request.draws} faces read so; accepted: {request.min_faces} and more",
             f"nine in ten lie at {', '.join(spans)}",
         )
     centre: np.ndarray = w[inside].double().mean(dim=0).float().cpu().numpy()

@@ -82,8 +82,8 @@ def learn_directions(
     wanted = _find_columns(plan.names, predictor.names)
     note(f"reading {plan.draws} faces")
     observations = observe_population(network, predictor, plan.draws, pause)
-    least = MIN_R2 if plan.method == "boundary" else 0.0  # gradients need no straight boundary
-    targets = _select_targets(observations, wanted, least, chosen=bool(plan.names), note=note)
+    min_r2 = MIN_R2 if plan.method == "boundary" else 0.0  # gradients need no straight boundary
+    targets = _select_targets(observations, wanted, min_r2, chosen=bool(plan.names), note=note)
     candidates = _boundary_candidates(network, observations)
     if plan.method == "tangent":
         note(f"taking gradients on {plan.faces} faces")
@@ -263,17 +263,17 @@ def _find_columns(names: Sequence[str], known: Sequence[str]) -> list[int]:
 
 
 def _select_targets(
-    observations: Observations, wanted: list[int], least: float, *, chosen: bool, note: OnStep
+    observations: Observations, wanted: list[int], min_r2: float, *, chosen: bool, note: OnStep
 ) -> list[int]:
-    """The wanted attributes of which w explains `least`.
+    """The wanted attributes of which w explains `min_r2`.
 
     Raises ModelError where one that was chosen, or every one, is too weak.
     """
     r2 = observations.linear_fit.r2
-    weak = [i for i in wanted if not r2[i] >= least or not np.isfinite(r2[i])]
+    weak = [i for i in wanted if not r2[i] >= min_r2 or not np.isfinite(r2[i])]
     names = ", ".join(f"{observations.names[i]} ({r2[i]:.2f})" for i in weak)
     if weak and (chosen or len(weak) == len(wanted)):
-        raise ModelError(f"this network's w hardly explains {names}: no direction to learn (R2 below {least:g})")
+        raise ModelError(f"this network's w hardly explains {names}: no direction to learn (R2 below {min_r2:g})")
     if weak:
         note(f"left out, w hardly explains them (R2): {names}")
     return [i for i in wanted if i not in weak]

@@ -38,7 +38,7 @@ def seed_features(network: OpenedNetwork, seeds: Sequence[int], pause: Pause = n
     return raw_features(network, seed_components(network, seeds), network.attributes_or_none, pause).astype(np.float32)
 
 
-def handle_request(
+def make_requested_directions(
     network: OpenedNetwork, request: DirectionRequest, note: OnStep = ignore_steps, pause: Pause = no_pause
 ) -> Iterator[MadeDirection]:
     """The directions that `request` asks for. Raises UsageError, ModelError, or InputFileError for an array."""

@@ -21,7 +21,6 @@ from tuiface.engine.edits.face_cache import FaceCache
 from tuiface.engine.edits.face_finder import FaceFinder
 from tuiface.engine.edits.lock_solver import LockSolver
 from tuiface.engine.latents import map_z, recipe_ws
-from tuiface.engine.learning.batch_predict import Pause
 from tuiface.engine.learning.conditional_mean import estimate_conditional_mean
 from tuiface.engine.learning.direction_requests import make_requested_directions, seed_features
 from tuiface.engine.learning.strips import draw_candidate_strip
@@ -29,7 +28,7 @@ from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.predictors.clusters import ActivationClusters, draw_cluster_sheet
 from tuiface.engine.predictors.registry import attribute_names, segmenter_version
 from tuiface.engine.renderer import Renderer, remember_convolutions
-from tuiface.engine.scheduler import Kind, Scheduler
+from tuiface.engine.scheduler import Kind, Pause, Scheduler
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
 from tuiface.engine_api.requests import (
     ClusterSheetRequest,

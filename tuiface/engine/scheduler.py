@@ -34,6 +34,14 @@ Kind = Literal["preview", "save", "work"]
 """What a turn is for; see the module's docstring."""
 Result = TypeVar("Result")
 
+Pause = Callable[[], None]
+"""Called between the steps of what takes long: the engine does what waits meanwhile. What it raises ends the work."""
+
+
+def no_pause() -> None:
+    """For work that nothing waits for."""
+
+
 MAX_PICTURES_BEFORE_WORK = 4
 """Pictures that a step of work which waits lets pass: with several people at the keys none of it would ever end."""
 

@@ -26,9 +26,9 @@ from tuiface.engine.edits.lock_solver import CONTOUR_CLASSES_WEIGHT
 from tuiface.engine.edits.masks import build_lock_mask, refuse_unknown_regions
 from tuiface.engine.edits.observation import observe, pool, segment_contour, synthesis_side
 from tuiface.engine.latents import recipe_ws
-from tuiface.engine.learning.batch_predict import Pause, no_pause
 from tuiface.engine.predictors.segmenter import group_probabilities
 from tuiface.engine.renderer import exact_convolutions
+from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine_api.requests import OptimisedFace
 from tuiface.faces.recipe import Recipe, RegionLock
 

@@ -5,23 +5,16 @@ Shape legend: N = faces, L = num_ws, w = w_dim, A = attributes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from tuiface.engine.networks.generator import Generator
+from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine_api.protocol import Dtype
 
 BATCH = 16
-
-Pause = Callable[[], None]
-"""Called between the batches of long work: the engine does what waits meanwhile. What it raises ends the work."""
-
-
-def no_pause() -> None:
-    """For work that nothing waits for."""
 
 
 class SupportsAttributePrediction(Protocol):

@@ -8,8 +8,9 @@ import torch
 from tuiface.core.errors import ModelError, UsageError, quote, suggest_nearest
 from tuiface.directions.concepts import direction_name
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import Pause, SupportsAttributePrediction, no_pause, predict_attributes
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
 from tuiface.engine.networks.generator import Generator
+from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine_api.protocol import Dtype
 from tuiface.engine_api.requests import ConditionalMean, ConditionalMeanRequest
 

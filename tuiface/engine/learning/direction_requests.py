@@ -15,11 +15,11 @@ from tuiface.directions.direction import Direction, DirectionOrigin
 from tuiface.directions.importing import PAPER, refuse_other_shape, single_channels
 from tuiface.engine.edits.masks import refuse_unknown_regions
 from tuiface.engine.learning import discovery
-from tuiface.engine.learning.batch_predict import Pause, no_pause
 from tuiface.engine.learning.from_scores import direction_from_scores, raw_features, seed_components
 from tuiface.engine.learning.learn import learn_directions
 from tuiface.engine.learning.records import make_channel_direction, make_direction, make_imported_direction
 from tuiface.engine.opened_network import OpenedNetwork
+from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine_api.requests import (
     AttributesRequest,
     DirectionRequest,

@@ -24,9 +24,10 @@ from torch import Tensor
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.edits.masks import RegionPredictor, build_lock_mask
 from tuiface.engine.latents import LatentPopulation, draw_w, fix_signs
-from tuiface.engine.learning.batch_predict import Pause, no_pause, synthesize_images
+from tuiface.engine.learning.batch_predict import synthesize_images
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.pixels import LEVELS_PER_UNIT
+from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.faces.recipe import RegionLock
 
 #: Half a standard deviation: large against rounding, small against the curvature of an edit.

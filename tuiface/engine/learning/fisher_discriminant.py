@@ -20,14 +20,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tuiface.engine.learning.batch_predict import (
-    Pause,
-    SupportsAttributePrediction,
-    no_pause,
-    synthesize_differentiable,
-)
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_differentiable
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.predictors.attributes import augment_images
+from tuiface.engine.scheduler import Pause, no_pause
 
 BATCH = 8
 RIDGE = 0.3

@@ -14,8 +14,9 @@ from torch import Tensor
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.directions.regression import LinearFit, conditional_step, fit_linear
 from tuiface.engine.latents import LatentPopulation, draw_w
-from tuiface.engine.learning.batch_predict import Pause, SupportsAttributePrediction, no_pause, predict_attributes
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
 from tuiface.engine.opened_network import OpenedNetwork
+from tuiface.engine.scheduler import Pause, no_pause
 
 #: Seeds of the draws that are learned from, and of those that are measured on: neither are faces that people number.
 LEARNING_SEED, EVALUATION_SEED = 1_000_003, 2_000_003

@@ -15,9 +15,10 @@ from tuiface.directions.direction import Direction, DirectionOrigin, Labels
 from tuiface.directions.questionnaire import PRIOR_PRECISION
 from tuiface.directions.regression import conditional_step, ridge_slopes
 from tuiface.engine.latents import z_from_seed
-from tuiface.engine.learning.batch_predict import Pause, SupportsAttributePrediction, no_pause, predict_attributes
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
 from tuiface.engine.learning.records import make_direction
 from tuiface.engine.opened_network import OpenedNetwork
+from tuiface.engine.scheduler import Pause, no_pause
 
 
 def seed_components(network: OpenedNetwork, seeds: Sequence[int]) -> np.ndarray:

@@ -17,7 +17,7 @@ from tuiface.core.errors import ModelError, UsageError, suggest_nearest
 from tuiface.directions.concepts import direction_name
 from tuiface.directions.direction import Direction, DirectionOrigin
 from tuiface.engine.edits.masks import RegionPredictor
-from tuiface.engine.learning.batch_predict import Pause, SupportsAttributePrediction, no_pause
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
 from tuiface.engine.learning.fisher_discriminant import compute_attribute_gradients, solve_discriminant_step
 from tuiface.engine.learning.fitting import (
     MIN_R2,
@@ -39,6 +39,7 @@ from tuiface.engine.learning.verification import (
     verify_step,
 )
 from tuiface.engine.opened_network import OpenedNetwork
+from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine_api.requests import AttributesRequest, OnStep
 
 MONOTONE_PERCENT = 95.0

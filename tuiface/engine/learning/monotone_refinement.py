@@ -25,16 +25,12 @@ from torch import Tensor
 
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import (
-    Pause,
-    SupportsAttributePrediction,
-    no_pause,
-    synthesize_differentiable,
-)
+from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_differentiable
 from tuiface.engine.learning.fitting import LEARNING_SEED
 from tuiface.engine.learning.verification import AMOUNTS
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.predictors.attributes import augment_images
+from tuiface.engine.scheduler import Pause, no_pause
 
 NUM_ITERATIONS = 130
 BATCH_SIZE = 8

@@ -12,9 +12,10 @@ from tuiface.core.limits import DEFAULT_PSI
 from tuiface.directions.direction import Direction
 from tuiface.directions.report import MAX_SIDE_PX, STRIP_AMOUNTS, draw_contact_strip
 from tuiface.engine.latents import z_from_seed
-from tuiface.engine.learning.batch_predict import Pause, no_pause, synthesize_images
+from tuiface.engine.learning.batch_predict import synthesize_images
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.pixels import to_pixels
+from tuiface.engine.scheduler import Pause, no_pause
 
 
 @torch.no_grad()

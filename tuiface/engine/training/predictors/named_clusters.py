@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from tuiface.core.regions import REGION_NAMES, Region
-from tuiface.engine.learning.batch_predict import Pause, no_pause
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.pixels import denormalise
 from tuiface.engine.predictors.clusters import ActivationClusters, ClusteredFaces, draw_faces
 from tuiface.engine.predictors.files import encode_predictor
+from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine.training.predictors.settings import PredictorSettings
 from tuiface.engine.training.predictors.training import PredictorTraining
 from tuiface.engine_api.requests import LearnedRegions, OnStep

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tuiface.core.errors import ModelError, OutputError, describe_value, to_printable
+from tuiface.core.strict_json import parse_strict_json
 
 Shape = tuple[int, ...]
 
@@ -162,24 +163,11 @@ def encode_header(metadata: Mapping[str, str], tensors: Iterable[tuple[str, str,
 
 
 def parse_json_object(text: bytes | str, what: str) -> dict[str, Any]:
-    """A JSON object without duplicate keys, NaN or infinity; raises ModelError that begins with `what`."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) != len(pairs):
-            raise ValueError("a key occurs twice")
-        return result
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON")
-
+    """A JSON object that `strict_json` accepts; raises ModelError that begins with `what`."""
     try:
-        # bytes.decode first: json would guess other encodings.
-        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        value = json.loads(decoded, object_pairs_hook=unique, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ModelError(f"{what} is not sound JSON: {to_printable(reason)}") from None
+        value = parse_strict_json(text)
+    except ValueError as error:
+        raise ModelError(f"{what} is not sound JSON: {to_printable(str(error))}") from None
     if not isinstance(value, dict):
         raise ModelError(f"{what} is {describe_value(value)} instead of a JSON object")
     return value

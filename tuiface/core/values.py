@@ -1,22 +1,20 @@
 """Frozen, strict JSON values: the base class of every file format here, and their errors as one line.
 
-A format is a pydantic model. Parsing refuses unknown keys (with the nearest known one), duplicate keys, NaN, infinity,
-numbers in strings, and files beyond a size that no honest file reaches.
+A format is a pydantic model. Parsing refuses unknown keys (with the nearest known one), numbers in strings, and
+whatever `strict_json` refuses.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import rfc8785
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from tuiface.core.errors import InputFileError, quote, suggest_nearest
-
-MAX_JSON_BYTES = 16 * 1024 * 1024
+from tuiface.core.strict_json import MAX_JSON_BYTES, MAX_JSON_VALUES, parse_strict_json
 
 ValueType = TypeVar("ValueType", bound="Value")
 
@@ -32,21 +30,17 @@ class Value(BaseModel):
         return rfc8785.dumps(self.model_dump(mode="json"))
 
 
-def parse_json(model: type[ValueType], text: str | bytes, where: str) -> ValueType:
+def parse_json(
+    model: type[ValueType], text: str | bytes, where: str, *, max_values: int = MAX_JSON_VALUES
+) -> ValueType:
     """The value that `text` holds; raises InputFileError with one line that begins with `where`."""
-    if len(text) > MAX_JSON_BYTES:
-        raise InputFileError(f"{where}: {len(text)} bytes of JSON, accepted are at most {MAX_JSON_BYTES}")
     try:
-        json.loads(text, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+        parse_strict_json(text, max_values)
         return model.model_validate_json(text)
     except ValidationError as error:
         raise InputFileError(*describe_error(error, model, where)) from None
-    except RecursionError:
-        raise InputFileError(f"{where}: JSON nested too deeply") from None
-    except _JsonRefusedError as error:
+    except ValueError as error:
         raise InputFileError(f"{where}: {error}") from None
-    except ValueError as error:  # not JSON, not UTF-8, or a number of thousands of digits
-        raise InputFileError(f"{where}: not JSON: {error}") from None
 
 
 def read_json(model: type[ValueType], path: Path) -> ValueType:
@@ -124,20 +118,3 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in get_args(annotation) for model in _models_in(argument)]
-
-
-class _JsonRefusedError(ValueError):
-    pass
-
-
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in seen:
-            raise _JsonRefusedError(f"key {quote(key)} stands twice")
-        seen[key] = value
-    return seen
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise _JsonRefusedError(f"{name} is not accepted; numbers must be finite")

@@ -24,7 +24,8 @@ from pydantic import Field
 
 from tuiface.core import errors
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
-from tuiface.core.values import MAX_JSON_BYTES, Value, ValueType, parse_json
+from tuiface.core.strict_json import MAX_JSON_BYTES
+from tuiface.core.values import Value, ValueType, parse_json
 from tuiface.directions.direction import decode_direction, encode_direction
 from tuiface.engine_api.packed import ArrayMessage
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult

@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from tuiface.core.arrays import decode_base64, decode_floats, encode_floats
 from tuiface.core.errors import InputFileError
-from tuiface.core.values import MAX_JSON_BYTES, Value
+from tuiface.core.strict_json import MAX_JSON_BYTES
+from tuiface.core.values import Value
 from tuiface.directions.direction import MAX_FILE_BYTES, Direction, decode_direction, encode_direction
 
 PackedDirection = Annotated[str, Field(max_length=MAX_FILE_BYTES * 4 // 3 + 4)]

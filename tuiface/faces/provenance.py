@@ -15,7 +15,8 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pydantic import AwareDatetime, Field
 
 from tuiface.core.errors import InputFileError, quote
-from tuiface.core.values import MAX_JSON_BYTES, Value, parse_json, read_bytes
+from tuiface.core.strict_json import MAX_JSON_BYTES
+from tuiface.core.values import Value, parse_json, read_bytes
 from tuiface.faces.recipe import ModelRef, Recipe, Sha256
 
 PNG_TEXT_KEY = "tuiface.provenance"

@@ -15,7 +15,8 @@ from pydantic import Field
 from tuiface.core.assets import embedded_model_path
 from tuiface.core.errors import EngineError
 from tuiface.core.settings import Settings
-from tuiface.core.values import MAX_JSON_BYTES, Value
+from tuiface.core.strict_json import MAX_JSON_BYTES
+from tuiface.core.values import Value
 from tuiface.core.version import __version__
 from tuiface.engine_api.codec import parse_answer
 from tuiface.engine_api.protocol import JobProgress

@@ -24,10 +24,16 @@ def check_any_file(path: Path) -> bool:
         except ModelError as error:
             _check_message(error)
     try:
-        contents = read_checkpoint(path)
+        check_contents(path)
     except ModelError as error:
         _check_message(error)
         return False
+    return True
+
+
+def check_contents(path: Path) -> None:
+    """Read a checkpoint's contents; raises ModelError as the reader does, AssertionError for a broken promise."""
+    contents = read_checkpoint(path)
     check_generator_config(contents.generator.config)
     expected = generator_shapes(contents.generator.config)
     if contents.has_w_avg:
@@ -41,7 +47,6 @@ def check_any_file(path: Path) -> bool:
         assert all(tensor.dtype == np.float32 and np.isfinite(tensor).all() for tensor in tensors.values())
     assert contents.network_sha256 == network_digest(contents.generator.config, contents.generator.tensors)
     assert inspect_checkpoint(path).refused is None
-    return True
 
 
 def _check_message(error: ModelError) -> None:

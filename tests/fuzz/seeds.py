@@ -38,7 +38,7 @@ def seeds() -> dict[str, bytes]:
         "nvidia.pkl": pickled(generator_pickle(CONFIG, generator)),
         "nvidia_d.pkl": pickled(nvidia, 2),
         "tensorflow.pkl": pickled(tensorflow_checkpoint(generator, discriminator)),
-        "zip.pt": _zip(stored),
+        "zip.pt": torch_zip(pickled(_state_dict(stored, ()), 2), stored),
         "legacy.pt": _legacy(stored),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -60,12 +60,13 @@ def _state_dict(tensors: Arrays, tail: tuple[Any, ...]) -> dict[str, Any]:
     return {"g_ema": Call(Named("collections", "OrderedDict"), items=items, state={"_metadata": {}})}
 
 
-def _zip(tensors: Arrays) -> bytes:
+def torch_zip(pickle: bytes, storages: Arrays) -> bytes:
+    """A torch container around a pickle and the storages that it names by number."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("archive/data.pkl", pickled(_state_dict(tensors, ()), 2))
+        archive.writestr("archive/data.pkl", pickle)
         archive.writestr("archive/byteorder", b"little")
-        for key, array in enumerate(tensors.values()):
+        for key, array in enumerate(storages.values()):
             archive.writestr(f"archive/data/{key}", array.tobytes())
     return buffer.getvalue()
 

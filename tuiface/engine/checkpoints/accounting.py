@@ -1,7 +1,9 @@
 """What is kept of a file while it is read: what it has cost so far, within hard limits, and what it has named.
 
-Both are apart from the file's meaning: every reader of the file shares them, and a refused file can be explained too.
-Honest files stay far below the limits: FFHQ at 1024 px is 380 MB, some 60,000 opcodes and 100 kB of text.
+One meter goes through the whole reading, from the first opcode to the last walk over the values, because each step can
+multiply what the one before has made. Both are apart from the file's meaning: every reader of the file shares them, and
+a refused file can be explained too. Honest files stay far below the limits: FFHQ at 1024 px is 380 MB, some 60,000
+opcodes and 100 kB of text.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, to_printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Limits:
     """All strings: they are decoded, and a single wide character quadruples one."""
     zip_members: int = 50_000
     """Members of a torch zip container; a training file holds a few thousand."""
+    copied_bytes: int = 32 << 20
+    """What constructors copy of values that the pickle may name again and again: sets of lists, bytes of texts."""
+    places: int = 100_000
+    """Entries of containers that are looked at once the pickle is read. Containers may be shared, so that what is small
+    in the file can be endless for a walk; FFHQ at 1024 px with all its networks has some 12,000."""
     widening: int = 2
     """Tensors may take this many times the file's size in memory: half precision doubles as float32."""
 
@@ -52,6 +59,8 @@ class Meter:
     file_bytes: int = 0
     opcodes: int = field(default=0, init=False)
     text_bytes: int = field(default=0, init=False)
+    copied_bytes: int = field(default=0, init=False)
+    places: int = field(default=0, init=False)
     tensor_bytes: int = field(default=0, init=False)
 
     def use_opcode(self) -> None:
@@ -67,6 +76,20 @@ class Meter:
         self.text_bytes += num_bytes
         if self.text_bytes > self.limits.total_text_bytes:
             raise over_budget_error("bytes of text", self.limits.total_text_bytes)
+
+    def use_copy(self, num_bytes: int) -> None:
+        """Count a copy of a value before it is made."""
+        self.copied_bytes += num_bytes
+        if self.copied_bytes > self.limits.copied_bytes:
+            raise over_budget_error("bytes in copies of its values", self.limits.copied_bytes)
+
+    def visit(self, num_places: int = 1) -> None:
+        """Count entries of a container before a walk looks at them."""
+        self.places += num_places
+        if self.places > self.limits.places:
+            raise over_budget_error(
+                "entries in its lists, dicts and modules, shared ones counted again", self.limits.places
+            )
 
     def use_tensors(self, num_bytes: int) -> None:
         """Count float32 tensors before they are allocated; views of one storage add up."""
@@ -98,7 +121,14 @@ class Inventory:
     """Top-level entries that hold a network: `G`, `D`, `G_ema`, `Gs`, `augment_pipe` ..."""
     notices: list[str] = field(default_factory=list)
     """What the container itself gives reason to say."""
+    _names: set[tuple[str, str]] = field(default_factory=set)
     _digest_of: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+    def note_global(self, module: str, name: str) -> None:
+        """Record a global; one that the file names half a million times is made printable once."""
+        if (module, name) not in self._names:
+            self._names.add((module, name))
+            self.globals.add(f"{to_printable(module)}.{to_printable(name)}")
 
     def note_source(self, text: str) -> None:
         """Record an embedded source text; a text that thousands of objects share is hashed once."""

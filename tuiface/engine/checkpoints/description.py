@@ -26,6 +26,8 @@ from tuiface.engine.networks.config import RESAMPLE_TAPS, DiscriminatorConfig, G
 View = npt.NDArray[np.generic]
 
 FILTER_SUFFIX: Final = "resample_filter"
+#: Comparing a filter takes as long as looking at so many entries of a dict, and a file may name thousands.
+PLACES_PER_FILTER: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def materialise(network: str, expected: Shapes, sources: Sources, meter: Meter) 
     """
     for name, source in sources.items():
         if name.endswith(FILTER_SUFFIX):
+            meter.visit(PLACES_PER_FILTER)
             _check_filter(network, source)
         elif name not in expected:
             raise not_stock_error(f"{network} has the additional tensor '{to_printable(source.stored_name)}'")

@@ -14,6 +14,7 @@ from typing import Final
 
 from tuiface.core.errors import ModelError, describe_value, to_printable
 from tuiface.core.safetensors_header import Shape
+from tuiface.engine.checkpoints.accounting import Meter
 from tuiface.engine.checkpoints.architecture import (
     discriminator_config_from_shapes,
     generator_config_from_shapes,
@@ -60,11 +61,11 @@ DISCRIMINATOR_CLASSES: Final[Mapping[str, str]] = {
 }
 
 
-def describe_networks(entries: Mapping[object, object]) -> CheckpointDescription:
+def describe_networks(entries: Mapping[object, object], meter: Meter) -> CheckpointDescription:
     """The networks of a dict with persistent `G_ema` and, perhaps, `D`."""
     generator = entries["G_ema"]
     assert isinstance(generator, PersistentModule)
-    tree = build_module_tree("G_ema", generator)
+    tree = build_module_tree("G_ema", generator, meter)
     written_by_stylegan3 = any("in_channels" in layer.state for _, layer in tree.of_class("SynthesisLayer"))
     discriminator = entries.get("D")
     augmented = entries.get("augment_pipe") is not None
@@ -72,7 +73,7 @@ def describe_networks(entries: Mapping[object, object]) -> CheckpointDescription
         format="stylegan3-repository pickle" if written_by_stylegan3 else "stylegan2-ada-pytorch pickle",
         generator_source="G_ema",
         generator=describe_generator(tree),
-        discriminator=(lambda: describe_discriminator(build_module_tree("D", discriminator)))
+        discriminator=(lambda: describe_discriminator(build_module_tree("D", discriminator, meter)))
         if isinstance(discriminator, PersistentModule)
         else None,
         notices=("augment_pipe ignored: it is only used in training",) if augmented else (),
@@ -165,7 +166,7 @@ class ModuleTree:
         return [(path, module) for path, module in self.modules.items() if module.class_name == class_name]
 
 
-def build_module_tree(network: str, root: PersistentModule) -> ModuleTree:
+def build_module_tree(network: str, root: PersistentModule, meter: Meter) -> ModuleTree:
     """All modules under `root`, walked iteratively: shared or cyclic references end at a fixed count and depth."""
     tree = ModuleTree(network)
     waiting: list[tuple[str, PersistentModule, int]] = [("", root, 0)]
@@ -177,7 +178,9 @@ def build_module_tree(network: str, root: PersistentModule) -> ModuleTree:
             )
         tree.modules[path] = module
         for group in ("_parameters", "_buffers"):
-            for name, tensor in module.children(group).items():
+            members = module.children(group)
+            meter.visit(len(members))
+            for name, tensor in members.items():
                 if isinstance(tensor, TorchTensor):
                     full_name = _join_path(path, name)
                     tree.sources[full_name] = TensorSource(tensor, full_name)
@@ -185,7 +188,9 @@ def build_module_tree(network: str, root: PersistentModule) -> ModuleTree:
                     raise not_stock_error(
                         f"{network}: {_join_path(path, name)} is {describe_value(tensor)} instead of a tensor"
                     )
-        for name, child in module.children("_modules").items():
+        children = module.children("_modules")
+        meter.visit(len(children))
+        for name, child in children.items():
             if isinstance(child, PersistentModule):
                 waiting.append((_join_path(path, name), child, depth + 1))
             elif child is not None:

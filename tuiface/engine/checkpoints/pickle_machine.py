@@ -252,11 +252,11 @@ class PickleMachine:
         self._push_global(module, name)
 
     def _push_global(self, module: str, name: str) -> None:
-        full_name = f"{to_printable(module)}.{to_printable(name)}"
-        self._inventory.globals.add(full_name)
+        self._inventory.note_global(module, name)
         if (module, name) not in self._table:
             raise ModelError(
-                f"names the global '{full_name}' at byte {self.position}, which no StyleGAN2 checkpoint needs; "
+                f"names the global '{to_printable(module)}.{to_printable(name)}' at byte {self.position}, which no "
+                "StyleGAN2 checkpoint needs; "
                 "nothing was executed",
                 "the file may be hostile: do not open it with other programs",
             )

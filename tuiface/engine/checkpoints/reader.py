@@ -67,7 +67,7 @@ def read_contents(source: SourceFile, inventory: Inventory) -> CheckpointContent
         return contents
     meter = Meter(file_bytes=len(source.data))
     value = read_value(source, meter, inventory)
-    description = describe_checkpoint(value, inventory)
+    description = describe_checkpoint(value, meter, inventory)
     generator = read_generator(description.generator, meter)
     discriminator, discriminator_notices = read_discriminator(description, meter)
     has_w_avg = W_AVG in generator.tensors
@@ -96,7 +96,7 @@ def read_contents(source: SourceFile, inventory: Inventory) -> CheckpointContent
 def read_value(source: SourceFile, meter: Meter, inventory: Inventory) -> object:
     """The inert value in a pickle or torch container."""
     data = memoryview(source.data)
-    table = {**python_globals(inventory), **torch_globals(meter, inventory)}
+    table = {**python_globals(meter, inventory), **torch_globals(meter, inventory)}
     if source.container == "zip":
         return read_torch_zip(data, table, meter, inventory)
     machine = PickleMachine(data, table, meter, inventory)
@@ -108,31 +108,33 @@ def read_value(source: SourceFile, meter: Meter, inventory: Inventory) -> object
     return value
 
 
-def describe_checkpoint(value: object, inventory: Inventory) -> CheckpointDescription:
+def describe_checkpoint(value: object, meter: Meter, inventory: Inventory) -> CheckpointDescription:
     """The networks in a value of any of the formats; ModelError names what was found instead."""
     if isinstance(value, PersistentModule):
         value = {"G_ema": value}
     if tensorflow.is_network_triple(value):
         assert isinstance(value, tuple)
         inventory.networks = ("G", "D", "Gs")
-        return tensorflow.describe_networks(value, inventory)
+        return tensorflow.describe_networks(value, meter, inventory)
     if not isinstance(value, dict):
         raise ModelError(f"not a StyleGAN2 checkpoint: it holds {describe_value(value)} instead of networks")
-    inventory.networks = tuple(key for key, entry in value.items() if isinstance(key, str) and _is_network(entry))[:16]
+    meter.visit(len(value))
+    named = ((key, entry) for key, entry in value.items() if isinstance(key, str))
+    inventory.networks = tuple(key for key, entry in named if _is_network(entry, meter))[:16]
     if isinstance(value.get("G_ema"), PersistentModule):
-        return nvidia.describe_networks(value)
+        return nvidia.describe_networks(value, meter)
     for entries, discriminator in ((value.get("G_ema"), value.get("D")), (value, None)):
         if isinstance(entries, dict) and state_dicts.is_nvidia_generator(entries):
-            return state_dicts.describe_nvidia_networks(entries, discriminator)
+            return state_dicts.describe_nvidia_networks(entries, discriminator, meter)
     for key, prefix in (("g_ema", ""), ("state_dict", "decoder.")):
         entries = value.get(key)
         if isinstance(entries, dict) and state_dicts.is_rosinality_generator(entries, prefix):
             return state_dicts.describe_rosinality_networks(
-                entries, prefix=prefix, latent_avg=value.get("latent_avg"), discriminator=value.get("d")
+                entries, meter, prefix=prefix, latent_avg=value.get("latent_avg"), discriminator=value.get("d")
             )
     for prefix in ("", "decoder."):
         if state_dicts.is_rosinality_generator(value, prefix):
-            return state_dicts.describe_rosinality_networks(value, prefix=prefix)
+            return state_dicts.describe_rosinality_networks(value, meter, prefix=prefix)
     raise _unknown_format_error(value)
 
 
@@ -172,7 +174,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         if source.container == "safetensors":
             raise ModelError("a safetensors file; accepted are .npy, .npz and .pt")
         meter = Meter(LIMITS, file_bytes=len(source.data))
-        found = dict(_collect_arrays(read_value(source, meter, Inventory()), ""))
+        found = dict(_collect_arrays(read_value(source, meter, Inventory()), meter))
         if not found:
             raise ModelError("no array in it")
         meter.use_tensors(sum(4 * tensor.array().size for tensor in found.values()))
@@ -187,10 +189,16 @@ def _name_file_in_errors(path: Path) -> Iterator[None]:
         raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
 
 
-def _is_network(entry: object) -> bool:
+def _is_network(entry: object, meter: Meter) -> bool:
     if isinstance(entry, PersistentModule):
         return True
-    return isinstance(entry, dict) and any(isinstance(tensor, TorchTensor) for tensor in entry.values())
+    if not isinstance(entry, dict):
+        return False
+    for tensor in entry.values():
+        meter.visit()
+        if isinstance(tensor, TorchTensor):
+            return True
+    return False
 
 
 def _unknown_format_error(value: Mapping[object, object]) -> ModelError:
@@ -204,21 +212,23 @@ def _unknown_format_error(value: Mapping[object, object]) -> ModelError:
     )
 
 
-def _collect_arrays(value: object, place: str) -> Iterator[tuple[str, TorchTensor | NumpyArray]]:
+def _collect_arrays(value: object, meter: Meter) -> Iterator[tuple[str, TorchTensor | NumpyArray]]:
     """Arrays in nested dicts and lists, depth first."""
-    for number, (where, found) in enumerate(_walk(value, place, depth=0)):
+    for number, (where, found) in enumerate(_walk(value, "", 0, meter)):
         if number >= MAX_ARRAYS:
             raise ModelError(f"more than {MAX_ARRAYS} arrays")
         yield where, found
 
 
-def _walk(value: object, place: str, depth: int) -> Iterator[tuple[str, TorchTensor | NumpyArray]]:
+def _walk(value: object, place: str, depth: int, meter: Meter) -> Iterator[tuple[str, TorchTensor | NumpyArray]]:
     if isinstance(value, TorchTensor | NumpyArray):
         yield place, value
         return
     if depth > 4:
         raise ModelError("arrays nested too deeply")
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
-    for key, entry in entries:
+    if not isinstance(value, dict | list | tuple):
+        return
+    meter.visit(len(value))
+    for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
         name = to_printable(key) if isinstance(key, str) else str(key) if isinstance(key, int) else describe_value(key)
-        yield from _walk(entry, f"{place}.{name}" if place else name, depth + 1)
+        yield from _walk(entry, f"{place}.{name}" if place else name, depth + 1, meter)

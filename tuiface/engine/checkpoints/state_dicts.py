@@ -27,6 +27,7 @@ from typing import Final
 import numpy as np
 
 from tuiface.core.errors import to_printable
+from tuiface.engine.checkpoints.accounting import Meter
 from tuiface.engine.checkpoints.architecture import (
     RESOLUTIONS,
     W_AVG,
@@ -64,26 +65,30 @@ def is_nvidia_generator(entries: Mapping[object, object]) -> bool:
     return isinstance(entries.get("synthesis.b4.const"), TorchTensor)
 
 
-def describe_nvidia_networks(generator: Mapping[object, object], discriminator: object) -> CheckpointDescription:
+def describe_nvidia_networks(
+    generator: Mapping[object, object], discriminator: object, meter: Meter
+) -> CheckpointDescription:
     """The generator's state dict and, where the file has one, the discriminator's."""
     return CheckpointDescription(
         format="torch state dict",
         generator_source="G_ema",
-        generator=_describe_nvidia_generator(generator),
-        discriminator=(lambda: _describe_nvidia_discriminator(discriminator))
+        generator=_describe_nvidia_generator(generator, meter),
+        discriminator=(lambda: _describe_nvidia_discriminator(discriminator, meter))
         if isinstance(discriminator, dict)
         else None,
         assumptions=("a state dict records no clamp and no multiplier: no clamp and 0.01 are assumed",),
     )
 
 
-def _describe_nvidia_generator(entries: Mapping[object, object]) -> NetworkDescription[GeneratorConfig]:
-    sources = _tensor_sources("G_ema", entries)
+def _describe_nvidia_generator(entries: Mapping[object, object], meter: Meter) -> NetworkDescription[GeneratorConfig]:
+    sources = _tensor_sources("G_ema", entries, meter)
     return NetworkDescription("G_ema", generator_config_from_shapes(shapes_of(sources)), sources)
 
 
-def _describe_nvidia_discriminator(entries: Mapping[object, object]) -> NetworkDescription[DiscriminatorConfig]:
-    sources = _tensor_sources("D", entries)
+def _describe_nvidia_discriminator(
+    entries: Mapping[object, object], meter: Meter
+) -> NetworkDescription[DiscriminatorConfig]:
+    sources = _tensor_sources("D", entries, meter)
     config = discriminator_config_from_shapes(shapes_of(sources))
     return NetworkDescription("D", config, sources, ("minibatch groups of 4 are assumed for D",))
 
@@ -94,15 +99,20 @@ def is_rosinality_generator(entries: Mapping[object, object], prefix: str = "") 
 
 
 def describe_rosinality_networks(
-    generator: Mapping[object, object], *, prefix: str = "", latent_avg: object = None, discriminator: object = None
+    generator: Mapping[object, object],
+    meter: Meter,
+    *,
+    prefix: str = "",
+    latent_avg: object = None,
+    discriminator: object = None,
 ) -> CheckpointDescription:
     """The averaged generator, the mean of w where it is recorded, and the discriminator where it is held."""
-    found = _describe_rosinality_generator(generator, prefix, latent_avg)
+    found = _describe_rosinality_generator(generator, prefix, latent_avg, meter)
     return CheckpointDescription(
         format="rosinality pt",
         generator_source="g_ema",
         generator=found,
-        discriminator=(lambda: _describe_rosinality_discriminator(discriminator))
+        discriminator=(lambda: _describe_rosinality_discriminator(discriminator, meter))
         if isinstance(discriminator, dict)
         else None,
         notices=(f"only the tensors under '{prefix}' were read",) if prefix else (),
@@ -110,9 +120,9 @@ def describe_rosinality_networks(
 
 
 def _describe_rosinality_generator(
-    entries: Mapping[object, object], prefix: str, latent_avg: object
+    entries: Mapping[object, object], prefix: str, latent_avg: object, meter: Meter
 ) -> NetworkDescription[GeneratorConfig]:
-    sources = _rename_tensors(_tensor_sources("g_ema", entries, prefix), _generator_rules(), filter_sum=4.0)
+    sources = _rename_tensors(_tensor_sources("g_ema", entries, meter, prefix), _generator_rules(), filter_sum=4.0)
     if isinstance(latent_avg, TorchTensor):
         sources[W_AVG] = TensorSource(latent_avg, "latent_avg", _mean_arrangement(latent_avg))
     return NetworkDescription("g_ema", generator_config_from_shapes(shapes_of(sources)), sources)
@@ -128,8 +138,10 @@ def _mean_arrangement(latent_avg: TorchTensor) -> Arrangement | None:
     raise not_stock_error(f"latent_avg {list(latent_avg.shape)} has rows that differ; accepted is one mean of w")
 
 
-def _describe_rosinality_discriminator(entries: Mapping[object, object]) -> NetworkDescription[DiscriminatorConfig]:
-    stored = _tensor_sources("d", entries)
+def _describe_rosinality_discriminator(
+    entries: Mapping[object, object], meter: Meter
+) -> NetworkDescription[DiscriminatorConfig]:
+    stored = _tensor_sources("d", entries, meter)
     num_blocks = sum(f"convs.{index}.conv1.0.weight" in stored for index in range(1, len(RESOLUTIONS)))
     sources = _rename_tensors(stored, _discriminator_rules(4 * 2**num_blocks), filter_sum=1.0)
     return NetworkDescription("d", discriminator_config_from_shapes(shapes_of(sources)), sources)
@@ -199,10 +211,13 @@ def _rename_tensors(
     return sources | {f"({to_printable(name)})": source for name, source in left.items()}
 
 
-def _tensor_sources(network: str, entries: Mapping[object, object], prefix: str = "") -> dict[str, TensorSource]:
+def _tensor_sources(
+    network: str, entries: Mapping[object, object], meter: Meter, prefix: str = ""
+) -> dict[str, TensorSource]:
     """The tensors of a state dict under its own names, without `prefix`; other entries are left out."""
     if len(entries) > MAX_TENSORS:
         raise not_stock_error(f"{network} has {len(entries)} tensors")
+    meter.visit(len(entries))
     return {
         name.removeprefix(prefix): TensorSource(value, name)
         for name, value in entries.items()

@@ -132,7 +132,15 @@ class StorageTable:
     def load(self, persistent_id: object) -> Storage:
         """The storage of `("storage", kind, key, location, element count[, None])`; the location is ignored."""
         match persistent_id:
-            case ("storage", StorageKind() as kind, str() as key, str(), int() as count, *rest) if rest in ([], [None]):
+            # Both lengths by name: a starred rest would copy a tuple that may be long, each time it is named.
+            case ("storage", StorageKind() as kind, str() as key, str(), int() as count) | (
+                "storage",
+                StorageKind() as kind,
+                str() as key,
+                str(),
+                int() as count,
+                None,
+            ):
                 (num_elements,) = check_dimensions((count,), "a storage's element count")
                 return self._find_storage(kind, key, num_elements)
         raise ModelError("not a sound checkpoint: an outside reference that is not a torch storage")

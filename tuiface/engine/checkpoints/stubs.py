@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tuiface.core.errors import ModelError, describe_value
-from tuiface.engine.checkpoints.accounting import Inventory
+from tuiface.engine.checkpoints.accounting import Inventory, Meter
 from tuiface.engine.checkpoints.pickle_machine import Constructor, GlobalTable, Stub, UnorderedItems
 
 #: Element types that appear in checkpoints, as numpy's dtype codes without the byte order.
 ELEMENT_CODES: Final = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 MAX_DIMENSIONS: Final = 8
+REFERENCE_BYTES: Final = 8
 
 
 class DictStub(dict[object, object], Stub):
@@ -128,13 +129,17 @@ def _make_dict(arguments: tuple[object, ...]) -> object:
     return DictStub()
 
 
-def _make_set(arguments: tuple[object, ...]) -> object:
-    match arguments:
-        case ():
-            return UnorderedItems()
-        case (list() as items,):
-            return UnorderedItems(items)
-    raise ModelError("not a sound checkpoint: a set made from something else than one list")
+def _set_maker(meter: Meter) -> Callable[[tuple[object, ...]], object]:
+    def make(arguments: tuple[object, ...]) -> object:
+        match arguments:
+            case ():
+                return UnorderedItems()
+            case (list() as items,):
+                meter.use_copy(REFERENCE_BYTES * len(items))
+                return UnorderedItems(items)
+        raise ModelError("not a sound checkpoint: a set made from something else than one list")
+
+    return make
 
 
 def _make_numpy_dtype(arguments: tuple[object, ...]) -> object:
@@ -152,15 +157,19 @@ def _make_numpy_scalar(arguments: tuple[object, ...]) -> object:
     raise ModelError("not a sound checkpoint: a numpy scalar whose bytes do not fit its type")
 
 
-def _encode_latin1(arguments: tuple[object, ...]) -> object:
-    # Protocols below 3 have no bytes: Python 3 writes them as text to be encoded.
-    match arguments:
-        case (str() as text, "latin1"):
-            try:
-                return memoryview(text.encode("latin-1"))
-            except UnicodeEncodeError:
-                pass
-    raise ModelError("not a sound checkpoint: bytes written as text that is not latin1")
+def _latin1_encoder(meter: Meter) -> Callable[[tuple[object, ...]], object]:
+    def encode(arguments: tuple[object, ...]) -> object:
+        # Protocols below 3 have no bytes: Python 3 writes them as text to be encoded.
+        match arguments:
+            case (str() as text, "latin1"):
+                meter.use_copy(len(text))
+                try:
+                    return memoryview(text.encode("latin-1"))
+                except UnicodeEncodeError:
+                    pass
+        raise ModelError("not a sound checkpoint: bytes written as text that is not latin1")
+
+    return encode
 
 
 def _persistent_module_maker(inventory: Inventory) -> Callable[[tuple[object, ...]], object]:
@@ -184,7 +193,7 @@ def _instance_maker(class_name: str) -> Callable[[tuple[object, ...]], object]:
     return make
 
 
-def python_globals(inventory: Inventory) -> GlobalTable:
+def python_globals(meter: Meter, inventory: Inventory) -> GlobalTable:
     """The closed table of all names outside torch that a StyleGAN2 checkpoint may hold."""
     makers: dict[tuple[str, str], Callable[[tuple[object, ...]], object]] = {
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent_module_maker(inventory),
@@ -192,9 +201,9 @@ def python_globals(inventory: Inventory) -> GlobalTable:
         ("dnnlib.tflib.network", "Network"): _instance_maker("Network"),
         ("argparse", "Namespace"): _instance_maker("Namespace"),
         ("collections", "OrderedDict"): _make_dict,
-        ("builtins", "set"): _make_set,
-        ("__builtin__", "set"): _make_set,
-        ("_codecs", "encode"): _encode_latin1,
+        ("builtins", "set"): _set_maker(meter),
+        ("__builtin__", "set"): _set_maker(meter),
+        ("_codecs", "encode"): _latin1_encoder(meter),
         ("numpy", "dtype"): _make_numpy_dtype,
         ("numpy", "ndarray"): lambda _: NumpyArray(),
     }

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Final
 
 from tuiface.core.errors import ModelError, describe_value
-from tuiface.engine.checkpoints.accounting import Inventory
+from tuiface.engine.checkpoints.accounting import Inventory, Meter
 from tuiface.engine.checkpoints.architecture import (
     RESOLUTIONS,
     discriminator_config_from_shapes,
@@ -57,7 +57,7 @@ def is_network_triple(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 3 and all(_is_network(item) for item in value)
 
 
-def describe_networks(triple: tuple[object, ...], inventory: Inventory) -> CheckpointDescription:
+def describe_networks(triple: tuple[object, ...], meter: Meter, inventory: Inventory) -> CheckpointDescription:
     """The averaged generator Gs and the discriminator."""
     _, discriminator, generator = triple
     assert isinstance(generator, Instance)
@@ -72,18 +72,18 @@ def describe_networks(triple: tuple[object, ...], inventory: Inventory) -> Check
     return CheckpointDescription(
         format="tensorflow stylegan2-ada pickle" if ada else "tensorflow stylegan2 pickle",
         generator_source="Gs",
-        generator=_describe_generator(generator),
-        discriminator=lambda: _describe_discriminator(discriminator, default_group_size=None if ada else 4),
+        generator=_describe_generator(generator, meter),
+        discriminator=lambda: _describe_discriminator(discriminator, meter, default_group_size=None if ada else 4),
     )
 
 
-def _describe_generator(network: Instance) -> NetworkDescription[GeneratorConfig]:
+def _describe_generator(network: Instance, meter: Meter) -> NetworkDescription[GeneratorConfig]:
     components = network.state.get("components")
     synthesis = components.get("synthesis") if isinstance(components, dict) else None
     mapping = components.get("mapping") if isinstance(components, dict) else None
     if not isinstance(synthesis, Instance) or not isinstance(mapping, Instance):
         raise not_stock_error("Gs has no synthesis and mapping components")
-    variables = _collect_variables("Gs", network, mapping, synthesis)
+    variables = _collect_variables("Gs", meter, network, mapping, synthesis)
     if any("ToRGB_lod" in name for name in variables):
         raise not_stock_error("Gs is a progressive network (ToRGB_lod, configurations A to D); accepted are E and F")
     if "LabelConcat/weight" in variables:
@@ -104,12 +104,12 @@ def _describe_generator(network: Instance) -> NetworkDescription[GeneratorConfig
 
 
 def _describe_discriminator(
-    network: Instance, *, default_group_size: int | None
+    network: Instance, meter: Meter, *, default_group_size: int | None
 ) -> NetworkDescription[DiscriminatorConfig]:
     settings = _read_settings(network)
     if settings.get("label_size", 0) != 0:
         raise not_stock_error("D has labels, whose layout differs between releases")
-    variables = _collect_variables("D", network)
+    variables = _collect_variables("D", meter, network)
     _check_settings("D", settings, {"resample_kernel": list(RESAMPLE_TAPS), "num_channels": 3, "nonlinearity": "lrelu"})
     sources = dict(_rename_variables(variables, _discriminator_rules()))
     config = discriminator_config_from_shapes(shapes_of(sources))
@@ -183,13 +183,14 @@ def _rename_variables(
             yield stored, TensorSource(value, stored)
 
 
-def _collect_variables(label: str, *networks: Instance) -> dict[str, NumpyArray | float]:
+def _collect_variables(label: str, meter: Meter, *networks: Instance) -> dict[str, NumpyArray | float]:
     """The variables of a network and its components, whose names do not collide."""
     variables: dict[str, NumpyArray | float] = {}
     for network in networks:
         pairs = network.state.get("variables")
         if not isinstance(pairs, list):
             raise not_stock_error(f"{label} has no list of variables")
+        meter.visit(len(pairs))
         for pair in pairs:
             match pair:
                 case (str() as name, NumpyArray() | float() as value) if name not in variables:

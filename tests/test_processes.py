@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,20 +15,25 @@ from tests.test_layering import SOURCES
 from tuiface.core import processes
 
 HOME = "tuiface.core.processes"
-STARTERS = {
-    "subprocess": {"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"},
-    "os": {"fork", "forkpty", "system", "popen", "posix_spawn", "posix_spawnp", "execv", "execve", "execvp", "spawnv"},
-    "pty": {"fork", "spawn"},
-    "multiprocessing": {"Process", "Pool", "get_context"},
-    "sys": {"executable"},  # the beginning of a command of ours
-}
+STARTERS = re.compile(
+    r"subprocess\.(Popen|run|call|check_\w+|get\w+)|asyncio(\.\w+)?\.(create_)?subprocess\w*"
+    r"|os\.(fork\w*|system|popen|posix_spawnp?|exec[lv]\w*|spawn\w+|startfile)|posix\.\w+|_posixsubprocess\.\w+"
+    r"|pty\.(fork|spawn)|_?multiprocessing\.(?!connection\b)\w+|concurrent\.futures\.[pP]rocess\w*"
+    r"|torch\.(multiprocessing|distributed|compile|utils\.(data|cpp_extension))\b.*|torch\.jit\.\w+"
+    r"|webbrowser\.\w+|ctypes\.util\.\w+|platform\.(platform|processor|uname)|runpy\.\w+"
+    r"|sys\.executable|shutil\.which"  # the beginning of a command
+)
 #: The benchmarks' terminal: a process must take the pty as its own between fork and exec.
 FORKS = {"tuiface.benchmarks.terminal": {"os.fork", "os.execve"}}
 
 
 def started_in(module: str) -> set[str]:
     """`subprocess.run` and the like, as far as a module speaks of them; a type of an argument is no start."""
-    tree = ast.parse(SOURCES[module].read_text("utf-8"))
+    return starters_of(ast.parse(SOURCES[module].read_text("utf-8")))
+
+
+def starters_of(tree: ast.AST) -> set[str]:
+    """The same, of code: what STARTERS names, by whatever name it was imported."""
     types = {
         id(inner)
         for node in ast.walk(tree)
@@ -35,13 +41,37 @@ def started_in(module: str) -> set[str]:
         if isinstance(kind, ast.AST)
         for inner in ast.walk(kind)
     }
-    found = set()
+    called: dict[str, str] = {}
+    """What a name in the code stands for: `sp` for `subprocess`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and id(node) not in types:
-            found.add((node.value.id, node.attr))
+        if isinstance(node, ast.Import):
+            called.update({alias.asname: alias.name for alias in node.names if alias.asname})
         if isinstance(node, ast.ImportFrom):
-            found.update((node.module or "", alias.name) for alias in node.names)
-    return {f"{owner}.{name}" for owner, name in found if name in STARTERS.get(owner, ())}
+            called.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
+
+    def dotted(node: ast.AST) -> str:
+        if isinstance(node, ast.Attribute):
+            return f"{dotted(node.value)}.{node.attr}"
+        return called.get(node.id, node.id) if isinstance(node, ast.Name) else ""
+
+    used = {dotted(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and id(node) not in types}
+    return {name for name in used | set(called.values()) if STARTERS.fullmatch(name)}
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import subprocess as s\ns.run(['ls'])", {"subprocess.run"}),
+        ("from os import execvp as go\ngo('ls', [])", {"os.execvp"}),
+        ("import asyncio\nasyncio.create_subprocess_exec('ls')", {"asyncio.create_subprocess_exec"}),
+        ("from concurrent.futures import ProcessPoolExecutor", {"concurrent.futures.ProcessPoolExecutor"}),
+        ("import torch\ntorch.utils.data.DataLoader(x)", {"torch.utils.data", "torch.utils.data.DataLoader"}),
+        ("import multiprocessing.connection as c\nc.Pipe(); c.wait([])", set()),
+        ("import subprocess\ndef f(x: subprocess.Popen[bytes]): raise subprocess.TimeoutExpired(x, 1)", set()),
+    ],
+)
+def test_starts_are_found_by_any_name(code: str, found: set[str]) -> None:
+    assert starters_of(ast.parse(code)) == found
 
 
 @pytest.mark.parametrize("module", [name for name in SOURCES if name != HOME])
@@ -50,7 +80,7 @@ def test_no_other_place_starts_a_process(module: str) -> None:
 
 
 def test_the_place_is_seen_by_this_test() -> None:
-    assert started_in(HOME) == {"subprocess.Popen", "subprocess.run", "multiprocessing.get_context", "sys.executable"}
+    assert started_in(HOME) == {"subprocess.Popen", "subprocess.run", "shutil.which", "sys.executable"}
 
 
 def test_torch_threads_sleep_in_this_process_and_in_those_that_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,9 +106,7 @@ def test_a_file_in_the_working_folder_is_not_imported(tmp_path: Path, monkeypatc
     assert processes.run([*processes.PYTHON, "-c", "import pickle"]).returncode == 0
     process, connection = processes.connect_worker(send_answer, 42)
     assert connection.recv() == 42
-    process.join()
-    assert process.exitcode == 0
-    assert "PYTHONSAFEPATH" not in os.environ
+    assert process.wait() == 0
 
 
 def send_answer(connection: Connection, answer: int) -> None:

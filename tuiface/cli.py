@@ -22,7 +22,7 @@ from tuiface.core.errors import (
     quote,
     suggest_nearest,
 )
-from tuiface.core.processes import limit_spinning
+from tuiface.core.processes import leave_out_working_folder, limit_spinning
 from tuiface.core.version import __version__
 
 DESCRIPTION = """\
@@ -129,6 +129,7 @@ def common_flags() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    leave_out_working_folder()
     limit_spinning()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for some takes 10 ms, and runs foreign code
     as_json = "--json" in arguments

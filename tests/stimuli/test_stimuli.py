@@ -163,7 +163,7 @@ def test_a_cancelled_series_leaves_whole_files(studio: Studio, tmp_path: Path) -
 def test_a_film_without_ffmpeg_is_refused_before_the_work(
     studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="needs ffmpeg"):
         save_series([studio.face(1)], tmp_path / "out", "x", films=["mp4"])
     assert not (tmp_path / "out").exists()

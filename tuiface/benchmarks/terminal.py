@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from tuiface.core.processes import child_environment
 from tuiface.terminal.kitty import DIACRITICS, PLACEHOLDER
 
 Colour = tuple[int, int, int] | int | None
@@ -289,7 +290,7 @@ class PtyTerminal:
         columns, rows = size
         given = {"TERM": "xterm-256color", "LANG": "C.UTF-8", **(environment or {})}
         dropped = ("COLORTERM", "TMUX", "SSH_CONNECTION", "SSH_TTY", "NO_COLOR", "LC_ALL", "COLUMNS", "LINES", "STY")
-        env = {**{k: v for k, v in os.environ.items() if k not in dropped}, **given}
+        env = {**{k: v for k, v in child_environment().items() if k not in dropped}, **given}
         self._fd, terminal = pty.openpty()
         self.resize(columns, rows, notify=False)
         self.pid = os.fork()

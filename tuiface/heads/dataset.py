@@ -76,7 +76,7 @@ class RenderingProcesses(Generic[T]):
         """End what still runs."""
         with ExitStack() as stack:
             for process in self._processes:
-                stack.callback(process.join)
+                stack.callback(process.wait)
                 process.terminate()
             for connection in self._connections:
                 connection.close()

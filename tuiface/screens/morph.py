@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.i18n import tr
+from tuiface.core.processes import find_program
 from tuiface.screens.changes import Drawn
 from tuiface.screens.companions import make_edited_companion, seed_after
 from tuiface.screens.face.words import home_relative, source_text
@@ -258,9 +259,7 @@ class MorphScreen(WorkScreen):
 
     def action_morph_film(self) -> None:
         """None, GIF, MP4 where ffmpeg exists."""
-        import shutil
-
-        kinds = len(FILMS) if shutil.which("ffmpeg") else len(FILMS) - 1
+        kinds = len(FILMS) if find_program("ffmpeg") else len(FILMS) - 1
         self.film = (self.film + 1) % kinds
 
     def action_morph_open(self) -> None:

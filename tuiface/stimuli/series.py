@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +106,7 @@ def encode_mp4(pixels: Sequence[np.ndarray], fps: float) -> bytes:
 
 def find_ffmpeg() -> str:
     """Path of ffmpeg; raises UsageError where there is none."""
-    found = shutil.which("ffmpeg")
+    found = processes.find_program("ffmpeg")
     if found is None:
         raise UsageError("an MP4 needs ffmpeg, which is not installed", "--gif needs nothing else")
     return found

@@ -29,6 +29,7 @@ from tuiface.core.version import __version__
 from tuiface.engine.checkpoints import CheckpointContents, network_digest, write_native
 from tuiface.engine.checkpoints.contents import DiscriminatorTensors, GeneratorTensors
 from tuiface.engine.checkpoints.native import StoragePrecision
+from tuiface.engine.device import device_name
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.training.gan.state import TrainingState
 
@@ -93,7 +94,7 @@ def export_model(
         "software": {"tuiface": __version__, "torch": torch.__version__},
         "hardware": {
             "machine": platform.machine(),
-            "processor": _read_processor_name(),
+            "processor": device_name(torch.device("cpu")),
             "threads": torch.get_num_threads(),
         },
     }
@@ -104,12 +105,3 @@ def _to_arrays(network: nn.Module) -> dict[str, npt.NDArray[np.float32]]:
     """Tensors as a checkpoint holds them: float32, C order."""
     state = network.state_dict()
     return {name: np.array(tensor.float().cpu().numpy(), np.float32, order="C") for name, tensor in state.items()}
-
-
-def _read_processor_name() -> str:
-    """The CPU's name as the kernel gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tuiface.core.processes import PYTHON, output_of
+from tuiface.core.strict_json import parse_strict_json
 from tuiface.engine.checkpoints import (
     CheckpointContents,
     GeneratorTensors,
@@ -61,7 +61,7 @@ def _time_opening(path: Path, cache: Path) -> float:
         "t = time.perf_counter(); load_checkpoint(sys.argv[1], cache=pathlib.Path(sys.argv[2]))\n"
         "print(json.dumps(time.perf_counter() - t))"
     )
-    return float(json.loads(output_of([*PYTHON, "-c", code, str(path), str(cache)])))
+    return float(parse_strict_json(output_of([*PYTHON, "-c", code, str(path), str(cache)])))
 
 
 def _seconds(work: object) -> float:

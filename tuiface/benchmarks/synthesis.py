@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tuiface.core.processes import output_of, python_command
+from tuiface.core.strict_json import parse_strict_json
 
 VARIANTS = ("engine", "engine-bfloat16", "differentiable", "textbook", "textbook-default-allocator")
 
@@ -66,7 +67,7 @@ class _Report:
 
 def _run_child(variant: str, resolution: int, threads: int, pictures: int) -> _Report:
     command = python_command(__name__, variant, str(resolution), str(threads), str(pictures))
-    return _Report(**json.loads(output_of(command)))
+    return _Report(**parse_strict_json(output_of(command)))
 
 
 def _main(variant: str, resolution: int, threads: int, pictures: int) -> None:

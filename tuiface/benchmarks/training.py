@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from tuiface.core.processes import output_of, python_command
+from tuiface.core.strict_json import parse_strict_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +38,7 @@ def measure(
     for _ in range(rounds):
         for precision in precisions:
             command = python_command(__name__, precision, str(resolution), str(threads), str(batch))
-            reports[precision].append(json.loads(output_of(command)))
+            reports[precision].append(parse_strict_json(output_of(command)))
     return {
         precision: {key: statistics.median(report[key] for report in runs) for key in runs[0]}
         for precision, runs in reports.items()

@@ -165,7 +165,7 @@ def encode_header(metadata: Mapping[str, str], tensors: Iterable[tuple[str, str,
 def parse_json_object(text: bytes | str, what: str) -> dict[str, Any]:
     """A JSON object that `strict_json` accepts; raises ModelError that begins with `what`."""
     try:
-        value = parse_strict_json(text)
+        value = parse_strict_json(text)  # callers bound each number, and name its place
     except ValueError as error:
         raise ModelError(f"{what} is not sound JSON: {to_printable(str(error))}") from None
     if not isinstance(value, dict):

@@ -10,13 +10,23 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, ErrorDetails
 
-from tuiface.core.errors import InputFileError, quote, suggest_nearest
-from tuiface.core.strict_json import MAX_JSON_BYTES, MAX_JSON_VALUES, parse_strict_json
+from tuiface.core.errors import InputFileError, quote, suggest_nearest, to_printable
+from tuiface.core.strict_json import (
+    MAX_INTEGER,
+    MAX_JSON_BYTES,
+    MAX_JSON_VALUES,
+    JsonError,
+    JsonNumberError,
+    parse_strict_json,
+)
 
 ValueType = TypeVar("ValueType", bound="Value")
+
+_MAX_NAME = 100
+"""Characters of a key in an error's line."""
 
 
 class Value(BaseModel):
@@ -25,21 +35,38 @@ class Value(BaseModel):
     # Validators are built when they are first used: the interface starts with a third of them.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Lists are left at their first wrong item: one error is shown, and pydantic would keep a million of them."""
+        schema = handler(source)
+        _leave_at_first_error(schema, cls)
+        return schema
+
     def canonical_json(self) -> bytes:
         """RFC 8785 JSON: sorted keys, no white space, shortest numbers; the same bytes in any language."""
         return rfc8785.dumps(self.model_dump(mode="json"))
 
 
 def parse_json(
-    model: type[ValueType], text: str | bytes, where: str, *, max_values: int = MAX_JSON_VALUES
+    model: type[ValueType],
+    text: str | bytes,
+    where: str,
+    *,
+    max_values: int = MAX_JSON_VALUES,
+    max_integer: int | None = MAX_INTEGER,
 ) -> ValueType:
-    """The value that `text` holds; raises InputFileError with one line that begins with `where`."""
+    """The value that `text` holds; raises InputFileError with one line that begins with `where`.
+
+    Messages, which nobody digests, may lift the bound of integers: they tell files by their time in nanoseconds.
+    """
     try:
-        parse_strict_json(text, max_values)
+        parse_strict_json(text, max_values, max_integer=max_integer)
         return model.model_validate_json(text)
     except ValidationError as error:
         raise InputFileError(*describe_error(error, model, where)) from None
-    except ValueError as error:
+    except JsonNumberError as error:
+        raise InputFileError(*_name_place(error, model, text, where)) from None
+    except JsonError as error:
         raise InputFileError(f"{where}: {error}") from None
 
 
@@ -75,6 +102,17 @@ def describe_error(error: ValidationError, model: type[BaseModel], where: str) -
     return label + _to_sentence(first), ""
 
 
+def _name_place(error: JsonNumberError, model: type[BaseModel], text: str | bytes, where: str) -> tuple[str, str]:
+    """What `model` says of a number that is too large, where it bounds that number; else what was found in the text."""
+    try:
+        model.model_validate_json(text)
+    except ValidationError as refused:
+        first = refused.errors(include_url=False)[0]
+        if first["loc"] and type(first["input"]) in (int, float):
+            return describe_error(refused, model, where)
+    return f"{where}: {error}", ""
+
+
 def _to_sentence(first: ErrorDetails) -> str:
     if first["type"] == "missing":
         return "missing"
@@ -92,7 +130,8 @@ def _json_path(location: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             out += f"[{part}]"
         elif not _is_tag(part):
-            out += f".{part}" if out else part
+            name = to_printable(part, _MAX_NAME)
+            out += f".{name}" if out else name
     return out
 
 
@@ -118,3 +157,13 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in get_args(annotation) for model in _models_in(argument)]
+
+
+def _leave_at_first_error(schema: Any, model: type[BaseModel]) -> None:
+    """Set `fail_fast` on each list in the schema of `model`, short of other models, which see to their own."""
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ():
+        if isinstance(part, dict) and part.get("type") == "model" and part["cls"] is not model:
+            continue
+        _leave_at_first_error(part, model)
+    if isinstance(schema, dict) and schema.get("type") in ("list", "tuple", "set", "frozenset"):
+        schema["fail_fast"] = True

@@ -222,7 +222,7 @@ def encode(message: Value) -> bytes:
 
 def decode_render_request(text: str | bytes) -> RenderRequest:
     """The request in a client's message; raises InputFileError."""
-    return parse_json(RenderMessage, text, "render job").job
+    return parse_json(RenderMessage, text, "render job", max_integer=None).job
 
 
 def decode_map(text: bytes) -> MapMessage:
@@ -407,6 +407,6 @@ def to_error(message: ErrorMessage) -> TuifaceError:
 def parse_answer(model: type[ValueType], text: str | bytes, where: str) -> ValueType:
     """What the engine sent; its mistakes are the engine's, not those of a user's file."""
     try:
-        return parse_json(model, text, where)
+        return parse_json(model, text, where, max_integer=None)
     except InputFileError as error:
         raise EngineError(f"the engine's answer is not understood: {error.message}", error.hint) from None

@@ -125,7 +125,7 @@ class LatentSource(Value):
 Source = Annotated[
     Annotated[SeedSource, Tag("tag:SeedSource")] | Annotated[LatentSource, Tag("tag:LatentSource")],
     Discriminator(
-        lambda v: {"seed": "tag:SeedSource", "latent": "tag:LatentSource"}.get(_member(v, "kind")),
+        lambda v: {"seed": "tag:SeedSource", "latent": "tag:LatentSource"}.get(str(_member(v, "kind"))),
         custom_error_type="source_kind",
         custom_error_message="kind must be 'seed' or 'latent'",
     ),

@@ -32,6 +32,7 @@ from PIL import Image
 from tuiface.core.errors import OutputError, UsageError, quote
 from tuiface.core.processes import connect_worker
 from tuiface.core.regions import REGION_COLOURS, REGION_NAMES
+from tuiface.core.strict_json import parse_strict_json
 from tuiface.heads.render import HeadBatch, render_heads
 from tuiface.heads.sampling.parameters import SPECIFICATION
 from tuiface.heads.sampling.priors import sample_parameters
@@ -208,7 +209,7 @@ def _write_sample(folder: Path, name: str, batch: HeadBatch, index: int) -> str:
     regions = Image.fromarray(batch.regions[index].cpu().numpy(), mode="P")
     regions.putpalette(np.array(REGION_COLOURS, dtype=np.uint8).tobytes())
     regions.save(folder / "regions" / name)
-    return json.dumps({"file": name, **json.loads(batch.parameters.to_json(index))})
+    return json.dumps({"file": name, **parse_strict_json(batch.parameters.to_json(index))})
 
 
 @contextmanager

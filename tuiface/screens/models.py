@@ -5,7 +5,6 @@ A checkpoint is looked into by the command line in a process of its own: this pr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +19,7 @@ from tuiface.actions import quote_words
 from tuiface.core import processes
 from tuiface.core.errors import ModelError
 from tuiface.core.i18n import tr
+from tuiface.core.strict_json import parse_strict_json
 from tuiface.screens.changes import Drawn
 from tuiface.screens.face.words import home_relative
 from tuiface.screens.jobs.resident import JobCommand
@@ -65,7 +65,7 @@ class ModelsScreen(WorkScreen):
     def _read_list(self) -> None:
         def work() -> Callable[[], None]:
             lines = run_command(["model", "list", "--json"]).splitlines()
-            models = tuple(json.loads(line) for line in lines)
+            models = tuple(parse_strict_json(line) for line in lines)
             return lambda: self._take_list(models)
 
         self.state.link.run(tr("The networks were not listed"), work)
@@ -83,7 +83,9 @@ class ModelsScreen(WorkScreen):
         self._take_report(path, {})
 
         def work() -> Callable[[], None]:
-            report = json.loads(run_command(["model", "inspect", "--json", path], accepted=(0, 4)).splitlines()[0])
+            report = parse_strict_json(
+                run_command(["model", "inspect", "--json", path], accepted=(0, 4)).splitlines()[0]
+            )
             return lambda: self._take_report(path, report)
 
         self.state.link.run(tr("The file was not read"), work)

@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import faulthandler
 import grp
-import json
 import logging
 import os
 import signal
@@ -122,8 +121,9 @@ def _configure_logging(path: Path | None) -> None:
 
 def _read_settings() -> Settings:
     from tuiface.core.settings import Settings
+    from tuiface.core.strict_json import parse_strict_json
 
-    return Settings.model_validate(json.load(sys.stdin))
+    return Settings.model_validate(parse_strict_json(sys.stdin.buffer.read()))
 
 
 def _build_server(engine_factory: EngineFactory, settings: Settings, options: argparse.Namespace) -> uvicorn.Server:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import logging
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from tuiface.core import processes
 from tuiface.core.errors import EXIT_DONE, EXIT_ENGINE, EXIT_INTERRUPTED, EngineError
+from tuiface.core.strict_json import parse_strict_json
 from tuiface.core.values import Value
 from tuiface.engine_api import codec
 from tuiface.service import messages
@@ -141,7 +141,7 @@ def _read_lines(child: subprocess.Popen[bytes]) -> Iterator[str]:
 def _parse_progress(line: str) -> JobReport | None:
     """What `tuiface.commands.output.print_progress` writes; None for any other line."""
     try:
-        values = json.loads(line)
+        values = parse_strict_json(line)
         return JobReport(done=values["done"], total=values["total"])
     except (ValueError, TypeError, KeyError):
         return None

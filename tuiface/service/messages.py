@@ -6,7 +6,6 @@ engine of another version.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +14,7 @@ from pydantic import Field
 from tuiface.core.assets import embedded_model_path
 from tuiface.core.errors import EngineError
 from tuiface.core.settings import Settings
-from tuiface.core.strict_json import MAX_JSON_BYTES
+from tuiface.core.strict_json import JsonError, parse_strict_json
 from tuiface.core.values import Value
 from tuiface.core.version import __version__
 from tuiface.engine_api.codec import parse_answer
@@ -76,9 +75,9 @@ class Offer(Value):
 def decode_offer(text: bytes) -> Offer:
     """The engine's answer to /offer; raises EngineError for another version, or for no engine of tuiface at all."""
     try:
-        values = json.loads(text[:MAX_JSON_BYTES])
+        values = parse_strict_json(text)
         protocol, version = values["protocol"], values["version"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (JsonError, TypeError, KeyError):
         raise EngineError("what answers there is no engine of tuiface") from None
     if (protocol, version) != (PROTOCOL_VERSION, __version__):
         raise EngineError(

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from tuiface.core.errors import InputFileError, quote
 from tuiface.core.files import translate_os_errors, write_file
+from tuiface.core.strict_json import parse_strict_json
 from tuiface.engine.pixels import to_levels
 from tuiface.engine.training.gan.state import Progress
 
@@ -73,7 +74,7 @@ class Report:
         if not path.exists():
             return
         lines = path.read_text().splitlines(keepends=True)
-        kept = [line for line in lines if json.loads(line)["step"] <= progress.total_steps]
+        kept = [line for line in lines if parse_strict_json(line, finite=False)["step"] <= progress.total_steps]
         write_file(path, "".join(kept).encode(), force=True)
 
 
@@ -134,7 +135,7 @@ def write_curves(log: Path, path: Path) -> None:
     """
     try:
         records: list[Mapping[str, object]] = [
-            _drop_latent_speed(json.loads(line)) for line in log.read_text().splitlines()
+            _drop_latent_speed(parse_strict_json(line, finite=False)) for line in log.read_text().splitlines()
         ]
     except (OSError, ValueError) as error:
         raise InputFileError(f"{quote(log)} is not a run's log: {error}", "name the log.jsonl of a run") from None

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from tuiface.core.errors import UsageError, quote, suggest_nearest
+from tuiface.core.strict_json import JsonError, parse_strict_json
 
 Readability = Literal["well", "medium", "weak"]
 
@@ -340,9 +341,9 @@ def _check_value(spec: Parameter, value: object) -> float:
 
 def _read_line(line: str) -> tuple[int, list[float]]:
     try:
-        document = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"head parameters: not JSON at character {error.pos}: {quote(line)}") from error
+        document = parse_strict_json(line)
+    except JsonError as error:
+        raise UsageError(f"head parameters: {error}: {quote(line)}") from None
     if not isinstance(document, Mapping) or document.get("format") != FORMAT:
         raise UsageError(f"head parameters: {quote(line)} is not an object of format '{FORMAT}'")
     seed, given = document.get("seed"), document.get("parameters")

@@ -44,6 +44,7 @@ from tuiface.core.safetensors_header import (
     refuse_other_format,
     split_header,
 )
+from tuiface.core.strict_json import parse_strict_json
 from tuiface.heads import SPECIFICATION, HeadBatch, HeadParameters, render_heads, sample_parameters
 
 FORMAT = "tuiface.head-shard/1"
@@ -127,7 +128,7 @@ def open_shard(path: Path) -> HeadShard:
         refuse_other_format(header, FORMAT, _KIND, "")
         places = read_places(header, tuple(_DTYPES))
         arrays = {name: _map_tensor(path, header.data_start, place) for name, place in places.items()}
-        names, renderer = json.loads(header.metadata["parameters"]), header.metadata["renderer"]
+        names, renderer = parse_strict_json(header.metadata["parameters"]), header.metadata["renderer"]
         pixels, regions, values, seeds = (arrays[name] for name in ("pixels", "regions", "values", "seeds"))
     except (OSError, ValueError, KeyError, ModelError) as error:
         raise InputFileError(

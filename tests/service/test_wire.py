@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from tests.service.fake_child import INFO, MODEL, direction, frame, recipe
+from tuiface.core.bounds import MAX_SIDE_PX
 from tuiface.core.errors import EngineError, InputFileError, ModelError, TuifaceError
 from tuiface.directions.direction import DirectionOrigin, Labels
 from tuiface.engine_api import codec
@@ -138,7 +139,7 @@ def test_a_damaged_frame_is_refused_or_has_its_own_size(position: int, change: i
         assert codec.decode_render_result(bytes(damaged)).pixels.shape == (4, 4, 3)
 
 
-@pytest.mark.parametrize("side", [0, -4, codec.MAX_SIDE_PX + 1, 10**30])
+@pytest.mark.parametrize("side", [0, -4, MAX_SIDE_PX + 1, 10**30])
 def test_a_frame_of_an_absurd_size_is_refused_before_any_pixel_is_touched(side: int) -> None:
     length = struct.unpack_from(">I", FRAME)[0]
     header = json.loads(FRAME[4 : 4 + length]) | {"width": side}

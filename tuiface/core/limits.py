@@ -14,7 +14,13 @@ PSI_RANGE = (-3, 3)
 """Beyond these a face is a blot of colour in any network."""
 
 CHANNEL_LIMIT = 30.0
-"""Largest amount of a single style channel without asking: one channel alone moves little."""
+"""Largest amount of style channels without asking, of one alone or of a direction made of one: it moves little."""
+
+MAX_WIDTH = 65_536
+"""Numbers in a row of latents, channels of a layer, classes: far beyond any network."""
+
+MAX_THREADS = 1024
+"""CPU threads that a picture may be asked for: the largest machines have half of them."""
 
 W_AVG = "w_avg"
 """The network's own mean latent, as `truncation.center`."""

@@ -44,7 +44,15 @@ class Value(BaseModel):
 
     def canonical_json(self) -> bytes:
         """RFC 8785 JSON: sorted keys, no white space, shortest numbers; the same bytes in any language."""
-        return rfc8785.dumps(self.model_dump(mode="json"))
+        return canonical_json(self.model_dump(mode="json"))
+
+
+def canonical_json(value: Any) -> bytes:
+    """RFC 8785 JSON of plain values; raises InputFileError for a number that JSON's readers would not hold exactly."""
+    try:
+        return rfc8785.dumps(value)
+    except rfc8785.CanonicalizationError as error:
+        raise InputFileError(f"no canonical JSON: {error}") from None
 
 
 def parse_json(

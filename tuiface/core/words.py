@@ -6,6 +6,14 @@ import math
 
 from tuiface.core.errors import UsageError, quote
 
+MAX_DIGITS = 18
+"""Of a whole number that a user writes: no seed, row or count has as many."""
+
+
+def is_whole_number(text: str) -> bool:
+    """Whether `int` reads `text` as 0 or more, written in ASCII digits: `isdecimal` accepts those of every script."""
+    return text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
+
 
 def parse_number(text: str, what: str) -> float:
     """A finite number. Raises UsageError that begins with `what`."""
@@ -21,6 +29,6 @@ def parse_number(text: str, what: str) -> float:
 def parse_rows(text: str) -> tuple[int, int]:
     """`6-12` as rows [6, 12). Raises UsageError."""
     start, dash, stop = text.partition("-")
-    if not (dash and start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
+    if not (dash and is_whole_number(start) and is_whole_number(stop) and int(start) < int(stop)):
         raise UsageError(f"rows {quote(text)}; accepted: A-B with A < B, rows A up to and without B")
     return int(start), int(stop)

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-import rfc8785
 from pydantic import Field, model_validator
 
+from tuiface.core.bounds import Figures, SettingValues
 from tuiface.core.errors import InputFileError, ModelError, quote
 from tuiface.core.files import write_file
 from tuiface.core.safetensors_header import encode_header, read_places, split_header
-from tuiface.core.values import Value, parse_json, read_bytes
+from tuiface.core.values import Value, canonical_json, parse_json, read_bytes
 from tuiface.directions.concepts import concept_ends
 from tuiface.faces.recipe import ModelRef, Rows
 
@@ -73,7 +73,7 @@ class DirectionOrigin(Value):
     data: Text = ""
     """What it was learned from: draws, answers, a file."""
     paper: Text = ""
-    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    settings: SettingValues = Field(default_factory=dict)
     """Everything that it takes to make it again."""
 
 
@@ -97,9 +97,9 @@ class DirectionHeader(Value):
     licence: str = Field(min_length=1, max_length=2000)
     model: ModelRef
     """The network that it was made for."""
-    leakage: dict[str, float] = Field(default_factory=dict)
+    leakage: Figures = Field(default_factory=dict)
     """What one unit changes, by concept, in standard deviations of that concept; the concept itself is among them."""
-    measures: dict[str, float] = Field(default_factory=dict)
+    measures: Figures = Field(default_factory=dict)
     """How it was verified, by name; see docs/formats.md."""
 
     @model_validator(mode="after")
@@ -136,7 +136,7 @@ class Direction:
             "model": header.model.sha256,
             "arrays": {name: list(array.shape) for name, array in sorted(self.arrays.items())},
         }
-        digest = hashlib.sha256(rfc8785.dumps(fixed))
+        digest = hashlib.sha256(canonical_json(fixed))
         for _, array in sorted(self.arrays.items()):
             digest.update(np.ascontiguousarray(array, "<f4").tobytes())
         return digest.hexdigest()

@@ -27,7 +27,7 @@ from tuiface.core.values import Value, read_json
 from tuiface.directions.direction import DirectionOrigin, Labels, Name
 from tuiface.engine_api.protocol import Engine
 from tuiface.engine_api.requests import ScoresRequest
-from tuiface.faces.recipe import ModelRef
+from tuiface.faces.recipe import ModelRef, Seed
 
 MIN_ANSWERS, MAX_ANSWERS = 30, 200
 #: With 100 answers, 5 % of them wrong, a direction comes near the fully supervised one.
@@ -54,7 +54,7 @@ Reason = Literal["informative", "random", "repeat"]
 class Answer(Value):
     """One face and what was said of it."""
 
-    seed: int
+    seed: Seed
     value: Annotated[float, Field(ge=0, le=7)] | None
     """1 for yes and 0 for no, 1 to 7 for a rating, null for a skipped face."""
     chosen: Reason
@@ -72,7 +72,7 @@ class Answers(Value):
     model: ModelRef
     labels: Labels | None = None
     """What both ends look like; null for those of the table of concepts."""
-    answers: tuple[Answer, ...] = Field((), max_length=10_000)
+    answers: tuple[Answer, ...] = Field((), max_length=10_000, fail_fast=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +32,12 @@ _NEVER_TRIM = 2**31 - 1
 def open_device(wanted: str, threads: int | None) -> torch.device:
     """`choose_device`, set up for an engine: freed memory is kept, `threads` CPU threads compute (None: all there are).
 
-    Raises EngineError for a device that is not there.
+    Raises EngineError for a device that is not there, or for more threads than the system gives.
     """
     keep_freed_memory()
     device = choose_device(wanted)
+    if threads:
+        _refuse_unstartable(threads)
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     return device
 
@@ -82,8 +85,10 @@ def _time_convolution(dtype: torch.dtype) -> float:
 
 @contextlib.contextmanager
 def use_threads(count: int) -> Iterator[None]:
-    """Compute with `count` CPU threads inside the block."""
+    """Compute with `count` CPU threads inside the block; raises EngineError where the system does not give so many."""
     before = torch.get_num_threads()
+    if count > before:
+        _refuse_unstartable(count)
     if count != before:
         torch.set_num_threads(count)
     try:
@@ -91,6 +96,30 @@ def use_threads(count: int) -> Iterator[None]:
     finally:
         if count != before:
             torch.set_num_threads(before)
+
+
+def _refuse_unstartable(count: int) -> None:
+    """Raise EngineError unless `count` threads can run here.
+
+    They are started and ended again, in 50 microseconds each: OpenMP ends the whole process where one cannot be
+    started, and what the system still gives is the least of several limits (of the user, the container, the machine).
+    """
+    may_end = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        for _ in range(count - 1):  # this thread is one of them
+            thread = threading.Thread(target=may_end.wait, name="probe", daemon=True)
+            thread.start()
+            started.append(thread)
+    except (RuntimeError, MemoryError):
+        raise EngineError(
+            f"{count} CPU threads: the system gives this process no more than {len(started) + 1}",
+            "a recorded number of threads matters for an exact rebuild alone",
+        ) from None
+    finally:
+        may_end.set()
+        for thread in started:
+            thread.join()
 
 
 def software_versions() -> dict[str, str]:

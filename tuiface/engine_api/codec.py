@@ -23,6 +23,7 @@ import numpy as np
 from pydantic import Field
 
 from tuiface.core import errors
+from tuiface.core.bounds import MAX_SIDE_PX, ClassLabel, Count, Figures, LargeCount, Notices, Side
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
 from tuiface.core.strict_json import MAX_JSON_BYTES
 from tuiface.core.values import Value, ValueType, parse_json
@@ -55,8 +56,6 @@ PARTS_TYPE = "application/x-tuiface-parts"
 
 MAX_REQUEST_BYTES = MAX_JSON_BYTES
 """A recipe may carry latents, so a request is allowed what a recipe file is."""
-MAX_SIDE_PX = 4096
-"""Four times the largest published network."""
 MAX_RENDER_RESULT_BYTES = 4 + MAX_JSON_BYTES + 3 * MAX_SIDE_PX**2
 
 MAX_PAYLOAD_BYTES = 1 << 30
@@ -70,7 +69,6 @@ _ERRORS: dict[str, type[TuifaceError]] = {
     name: value for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, TuifaceError)
 }
 
-Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 ErrorText = Annotated[str, Field(max_length=_MAX_ERROR_CHARACTERS)]
 
 
@@ -90,7 +88,7 @@ class MapMessage(Value):
     """The body of `POST /map`."""
 
     z: ArrayMessage
-    label: Annotated[int, Field(ge=0)] | None = None
+    label: ClassLabel | None = None
 
 
 class WsMessage(Value):
@@ -102,7 +100,7 @@ class WsMessage(Value):
 class FeaturesMessage(Value):
     """The body of `POST /features`."""
 
-    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_FACES)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_FACES, fail_fast=True)
 
 
 class FaceRequestMessage(Value):
@@ -115,7 +113,7 @@ class OptimisedFaceMessage(Value):
     """The answer to `POST /faces`."""
 
     ws: ArrayMessage
-    measures: dict[str, float]
+    measures: Figures
 
 
 class ErrorMessage(Value):
@@ -125,7 +123,7 @@ class ErrorMessage(Value):
     """Class name in tuiface.core.errors."""
     message: ErrorText
     hint: ErrorText
-    sequence: int | None = None
+    sequence: LargeCount | None = None
     """Of the preview that failed; null where no request could be read."""
 
 
@@ -147,29 +145,29 @@ class DirectionPart(Value):
 
     kind: Literal["direction"] = "direction"
     holds: bool
-    figures: dict[str, float]
+    figures: Figures
 
 
 class PicturePart(Value):
     """A picture, whose RGB bytes are the payload."""
 
     kind: Literal["picture"] = "picture"
-    height: int = Field(ge=1)
-    width: int = Field(ge=1)
+    height: int = Field(ge=1, le=MAX_PAYLOAD_BYTES)
+    width: int = Field(ge=1, le=MAX_PAYLOAD_BYTES)
 
 
 class MeanPart(Value):
     """A conditional mean, whose float32 numbers are the payload."""
 
     kind: Literal["mean"] = "mean"
-    num_faces: int
+    num_faces: Count
 
 
 class RegionsPart(Value):
     """A segmenter, whose file is the payload."""
 
     kind: Literal["regions"] = "regions"
-    figures: dict[str, float]
+    figures: Figures
 
 
 class ErrorPart(Value):
@@ -208,11 +206,11 @@ class RenderHeader(Value):
     height: Side
     width: Side
     recipe: Recipe
-    sequence: int
+    sequence: LargeCount
     dtype: Dtype
     elapsed_ms: float
-    measures: dict[str, float]
-    notices: tuple[str, ...]
+    measures: Figures
+    notices: Notices
 
 
 def encode(message: Value) -> bytes:

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, runtime_checkable
 
 import numpy as np
+from pydantic import Field
 
+from tuiface.core.bounds import (
+    Count,
+    Figures,
+    LargeCount,
+    Line,
+    Notices,
+    PathText,
+    RowEnd,
+    Side,
+    ThreadCount,
+    Versions,
+    Width,
+    Word,
+)
 from tuiface.faces.recipe import ModelRef, Recipe
 
 if TYPE_CHECKING:
@@ -45,38 +60,38 @@ class EngineInfo:
 
     model: ModelRef
     """Digest and name of the network."""
-    licence: str
+    licence: Line
     """Licence of the weights as recorded, or "unknown"."""
-    path: str
+    path: PathText
     """File that the network was opened from."""
     embedded: bool
     """True for the model that ships with tuiface."""
-    resolution: int
+    resolution: Side
     """Side of a full picture in pixels."""
-    num_ws: int
+    num_ws: RowEnd
     """Rows of W+."""
-    z_dim: int
-    w_dim: int
-    c_dim: int
+    z_dim: Width
+    w_dim: Width
+    c_dim: Width
     """Number of classes; 0 for a network without labels."""
-    layers: dict[str, int]
+    layers: Annotated[dict[Word, Width], Field(max_length=256)]
     """Style layers by the checkpoint's own names, with their channel counts."""
-    num_parameters: int
-    device: str
+    num_parameters: LargeCount
+    device: Word
     """`cpu` or `cuda:0`, with the device's name in `device_name`."""
-    device_name: str
+    device_name: Word
     dtype: Dtype
     """Arithmetic of final pictures."""
     draft_dtype: Dtype
     """Arithmetic of previews and drafts: bfloat16 where a measurement at start found it faster."""
-    kernels: str
+    kernels: Word
     """Which operators run: `torch` or `cuda`."""
-    threads: int
-    software: dict[str, str]
+    threads: ThreadCount
+    software: Versions
     """Versions that may change pixels: tuiface, torch, numpy, python, the segmenter that locks go by."""
-    attributes: tuple[str, ...] = ()
+    attributes: Annotated[tuple[Word, ...], Field(max_length=1024, fail_fast=True)] = ()
     """What the attribute predictor reads, by its own names; empty where none is installed."""
-    notices: tuple[str, ...] = ()
+    notices: Notices = ()
     """What a user must know: a latent mean that was estimated, an untrained model, a slow path."""
 
 
@@ -85,13 +100,13 @@ class RenderRequest:
     """One picture to render."""
 
     recipe: Recipe
-    resolution: int | None = None
+    resolution: Side | None = None
     """Block to stop at: 4, 8, ... the network's; None for the full picture."""
     quality: Quality = "final"
-    threads: int | None = None
+    threads: ThreadCount | None = None
     """CPU threads to compute with; None for the engine's own number. The last bit of a sum depends on how many threads
     share it, so an exact rebuild takes the recorded number, whatever the machine has."""
-    sequence: int = 0
+    sequence: LargeCount = 0
     """Grows with each request of one client; a result older than the newest one that arrived is stale."""
 
 
@@ -102,31 +117,31 @@ class RenderResult:
     pixels: np.ndarray
     """uint8 [H, W, 3], RGB."""
     recipe: Recipe
-    sequence: int = 0
+    sequence: LargeCount = 0
     dtype: Dtype = "float32"
     """Arithmetic that this picture was rendered in."""
     elapsed_ms: float = 0.0
     """Time in the engine, without transport."""
-    measures: dict[str, float] = field(default_factory=dict)
+    measures: Figures = field(default_factory=dict)
     """By name; see docs/formats.md."""
-    notices: tuple[str, ...] = ()
+    notices: Notices = ()
 
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
     """How far long work is: a series, a conversion."""
 
-    id: int
+    id: LargeCount
     """Counts up in one session."""
-    label: str
+    label: Line
     """What is done, for people."""
     state: Literal["waiting", "running", "done", "failed", "cancelled"] = "waiting"
-    done: int = 0
-    total: int = 0
+    done: Count = 0
+    total: Count = 0
     """Steps in all; 0 where nobody knows."""
     elapsed_s: float = 0.0
     """Since it began to run."""
-    message: str = ""
+    message: Line = ""
     """Where the result lies, or why there is none."""
 
     @property

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from tuiface.core.errors import UsageError, quote, suggest_nearest
 from tuiface.core.regions import REGION_NAMES
 from tuiface.core.values import Value
+from tuiface.core.words import is_whole_number
 from tuiface.directions.direction import Direction, DirectionOrigin, Labels, Name
 from tuiface.engine_api.packed import ArrayMessage, PackedDirection, pack_directions, unpack_direction
 from tuiface.faces.recipe import Recipe, Region, Rows, Seed
@@ -95,15 +96,16 @@ REGIONS: tuple[Region, ...] = tuple(r for r in get_args(Region) if r not in ("ma
 LearningMethod = Literal["tangent", "boundary"]
 """A discriminant of gradients in W+, or InterFaceGAN's conditional boundary in W."""
 Text = Annotated[str, Field(max_length=500)]
+Names = Annotated[tuple[Text, ...], Field(max_length=1024, fail_fast=True)]
 
 
 class AttributesRequest(Value):
     """Directions of what the attribute predictor reads, each verified on other faces."""
 
     kind: Literal["attributes"] = "attributes"
-    names: tuple[Text, ...] = ()
+    names: Names = ()
     """Attributes of the predictor, or names of directions; empty for all that show."""
-    held: tuple[Text, ...] | None = None
+    held: Names | None = None
     """Attributes that directions leave alone; null for all others, empty for none."""
     draws: int = Field(4000, ge=1, le=1_000_000)
     """Faces that are read to learn from."""
@@ -123,8 +125,8 @@ class ScoresRequest(Value):
     name: Name
     labels: Labels | None = None
     """Null for those of the table of concepts."""
-    seeds: tuple[Seed, ...] = Field(min_length=2, max_length=MAX_FACES)
-    scores: tuple[float, ...]
+    seeds: tuple[Seed, ...] = Field(min_length=2, max_length=MAX_FACES, fail_fast=True)
+    scores: tuple[float, ...] = Field(min_length=2, max_length=MAX_FACES, fail_fast=True)
     """One a seed, in any unit."""
     origin: DirectionOrigin
 
@@ -200,8 +202,8 @@ class StripRequest(Value):
     """A contact strip of directions that have no file yet, which move rows of W or W+."""
 
     kind: Literal["strip"] = "strip"
-    directions: tuple[PackedDirection, ...] = Field(min_length=1, max_length=MAX_DIRECTIONS)
-    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_DIRECTIONS)
+    directions: tuple[PackedDirection, ...] = Field(min_length=1, max_length=MAX_DIRECTIONS, fail_fast=True)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_DIRECTIONS, fail_fast=True)
     """Faces for each."""
 
     @classmethod
@@ -221,10 +223,10 @@ class ConditionalMeanRequest(Value):
     """The mean of w over drawn faces whose attributes lie within bounds."""
 
     kind: Literal["conditional_mean"] = "conditional_mean"
-    bounds: dict[Text, tuple[float | None, float | None]]
+    bounds: Annotated[dict[Text, tuple[float | None, float | None]], Field(max_length=1024)]
     """(low, high) by attribute or direction name, in the predictor's units; null for an open end."""
     draws: int = Field(ge=1, le=1_000_000)
-    min_faces: int = Field(ge=1)
+    min_faces: int = Field(ge=1, le=1_000_000)
     """Faces that must lie within."""
 
 
@@ -257,7 +259,7 @@ class RegionsRequest(Value):
     """A segmenter that is taught by clusters with names; equal numbers of clusters are equal clusters."""
 
     kind: Literal["regions"] = "regions"
-    names: tuple[RegionName, ...] = Field(min_length=MIN_CLUSTERS, max_length=MAX_CLUSTERS)
+    names: tuple[RegionName, ...] = Field(min_length=MIN_CLUSTERS, max_length=MAX_CLUSTERS, fail_fast=True)
     """What each cluster shows, in the order of their numbers."""
 
 
@@ -299,7 +301,7 @@ def parse_cluster_names(texts: Sequence[str], count: int) -> RegionsRequest:
                 f"--name {text}: accepted: {', '.join(REGION_NAMES)}", suggest_nearest(given, REGION_NAMES)
             )
         for number in numbers.split(","):
-            if not number.isdecimal() or int(number) >= count:
+            if not is_whole_number(number) or int(number) >= count:
                 raise UsageError(f"--name {text}: '{number}' is no cluster", f"accepted: 0 to {count - 1}")
             if int(number) in names:
                 raise UsageError(f"--name {text}: cluster {number} has a name already")
@@ -331,11 +333,11 @@ def parse_search(words: Sequence[str]) -> SearchRequest:
     rows: Rows | None = None
     if rest and "-" in rest[0]:
         start, _, stop = rest.pop(0).partition("-")
-        if not (start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
+        if not (is_whole_number(start) and is_whole_number(stop) and int(start) < int(stop)):
             raise UsageError(f"rows {quote(f'{start}-{stop}')}; accepted: A-B with A < B")
         rows = (int(start), int(stop))
     count = rest.pop(0) if rest else str(DEFAULT_SEARCH_COUNT)
-    if rest or not (count.isdecimal() and 1 <= int(count) <= MAX_SEARCH_COUNT):
+    if rest or not (is_whole_number(count) and 1 <= int(count) <= MAX_SEARCH_COUNT):
         raise UsageError(
             f"{quote(' '.join([count, *rest]))}; accepted: rows A-B, then a number from 1 to {MAX_SEARCH_COUNT}"
         )

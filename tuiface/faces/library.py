@@ -43,9 +43,9 @@ class Tags(Value):
     """The file `NAME.tags.json`."""
 
     format: Literal["tuiface.tags/1"] = "tuiface.tags/1"
-    tags: tuple[Tag, ...] = ()
+    tags: tuple[Tag, ...] = Field((), max_length=1024, fail_fast=True)
     """Without spaces or commas, sorted."""
-    series: str | None = None
+    series: Annotated[str, Field(max_length=255)] | None = None
     """Name of the set that the face belongs to: a transition, a line-up."""
 
 

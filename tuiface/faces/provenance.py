@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pydantic import AwareDatetime, Field
 
+from tuiface.core.bounds import Figures, Line, Notices, ThreadCount, Versions, Word
 from tuiface.core.errors import InputFileError, quote
 from tuiface.core.strict_json import MAX_JSON_BYTES
 from tuiface.core.values import Value, parse_json, read_bytes
@@ -32,6 +33,9 @@ _XMP = (
 )
 
 
+Parents = Annotated[tuple[Sha256, ...], Field(max_length=10_000, fail_fast=True)]
+
+
 class Picture(Value):
     """The file that the provenance belongs to."""
 
@@ -39,7 +43,7 @@ class Picture(Value):
     """Name without folder."""
     width: int = Field(ge=1, le=8192)
     height: int = Field(ge=1, le=8192)
-    resolution: int | None = None
+    resolution: Annotated[int, Field(ge=1, le=8192)] | None = None
     """Block that the network stopped at; null for the full picture."""
     pixels_sha256: Sha256
     """SHA-256 of the RGB bytes, row by row from the top left."""
@@ -55,9 +59,9 @@ class ModelRecord(ModelRef):
 class DirectionRecord(Value):
     """A direction that the recipe uses."""
 
-    name: str
+    name: Word
     sha256: Sha256
-    licence: str
+    licence: Line
     model: ModelRef | None = None
     """The network that it was made for; null where the direction's file was not at hand."""
     foreign: bool = False
@@ -68,8 +72,8 @@ class Device(Value):
     """Where the picture was computed: another device may differ in the last bit."""
 
     kind: Literal["cpu", "cuda"]
-    name: str
-    threads: int = Field(ge=1)
+    name: Word
+    threads: ThreadCount
 
 
 class Provenance(Value):
@@ -79,22 +83,22 @@ class Provenance(Value):
     recipe: Recipe
     recipe_sha256: Sha256
     """Digest of `recipe`: a changed recipe no longer fits it."""
-    parents: tuple[Sha256, ...] = ()
+    parents: Parents = ()
     """Recipe digests of the faces that this one was made from."""
     picture: Picture
     model: ModelRecord
-    directions: tuple[DirectionRecord, ...] = ()
-    measures: dict[str, float] = Field(default_factory=dict)
+    directions: tuple[DirectionRecord, ...] = Field((), max_length=1024, fail_fast=True)
+    measures: Figures = Field(default_factory=dict)
     """By name; see docs/formats.md."""
-    software: dict[str, str]
+    software: Versions
     """Versions of tuiface, torch, numpy and python; digest of the segmenter that locks go by."""
     device: Device
     dtype: Literal["float32", "bfloat16"]
-    kernels: str
-    operator: str
+    kernels: Word
+    operator: Word
     """Unix user who saved the picture."""
     time: AwareDatetime
-    notices: tuple[str, ...] = ()
+    notices: Notices = ()
     """What was shown to the user about this picture: an estimated latent mean, an untrained model."""
     synthetic: Literal[True] = True
     digital_source_type: Annotated[str, Field(pattern="^" + DIGITAL_SOURCE_TYPE + "$")] = DIGITAL_SOURCE_TYPE
@@ -109,7 +113,7 @@ class UnsavedFace(Value):
 
     format: Literal["tuiface.face/1"] = "tuiface.face/1"
     recipe: Recipe
-    parents: tuple[Sha256, ...] = ()
+    parents: Parents = ()
     """Recipe digests of the saved faces that it was made from."""
 
 

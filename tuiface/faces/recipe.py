@@ -12,7 +12,6 @@ import zlib
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import rfc8785
 from pydantic import (
     Discriminator,
     Field,
@@ -24,8 +23,9 @@ from pydantic import (
 )
 
 from tuiface.core.arrays import decode_floats, encode_floats
+from tuiface.core.bounds import ChannelIndex, ClassLabel, Count, RowEnd, RowIndex, SettingValues
 from tuiface.core.limits import DEFAULT_PSI, MAX_SEED, PSI_RANGE, W_AVG
-from tuiface.core.values import Value, parse_json
+from tuiface.core.values import Value, canonical_json, parse_json
 
 Region = Literal[
     "frame",
@@ -51,7 +51,7 @@ MAX_MASK_SIDE = 1024
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-Rows = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
+Rows = tuple[RowIndex, RowEnd]
 
 
 class ModelRef(Value):
@@ -68,7 +68,7 @@ class SeedSource(Value):
 
     kind: Literal["seed"] = "seed"
     seed: Seed
-    label: Annotated[int, Field(ge=0)] | None = None
+    label: ClassLabel | None = None
     """Class index for a network with labels; left out of the JSON when there is none."""
 
     @model_serializer(mode="wrap")
@@ -80,7 +80,7 @@ class LatentOrigin(Value):
     """Where a latent came from: recorded, never needed to rebuild the face."""
 
     photo_sha256: Sha256 | None = None
-    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    settings: SettingValues = Field(default_factory=dict)
     loss: float | None = None
 
     def __hash__(self) -> int:
@@ -93,7 +93,7 @@ class LatentSource(Value):
 
     kind: Literal["latent"] = "latent"
     space: Literal["w", "w+"]
-    shape: tuple[int, ...] = Field(min_length=1, max_length=2)
+    shape: tuple[Count, ...] = Field(min_length=1, max_length=2, fail_fast=True)
     """[w_dim] for "w", [num_ws, w_dim] for "w+"."""
     data: str = Field(max_length=4 * 1024 * 1024)
     """float32, little-endian, base64."""
@@ -136,7 +136,7 @@ class Truncation(Value):
     """Pulls w towards a centre: w' = center + psi * (w - center), on rows below `cutoff`."""
 
     psi: float = Field(DEFAULT_PSI, ge=PSI_RANGE[0], le=PSI_RANGE[1])
-    cutoff: Annotated[int, Field(ge=0)] | None = None
+    cutoff: RowIndex | None = None
     """Rows `[0, cutoff)` are truncated; null for all."""
     center: str = Field(W_AVG, min_length=1, max_length=200)
     """`w_avg` or the name of a population."""
@@ -200,7 +200,7 @@ class DirectionEdit(Value):
 class ChannelEdit(Value):
     """A step of one style channel, in standard deviations of that channel over the population (psi 1)."""
 
-    channel: tuple[Annotated[str, Field(pattern=r"^b\d+\.(conv0|conv1|torgb)$")], Annotated[int, Field(ge=0)]]
+    channel: tuple[Annotated[str, Field(pattern=r"^b[0-9]{1,5}\.(conv0|conv1|torgb)$")], ChannelIndex]
     """Layer by the checkpoint's own name (`b16.conv1`) and channel index."""
     amount: float
 
@@ -290,9 +290,9 @@ class Recipe(Value):
     model: ModelRef
     source: Source
     truncation: Truncation = Truncation()
-    mixes: tuple[StyleMix, ...] = Field((), max_length=64)
-    edits: tuple[Edit, ...] = Field((), max_length=1024)
-    locks: tuple[RegionLock, ...] = Field((), max_length=64)
+    mixes: tuple[StyleMix, ...] = Field((), max_length=64, fail_fast=True)
+    edits: tuple[Edit, ...] = Field((), max_length=1024, fail_fast=True)
+    locks: tuple[RegionLock, ...] = Field((), max_length=64, fail_fast=True)
     noise: Noise = Noise()
 
     @property
@@ -303,7 +303,7 @@ class Recipe(Value):
         """
         values = self.model_dump(mode="json")
         del values["model"]["name"]
-        return hashlib.sha256(rfc8785.dumps(values)).hexdigest()
+        return hashlib.sha256(canonical_json(values)).hexdigest()
 
     def derive(self, **changes: object) -> Recipe:
         """A new, validated recipe with some fields replaced."""

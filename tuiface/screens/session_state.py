@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from tuiface.core.bounds import Count
 from tuiface.core.values import Value
 from tuiface.faces.recipe import Recipe
 
@@ -17,8 +18,8 @@ class SessionState(Value):
     ended: bool
     """It ended by its user's wish."""
     screen: str = Field(max_length=20)
-    faces: tuple[Recipe, ...] = Field(max_length=1000)
+    faces: tuple[Recipe, ...] = Field(max_length=1000, fail_fast=True)
     """The history, oldest first."""
-    position: int = Field(ge=0)
-    mix: tuple[Recipe, ...] = Field(max_length=2)
-    morph: tuple[Recipe, ...] = Field(max_length=1000)
+    position: Count
+    mix: tuple[Recipe, ...] = Field(max_length=2, fail_fast=True)
+    morph: tuple[Recipe, ...] = Field(max_length=1000, fail_fast=True)

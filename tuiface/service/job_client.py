@@ -14,6 +14,7 @@ from typing import BinaryIO
 from tuiface.core import processes
 from tuiface.core.errors import EngineError
 from tuiface.core.files import make_folder, translate_os_errors
+from tuiface.core.words import is_whole_number
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import JobProgress
 from tuiface.service import messages
@@ -95,7 +96,7 @@ class SharedJobs:
             answer = pipe.readline().decode(errors="replace").strip()
         # The process goes on; when it ends, this thread fetches its exit status.
         threading.Thread(target=child.wait, name="job-ended", daemon=True).start()
-        if not answer.isdecimal():
+        if not is_whole_number(answer):
             raise EngineError(answer or "the job did not begin", f"its log is {self._state / LOG_NAME}")
         return int(answer)
 

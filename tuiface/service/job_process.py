@@ -24,6 +24,7 @@ from tuiface.core import processes
 from tuiface.core.errors import EXIT_DONE, EXIT_ENGINE, EXIT_INTERRUPTED, EngineError
 from tuiface.core.strict_json import parse_strict_json
 from tuiface.core.values import Value
+from tuiface.core.words import is_whole_number
 from tuiface.engine_api import codec
 from tuiface.service import messages
 from tuiface.service.messages import JobReport
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (OSError, WebSocketException) as error:
             answer = f"the resident engine does not answer ({error})"
         print(answer, flush=True)
-        if not answer.isdecimal():
+        if not is_whole_number(answer):
             return EXIT_ENGINE
         log.info("job %s: %s", answer, " ".join(options.command))
         end, code = run_command(reporter, options.command, options.total, options.result)

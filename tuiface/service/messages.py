@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tuiface.core.assets import embedded_model_path
+from tuiface.core.bounds import Count, LargeCount, Line, PathText, Side, Word
 from tuiface.core.errors import EngineError
 from tuiface.core.settings import Settings
 from tuiface.core.strict_json import JsonError, parse_strict_json
@@ -31,21 +32,21 @@ JOBS_PATH = "/jobs"
 CANCEL_PATH = "/jobs/cancel"
 FORGET_PATH = "/jobs/forget"
 
-Text = Annotated[str, Field(max_length=2000)]
-Count = Annotated[int, Field(ge=0, le=2**31)]
+MAX_LINES = 10_000
+"""Users, or jobs, in one answer."""
 
 
 class Offer(Value):
     """The answer to `GET /offer`: what must be equal on both sides before a client renders here."""
 
-    protocol: int = PROTOCOL_VERSION
-    version: str = __version__
-    model: str
+    protocol: Count = PROTOCOL_VERSION
+    version: Word = __version__
+    model: PathText
     """Absolute path of the checkpoint."""
-    size: int
-    mtime_ns: int
+    size: LargeCount
+    mtime_ns: int = Field(ge=-(2**63), lt=2**63)
     """Of the checkpoint when it was opened: one that was replaced since is another model."""
-    directions: str
+    directions: PathText
     """The folder of the user's own directions."""
 
     @classmethod
@@ -90,39 +91,42 @@ def decode_offer(text: bytes) -> Offer:
 class ClientLine(Value):
     """One user's interfaces that are connected now."""
 
-    user: str
-    interfaces: int
+    user: Word
+    interfaces: Count
 
 
 class JobLine(Value):
     """Long work and whose it is."""
 
-    user: str
+    user: Word
     job: JobProgress
+
+
+JobLines = Annotated[tuple[JobLine, ...], Field(max_length=MAX_LINES, fail_fast=True)]
 
 
 class Status(Value):
     """The answer to `GET /status`."""
 
-    pid: int
-    user: str
-    version: str
-    model: str
-    path: str
-    device: str
-    device_name: str
-    resolution: int
+    pid: Count
+    user: Word
+    version: Word
+    model: Word
+    path: PathText
+    device: Word
+    device_name: Word
+    resolution: Side
     uptime_s: float
     idle_minutes: float
     """Without clients and work it ends after these; 0: never."""
-    group: str | None
+    group: Word | None
     """Unix group that may use it too."""
     memory_mb: float
     """Of the process."""
     device_memory_mb: float | None
     """On the GPU; null without one."""
-    clients: tuple[ClientLine, ...]
-    jobs: tuple[JobLine, ...]
+    clients: Annotated[tuple[ClientLine, ...], Field(max_length=MAX_LINES, fail_fast=True)]
+    jobs: JobLines
     """The asker's own, and everybody's for the user who started the engine; the newest last."""
 
 
@@ -137,20 +141,20 @@ class StopAnswer(Value):
     """Whether the engine ends once the saves that wait are done, and the work that keeps it otherwise."""
 
     stops: bool
-    jobs: tuple[JobLine, ...] = ()
+    jobs: JobLines = ()
 
 
 class JobOpening(Value):
     """The first message on `WS /job`, from the process that does long work."""
 
-    label: Text
+    label: Line
     total: Count = 0
 
 
 class JobTicket(Value):
     """The engine's answer: the number of the job."""
 
-    id: int
+    id: LargeCount
 
 
 class JobReport(Value):
@@ -159,7 +163,7 @@ class JobReport(Value):
     state: Literal["running", "done", "failed", "cancelled"] = "running"
     done: Count = 0
     total: Count = 0
-    message: Text = ""
+    message: Line = ""
 
 
 class JobCancel(Value):
@@ -171,10 +175,10 @@ class JobCancel(Value):
 class JobNumber(Value):
     """The body of `POST /jobs/cancel`."""
 
-    id: int
+    id: LargeCount
 
 
 class JobList(Value):
     """Each message on `WS /jobs`: all jobs of the client's user, oldest first."""
 
-    jobs: tuple[JobProgress, ...]
+    jobs: Annotated[tuple[JobProgress, ...], Field(max_length=MAX_LINES, fail_fast=True)]

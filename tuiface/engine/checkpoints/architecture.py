@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from tuiface.core.errors import ModelError
+from tuiface.core.limits import MAX_WIDTH
 from tuiface.core.safetensors_header import Shape
 from tuiface.engine.networks.config import MAX_RESOLUTION, DiscriminatorConfig, GeneratorConfig, block_resolutions
 
 Shapes = Mapping[str, Shape]
 
 W_AVG = "mapping.w_avg"
-MAX_WIDTH = 1 << 16
 MAX_MAPPING_LAYERS = 64
 RESOLUTIONS = block_resolutions(MAX_RESOLUTION)
 

@@ -8,14 +8,12 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from tuiface.core.errors import InputFileError, UsageError, quote
+from tuiface.core.limits import CHANNEL_LIMIT
 from tuiface.directions.direction import STEP, Direction, DirectionHeader, DirectionOrigin, Labels, labels_of
 from tuiface.directions.importing import to_step
 from tuiface.engine.latents import LatentPopulation
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine_api.requests import ImportRequest
-
-CHANNEL_SHARE_LIMIT = 30.0
-"""Largest amount of a direction that is one style channel."""
 
 
 def make_direction(
@@ -69,7 +67,7 @@ def make_channel_direction(
         space="styles",
         labels=labels_of(name),
         origin=origin,
-        limit=CHANNEL_SHARE_LIMIT,
+        limit=CHANNEL_LIMIT,
         licence=licence or network.licence,
     )
 

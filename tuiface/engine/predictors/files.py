@@ -15,6 +15,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from tuiface.core.bounds import Count, Figures, SettingValues, Word
 from tuiface.core.errors import InputFileError, ModelError, to_printable
 from tuiface.core.files import write_file
 from tuiface.core.safetensors_header import (
@@ -67,19 +68,19 @@ class PredictorCard(Value):
     kind: Kind
     resolution: int = Field(ge=32, le=512, multiple_of=32)
     """Side that pictures are brought to before they are read, pixels."""
-    widths: tuple[int, ...] = Field(min_length=4, max_length=5)
+    widths: tuple[Count, ...] = Field(min_length=4, max_length=5, fail_fast=True)
     """Channels of the stages: four, or five for attributes, which then begin at half the side instead of a quarter."""
     feature_width: int = Field(0, ge=0, le=1024)
     """Attributes: length of the pooled features."""
-    regions: tuple[str, ...] = Field((), max_length=64)
+    regions: tuple[Word, ...] = Field((), max_length=64, fail_fast=True)
     """Segmenter: names of the classes, in the order of their ids."""
-    attributes: tuple[Attribute, ...] = Field((), max_length=256)
+    attributes: tuple[Attribute, ...] = Field((), max_length=256, fail_fast=True)
     """Attributes: what is read, in the order of the outputs."""
-    unreadable: dict[str, float] = Field({}, max_length=256)
+    unreadable: Figures = Field({}, max_length=256)
     """Attributes that were tried and left out, with their held-out R2."""
-    figures: dict[str, float] = Field({}, max_length=64)
+    figures: Figures = Field({}, max_length=64)
     """Held-out measures."""
-    training: dict[str, str | int | float] = Field({}, max_length=64)
+    training: SettingValues = Field({}, max_length=64)
     """Settings and course of the training."""
     licence: str = Field(max_length=100)
     name: str = Field(max_length=100)

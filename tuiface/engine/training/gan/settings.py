@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from tuiface.core.bounds import MAX_COUNT, MAX_EXACT_INTEGER, Line, PathText, Word
 from tuiface.core.values import Value
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig, block_resolutions
 
@@ -48,12 +49,12 @@ class AdversarialSettings(Value):
     discriminator_lr: float = Field(0.0025, gt=0, le=0.1)
     discriminator_beta1: float = Field(0.0, ge=0, lt=1)
     """Momentum of the discriminator's Adam."""
-    r1_interval: int = Field(16, ge=1)
+    r1_interval: int = Field(16, ge=1, le=MAX_COUNT)
     """Steps between R1 passes ("lazy regularisation")."""
-    path_length_interval: int = Field(4, ge=1)
+    path_length_interval: int = Field(4, ge=1, le=MAX_COUNT)
     path_length_weight: float = Field(2.0, ge=0)
     path_length_decay: float = Field(0.01, gt=0, le=1)
-    path_length_shrink: int = Field(2, ge=1)
+    path_length_shrink: int = Field(2, ge=1, le=MAX_COUNT)
     """The path-length pass takes batch / this: it costs the most memory."""
     style_mixing: float = Field(0.9, ge=0, le=1)
     """Share of pictures whose rows come from two latents."""
@@ -85,7 +86,7 @@ class AugmentSettings(Value):
 
     target: float = Field(0.6, ge=0, le=1)
     """r_t, the share of surplus "real" signs among real pictures that p is steered to; 0 switches augmentation off."""
-    interval: int = Field(4, ge=1)
+    interval: int = Field(4, ge=1, le=MAX_COUNT)
     """Steps between adjustments of p."""
     ramp_kimg: float = Field(500.0, gt=0)
     """Pictures in which p may go from 0 to 1."""
@@ -99,10 +100,10 @@ class PairedSettings(Value):
     distillation_kimg: float = Field(0.0, ge=0)
     """Latents, in thousands: this stage renders nothing."""
     distillation_lr: float = Field(0.024, gt=0)
-    distillation_batch: int = Field(256, ge=1)
+    distillation_batch: int = Field(256, ge=1, le=MAX_COUNT)
     carried_share: float = Field(0.0, ge=0, le=1)
     """How far w is moved towards telling the labels that it hardly tells, before distillation (see there)."""
-    encoder_width: int = Field(256, ge=4)
+    encoder_width: int = Field(256, ge=4, le=MAX_COUNT)
     stretch: float = Field(1.0, gt=0, le=4)
     """Of w about its mean, in the model that is written (see `export`)."""
 
@@ -110,25 +111,25 @@ class PairedSettings(Value):
 class TrainingSettings(Value):
     """Everything that determines the result."""
 
-    data: str
+    data: PathText
     """HEADS, or the path of a folder or zip of pictures."""
     resolution: Literal[8, 16, 32, 64, 128, 256, 512, 1024]
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=MAX_EXACT_INTEGER)
     """Of the initial weights and of every random draw."""
-    population: int = Field(0, ge=0)
+    population: int = Field(0, ge=0, le=MAX_EXACT_INTEGER)
     """Seed of the population of heads."""
-    num_heads: int = Field(50_176, ge=1024)
+    num_heads: int = Field(50_176, ge=1024, le=MAX_COUNT)
     """Heads rendered in all."""
     mirror: bool = False
     """Every picture comes a second time, mirrored; of heads, the parameters too."""
-    batch: int = Field(32, ge=2)
+    batch: int = Field(32, ge=2, le=MAX_COUNT)
     precision: Precision = "float32"
     """Of activations; parameters, statistics, RGB sums, logits and penalties are always float32."""
-    name: str = "untitled"
+    name: Word = "untitled"
     """Recorded in the model."""
-    licence: str | None = None
+    licence: Line | None = None
     """Recorded in the model."""
-    start: str | None = None
+    start: Word | None = None
     """SHA-256 of the network file that training started from; None for random weights."""
     network: NetworkSettings = NetworkSettings()
     adversarial: AdversarialSettings = AdversarialSettings()

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from tuiface.core.bounds import ExactCount, Word
 from tuiface.core.values import Value
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
@@ -43,28 +44,28 @@ class Progress(Value):
     """The numbers of a run's state, as JSON in each snapshot."""
 
     stage: StageName
-    images: int = Field(0, ge=0)
+    images: ExactCount = 0
     """Pictures (latents, in distillation) seen in this stage."""
-    steps: int = Field(0, ge=0)
+    steps: ExactCount = 0
     """Steps taken in this stage."""
-    total_images: int = Field(0, ge=0)
+    total_images: ExactCount = 0
     """Pictures seen in all stages."""
-    total_steps: int = Field(0, ge=0)
+    total_steps: ExactCount = 0
     """Steps taken in all stages."""
     seconds: float = Field(0.0, ge=0)
     """Time spent training, over all sessions."""
-    epoch: int = Field(0, ge=0)
-    epoch_size: int = Field(0, ge=0)
-    epoch_offset: int = Field(0, ge=0)
+    epoch: ExactCount = 0
+    epoch_size: ExactCount = 0
+    epoch_offset: ExactCount = 0
     augment_p: float = Field(0.0, ge=0, le=1)
     sign_sum: float = 0.0
     """Sum of sign D(x) since p was last adjusted."""
-    sign_count: int = Field(0, ge=0)
-    data_fingerprint: str = ""
+    sign_count: ExactCount = 0
+    data_fingerprint: Word = ""
     """Of the pictures; empty before training began."""
-    tick_images: int = Field(0, ge=0)
+    tick_images: ExactCount = 0
     """`images` at the last tick."""
-    sample_images: int = Field(0, ge=0)
+    sample_images: ExactCount = 0
     """`images` at the last evaluation."""
     best_distance: float | None = None
     """Smallest patch-SWD so far."""

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from torch import nn
 
+from tuiface.core.bounds import MAX_COUNT, MAX_EXACT_INTEGER, Line, Width, Word
 from tuiface.core.errors import UsageError
 from tuiface.core.values import Value, describe_error
 from tuiface.engine.checkpoint import file_sha256
@@ -23,21 +24,21 @@ class PredictorSettings(Value):
     kind: Kind
     resolution: Literal[32, 64, 128, 256] = 128
     """Side at which pictures are read, pixels."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=MAX_EXACT_INTEGER)
     """Of the initial weights and of every random draw."""
-    population: int = Field(0, ge=0)
+    population: int = Field(0, ge=0, le=MAX_EXACT_INTEGER)
     """Seed of the population of heads; its first 512 are held out."""
-    num_heads: int = Field(20_480, ge=1024)
+    num_heads: int = Field(20_480, ge=1024, le=MAX_COUNT)
     """Heads rendered in all."""
     kimg: float = Field(80.0, gt=0)
     """Thousands of pictures that are trained on; the learning rate falls to 0 over them."""
-    batch: int = Field(48, ge=2)
+    batch: int = Field(48, ge=2, le=MAX_COUNT)
     learning_rate: float = Field(0.003, gt=0)
     """Of AdamW, at its highest."""
     weight_decay: float = Field(0.02, ge=0)
-    widths: tuple[int, ...] = Field((32, 64, 112, 144), min_length=4, max_length=5)
+    widths: tuple[Width, ...] = Field((32, 64, 112, 144), min_length=4, max_length=5, fail_fast=True)
     """Channels of the stages; five, which begin at half the side, for attributes alone."""
-    feature_width: int = Field(256, ge=1)
+    feature_width: int = Field(256, ge=1, le=MAX_COUNT)
     """Attributes: length of the pooled features."""
     ema_kimg: float = Field(8.0, gt=0)
     """Half-life of the averaged network."""
@@ -47,11 +48,11 @@ class PredictorSettings(Value):
     """Strength of `degradation.recast`."""
     precision: Precision = "float32"
     """Of the convolutions; losses and sums are always float32."""
-    start: str | None = None
+    start: Word | None = None
     """SHA-256 of the predictor that training went on from; None for random weights."""
-    name: str = "untitled"
+    name: Word = "untitled"
     """Recorded in the predictor's file."""
-    licence: str = "unknown"
+    licence: Line = "unknown"
     """Recorded in the predictor's file."""
 
     def heads(self) -> TrainingSettings:

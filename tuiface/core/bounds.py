@@ -2,7 +2,6 @@
 
 No integer, text, list or table of a format is without a bound (tests/hostile/test_bounds.py walks them all). The bounds
 lie well beyond what honest files hold: they keep nonsense from threads, memory and arithmetic, and judge nothing.
-A list also stops at its first wrong entry (`fail_fast`): a million of them must not be described.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Answers(Value):
     model: ModelRef
     labels: Labels | None = None
     """What both ends look like; null for those of the table of concepts."""
-    answers: tuple[Answer, ...] = Field((), max_length=10_000, fail_fast=True)
+    answers: tuple[Answer, ...] = Field((), max_length=10_000)
 
 
 @dataclass(frozen=True, slots=True)

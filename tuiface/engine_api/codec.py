@@ -100,7 +100,7 @@ class WsMessage(Value):
 class FeaturesMessage(Value):
     """The body of `POST /features`."""
 
-    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_FACES, fail_fast=True)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_FACES)
 
 
 class FaceRequestMessage(Value):

@@ -96,7 +96,7 @@ REGIONS: tuple[Region, ...] = tuple(r for r in get_args(Region) if r not in ("ma
 LearningMethod = Literal["tangent", "boundary"]
 """A discriminant of gradients in W+, or InterFaceGAN's conditional boundary in W."""
 Text = Annotated[str, Field(max_length=500)]
-Names = Annotated[tuple[Text, ...], Field(max_length=1024, fail_fast=True)]
+Names = Annotated[tuple[Text, ...], Field(max_length=1024)]
 
 
 class AttributesRequest(Value):
@@ -125,8 +125,8 @@ class ScoresRequest(Value):
     name: Name
     labels: Labels | None = None
     """Null for those of the table of concepts."""
-    seeds: tuple[Seed, ...] = Field(min_length=2, max_length=MAX_FACES, fail_fast=True)
-    scores: tuple[float, ...] = Field(min_length=2, max_length=MAX_FACES, fail_fast=True)
+    seeds: tuple[Seed, ...] = Field(min_length=2, max_length=MAX_FACES)
+    scores: tuple[float, ...] = Field(min_length=2, max_length=MAX_FACES)
     """One a seed, in any unit."""
     origin: DirectionOrigin
 
@@ -202,8 +202,8 @@ class StripRequest(Value):
     """A contact strip of directions that have no file yet, which move rows of W or W+."""
 
     kind: Literal["strip"] = "strip"
-    directions: tuple[PackedDirection, ...] = Field(min_length=1, max_length=MAX_DIRECTIONS, fail_fast=True)
-    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_DIRECTIONS, fail_fast=True)
+    directions: tuple[PackedDirection, ...] = Field(min_length=1, max_length=MAX_DIRECTIONS)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_DIRECTIONS)
     """Faces for each."""
 
     @classmethod
@@ -259,7 +259,7 @@ class RegionsRequest(Value):
     """A segmenter that is taught by clusters with names; equal numbers of clusters are equal clusters."""
 
     kind: Literal["regions"] = "regions"
-    names: tuple[RegionName, ...] = Field(min_length=MIN_CLUSTERS, max_length=MAX_CLUSTERS, fail_fast=True)
+    names: tuple[RegionName, ...] = Field(min_length=MIN_CLUSTERS, max_length=MAX_CLUSTERS)
     """What each cluster shows, in the order of their numbers."""
 
 

@@ -43,7 +43,7 @@ class Tags(Value):
     """The file `NAME.tags.json`."""
 
     format: Literal["tuiface.tags/1"] = "tuiface.tags/1"
-    tags: tuple[Tag, ...] = Field((), max_length=1024, fail_fast=True)
+    tags: tuple[Tag, ...] = Field((), max_length=1024)
     """Without spaces or commas, sorted."""
     series: Annotated[str, Field(max_length=255)] | None = None
     """Name of the set that the face belongs to: a transition, a line-up."""

@@ -33,7 +33,7 @@ _XMP = (
 )
 
 
-Parents = Annotated[tuple[Sha256, ...], Field(max_length=10_000, fail_fast=True)]
+Parents = Annotated[tuple[Sha256, ...], Field(max_length=10_000)]
 
 
 class Picture(Value):
@@ -87,7 +87,7 @@ class Provenance(Value):
     """Recipe digests of the faces that this one was made from."""
     picture: Picture
     model: ModelRecord
-    directions: tuple[DirectionRecord, ...] = Field((), max_length=1024, fail_fast=True)
+    directions: tuple[DirectionRecord, ...] = Field((), max_length=1024)
     measures: Figures = Field(default_factory=dict)
     """By name; see docs/formats.md."""
     software: Versions

@@ -93,7 +93,7 @@ class LatentSource(Value):
 
     kind: Literal["latent"] = "latent"
     space: Literal["w", "w+"]
-    shape: tuple[Count, ...] = Field(min_length=1, max_length=2, fail_fast=True)
+    shape: tuple[Count, ...] = Field(min_length=1, max_length=2)
     """[w_dim] for "w", [num_ws, w_dim] for "w+"."""
     data: str = Field(max_length=4 * 1024 * 1024)
     """float32, little-endian, base64."""
@@ -290,9 +290,9 @@ class Recipe(Value):
     model: ModelRef
     source: Source
     truncation: Truncation = Truncation()
-    mixes: tuple[StyleMix, ...] = Field((), max_length=64, fail_fast=True)
-    edits: tuple[Edit, ...] = Field((), max_length=1024, fail_fast=True)
-    locks: tuple[RegionLock, ...] = Field((), max_length=64, fail_fast=True)
+    mixes: tuple[StyleMix, ...] = Field((), max_length=64)
+    edits: tuple[Edit, ...] = Field((), max_length=1024)
+    locks: tuple[RegionLock, ...] = Field((), max_length=64)
     noise: Noise = Noise()
 
     @property

@@ -18,8 +18,8 @@ class SessionState(Value):
     ended: bool
     """It ended by its user's wish."""
     screen: str = Field(max_length=20)
-    faces: tuple[Recipe, ...] = Field(max_length=1000, fail_fast=True)
+    faces: tuple[Recipe, ...] = Field(max_length=1000)
     """The history, oldest first."""
     position: Count
-    mix: tuple[Recipe, ...] = Field(max_length=2, fail_fast=True)
-    morph: tuple[Recipe, ...] = Field(max_length=1000, fail_fast=True)
+    mix: tuple[Recipe, ...] = Field(max_length=2)
+    morph: tuple[Recipe, ...] = Field(max_length=1000)

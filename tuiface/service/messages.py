@@ -102,7 +102,7 @@ class JobLine(Value):
     job: JobProgress
 
 
-JobLines = Annotated[tuple[JobLine, ...], Field(max_length=MAX_LINES, fail_fast=True)]
+JobLines = Annotated[tuple[JobLine, ...], Field(max_length=MAX_LINES)]
 
 
 class Status(Value):
@@ -125,7 +125,7 @@ class Status(Value):
     """Of the process."""
     device_memory_mb: float | None
     """On the GPU; null without one."""
-    clients: Annotated[tuple[ClientLine, ...], Field(max_length=MAX_LINES, fail_fast=True)]
+    clients: Annotated[tuple[ClientLine, ...], Field(max_length=MAX_LINES)]
     jobs: JobLines
     """The asker's own, and everybody's for the user who started the engine; the newest last."""
 
@@ -181,4 +181,4 @@ class JobNumber(Value):
 class JobList(Value):
     """Each message on `WS /jobs`: all jobs of the client's user, oldest first."""
 
-    jobs: Annotated[tuple[JobProgress, ...], Field(max_length=MAX_LINES, fail_fast=True)]
+    jobs: Annotated[tuple[JobProgress, ...], Field(max_length=MAX_LINES)]

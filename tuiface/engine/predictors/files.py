@@ -68,13 +68,13 @@ class PredictorCard(Value):
     kind: Kind
     resolution: int = Field(ge=32, le=512, multiple_of=32)
     """Side that pictures are brought to before they are read, pixels."""
-    widths: tuple[Count, ...] = Field(min_length=4, max_length=5, fail_fast=True)
+    widths: tuple[Count, ...] = Field(min_length=4, max_length=5)
     """Channels of the stages: four, or five for attributes, which then begin at half the side instead of a quarter."""
     feature_width: int = Field(0, ge=0, le=1024)
     """Attributes: length of the pooled features."""
-    regions: tuple[Word, ...] = Field((), max_length=64, fail_fast=True)
+    regions: tuple[Word, ...] = Field((), max_length=64)
     """Segmenter: names of the classes, in the order of their ids."""
-    attributes: tuple[Attribute, ...] = Field((), max_length=256, fail_fast=True)
+    attributes: tuple[Attribute, ...] = Field((), max_length=256)
     """Attributes: what is read, in the order of the outputs."""
     unreadable: Figures = Field({}, max_length=256)
     """Attributes that were tried and left out, with their held-out R2."""

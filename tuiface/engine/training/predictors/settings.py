@@ -36,7 +36,7 @@ class PredictorSettings(Value):
     learning_rate: float = Field(0.003, gt=0)
     """Of AdamW, at its highest."""
     weight_decay: float = Field(0.02, ge=0)
-    widths: tuple[Width, ...] = Field((32, 64, 112, 144), min_length=4, max_length=5, fail_fast=True)
+    widths: tuple[Width, ...] = Field((32, 64, 112, 144), min_length=4, max_length=5)
     """Channels of the stages; five, which begin at half the side, for attributes alone."""
     feature_width: int = Field(256, ge=1, le=MAX_COUNT)
     """Attributes: length of the pooled features."""

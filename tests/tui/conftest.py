@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 from textual import app as textual_app
 from textual import pilot as textual_pilot
 from textual._context import active_app
+from textual._styles_cache import StylesCache
 from textual.app import App
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
@@ -74,11 +75,16 @@ def parse_rules_once(sheet: Stylesheet, *arguments: str | bool | CSSLocation, **
 
 
 @pytest.fixture(autouse=True)
-def quick_textual(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An app under test waits for its messages instead of for the processor, and parses no style sheet twice."""
+def quick_textual(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An app under test waits for its messages instead of for the processor, and parses no style sheet twice.
+
+    What Textual remembers by widget holds all that the last apps drew, which the collector would look through for ever.
+    """
     monkeypatch.setattr(textual_app, "wait_for_idle", wait_for_quiet)
     monkeypatch.setattr(textual_pilot, "wait_for_idle", wait_for_quiet)
     monkeypatch.setattr(Stylesheet, "_parse_rules", parse_rules_once)
+    yield
+    StylesCache.get_inner_outer.cache_clear()
 
 
 @dataclass

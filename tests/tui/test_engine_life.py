@@ -49,7 +49,6 @@ async def test_garbage_is_collected_again_once_the_start_is_over(open_app: Open)
             assert tui.app.state.engine.is_settled
     finally:
         gc.enable()
-        gc.unfreeze()
 
 
 async def test_garbage_is_collected_again_where_the_engine_cannot_start(open_app: Open) -> None:
@@ -62,7 +61,6 @@ async def test_garbage_is_collected_again_where_the_engine_cannot_start(open_app
             await tui.until(gc.isenabled)
     finally:
         gc.enable()
-        gc.unfreeze()
 
 
 async def test_leaving_while_the_engine_starts_does_not_wait_for_it(open_app: Open) -> None:

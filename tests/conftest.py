@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: looking through torch again and again for garbage is a fifth of the interface's tests."""
+    """What was imported stays: going through torch for garbage, again and again, took a fifth of the apps' tests."""
     gc.collect()
     gc.freeze()
 

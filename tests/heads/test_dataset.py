@@ -38,15 +38,15 @@ def test_a_dataset_can_be_rendered_again_from_its_labels(tmp_path: Path) -> None
 
 def test_processes_write_the_same_folder_and_prepare_themselves(tmp_path: Path) -> None:
     counts: list[int] = []
-    write_dataset(tmp_path / "one", 37, 32, seed=2, sheet=True)
+    write_dataset(tmp_path / "one", 33, 32, seed=2, sheet=True)
     write_dataset(
-        tmp_path / "two", 37, 32, seed=2, sheet=True, processes=2, progress=lambda done, _: counts.append(done)
+        tmp_path / "two", 33, 32, seed=2, sheet=True, processes=2, progress=lambda done, _: counts.append(done)
     )
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
-    assert len(files) == 2 * 37 + 4
+    assert len(files) == 2 * 33 + 4
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
-    assert (len(counts), counts[-1]) == (3, 37)
+    assert (len(counts), counts[-1]) == (3, 33)
 
 
 def test_an_existing_folder_is_not_touched(tmp_path: Path) -> None:
@@ -57,25 +57,28 @@ def test_an_existing_folder_is_not_touched(tmp_path: Path) -> None:
     assert (tmp_path / "heads" / "mine").read_text() == "keep"
 
 
+@pytest.mark.usefixtures("warm_workers")
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_failure_half_way_leaves_nothing_behind(tmp_path: Path, processes: int) -> None:
     def stop(done: int, count: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_dataset(tmp_path / "heads", 40, 32, processes=processes, progress=stop)
+        write_dataset(tmp_path / "heads", 17, 32, processes=processes, progress=stop)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_a_process_that_dies_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="a rendering process died"):
-        write_dataset(tmp_path / "heads", 40, 32, processes=2, prepare=os.abort)
+        write_dataset(tmp_path / "heads", 17, 32, processes=2, prepare=os.abort)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_a_process_that_cannot_write_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="File too large"):
-        write_dataset(tmp_path / "heads", 40, 32, processes=2, prepare=_allow_no_file)
+        write_dataset(tmp_path / "heads", 17, 32, processes=2, prepare=_allow_no_file)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from tuiface.core.console import print_json, print_line, show_bugs_and_warnings
 from tuiface.core.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -129,6 +130,8 @@ def common_flags() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        show_bugs_and_warnings()
     leave_out_working_folder()
     limit_spinning()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for some takes 10 ms, and runs foreign code
@@ -140,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _report_error(EngineError("out of memory", "close other programs"), as_json=as_json)
     except KeyboardInterrupt:
-        print("tuiface: interrupted", file=sys.stderr)
+        print_line("tuiface: interrupted", to_stderr=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -178,10 +181,8 @@ def _open_interface(args: argparse.Namespace) -> int:
 
 def _report_error(error: TuifaceError, *, as_json: bool) -> int:
     if as_json:
-        import json
-
-        print(json.dumps({"error": error.message, "hint": error.hint, "exit_code": error.exit_code}))
-    print(f"tuiface: {error}", file=sys.stderr)
+        print_json({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
+    print_line(f"tuiface: {error}", to_stderr=True)
     return error.exit_code
 
 

@@ -84,7 +84,7 @@ def _code() -> list[Attack]:
         _of("another name of a listed module", Call(Named("numpy", "load"), (COMMAND,)), r"numpy\.load"),
         _of("getattr", Call(Named("builtins", "getattr"), (1, "real")), r"builtins\.getattr"),
         _of("an empty module name", Named("", "eval"), "global '.eval'"),
-        _of("control characters in a name", Named("os\x1b[2J", "system"), r"os\?\[2J\.system"),
+        _of("control characters in a name", Named("os\x1b[2J", "system"), r"os\\x1b\[2J\.system"),
         _of("a payload inside persistent state", persistent("Generator", {"x": PAYLOAD}), r"posix\.system"),
         _of("a payload in a key's place", {"G_ema": {"state": [PAYLOAD]}}, r"posix\.system"),
         _raw("INST", b"(" + opcodes(COMMAND) + b"iposix\nsystem\n.", "operation INST"),

@@ -89,4 +89,4 @@ def test_a_file_of_another_kind_is_reported_with_its_digest(tmp_path: Path) -> N
 
 def test_names_from_the_file_are_fit_for_a_terminal(save: SavePickle) -> None:
     report = inspect_checkpoint(save(b"\x80\x04c\x1b[31mred\nname\n."))
-    assert report.globals == ("?[31mred.name",)
+    assert report.globals == ("\\x1b[31mred.name",)

@@ -6,7 +6,6 @@ it is such a process: `python -m tuiface.benchmarks.synthesis VARIANT RESOLUTION
 
 from __future__ import annotations
 
-import json
 import resource
 import statistics
 import sys
@@ -14,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tuiface.core.console import print_json
 from tuiface.core.processes import output_of, python_command
 from tuiface.core.strict_json import parse_strict_json
 
@@ -88,7 +88,7 @@ def _main(variant: str, resolution: int, threads: int, pictures: int) -> None:
             milliseconds.append((time.perf_counter() - start) * 1000)
     resident_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     peak = _measure_peak_gflops() if variant == "engine" else 0.0
-    print(json.dumps({"milliseconds": milliseconds, "resident_mb": resident_mb, "peak_gflops": peak}))
+    print_json({"milliseconds": milliseconds, "resident_mb": resident_mb, "peak_gflops": peak})
 
 
 def _prepare(variant: str, resolution: int) -> Callable[[], object]:

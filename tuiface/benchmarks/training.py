@@ -6,13 +6,13 @@ measures one precision: `python -m tuiface.benchmarks.training PRECISION RESOLUT
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from tuiface.core.console import print_json
 from tuiface.core.processes import output_of, python_command
 from tuiface.core.strict_json import parse_strict_json
 
@@ -125,7 +125,7 @@ def _main(precision: Literal["float32", "bfloat16"], resolution: int, threads: i
     report["adversarial_images_per_s"] = batch / step
     report["unregularised_images_per_s"] = batch / (seconds["generator"] + seconds["discriminator"])
     report["regression_images_per_s"] = batch / seconds["regression"]
-    print(json.dumps(report))
+    print_json(report)
 
 
 if __name__ == "__main__":

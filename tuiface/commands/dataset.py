@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.output import emit
+from tuiface.core.console import print_over
 from tuiface.core.errors import EXIT_DONE, UsageError
 
 EXAMPLE = """\
@@ -75,4 +76,4 @@ def run_heads(args: argparse.Namespace) -> int:
 
 def _print_progress(done: int, total: int) -> None:
     if sys.stderr.isatty():
-        print(f"\r{done} of {total} heads", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        print_over(f"{done} of {total} heads", end="\n" if done == total else "")

@@ -12,6 +12,7 @@ from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.catalogue import open_catalogue, save_direction
 from tuiface.commands.engine_access import model_of, open_engine_for
 from tuiface.commands.output import emit, note
+from tuiface.core.console import ask, print_line
 from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, UsageError
 from tuiface.core.words import parse_number
 from tuiface.directions.import_options import ImportOptions, add_import_options
@@ -134,7 +135,7 @@ def run_show(args: argparse.Namespace) -> int:
         emit(args, "", sha256=direction.sha256, **direction.header.model_dump(mode="json"))
         return EXIT_DONE
     for key, value in _describe_direction(direction):
-        print(f"{key:>12}  {value}")
+        print_line(f"{key:>12}  {value}")
     return EXIT_DONE
 
 
@@ -155,7 +156,7 @@ def run_remove(args: argparse.Namespace) -> int:
         note(f"{entry.path} will be deleted; faces that were made with it cannot be rendered again without it.")
         if not sys.stdin.isatty():
             raise UsageError("remove needs a yes", "add --yes")
-        if input("Delete it? [y/N] ").strip().lower() not in ("y", "yes"):
+        if ask("Delete it? [y/N] ").strip().lower() not in ("y", "yes"):
             note("nothing deleted")
             return EXIT_DONE
     catalogue.remove(args.name, model)
@@ -193,7 +194,7 @@ def _import_published(args: argparse.Namespace) -> int:
             note("for a network trained or fine-tuned on anything else these channels mean nothing.")
             if not sys.stdin.isatty():
                 raise UsageError("ffhq-channels needs a yes", "add --yes")
-            if input("Are they? [y/N] ").strip().lower() not in ("y", "yes"):
+            if ask("Are they? [y/N] ").strip().lower() not in ("y", "yes"):
                 note("nothing imported")
                 return EXIT_DONE
         for made in engine.make_directions(PublishedChannelsRequest(licence=args.licence)):

@@ -53,10 +53,10 @@ def run(args: argparse.Namespace) -> int:
     code = EXIT_DONE
     for finding in examine(settings):
         mark = {"ok": "ok", "note": "note", "problem": "PROBLEM"}[finding.status]
-        remedy = f"\n{'':<20}-> {finding.remedy}" if finding.remedy else ""
         emit(
             args,
-            f"{finding.topic:<10} {mark:<8} {finding.text}{remedy}",
+            f"{finding.topic:<10} {mark:<8} {finding.text}",
+            *([f"{'':<20}-> {finding.remedy}"] if finding.remedy else []),
             topic=finding.topic,
             status=finding.status,
             text=finding.text,

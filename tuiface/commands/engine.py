@@ -112,7 +112,7 @@ def _emit_status(args: argparse.Namespace, found: Status) -> None:
         f"  interfaces  {clients}",
     ]
     lines += [f"  job         {_job_text(line)}" for line in found.jobs]
-    emit(args, "\n".join(lines), running=True, **found.model_dump(mode="json"))
+    emit(args, *lines, running=True, **found.model_dump(mode="json"))
 
 
 def _job_text(line: JobLine) -> str:

@@ -13,6 +13,7 @@ from tuiface.commands.catalogue import save_direction
 from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import note, note_step
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quote
+from tuiface.core.visible import escape_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -158,7 +159,7 @@ def _learn_from_ratings(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     origin = DirectionOrigin(
         method="ratings",
-        data=path.name,
+        data=escape_bytes(path.name),
         settings={
             "faces": len(ratings.seeds),
             "raters": ratings.num_raters,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands
 from tuiface.commands.faces import open_library
 from tuiface.commands.output import emit, note
+from tuiface.core.console import ask
 from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, UsageError
 
 if TYPE_CHECKING:
@@ -86,10 +87,8 @@ def run_remove(args: argparse.Namespace) -> int:
             raise UsageError(f"removing {len(faces)} face(s) needs a yes", "add --yes")
         for face in faces:
             note(_format_face(face))
-        if input(f"Move {len(faces)} face(s) to {library.folder / '.trash'}? [y/N] ").strip().lower() not in (
-            "y",
-            "yes",
-        ):
+        question = f"Move {len(faces)} face(s) to {library.folder / '.trash'}? [y/N] "
+        if ask(question).strip().lower() not in ("y", "yes"):
             note("nothing removed")
             return EXIT_DONE
     for face in faces:

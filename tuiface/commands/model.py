@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.engine_access import model_of, open_engine_for, wants_resident
 from tuiface.commands.output import emit, note, note_step
+from tuiface.core.console import print_json, print_line
 from tuiface.core.errors import EXIT_DONE, EXIT_MODEL, UsageError, quote
+from tuiface.core.visible import escape_bytes
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
@@ -159,13 +161,11 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_inspect(args: argparse.Namespace) -> int:
     """Describe a file; exit code 4 if it is refused."""
-    import json
-
     from tuiface.engine.checkpoints import inspect_checkpoint
 
     report = inspect_checkpoint(Path(args.file))
     if getattr(args, "json", False):
-        print(json.dumps(report.to_json()))
+        print_json(report.to_json())
     else:
         _print_report(report)
     if report.refused:
@@ -180,12 +180,12 @@ def _print_report(report: CheckpointReport) -> None:
             continue
         name = key.replace("_", " ")
         if isinstance(value, list) and all(isinstance(v, int) for v in value):
-            print(f"{name:>24}  {' '.join(map(str, value))}")
+            print_line(f"{name:>24}  {' '.join(map(str, value))}")
         elif isinstance(value, list):
             for i, line in enumerate(value):
-                print(f"{name if i == 0 else '':>24}  {line}")
+                print_line(f"{name if i == 0 else '':>24}  {line}")
         else:
-            print(f"{name:>24}  {value}")
+            print_line(f"{name:>24}  {value}")
 
 
 def run_convert(args: argparse.Namespace) -> int:
@@ -200,7 +200,7 @@ def run_convert(args: argparse.Namespace) -> int:
     contents = read_checkpoint(source)
     for text in contents.notices:
         note(f"note: {text}")
-    write_native(contents, out, licence=args.licence, name=contents.name or source.stem)
+    write_native(contents, out, licence=args.licence, name=contents.name or escape_bytes(source.stem))
     emit(
         args,
         f"{out}  (network {contents.network_sha256[:10]})",

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
+from tuiface.core.console import print_json, print_line, print_over
 
-def emit(args: argparse.Namespace, line: str, /, **values: object) -> None:
-    """One line of output: `line` for people, `values` as a JSON object with --json."""
-    print(json.dumps(values) if getattr(args, "json", False) else line, flush=True)
+
+def emit(args: argparse.Namespace, /, *lines: str, **values: object) -> None:
+    """Output: `lines` for people, `values` as a JSON object with --json."""
+    if getattr(args, "json", False):
+        print_json(values)
+    else:
+        print_line(*lines)
 
 
 def print_progress(args: argparse.Namespace, done: int, total: int) -> bool:
     """How far long work is, on stderr: a line that is written over in a terminal, JSON lines with --json; goes on."""
     if getattr(args, "json", False):
-        print(json.dumps({"done": done, "total": total}), file=sys.stderr, flush=True)
+        print_json({"done": done, "total": total}, to_stderr=True)
     elif sys.stderr.isatty():
-        print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        print_over(f"{done} of {total}", end="\n" if done == total else "")
     return True
 
 
-def note(text: str) -> None:
+def note(*lines: str) -> None:
     """A remark for people, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print_line(*lines, to_stderr=True)
 
 
 def note_step(text: str) -> None:

@@ -12,6 +12,7 @@ from tuiface.commands.engine_access import model_of, open_engine_for
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit
 from tuiface.core.errors import EXIT_DONE, UsageError, quote
+from tuiface.core.visible import escape_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,4 +163,4 @@ def _draw_centre(
 def _origin(method: str, data: str, **settings: int) -> DirectionOrigin:
     from tuiface.directions.direction import DirectionOrigin
 
-    return DirectionOrigin(method=method, data=data[:500], settings=dict(settings))
+    return DirectionOrigin(method=method, data=escape_bytes(data)[:500], settings=dict(settings))

@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from tuiface.commands.output import note
-from tuiface.core.errors import UsageError
+from tuiface.core.console import print_line
+from tuiface.core.errors import UsageError, quote
 from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, Questionnaire
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def parse_key(key: str, scale: Scale) -> float | None:
     """What a key means; raises UsageError for one that means nothing."""
     accepted = {"s": None, "y": 1.0, "n": 0.0} if scale == "yes-no" else {"s": None, **{str(n): n for n in range(1, 8)}}
     if key not in accepted:
-        raise UsageError(f"key '{key}'; accepted: {KEYS[scale]}")
+        raise UsageError(f"key {quote(key)}; accepted: {KEYS[scale]}")
     return accepted[key]
 
 
@@ -64,7 +65,7 @@ def format_status(questionnaire: Questionnaire) -> str:
 
 def read_key(prompt: str) -> str:
     """One key from a terminal, or one line of any other input; "" at its end."""
-    print(prompt, end="", file=sys.stderr, flush=True)
+    print_line(prompt, to_stderr=True, end="")
     if not sys.stdin.isatty():
         return sys.stdin.readline().strip().lower()
     import termios
@@ -77,5 +78,5 @@ def read_key(prompt: str) -> str:
         key = sys.stdin.read(1).lower()
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-    print(key, file=sys.stderr)
+    note(key)
     return key.strip()

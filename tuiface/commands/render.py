@@ -11,6 +11,7 @@ from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.edits import add_edit_flags, apply_edits
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit, note
+from tuiface.core.console import print_over
 from tuiface.core.errors import EXIT_DONE, UsageError, quote
 from tuiface.core.words import parse_rows
 
@@ -172,7 +173,7 @@ def check_size(studio: Studio, size: int | None) -> None:
 
 def _print_progress(args: argparse.Namespace, done: int, total: int) -> None:
     if total > 1 and sys.stderr.isatty() and not args.show and not sys.stdout.isatty():
-        print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        print_over(f"{done} of {total}", end="\n" if done == total else "")
 
 
 def _parse_number(text: str) -> float:

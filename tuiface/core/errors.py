@@ -7,7 +7,10 @@ Bugs of our own stay `AssertionError` and friends: they are never dressed up as 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+from tuiface.core.visible import NAME_LIMIT, to_visible
 
 EXIT_DONE = 0
 EXIT_CHECK_FAILED = 1
@@ -16,6 +19,11 @@ EXIT_INPUT = 3
 EXIT_MODEL = 4
 EXIT_ENGINE = 5
 EXIT_INTERRUPTED = 130
+
+MAX_MESSAGE = 4000
+"""Characters of a message, and of a hint, whatever a file quotes itself with."""
+_BREAKS = re.compile(r"[ \n]+")
+"""How our own messages of several lines are laid out, and those of pydantic; any other white space is shown."""
 
 
 class TuifaceError(Exception):
@@ -32,6 +40,8 @@ class TuifaceError(Exception):
         self.hint = _to_one_line(hint)
 
     def __str__(self) -> str:
+        if "(" in self.hint:  # parentheses in parentheses are hard to read
+            return f"{self.message}; {self.hint}"
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
@@ -67,14 +77,17 @@ class EngineError(TuifaceError):
 
 def suggest_nearest(name: str, accepted: Iterable[str]) -> str:
     """`did you mean 'smile'?` for the accepted name closest to `name`, or the empty string."""
-    matches = difflib.get_close_matches(name, list(accepted), n=1, cutoff=0.5)
-    return f"did you mean '{matches[0]}'?" if matches else ""
+    matches = difflib.get_close_matches(name[:NAME_LIMIT], list(accepted), n=1, cutoff=0.5)
+    return f"did you mean {quote(matches[0])}?" if matches else ""
 
 
 def quote(value: object, limit: int = 60) -> str:
     """A user's value for an error line: escaped, in quotes, cut at `limit` characters."""
-    text = repr(str(value))
-    return text if len(text) <= limit else f"{text[: limit - 4]}...{text[-1]}"
+    text = str(value)[:limit].replace("\\", "\\\\")  # a value may be endless
+    mark = '"' if "'" in text and '"' not in text else "'"
+    text = mark + to_visible(text.replace(mark, f"\\{mark}"), None) + mark
+    is_whole = len(str(value)) <= limit and len(text) <= limit
+    return text if is_whole else f"{text[: limit - 4]}...{mark}"
 
 
 def describe_value(value: object, limit: int = 60) -> str:
@@ -83,7 +96,7 @@ def describe_value(value: object, limit: int = 60) -> str:
     Never formats a container: 40 nested lists of 10 references print as 10^40 leaves.
     """
     if isinstance(value, str):
-        return repr(value if len(value) <= limit else value[: limit - 3] + "...")
+        return quote(value, limit)
     if value is None or isinstance(value, bool | float | int):
         return repr(value)
     if isinstance(value, list | tuple | dict):
@@ -91,13 +104,6 @@ def describe_value(value: object, limit: int = 60) -> str:
     return f"a {type(value).__name__}"
 
 
-def to_printable(text: str, limit: int = 120) -> str:
-    """Text from a file, fit for a terminal line."""
-    cut = text if len(text) <= limit else text[: limit - 3] + "..."
-    return "".join(c if c.isprintable() else "?" for c in cut)
-
-
 def _to_one_line(text: str) -> str:
     """Messages may carry text from hostile files: keep one printable line, whatever it holds."""
-    joined = " ".join(text.split())
-    return "".join(c if c.isprintable() else "?" for c in joined)
+    return to_visible(_BREAKS.sub(" ", text.strip(" \n")), MAX_MESSAGE)

@@ -13,8 +13,11 @@ import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tuiface.core.errors import OutputError, quote
+from tuiface.core.errors import OutputError, UsageError, quote
+from tuiface.core.visible import to_visible
 
+MAX_NAME_BYTES = 200
+"""Of a name that endings and numbers are added to: file systems take 255 bytes in all."""
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL, errno.EPERM, errno.EXDEV, errno.EMLINK}
 
 
@@ -36,6 +39,19 @@ def make_folder(path: Path) -> None:
             path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise OutputError(f"{quote(path)} cannot be a folder: a file is in the way", "name another one") from None
+
+
+def refuse_unfit_name(name: str, what: str) -> None:
+    """Raise UsageError for a `name` that would leave its folder, or that a shell or a terminal would not take as one.
+
+    `what` begins the message.
+    """
+    is_plain = to_visible(name, None) == name and "/" not in name and not name.startswith((".", "-"))
+    if not name.strip() or not is_plain or len(os.fsencode(name)) > MAX_NAME_BYTES:
+        raise UsageError(
+            f"{what} {quote(name)}; accepted: up to {MAX_NAME_BYTES} bytes of letters, digits and signs that can be "
+            "seen, without / and not beginning with - or ."
+        )
 
 
 @contextlib.contextmanager

@@ -17,8 +17,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tuiface.core.errors import ModelError, OutputError, describe_value, to_printable
+from tuiface.core.errors import ModelError, OutputError, describe_value
 from tuiface.core.strict_json import parse_strict_json
+from tuiface.core.visible import to_visible
 
 Shape = tuple[int, ...]
 
@@ -74,7 +75,7 @@ def split_header(head: bytes | memoryview, file_bytes: int, kind: str) -> Contai
         raise ModelError(f"the safetensors header's metadata is {describe_value(metadata)}")
     for key, text in metadata.items():
         if not isinstance(text, str):
-            raise ModelError(f"metadata '{to_printable(key)}' is {describe_value(text)} instead of text")
+            raise ModelError(f"metadata '{to_visible(key)}' is {describe_value(text)} instead of text")
     return ContainerHeader(metadata, entries, start, file_bytes - start)
 
 
@@ -91,7 +92,7 @@ def check_tensors(header: ContainerHeader, expected: Mapping[str, Shape]) -> Non
     """Raise ModelError unless the file holds exactly the float tensors `expected`, without gaps."""
     for name in header.entries:
         if name not in expected:
-            raise ModelError(f"tensor '{to_printable(name)}' does not belong to the network that config describes")
+            raise ModelError(f"tensor '{to_visible(name)}' does not belong to the network that config describes")
     places = []
     for name, shape in expected.items():
         if name not in header.entries:
@@ -104,7 +105,7 @@ def read_places(header: ContainerHeader, dtypes: Collection[str]) -> dict[str, T
     """Where each tensor of a file lies. Raises ModelError unless all are of `dtypes`, not empty and without gaps."""
     places = {}
     for name, entry in header.entries.items():
-        printable = to_printable(name)
+        printable = to_visible(name)
         shape = entry.get("shape") if isinstance(entry, dict) else None
         if not isinstance(shape, list) or not all(type(side) is int and side > 0 for side in shape[:_MAX_DIMENSIONS]):
             raise ModelError(f"tensor {printable} has the shape {_describe_sides(shape)}")
@@ -167,7 +168,7 @@ def parse_json_object(text: bytes | str, what: str) -> dict[str, Any]:
     try:
         value = parse_strict_json(text)  # callers bound each number, and name its place
     except ValueError as error:
-        raise ModelError(f"{what} is not sound JSON: {to_printable(str(error))}") from None
+        raise ModelError(f"{what} is not sound JSON: {to_visible(str(error))}") from None
     if not isinstance(value, dict):
         raise ModelError(f"{what} is {describe_value(value)} instead of a JSON object")
     return value

@@ -6,6 +6,7 @@ is counted in milliseconds, and cannot name the nearest setting for a misspelt o
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Literal
 import platformdirs
 from pydantic import BeforeValidator, Field, ValidationError
 
-from tuiface.core.errors import InputFileError, UsageError, suggest_nearest
+from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
 from tuiface.core.limits import DEFAULT_PSI, PSI_RANGE
 from tuiface.core.values import Value, describe_error
 
@@ -24,6 +25,8 @@ ENVIRONMENT_PREFIX = "TUIFACE_"
 
 
 def _to_path(value: object) -> object:
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError(f"{quote(value)}: no path has a NUL character in it")
     return Path(value).expanduser() if isinstance(value, str) and value else value
 
 
@@ -74,6 +77,10 @@ class Settings(Value):
     share."""
     runtime: FolderOrFile = Field(default_factory=lambda: runtime_folder(os.getuid()))
     """Folder of your resident engine's socket, on a local disk."""
+
+    def to_json(self) -> bytes:
+        """What `model_validate` takes after `json.load`, in ASCII: also of paths that are no UTF-8."""
+        return json.dumps(self.model_dump(), default=str).encode()
 
 
 def runtime_folder(uid: int) -> Path:

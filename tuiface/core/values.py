@@ -13,7 +13,7 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails
 
-from tuiface.core.errors import InputFileError, quote, suggest_nearest, to_printable
+from tuiface.core.errors import InputFileError, quote, suggest_nearest
 from tuiface.core.strict_json import (
     MAX_INTEGER,
     MAX_JSON_BYTES,
@@ -22,6 +22,7 @@ from tuiface.core.strict_json import (
     JsonNumberError,
     parse_strict_json,
 )
+from tuiface.core.visible import to_visible
 
 ValueType = TypeVar("ValueType", bound="Value")
 
@@ -138,7 +139,7 @@ def _json_path(location: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             out += f"[{part}]"
         elif not _is_tag(part):
-            name = to_printable(part, _MAX_NAME)
+            name = to_visible(part, _MAX_NAME)
             out += f".{name}" if out else name
     return out
 

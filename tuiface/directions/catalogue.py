@@ -75,9 +75,9 @@ class Catalogue:
             return others[0]
         if others:
             others[0].refuse_foreign(model)
-        hint = suggest_nearest(name, own) or "or a channel such as b16.conv1:5"
+        hint = suggest_nearest(name, own) or "a channel such as b16.conv1:5 is one too;"
         raise ModelError(
-            f"no direction {quote(name)} for this model; it has {len(own)}", f"{hint} (tuiface directions list)"
+            f"no direction {quote(name)} for this model; it has {len(own)}", f"{hint} tuiface directions list shows all"
         )
 
     def by_digest(self, sha256: str) -> Direction | None:

@@ -28,6 +28,7 @@ from numpy.lib import format as npy
 
 from tuiface.core.errors import InputFileError, ModelError, UsageError, quote, suggest_nearest
 from tuiface.core.values import read_bytes
+from tuiface.core.visible import escape_bytes
 from tuiface.directions.direction import MAX_NUMBERS, Direction
 from tuiface.directions.import_options import ImportOptions
 from tuiface.engine.checkpoints import read_arrays
@@ -122,7 +123,7 @@ def prepare_import(array: np.ndarray, path: Path, options: ImportOptions, info: 
         step=ArrayMessage.of(np.atleast_2d(step)),
         rows=options.rows,
         raw=options.raw,
-        file=path.name,
+        file=escape_bytes(path.name),
         system=options.system,
         licence=options.licence,
         paper=options.paper,

@@ -24,6 +24,7 @@ from pydantic import Field
 from tuiface.core.errors import InputFileError, TuifaceError, UsageError
 from tuiface.core.files import make_folder, write_file
 from tuiface.core.values import Value, read_json
+from tuiface.core.visible import escape_bytes
 from tuiface.directions.direction import DirectionOrigin, Labels, Name
 from tuiface.engine_api.protocol import Engine
 from tuiface.engine_api.requests import ScoresRequest
@@ -331,7 +332,7 @@ class AnswersFile:
         accuracy = questionnaire.accuracy()
         if accuracy is not None:
             settings |= {"foreseen": round(accuracy.fraction, 3), "foreseen_low": round(accuracy.low, 3)}
-        return DirectionOrigin(method="answers", data=self.path.name, settings=settings)
+        return DirectionOrigin(method="answers", data=escape_bytes(self.path.name), settings=settings)
 
 
 def read_pool(

@@ -12,12 +12,14 @@ Everything in the cache can be made again; one that cannot be written costs time
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.core.errors import ModelError, TuifaceError, quote
 from tuiface.core.files import make_folder, write_file
+from tuiface.core.visible import escape_bytes
 from tuiface.engine.checkpoints import CheckpointContents, read_checkpoint, read_native_header, write_native
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from tuiface.engine.networks.generator import Generator
 
 NATIVE_SUFFIX = ".safetensors"
+MAX_NAME = 200
+"""Characters of a network's name in a recipe."""
 
 
 class ModelStore:
@@ -52,7 +56,7 @@ class ModelStore:
     def note_network(self, network_sha256: str, path: Path) -> None:
         """Remember that the network was opened from `path`, so that a recipe finds it again by its digest."""
         note = self._networks / f"{network_sha256}.path"
-        text = f"{path.absolute()}\n".encode()
+        text = os.fsencode(path.absolute()) + b"\n"
         try:
             if not note.exists() or note.read_bytes() != text:
                 make_folder(self._networks)
@@ -69,9 +73,10 @@ class ModelStore:
     def find_network(self, network_sha256: str) -> Path | None:
         """The file that the network was last opened from, if it is still there."""
         try:
-            path = Path((self._networks / f"{network_sha256}.path").read_text("utf-8").strip())
-        except (OSError, UnicodeDecodeError):
+            note = (self._networks / f"{network_sha256}.path").read_bytes()
+        except OSError:
             return None
+        path = Path(os.fsdecode(note.removesuffix(b"\n")))
         return path if path.is_file() else None
 
 
@@ -148,11 +153,11 @@ def prepare_checkpoint(source: Path, cache: Path) -> PreparedCheckpoint:
             converted.unlink(missing_ok=True)
     contents = read_checkpoint(source)
     notices = contents.assumptions
-    if store.keep(contents, source.stem) is None:
+    if store.keep(contents, _to_name(source.stem)) is None:
         notices = (*notices, f"the cache {converted.parent} cannot be written: this checkpoint is parsed at each start")
     info = CheckpointInfo(
         path=source,
-        name=contents.name or source.stem,
+        name=_to_name(contents.name or source.stem),
         format=contents.origin_format,
         network_sha256=contents.network_sha256,
         origin_sha256=contents.origin_sha256,
@@ -168,7 +173,7 @@ def _prepare_native(path: Path, source: Path) -> PreparedCheckpoint:
     header = read_native_header(path)
     info = CheckpointInfo(
         path=source,
-        name=source.stem if path != source else header.name or source.stem,
+        name=_to_name(source.stem if path != source else header.name or source.stem),
         format=header.origin_format,
         network_sha256=header.network_sha256,
         origin_sha256=header.origin_sha256,
@@ -176,3 +181,8 @@ def _prepare_native(path: Path, source: Path) -> PreparedCheckpoint:
         notices=header.assumptions,
     )
     return PreparedCheckpoint(info, header.generator_config, header.discriminator_config, path, None)
+
+
+def _to_name(text: str) -> str:
+    """What recipes can hold as the name of a network."""
+    return escape_bytes(text)[:MAX_NAME]

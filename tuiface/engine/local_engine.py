@@ -13,6 +13,7 @@ import torch
 from tuiface.core.assets import embedded_model_path
 from tuiface.core.errors import EngineError, ModelError
 from tuiface.core.regions import own_regions_path
+from tuiface.core.visible import escape_bytes
 from tuiface.directions.catalogue import Catalogue
 from tuiface.engine.checkpoint import Checkpoint
 from tuiface.engine.device import device_name, draft_dtype, software_versions, use_threads
@@ -218,7 +219,7 @@ def _describe(checkpoint: Checkpoint, network: OpenedNetwork, device: torch.devi
     return EngineInfo(
         model=network.model,
         licence=network.licence,
-        path=str(info.path),
+        path=escape_bytes(str(info.path)),
         embedded=info.path == embedded_model_path(),
         resolution=config.img_resolution,
         num_ws=config.num_ws,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,16 +24,17 @@ from tuiface.faces.provenance import Provenance, read_png
 from tuiface.faces.recipe import SeedSource
 
 TRASH = ".trash"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+#: Files by the bytes of their names, which need not be UTF-8.
 _SCHEMA = """
 CREATE TABLE face (
-    file TEXT PRIMARY KEY, id TEXT NOT NULL, seed INTEGER, psi REAL NOT NULL, width INTEGER NOT NULL,
+    file BLOB PRIMARY KEY, id TEXT NOT NULL, seed INTEGER, psi REAL NOT NULL, width INTEGER NOT NULL,
     model TEXT NOT NULL, operator TEXT NOT NULL, time TEXT NOT NULL, series TEXT, mtime_ns INTEGER NOT NULL
 );
 CREATE TABLE tag (
-    file TEXT NOT NULL REFERENCES face(file) ON DELETE CASCADE, tag TEXT NOT NULL, PRIMARY KEY (file, tag)
+    file BLOB NOT NULL REFERENCES face(file) ON DELETE CASCADE, tag TEXT NOT NULL, PRIMARY KEY (file, tag)
 );
-CREATE TABLE parent (file TEXT NOT NULL REFERENCES face(file) ON DELETE CASCADE, digest TEXT NOT NULL);
+CREATE TABLE parent (file BLOB NOT NULL REFERENCES face(file) ON DELETE CASCADE, digest TEXT NOT NULL);
 CREATE INDEX face_id ON face(id);
 """
 
@@ -77,7 +79,7 @@ class Library:
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self.folder = folder
-        name = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
+        name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
         self._index_path = cache / "library" / f"{name}.sqlite"
 
     def reindex(self) -> list[TuifaceError]:
@@ -180,21 +182,21 @@ class Library:
         present = {}
         for png in sorted(self.folder.glob("*.png")) if self.folder.is_dir() else ():
             with contextlib.suppress(OSError):
-                present[png.name] = max(p.stat().st_mtime_ns for p in _files_of(png))
+                present[os.fsencode(png.name)] = max(p.stat().st_mtime_ns for p in _files_of(png))
         index.executemany("DELETE FROM face WHERE file = ?", [(f,) for f in known if present.get(f) != known[f]])
         for file, mtime_ns in present.items():
             if known.get(file) != mtime_ns:
                 try:
-                    _insert_face(index, self.folder / file, mtime_ns)
+                    _insert_face(index, self.folder / os.fsdecode(file), mtime_ns)
                 except TuifaceError as error:
                     problems.append(error)
         return problems
 
     def _read(self, index: sqlite3.Connection) -> list[LibraryFace]:
-        tags: dict[str, list[str]] = {}
+        tags: dict[bytes, list[str]] = {}
         for file, tag in index.execute("SELECT file, tag FROM tag ORDER BY tag"):
             tags.setdefault(file, []).append(tag)
-        parents: dict[str, list[str]] = {}
+        parents: dict[bytes, list[str]] = {}
         for file, digest in index.execute("SELECT file, digest FROM parent ORDER BY rowid"):
             parents.setdefault(file, []).append(digest)
         index.row_factory = sqlite3.Row
@@ -203,7 +205,7 @@ class Library:
         )
         return [
             LibraryFace(
-                path=self.folder / row["file"],
+                path=self.folder / os.fsdecode(row["file"]),
                 tags=tuple(tags.get(row["file"], ())),
                 parents=tuple(parents.get(row["file"], ())),
                 **{name: row[name] for name in ("id", "seed", "psi", "width", "model", "operator", "time", "series")},
@@ -262,8 +264,9 @@ def _insert_face(index: sqlite3.Connection, png: Path, mtime_ns: int) -> None:
     tags = read_tags(png)
     recipe = provenance.recipe
     seed = recipe.source.seed if isinstance(recipe.source, SeedSource) else None
+    file = os.fsencode(png.name)
     row = (
-        png.name,
+        file,
         provenance.recipe_sha256[:10],
         seed,
         recipe.truncation.psi,
@@ -275,5 +278,5 @@ def _insert_face(index: sqlite3.Connection, png: Path, mtime_ns: int) -> None:
         mtime_ns,
     )
     index.execute("INSERT INTO face VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-    index.executemany("INSERT INTO tag VALUES (?, ?)", [(png.name, tag) for tag in sorted(set(tags.tags))])
-    index.executemany("INSERT INTO parent VALUES (?, ?)", [(png.name, digest) for digest in provenance.parents])
+    index.executemany("INSERT INTO tag VALUES (?, ?)", [(file, tag) for tag in sorted(set(tags.tags))])
+    index.executemany("INSERT INTO parent VALUES (?, ?)", [(file, digest) for digest in provenance.parents])

@@ -146,7 +146,7 @@ def _spawn(settings: Settings, command: Sequence[str], lock: int) -> None:
     try:
         assert child.stdin is not None
         with contextlib.suppress(BrokenPipeError), child.stdin as pipe:
-            pipe.write(settings.model_dump_json().encode())
+            pipe.write(settings.to_json())
         if not read_report(FileIO(ready), START_TIMEOUT_S, log):
             raise EngineError("the engine stopped while starting", f"its log is {log}")
     except BaseException:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from tuiface.core import processes
 from tuiface.core.errors import EngineError
 from tuiface.core.files import make_folder, translate_os_errors
+from tuiface.core.visible import escape_bytes
 from tuiface.core.words import is_whole_number
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import JobProgress
@@ -86,6 +87,7 @@ class SharedJobs:
         `result` is its message when it is done: where the result lies. Waits until the engine knows of it, so it is
         not for the app's thread. Raises EngineError where it could not begin, OutputError for the log.
         """
+        label, result = escape_bytes(label), escape_bytes(result)
         options = ["--socket", str(self._socket), f"--label={label}", f"--total={total}", f"--result={result}"]
         with self._log() as log:
             child = processes.start(

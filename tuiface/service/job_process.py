@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tuiface.core import processes
+from tuiface.core.console import print_line
 from tuiface.core.errors import EXIT_DONE, EXIT_ENGINE, EXIT_INTERRUPTED, EngineError
 from tuiface.core.strict_json import parse_strict_json
 from tuiface.core.values import Value
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             answer = reporter.open(options.label, options.total)
         except (OSError, WebSocketException) as error:
             answer = f"the resident engine does not answer ({error})"
-        print(answer, flush=True)
+        print_line(answer)
         if not is_whole_number(answer):
             return EXIT_ENGINE
         log.info("job %s: %s", answer, " ".join(options.command))

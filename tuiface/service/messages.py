@@ -18,6 +18,7 @@ from tuiface.core.settings import Settings
 from tuiface.core.strict_json import JsonError, parse_strict_json
 from tuiface.core.values import Value
 from tuiface.core.version import __version__
+from tuiface.core.visible import escape_bytes
 from tuiface.engine_api.codec import parse_answer
 from tuiface.engine_api.protocol import JobProgress
 
@@ -57,8 +58,9 @@ class Offer(Value):
             status = path.stat()
         except OSError as error:
             raise EngineError(f"cannot read {path}: {error.strerror}") from None
-        directions = str(settings.directions.absolute())
-        return cls(model=str(path), size=status.st_size, mtime_ns=status.st_mtime_ns, directions=directions)
+        directions = escape_bytes(str(settings.directions.absolute()))
+        model = escape_bytes(str(path))
+        return cls(model=model, size=status.st_size, mtime_ns=status.st_mtime_ns, directions=directions)
 
     def misfit(self, wanted: Offer, *, same_user: bool) -> str:
         """Why a client that wants `wanted` cannot use this; empty where it can."""

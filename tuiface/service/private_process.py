@@ -74,7 +74,7 @@ class EngineProcess:
             os.close(child_ready)
         assert self._child.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._child.stdin as pipe:  # a dead child shows on the ready pipe
-            pipe.write(settings.model_dump_json().encode())
+            pipe.write(settings.to_json())
 
     @property
     def pid(self) -> int:

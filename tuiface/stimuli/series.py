@@ -11,7 +11,7 @@ import numpy as np
 
 from tuiface.core import processes
 from tuiface.core.errors import OutputError, UsageError
-from tuiface.core.files import reserve_paths, write_file
+from tuiface.core.files import refuse_unfit_name, reserve_paths, write_file
 from tuiface.engine_api.protocol import RenderRequest
 from tuiface.faces.library import write_tags
 from tuiface.faces.provenance import list_saved_files
@@ -48,8 +48,9 @@ def save_series(
 ) -> SavedSeries:
     """Render and write `NAME-000.png`, ... with JSON and tags, and the films (`gif`, `mp4`) that are asked for.
 
-    Every name is checked before the first picture is computed. Raises OutputError, or Cancelled.
+    Every name is checked before the first picture is computed. Raises UsageError for `name`, OutputError, or Cancelled.
     """
+    refuse_unfit_name(name, "name of a series")
     width = max(3, len(str(len(faces) - 1)))
     paths = [folder / f"{name}-{index:0{width}}.png" for index in range(len(faces))]
     film_paths = [folder / f"{name}.{kind}" for kind in films]

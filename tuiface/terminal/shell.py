@@ -14,6 +14,8 @@ from typing import Literal
 
 import numpy as np
 
+from tuiface.core.console import print_line
+
 Style = Literal["kitty", "iterm2", "block"]
 
 
@@ -21,7 +23,7 @@ def show_pixels(pixels: np.ndarray) -> None:
     """Draw uint8 [H, W, 3] on stdout; without a terminal, or without colour, say so on stderr instead."""
     reason = _find_obstacle(os.environ)
     if reason:
-        print(f"note: the picture is not shown: {reason}", file=sys.stderr)
+        print_line(f"note: the picture is not shown: {reason}", to_stderr=True)
         return
     import term_image
 

@@ -12,7 +12,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
-from tuiface.core.errors import ModelError, to_printable
+from tuiface.core.errors import ModelError
+from tuiface.core.visible import to_visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Inventory:
         """Record a global; one that the file names half a million times is made printable once."""
         if (module, name) not in self._names:
             self._names.add((module, name))
-            self.globals.add(f"{to_printable(module)}.{to_printable(name)}")
+            self.globals.add(f"{to_visible(module)}.{to_visible(name)}")
 
     def note_source(self, text: str) -> None:
         """Record an embedded source text; a text that thousands of objects share is hashed once."""

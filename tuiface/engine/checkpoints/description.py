@@ -14,8 +14,9 @@ from typing import Final, Generic
 import numpy as np
 import numpy.typing as npt
 
-from tuiface.core.errors import ModelError, to_printable
+from tuiface.core.errors import ModelError
 from tuiface.core.safetensors_header import Shape
+from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import Meter
 from tuiface.engine.checkpoints.architecture import Shapes
 from tuiface.engine.checkpoints.contents import CheckpointFormat, ConfigT, GeneratorSource
@@ -67,7 +68,7 @@ class TensorSource:
         if not self.arrangement.fits(stored.shape):
             units = f", the first {self.arrangement.unit_axes} of size 1" if self.arrangement.unit_axes else ""
             raise ModelError(
-                f"tensor {to_printable(self.stored_name)} has shape {list(stored.shape)}; "
+                f"tensor {to_visible(self.stored_name)} has shape {list(stored.shape)}; "
                 f"expected are {self.arrangement.num_axes} axes{units}"
             )
         return self.arrangement.apply(stored)
@@ -80,7 +81,7 @@ class TensorSource:
             view = (view.astype(np.uint32) << 16).view(np.float32)
         elif view.dtype.kind != "f":
             raise ModelError(
-                f"tensor {to_printable(self.stored_name)} holds {view.dtype}; accepted are floating point types"
+                f"tensor {to_visible(self.stored_name)} holds {view.dtype}; accepted are floating point types"
             )
         values = np.array(view, np.float32, order="C")
         if self.addend:
@@ -132,7 +133,7 @@ def materialise(network: str, expected: Shapes, sources: Sources, meter: Meter) 
             meter.visit(PLACES_PER_FILTER)
             _check_filter(network, source)
         elif name not in expected:
-            raise not_stock_error(f"{network} has the additional tensor '{to_printable(source.stored_name)}'")
+            raise not_stock_error(f"{network} has the additional tensor '{to_visible(source.stored_name)}'")
     for name, shape in expected.items():
         _check_shape(network, name, shape, sources)
     meter.use_tensors(sum(4 * math.prod(shape) for shape in expected.values()))
@@ -154,7 +155,7 @@ def _check_shape(network: str, name: str, shape: Shape, sources: Sources) -> Non
         )
     held = source.view().shape
     if held != shape:
-        stored = "" if source.stored_name == name else f" (stored as '{to_printable(source.stored_name)}')"
+        stored = "" if source.stored_name == name else f" (stored as '{to_visible(source.stored_name)}')"
         raise ModelError(f"{network}: tensor {name}{stored} has shape {list(held)}; expected is {list(shape)}")
 
 
@@ -172,5 +173,5 @@ def _check_filter(network: str, source: TensorSource) -> None:
     taps = np.outer(RESAMPLE_TAPS, RESAMPLE_TAPS)
     held = source.view().shape
     if held != taps.shape or not np.allclose(source.float32(), taps / taps.sum() * source.filter_sum, rtol=1e-5):
-        name = to_printable(source.stored_name)
+        name = to_visible(source.stored_name)
         raise not_stock_error(f"{network}: filter {name} {list(held)} is not the product of [1, 3, 3, 1] with itself")

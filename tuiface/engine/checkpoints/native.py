@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import safetensors
 
-from tuiface.core.errors import ModelError, describe_value, to_printable
+from tuiface.core.errors import ModelError, describe_value
 from tuiface.core.files import sync_folder, translate_os_errors
 from tuiface.core.safetensors_header import (
     LENGTH_BYTES,
@@ -41,6 +41,7 @@ from tuiface.core.safetensors_header import (
     refuse_other_format,
     split_header,
 )
+from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.architecture import (
     W_AVG,
     check_discriminator_config,
@@ -128,7 +129,7 @@ def read_native_header(path: Path) -> NativeHeader:
             os.close(handle)
         return parse_header(head, size)
     except ModelError as error:
-        raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
+        raise ModelError(f"{to_visible(path.name)}: {error.message}", error.hint) from None
 
 
 def parse_header(head: bytes | memoryview, file_bytes: int) -> NativeHeader:
@@ -186,7 +187,7 @@ def _read_config(metadata: Mapping[str, str], key: str, kind: type[ConfigT]) -> 
     hints = get_type_hints(kind)
     for name in values:
         if name not in hints:
-            raise ModelError(f"metadata '{key}' has the unknown entry '{to_printable(name)}'")
+            raise ModelError(f"metadata '{key}' has the unknown entry '{to_visible(name)}'")
     absent = [field.name for field in fields(kind) if field.default is MISSING and field.name not in values]
     if absent:
         raise ModelError(f"metadata '{key}' lacks {', '.join(absent)}")
@@ -229,14 +230,14 @@ def _read_choice(metadata: Mapping[str, str], key: str, accepted: tuple[Any, ...
 
 
 def _read_line(metadata: Mapping[str, str], key: str) -> str | None:
-    return to_printable(metadata[key], MAX_LINE) if key in metadata else None
+    return to_visible(metadata[key], MAX_LINE) if key in metadata else None
 
 
 def _read_lines(metadata: Mapping[str, str], key: str) -> tuple[str, ...]:
     lines = parse_json_object('{"lines": ' + metadata.get(key, "[]") + "}", f"metadata '{key}'").get("lines")
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise ModelError(f"metadata '{key}' is not a JSON list of text")
-    return tuple(to_printable(line, MAX_LINE) for line in lines[:32])
+    return tuple(to_visible(line, MAX_LINE) for line in lines[:32])
 
 
 StoragePrecision = Literal["float32", "float16"]

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tuiface.core.errors import ModelError, describe_value, to_printable
+from tuiface.core.errors import ModelError, describe_value
 from tuiface.core.safetensors_header import Shape
+from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import Meter
 from tuiface.engine.checkpoints.architecture import (
     discriminator_config_from_shapes,
@@ -213,7 +214,7 @@ def _check_classes(tree: ModuleTree, classes: Mapping[str, str]) -> None:
         if module.class_name != accepted:
             where = f"{tree.network}.{path}" if path else tree.network
             expected = f"; expected is {accepted}" if accepted else ""
-            raise not_stock_error(f"{where} is of class '{to_printable(module.class_name)}'{expected}")
+            raise not_stock_error(f"{where} is of class '{to_visible(module.class_name)}'{expected}")
 
 
 def _expect(tree: ModuleTree, path: str, module: PersistentModule, attributes: Mapping[str, object]) -> None:

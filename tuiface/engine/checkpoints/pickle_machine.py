@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tuiface.core.errors import ModelError, describe_value, to_printable
+from tuiface.core.errors import ModelError, describe_value
+from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import Inventory, Meter, over_budget_error
 from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
 
@@ -255,7 +256,7 @@ class PickleMachine:
         self._inventory.note_global(module, name)
         if (module, name) not in self._table:
             raise ModelError(
-                f"names the global '{to_printable(module)}.{to_printable(name)}' at byte {self.position}, which no "
+                f"names the global '{to_visible(module)}.{to_visible(name)}' at byte {self.position}, which no "
                 "StyleGAN2 checkpoint needs; "
                 "nothing was executed",
                 "the file may be hostile: do not open it with other programs",

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tuiface.core.errors import ModelError, describe_value, to_printable
+from tuiface.core.errors import ModelError, describe_value
+from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints import native, nvidia, state_dicts, tensorflow
 from tuiface.engine.checkpoints.accounting import LIMITS, Inventory, Meter
 from tuiface.engine.checkpoints.architecture import (
@@ -186,7 +187,7 @@ def _name_file_in_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except ModelError as error:
-        raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
+        raise ModelError(f"{to_visible(path.name)}: {error.message}", error.hint) from None
 
 
 def _is_network(entry: object, meter: Meter) -> bool:
@@ -230,5 +231,5 @@ def _walk(value: object, place: str, depth: int, meter: Meter) -> Iterator[tuple
         return
     meter.visit(len(value))
     for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
-        name = to_printable(key) if isinstance(key, str) else str(key) if isinstance(key, int) else describe_value(key)
+        name = to_visible(key) if isinstance(key, str) else str(key) if isinstance(key, int) else describe_value(key)
         yield from _walk(entry, f"{place}.{name}" if place else name, depth + 1, meter)

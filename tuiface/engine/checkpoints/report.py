@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from tuiface.core.errors import ModelError, to_printable
+from tuiface.core.errors import ModelError
+from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import Inventory
 from tuiface.engine.checkpoints.contents import CheckpointContents, CheckpointFormat, network_digest
 from tuiface.engine.checkpoints.reader import read_contents
@@ -66,7 +67,7 @@ def inspect_checkpoint(path: Path) -> CheckpointReport:
     except ForeignFileError as error:
         return _report_foreign_file(path, str(error))
     except ModelError as error:
-        raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
+        raise ModelError(f"{to_visible(path.name)}: {error.message}", error.hint) from None
     inventory = Inventory()
     contents: CheckpointContents | None = None
     refused = None
@@ -82,7 +83,7 @@ def inspect_checkpoint(path: Path) -> CheckpointReport:
         globals=_list_names(inventory.globals),
         class_names=_list_names(inventory.class_names),
         source_digests=_list_names(inventory.source_digests),
-        networks=tuple(to_printable(name) for name in inventory.networks),
+        networks=tuple(to_visible(name) for name in inventory.networks),
         notices=tuple(inventory.notices),
     )
     return report if contents is None else _add_contents(report, contents)
@@ -90,7 +91,7 @@ def inspect_checkpoint(path: Path) -> CheckpointReport:
 
 def _report_foreign_file(path: Path, refused: str) -> CheckpointReport:
     file_bytes, sha256 = hash_file(path)
-    return CheckpointReport(to_printable(path.name), file_bytes, sha256, refused)
+    return CheckpointReport(to_visible(path.name), file_bytes, sha256, refused)
 
 
 def _add_contents(report: CheckpointReport, contents: CheckpointContents) -> CheckpointReport:
@@ -123,4 +124,4 @@ def _add_contents(report: CheckpointReport, contents: CheckpointContents) -> Che
 
 def _list_names(names: set[str]) -> tuple[str, ...]:
     """Names from the file, sorted, fit for a terminal; a file that names thousands is cut."""
-    return tuple(to_printable(name) for name in sorted(names)[:MAX_LISTED])
+    return tuple(to_visible(name) for name in sorted(names)[:MAX_LISTED])

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from tuiface.core.errors import ModelError, to_printable
+from tuiface.core.errors import ModelError
+from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import LIMITS
 
 Container = Literal["pickle", "zip", "safetensors"]
@@ -64,7 +65,7 @@ def read_source(path: Path) -> SourceFile:
             raise ModelError(f"cannot be read: {error.strerror}") from error
         except MemoryError:
             raise ModelError("does not fit in this machine's memory") from None
-    return SourceFile(to_printable(path.name), container, data, hashlib.sha256(data).hexdigest())
+    return SourceFile(to_visible(path.name), container, data, hashlib.sha256(data).hexdigest())
 
 
 def hash_file(path: Path) -> tuple[int, str]:

@@ -26,7 +26,7 @@ from typing import Final
 
 import numpy as np
 
-from tuiface.core.errors import to_printable
+from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import Meter
 from tuiface.engine.checkpoints.architecture import (
     RESOLUTIONS,
@@ -208,7 +208,7 @@ def _rename_tensors(
         for stored_name, name, arrangement in rules
         if stored_name in left
     }
-    return sources | {f"({to_printable(name)})": source for name, source in left.items()}
+    return sources | {f"({to_visible(name)})": source for name, source in left.items()}
 
 
 def _tensor_sources(

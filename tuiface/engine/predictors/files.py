@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from tuiface.core.bounds import Count, Figures, SettingValues, Word
-from tuiface.core.errors import InputFileError, ModelError, to_printable
+from tuiface.core.errors import InputFileError, ModelError
 from tuiface.core.files import write_file
 from tuiface.core.safetensors_header import (
     ContainerHeader,
@@ -26,6 +26,7 @@ from tuiface.core.safetensors_header import (
     split_header,
 )
 from tuiface.core.values import Value, parse_json
+from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.native import read_float32_tensors
 from tuiface.engine.checkpoints.source_file import read_source
 from tuiface.engine.predictors.networks import AttributeNetwork, SegmenterNetwork
@@ -137,7 +138,7 @@ def load_predictor(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
     try:
         return _read(path, kind)
     except (ModelError, InputFileError) as error:
-        raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
+        raise ModelError(f"{to_visible(path.name)}: {error.message}", error.hint) from None
 
 
 def read_predictor_card(path: Path) -> PredictorCard:
@@ -145,7 +146,7 @@ def read_predictor_card(path: Path) -> PredictorCard:
     try:
         return _read_header(read_source(path).data)[1]
     except (ModelError, InputFileError) as error:
-        raise ModelError(f"{to_printable(path.name)}: {error.message}", error.hint) from None
+        raise ModelError(f"{to_visible(path.name)}: {error.message}", error.hint) from None
 
 
 def _read_header(data: bytes | memoryview) -> tuple[ContainerHeader, PredictorCard]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from tuiface.core.console import print_line, print_over
 from tuiface.core.errors import InputFileError, quote
 from tuiface.core.files import translate_os_errors, write_file
 from tuiface.core.strict_json import parse_strict_json
@@ -47,17 +48,17 @@ class Report:
     def line(self, text: str) -> None:
         """Show progress on stderr: in place on a terminal, else as a line of its own."""
         if not self._terminal:
-            print(text, file=sys.stderr, flush=True)
+            print_line(text, to_stderr=True)
             return
-        print(f"\r{text:<{self._width}}", end="", file=sys.stderr, flush=True)
+        print_over(f"{text:<{self._width}}")
         self._width = len(text)
 
     def note(self, text: str) -> None:
         """A remark that stays."""
         if self._width:
-            print(file=sys.stderr)
+            print_line("", to_stderr=True)
             self._width = 0
-        print(text, file=sys.stderr, flush=True)
+        print_line(text, to_stderr=True)
 
     def grid(self, images: Tensor, columns: int, name: str) -> None:
         """Save float pictures [N, 3, R, R] in [-1, 1] as samples/NAME.png."""

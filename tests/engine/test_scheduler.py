@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from tests.service.fake_child import INFO, FakeEngine, frame, recipe
 from tuiface.core.errors import EngineError
 from tuiface.core.settings import Settings
 from tuiface.engine.renderer import exact_convolutions, remember_convolutions
-from tuiface.engine.scheduler import MAX_PICTURES_BEFORE_WORK, Kind, Scheduler, scheduler_of
+from tuiface.engine.scheduler import MAX_PICTURES_BEFORE_WORK, MAX_WAITING, Kind, Scheduler, scheduler_of
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult, Superseded
 from tuiface.service.server import PreviewRenderer
 
@@ -131,8 +132,8 @@ class Diary:
     def submit(self, kind: Kind, client: str, name: str) -> Future[None]:
         return self.scheduler.submit(kind, client, lambda: self.write(name))
 
-    def submit_steps(self, client: str, name: str, count: int) -> Future[None]:
-        """Work of `count` steps."""
+    def submit_steps(self, client: str, name: str, count: int, kind: Kind = "work") -> Future[None]:
+        """Something of `count` steps."""
 
         def work() -> None:
             for step in range(count):
@@ -140,7 +141,7 @@ class Diary:
                     self.scheduler.let_others_go()
                 self.write(f"{name}{step}")
 
-        return self.scheduler.submit("work", client, work)
+        return self.scheduler.submit(kind, client, work)
 
 
 @pytest.fixture
@@ -408,19 +409,94 @@ def test_more_works_than_any_pool_has_threads_all_end(scheduler: Scheduler, diar
     assert len(diary.lines) == 300
 
 
-def test_a_picture_is_one_step(scheduler: Scheduler, diary: Diary) -> None:
-    """The thread of pictures has one turn at a time: it cannot wait for another picture."""
+# --- pictures in steps -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["save", "preview"])
+def test_a_long_picture_lets_another_clients_go_between_its_steps(
+    scheduler: Scheduler, diary: Diary, kind: Kind
+) -> None:
+    late: list[Future[None]] = []
 
     def picture() -> None:
-        diary.write("begun")
-        late.append(diary.submit("save", "b", "other"))
-        scheduler.let_others_go()
-        diary.write("ended")
+        for step in range(3):
+            if step:
+                scheduler.let_others_go()
+            diary.write(f"step{step}")
+            late.append(diary.submit("save", "b", f"save{step}"))
+            late.append(diary.submit("preview", "b", f"preview{step}"))
 
-    late: list[Future[None]] = []
+    scheduler.submit(kind, "a", picture).result(PATIENCE_S)
+    assert not wait(late, PATIENCE_S).not_done
+    steps = [diary.lines.index(f"step{step}") for step in range(3)]
+    assert steps[0] == 0
+    for before, after in pairwise(steps):
+        assert set(diary.lines[before + 1 : after]) >= {f"{kind}{steps.index(before)}"}, "one of the same kind at least"
+    assert diary.lines.index("save1") < steps[2] + 3
+
+
+def test_a_long_picture_is_done_before_what_its_client_asked_for_later(scheduler: Scheduler, diary: Diary) -> None:
+    later: list[Future[None]] = []
+
+    def picture() -> None:
+        diary.write("step0")
+        later.append(diary.submit("save", "a", "later"))
+        scheduler.let_others_go()
+        diary.write("step1")
+
     scheduler.submit("save", "a", picture).result(PATIENCE_S)
-    wait(late, PATIENCE_S)
-    assert diary.lines == ["begun", "ended", "other"]
+    assert not wait(later, PATIENCE_S).not_done
+    assert diary.lines == ["step0", "step1", "later"]
+
+
+def test_long_pictures_of_many_clients_take_turns_with_one_that_has_a_single_save(
+    scheduler: Scheduler, diary: Diary
+) -> None:
+    with engaged(scheduler):
+        wishes = [diary.submit_steps(f"hostile{n}", f"h{n}:", 20, "save") for n in range(3)]
+        wishes.append(diary.submit("save", "honest", "honest"))
+    assert not wait(wishes, PATIENCE_S).not_done
+    assert diary.lines.index("honest") == 3, "one step of each that came before it"
+
+
+def test_long_pictures_leave_work_its_share(scheduler: Scheduler, diary: Diary) -> None:
+    with engaged(scheduler):
+        wishes = [diary.submit_steps("a", "work", 3)]
+        wishes += [diary.submit_steps(client, client, 30, "save") for client in "bc"]
+    assert not wait(wishes, PATIENCE_S).not_done
+    steps = [diary.lines.index(f"work{n}") for n in range(3)]
+    assert steps == [MAX_PICTURES_BEFORE_WORK, 2 * MAX_PICTURES_BEFORE_WORK + 1, 3 * MAX_PICTURES_BEFORE_WORK + 2]
+
+
+def test_pictures_that_waited_for_each_other_leave_one_thread(scheduler: Scheduler, diary: Diary) -> None:
+    before = set(threading.enumerate())
+    with engaged(scheduler):
+        wishes = [diary.submit_steps(str(client), f"{client}:", 4, "save") for client in range(20)]
+    assert not wait(wishes, PATIENCE_S).not_done
+    deadline = time.monotonic() + PATIENCE_S
+    while len(left := {t for t in threading.enumerate() if t not in before}) > 1 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert [t.name for t in left] == ["render"]
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["preview", "save", "work"])
+def test_whoever_has_too_much_in_line_is_refused_and_nobody_else(
+    scheduler: Scheduler, diary: Diary, kind: Kind
+) -> None:
+    with engaged(scheduler):
+        many = [diary.submit(kind, "hostile", "one of many") for _ in range(MAX_WAITING)]
+        with pytest.raises(EngineError, match=f"{MAX_WAITING} requests of yours .* wait already"):
+            diary.submit(kind, "hostile", "one too many")
+        other_kind: Kind = "save" if kind == "work" else "work"
+        others = [diary.submit(kind, "honest", "honest"), diary.submit(other_kind, "hostile", "of another kind")]
+        many.pop().cancel()
+        others.append(diary.submit(kind, "hostile", "in place of a cancelled one"))
+    assert not wait(many + others, PATIENCE_S).not_done
+    assert "one too many" not in diary.lines
+    assert len(diary.lines) == MAX_WAITING + 2
 
 
 # --- threads -------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from tuiface.core.errors import ModelError, UsageError
 from tuiface.core.limits import W_AVG
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.networks.layers import SynthesisLayer, ToRGBLayer
+from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.faces.recipe import LatentSource, Recipe, SeedSource, Truncation
 
 #: How a missing latent mean is estimated: 1000 rows of RandomState(123), as rosinality's tools do.
@@ -33,6 +34,8 @@ W_AVG_DRAWS = 1000
 #: Draws behind population statistics such as a style channel's standard deviation.
 LATENT_POPULATION_SEED = 0
 LATENT_POPULATION_DRAWS = 10_000
+#: Faces that the mapping network takes in one batch: the last bit of a row may depend on how many there are.
+DRAWN_AT_ONCE = LATENT_POPULATION_DRAWS
 
 
 def z_from_seed(seed: int, z_dim: int) -> Tensor:
@@ -40,14 +43,23 @@ def z_from_seed(seed: int, z_dim: int) -> Tensor:
     return torch.from_numpy(np.random.RandomState(seed).randn(1, z_dim).astype(np.float32))
 
 
-def draw_w(generator: Generator, seed: int, count: int) -> Tensor:
-    """float32 [count, w_dim] at psi 1, from RandomState(seed).randn(count, z_dim); classes in turn if there are any."""
+def draw_w(generator: Generator, seed: int, count: int, pause: Pause = no_pause) -> Tensor:
+    """float32 [count, w_dim] at psi 1, from RandomState(seed).randn(count, z_dim); classes in turn if there are any.
+
+    Drawn in parts, `pause` between them: a million faces at once would take gigabytes for z alone.
+    """
     config = generator.config
-    z = torch.from_numpy(np.random.RandomState(seed).randn(count, config.z_dim).astype(np.float32))
-    c = torch.eye(config.c_dim)[torch.arange(count) % config.c_dim] if config.c_dim else None
-    device = generator.mapping.w_avg.device
-    with torch.no_grad():
-        return generator.mapping(z.to(device), None if c is None else c.to(device))  # type: ignore[no-any-return]
+    state, device = np.random.RandomState(seed), generator.mapping.w_avg.device
+    parts = []
+    for start in range(0, count, DRAWN_AT_ONCE):
+        if start:
+            pause()
+        stop = min(start + DRAWN_AT_ONCE, count)
+        z = torch.from_numpy(state.randn(stop - start, config.z_dim).astype(np.float32))
+        c = torch.eye(config.c_dim)[torch.arange(start, stop) % config.c_dim] if config.c_dim else None
+        with torch.no_grad():
+            parts.append(generator.mapping(z.to(device), None if c is None else c.to(device)))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def estimate_w_avg(generator: Generator) -> Tensor:
@@ -67,10 +79,11 @@ def recipe_ws(generator: Generator, recipe: Recipe) -> Tensor:
     return ws
 
 
-def map_z(generator: Generator, z: np.ndarray, label: int | None) -> np.ndarray:
+def map_z(generator: Generator, z: np.ndarray, label: int | None, pause: Pause = no_pause) -> np.ndarray:
     """float [N, z_dim] -> float32 [N, w_dim] at psi 1, one row at a time: a batch may be summed in another order.
 
-    Raises UsageError for another width, ModelError for a class that the network lacks.
+    `pause` is called between two rows. Raises UsageError for another width, ModelError for a class that the network
+    lacks.
     """
     config = generator.config
     if z.ndim != 2 or z.shape[1] != config.z_dim:
@@ -78,8 +91,12 @@ def map_z(generator: Generator, z: np.ndarray, label: int | None) -> np.ndarray:
     device = generator.mapping.w_avg.device
     c = _one_hot(label, config.c_dim)
     c = None if c is None else c.to(device)
+    rows: list[Tensor] = []
     with torch.no_grad():
-        rows = [generator.mapping(torch.from_numpy(row[None].astype(np.float32)).to(device), c) for row in z]
+        for row in z:
+            if rows:
+                pause()
+            rows.append(generator.mapping(torch.from_numpy(row[None].astype(np.float32)).to(device), c))
     w: np.ndarray = torch.cat(rows).cpu().numpy() if rows else np.zeros((0, config.w_dim), np.float32)
     return w
 

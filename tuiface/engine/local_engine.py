@@ -30,7 +30,7 @@ from tuiface.engine.predictors.clusters import ActivationClusters, draw_cluster_
 from tuiface.engine.predictors.registry import attribute_names, segmenter_version
 from tuiface.engine.renderer import Renderer, remember_convolutions
 from tuiface.engine.scheduler import Kind, Pause, Scheduler
-from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
+from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult, Superseded
 from tuiface.engine_api.requests import (
     ClusterSheetRequest,
     ConditionalMean,
@@ -74,10 +74,16 @@ class LocalEngine:
 
     def render_while(self, is_wanted: Callable[[], bool], request: RenderRequest) -> RenderResult:
         """As `render`, but looking for a lock's step ends with Superseded once `is_wanted` says no."""
+
+        def pause() -> None:
+            self.scheduler.let_others_go()
+            if not is_wanted():
+                raise Superseded
+
         dtype: Dtype = self._info.draft_dtype if request.quality in ("preview", "draft") else self._info.dtype
         with self._compute("save", request.threads):
             start = time.perf_counter()
-            rendered = self._render(request, dtype, is_wanted)
+            rendered = self._render(request, dtype, pause)
             elapsed_ms = (time.perf_counter() - start) * 1000
         return RenderResult(
             pixels=rendered.pixels,
@@ -92,7 +98,7 @@ class LocalEngine:
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         """float [N, z_dim] -> float32 [N, w_dim] at psi 1."""
         with self._compute("save"):
-            return map_z(self.renderer.generator, z, label)
+            return map_z(self.renderer.generator, z, label, self.scheduler.let_others_go)
 
     def ws(self, recipe: Recipe) -> np.ndarray:
         """float32 [num_ws, w_dim] after source, truncation and mixes; raises ModelError for a foreign recipe."""
@@ -135,7 +141,9 @@ class LocalEngine:
         """uint8 [H, W, 3]; equal requests give equal sheets."""
         generator = self.network.generator
         with self._compute("work"), _translate_memory_errors(self._info):
-            return draw_cluster_sheet(generator, ActivationClusters.of(generator, request.clusters))
+            return draw_cluster_sheet(
+                generator, ActivationClusters.of(generator, request.clusters, pause=self._pause())
+            )
 
     def learn_regions(self, request: RegionsRequest, on_step: OnStep = ignore_steps) -> LearnedRegions:
         """A segmenter as a file's bytes, which this engine itself does not take up."""
@@ -143,8 +151,9 @@ class LocalEngine:
 
         generator = self.network.generator
         with self._compute("work"), _translate_memory_errors(self._info):
-            clusters = ActivationClusters.of(generator, len(request.names))
-            return train_own_regions(generator, clusters, request.names, on_step, self._pause(on_step))
+            pause = self._pause(on_step)
+            clusters = ActivationClusters.of(generator, len(request.names), pause=pause)
+            return train_own_regions(generator, clusters, request.names, on_step, pause)
 
     def _pause(self, on_step: OnStep = ignore_steps) -> Pause:
         """What long work calls between its steps: it may be given up there, and whoever waits has a turn."""
@@ -177,11 +186,11 @@ class LocalEngine:
         with self.scheduler.turn(kind), use_threads(threads or self._info.threads):
             yield
 
-    def _render(self, request: RenderRequest, dtype: Dtype, is_wanted: Callable[[], bool]) -> MeasuredPicture:
+    def _render(self, request: RenderRequest, dtype: Dtype, pause: Pause) -> MeasuredPicture:
         self._refuse_foreign(request.recipe)
         with _translate_memory_errors(self._info):
             return self.edit_renderer.render(
-                request.recipe, request.resolution, dtype, quality=request.quality, is_wanted=is_wanted
+                request.recipe, request.resolution, dtype, quality=request.quality, pause=pause
             )
 
     def _refuse_foreign(self, *recipes: Recipe) -> None:

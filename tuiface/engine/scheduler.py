@@ -3,15 +3,16 @@
 An engine computes one thing at a time, whoever asks: a thread that takes a turn, or a server that submits work.
 
 preview   a picture that a newer one may replace
-save      whatever takes about as long as one picture and that somebody waits for: pictures to keep, tiles, latents
+save      what somebody waits for: pictures to keep, tiles, latents
 work      seconds to hours: searches, faces that are found, features of many faces
 
-Previews and saves alternate where both wait: a save waits for at most one preview, and a long line of saves leaves
-previews moving. Work begins when no picture waits, or has let MAX_PICTURES_BEFORE_WORK of them pass; between two of its
-steps it lets others go, as it began. Of one kind the client goes first whose last turn is longest ago, so that 300
-saves of one client hold up those of another by a single picture, and the works of two clients take turns step by step;
-what one client asks for is done in the order in which it asked. Nothing that waits is ever dropped, unless whoever
-asked cancels it.
+Whatever takes longer than one picture is done in steps of about that length, a locked picture as well as a search, and
+between two steps it lets others go as if it only began. Previews and saves alternate where both wait: a save waits for
+at most one step of a preview, and a long line of saves leaves previews moving. Work goes on when no picture waits, or
+has let MAX_PICTURES_BEFORE_WORK of them pass. Of one kind the client goes first whose last turn is longest ago, so that
+300 saves of one client hold up those of another by a single picture, and the works of two clients take turns step by
+step; what one client asks for is done in the order in which it asked. Nothing that waits is ever dropped, unless
+whoever asked cancels it; whoever has MAX_WAITING of a kind in line is refused one more.
 
 Nobody holds a lock while waiting or computing. PyTorch's number of threads and its gradient mode belong to a thread:
 whoever computes sets them where the work runs, not where it was asked for.
@@ -33,6 +34,8 @@ from tuiface.core.errors import EngineError
 Kind = Literal["preview", "save", "work"]
 """What a turn is for; see the module's docstring."""
 Result = TypeVar("Result")
+_Runs = SimpleQueue[Callable[[], None] | None]
+"""What one thread of pictures is to call, one after the other; None ends it."""
 
 Pause = Callable[[], None]
 """Called between the steps of what takes long: the engine does what waits meanwhile. What it raises ends the work."""
@@ -44,6 +47,8 @@ def no_pause() -> None:
 
 MAX_PICTURES_BEFORE_WORK = 4
 """Pictures that a step of work which waits lets pass: with several people at the keys none of it would ever end."""
+MAX_WAITING = 512
+"""Of one kind and client in line: a series is asked for picture by picture, so only a program gone wild comes near."""
 
 
 class _Turn:
@@ -86,6 +91,10 @@ class _Line:
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
+
+    def is_full_for(self, client: Hashable) -> bool:
+        """Whether the client has as many in line as anybody may."""
+        return len(self._waiting.get(client, ())) >= MAX_WAITING
 
     def add(self, turn: _Turn, *, first: bool = False) -> None:
         """Line up behind the client's others, or before them."""
@@ -132,9 +141,9 @@ class Scheduler:
         self._num_pictures_before_work = 0
         self._closed = False
         self._own = threading.local()
-        """`turn`: the one that a thread has."""
-        self._pictures: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._picture_thread: threading.Thread | None = None
+        """`turn`: the one that a thread has; `runs`, where it is one of pictures: what it takes them from."""
+        self._free_thread: _Runs | None = None
+        """What a thread of pictures that has nothing to do waits for."""
 
     @property
     def num_waiting(self) -> int:
@@ -164,9 +173,10 @@ class Scheduler:
     def submit(self, kind: Kind, client: Hashable, work: Callable[[], Result]) -> Future[Result]:
         """Do `work` in a thread of the scheduler when its turn has come; until then its future can be cancelled.
 
-        Previews and saves share one thread: each thread that computes gets helpers of its own from OpenMP. Work has a
-        thread for itself, which waits while others go. Raises EngineError where the scheduler is closed; one that
-        closes later fails what waits with EngineError, and leaves what runs to itself.
+        Previews and saves share one thread, except while one of them waits between two steps: each thread that computes
+        gets helpers of its own from OpenMP. Work has a thread for itself. Raises EngineError where the scheduler is
+        closed, or the client has MAX_WAITING of the kind in line; one that closes later fails what waits with
+        EngineError, and leaves what runs to itself.
         """
         future: Future[Result] = Future()
         turn = _Turn(kind, client, future, lambda: self._start(kind, partial(self._run, turn, future, work)))
@@ -175,14 +185,11 @@ class Scheduler:
         return future
 
     def let_others_go(self) -> None:
-        """By the thread that has a turn for work, between two steps: whoever comes before the next one computes now.
+        """By a thread that has a turn, between two steps: whoever comes before the next one computes now.
 
-        Within any other turn this does nothing: a picture is one step. Raises EngineError where the scheduler is
-        closed.
+        Raises EngineError where the scheduler is closed.
         """
         turn: _Turn = self._own.turn
-        if turn.kind != "work":
-            return
         with self._lock:
             if not (self._closed or any(self._lines.values())):
                 return
@@ -203,7 +210,8 @@ class Scheduler:
                 return
             self._closed = True
             waiting = [turn for line in self._lines.values() for turn in line.clear()]
-            self._pictures.put(None)
+            if self._free_thread is not None:
+                self._free_thread.put(None)
         for turn in waiting:
             turn.fail(stopping_error())
 
@@ -211,7 +219,13 @@ class Scheduler:
         with self._lock:
             if self._closed:
                 raise stopping_error()
-            self._lines[turn.kind].add(turn)
+            line = self._lines[turn.kind]
+            if line.is_full_for(turn.client):
+                raise EngineError(
+                    f"{MAX_WAITING} requests of yours ({turn.kind}) wait already, the most that one user may have",
+                    "wait for some of them",
+                )
+            line.add(turn)
             self._advance()
 
     def _leave(self, turn: _Turn) -> None:
@@ -249,14 +263,27 @@ class Scheduler:
         if kind == "work":
             threading.Thread(target=run, name="work", daemon=True).start()
             return
-        if self._picture_thread is None:
-            self._picture_thread = threading.Thread(target=self._run_pictures, name="render", daemon=True)
-            self._picture_thread.start()
-        self._pictures.put(run)
+        runs, self._free_thread = self._free_thread, None
+        if runs is None:
+            runs = SimpleQueue()
+            threading.Thread(target=self._run_pictures, args=(runs,), name="render", daemon=True).start()
+        runs.put(run)
 
-    def _run_pictures(self) -> None:
-        while (run := self._pictures.get()) is not None:
+    def _run_pictures(self, runs: _Runs) -> None:
+        self._own.runs = runs
+        while (run := runs.get()) is not None:
             run()
+
+    def _free_own_thread(self) -> None:
+        """Let the next picture come to this thread, or end it where another is free already."""
+        runs: _Runs | None = getattr(self._own, "runs", None)
+        if runs is None:
+            return
+        with self._lock:
+            if self._free_thread is None and not self._closed:
+                self._free_thread = runs
+            else:
+                runs.put(None)
 
     def _run(self, turn: _Turn, future: Future[Result], work: Callable[[], Result]) -> None:
         self._own.turn = turn
@@ -267,6 +294,7 @@ class Scheduler:
         else:
             tell = partial(future.set_result, result)
         self._own.turn = None
+        self._free_own_thread()
         self._leave(turn)
         tell()
 

@@ -12,7 +12,6 @@ Shape legend: r = side of the block that a picture stops at.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,12 +21,13 @@ from torch import Tensor
 from tuiface.engine.edits.blend import build_feature_blend, paste
 from tuiface.engine.edits.edits import EditSum
 from tuiface.engine.edits.face_cache import FaceCache, UneditedFace
-from tuiface.engine.edits.lock_solver import LockSolver, is_always_wanted
+from tuiface.engine.edits.lock_solver import LockSolver
 from tuiface.engine.edits.masks import build_lock_mask, refuse_immovable, refuse_unknown_regions, resize_maps
 from tuiface.engine.edits.measures import EditedPicture, EditMeasurer
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.pixels import to_pixels
 from tuiface.engine.renderer import exact_convolutions
+from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine_api.protocol import Dtype, Quality
 from tuiface.faces.recipe import Recipe, RegionLock
 
@@ -60,12 +60,12 @@ class EditRenderer:
         dtype: Dtype = "float32",
         *,
         quality: Quality = "final",
-        is_wanted: Callable[[], bool] = is_always_wanted,
+        pause: Pause = no_pause,
     ) -> MeasuredPicture:
         """The recipe's picture at a block's resolution, with measures where it has edits.
 
-        Raises UsageError or ModelError for parts that do not fit, before anything is computed for long, and Superseded
-        where `is_wanted` says no while a lock's step is looked for.
+        `pause` is called between the steps in which a lock's step is looked for. Raises UsageError or ModelError for
+        parts that do not fit, before anything is computed for long.
         """
         until = self._renderer.check_resolution(resolution)
         if not recipe.edits:  # then there is nothing for locks to hold, and nothing to measure against
@@ -79,7 +79,7 @@ class EditRenderer:
             if recipe.locks:
                 refuse_unknown_regions(recipe.locks, self._faces.region_predictor)
                 refuse_immovable(face.lock_mask(recipe.locks))
-                edits = self._lock_solver.solve(face, recipe, edits, is_wanted)
+                edits = self._lock_solver.solve(face, recipe, edits, pause)
             picture = self._render_locked(face, recipe.locks, edits, until, dtype)
             if quality == "unmeasured":
                 return MeasuredPicture(picture.pixels)

@@ -5,6 +5,7 @@ Shape legend: L = num_ws, w = w_dim, I = channels of a style layer.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -57,11 +58,18 @@ def sum_edits(
     device = generator.mapping.w_avg.device
     config = generator.config
     total = EditSum(torch.zeros(1, config.num_ws, config.w_dim, device=device))
+    layers = {name: layer for name, layer, _ in generator.synthesis.style_layers()}
+    num_channels = {name: layer.affine.weight.shape[0] for name, layer in layers.items()}
+
+    @functools.cache
+    def channel_sigma(layer: str) -> Tensor:
+        return population().channel_sigma(layers[layer])
+
     for i, edit in enumerate(recipe.edits):
         if isinstance(edit, ChannelEdit):
-            _add_channel(total, generator, edit, population, i)
+            _add_channel(total, num_channels, edit, channel_sigma, i)
         else:
-            _add_direction(total, generator, edit, model, find, i)
+            _add_direction(total, generator, num_channels, edit, model, find, i)
     return total
 
 
@@ -71,22 +79,26 @@ def add_styles(styles: dict[str, Tensor], steps: dict[str, Tensor]) -> dict[str,
 
 
 def _add_channel(
-    total: EditSum, generator: Generator, edit: ChannelEdit, population: Callable[[], LatentPopulation], i: int
+    total: EditSum, num_channels: dict[str, int], edit: ChannelEdit, sigma: Callable[[str], Tensor], i: int
 ) -> None:
-    layers = {name: layer for name, layer, _ in generator.synthesis.style_layers()}
     name, channel = edit.channel
-    if name not in layers:
-        raise ModelError(f"edits[{i}].channel: this model has no layer '{name}'", suggest_nearest(name, layers))
-    num_channels = layers[name].affine.weight.shape[0]
-    if channel >= num_channels:
-        raise ModelError(f"edits[{i}].channel: {name} has channels 0 to {num_channels - 1}, not {channel}")
-    step = torch.zeros(num_channels, device=total.ws.device)
-    step[channel] = edit.amount * population().channel_sigma(layers[name])[channel]
+    if name not in num_channels:
+        raise ModelError(f"edits[{i}].channel: this model has no layer '{name}'", suggest_nearest(name, num_channels))
+    if channel >= num_channels[name]:
+        raise ModelError(f"edits[{i}].channel: {name} has channels 0 to {num_channels[name] - 1}, not {channel}")
+    step = torch.zeros(num_channels[name], device=total.ws.device)
+    step[channel] = edit.amount * sigma(name)[channel]
     total.styles[name] = total.styles[name] + step if name in total.styles else step
 
 
 def _add_direction(
-    total: EditSum, generator: Generator, edit: DirectionEdit, model: ModelRef, find: FindDirection, i: int
+    total: EditSum,
+    generator: Generator,
+    num_channels: dict[str, int],
+    edit: DirectionEdit,
+    model: ModelRef,
+    find: FindDirection,
+    i: int,
 ) -> None:
     direction = find(edit.sha256)
     if direction is None:
@@ -96,8 +108,7 @@ def _add_direction(
         )
     if not edit.foreign:
         direction.refuse_foreign(model)
-    layers = {name: layer.affine.weight.shape[0] for name, layer, _ in generator.synthesis.style_layers()}
-    direction.refuse_misfit(generator.num_ws, generator.config.w_dim, layers)
+    direction.refuse_misfit(generator.num_ws, generator.config.w_dim, num_channels)
     device = total.ws.device
     if direction.header.space == "styles":
         if edit.rows is not None:

@@ -7,8 +7,6 @@ Shape legend: L = num_ws, w = w_dim, s = side at which pictures are observed, P 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -17,17 +15,12 @@ from tuiface.engine.edits.face_cache import FaceCache, UneditedFace
 from tuiface.engine.edits.lock import LockStep, LockWeights, lambda_from_strength, normalise_weights, solve_lock_step
 from tuiface.engine.edits.observation import observe, pool, synthesis_side
 from tuiface.engine.pixels import LEVELS_PER_UNIT
-from tuiface.engine_api.protocol import Superseded
+from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.faces.recipe import Recipe, RegionLock
 
 #: Weight of the contour's classes beside the pixels, for locks that hold an outline.
 CONTOUR_CLASSES_WEIGHT = 4.0
 _CONTOUR_REGIONS = ("frame", "hairline", "hair", "background")
-
-
-def is_always_wanted() -> bool:
-    """For pictures that nobody gives up."""
-    return True
 
 
 class LockSolver:
@@ -38,15 +31,13 @@ class LockSolver:
         self._renderer = faces.renderer
 
     @torch.no_grad()
-    def solve(
-        self, face: UneditedFace, recipe: Recipe, edits: EditSum, is_wanted: Callable[[], bool] = is_always_wanted
-    ) -> EditSum:
+    def solve(self, face: UneditedFace, recipe: Recipe, edits: EditSum, pause: Pause = no_pause) -> EditSum:
         """`edits` of `recipe` with the step that keeps them out of its locked regions.
 
-        Raises Superseded, and leaves the face's last step as it is, where `is_wanted` says no meanwhile.
+        `pause` is called before each picture, and what it raises leaves the face's last step as it is.
         """
         if face.lock_step is None or not face.lock_step.is_reusable_for(recipe):
-            face.lock_step = LockStep(recipe, edits, self._find_step(face, recipe.locks, edits, is_wanted))
+            face.lock_step = LockStep(recipe, edits, self._find_step(face, recipe.locks, edits, pause))
         return edits.add_ws(face.lock_step.step)
 
     def scale_last_step(self, face: UneditedFace, recipe: Recipe, edits: EditSum) -> EditSum:
@@ -70,17 +61,14 @@ class LockSolver:
         """What the edits do change there, in the same unit."""
         return self._outside_rms(face, locks, face.observe(edits) - face.observe())
 
-    def _find_step(
-        self, face: UneditedFace, locks: tuple[RegionLock, ...], edits: EditSum, is_wanted: Callable[[], bool]
-    ) -> Tensor:
+    def _find_step(self, face: UneditedFace, locks: tuple[RegionLock, ...], edits: EditSum, pause: Pause) -> Tensor:
         """float32 [1, L, w]."""
         generator, population = self._renderer.generator, self._renderer.population()
         side = synthesis_side(generator.config.img_resolution)
         noise = self._renderer.noise_maps(face.recipe.noise, side)
 
         def observe_step(step: Tensor, edits: EditSum = edits) -> Tensor:
-            if not is_wanted():
-                raise Superseded
+            pause()
             # Not `face.observe`: prepared weights have no gradients.
             styles = self._renderer.edit_styles(face.ws + step, edits, side)
             return observe(generator.synthesis(styles, noise, side), self._faces.region_predictor)[0]

@@ -15,6 +15,8 @@ from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine_api.protocol import Dtype
 
 BATCH = 16
+_BATCH_PIXELS = BATCH * 256**2
+"""Of one batch: at 1024 px it is a single picture, since whoever waits for the next pause waits for all of it."""
 
 
 class SupportsAttributePrediction(Protocol):
@@ -36,16 +38,30 @@ class SupportsAttributePrediction(Protocol):
 
 @torch.no_grad()
 def synthesize_images(
-    generator: Generator, ws: Tensor, dtype: Dtype = "float32", resolution: int | None = None
+    generator: Generator,
+    ws: Tensor,
+    dtype: Dtype = "float32",
+    resolution: int | None = None,
+    pause: Pause = no_pause,
 ) -> Tensor:
-    """float32 [N, 3, R, R] in [-1, 1] of ws [N, L, w], for measuring; saved pictures are rendered one at a time."""
+    """float32 [N, 3, R, R] in [-1, 1] of ws [N, L, w], for measuring; saved pictures are rendered one at a time.
+
+    `pause` is called between two batches.
+    """
     until = generator.check_resolution(resolution)
-    plan, noise = generator.plan(getattr(torch, dtype)), generator.noise_maps("const", until)
-    chunks = [
-        plan.synthesize(generator.synthesis.styles(chunk, until), noise, until).clamp(-1, 1)
-        for chunk in torch.split(ws, BATCH)
-    ]
+    noise = generator.noise_maps("const", until)
+    chunks: list[Tensor] = []
+    for chunk in torch.split(ws, _batch_size(until)):
+        if chunks:
+            pause()
+        styles = generator.synthesis.styles(chunk, until)
+        chunks.append(generator.plan(getattr(torch, dtype)).synthesize(styles, noise, until).clamp(-1, 1))
     return torch.cat(chunks)
+
+
+def _batch_size(side: int) -> int:
+    """Pictures of `side` px that are made at once."""
+    return max(1, min(BATCH, _BATCH_PIXELS // side**2))
 
 
 def synthesize_differentiable(generator: Generator, ws: Tensor, dtype: Dtype) -> Tensor:
@@ -66,7 +82,7 @@ def predict_attributes(
 ) -> Tensor:
     """float32 [N, A] of the faces of ws [N, L, w]."""
     found = []
-    for chunk in torch.split(ws, BATCH):
+    for chunk in torch.split(ws, _batch_size(generator.config.img_resolution)):
         found.append(predictor.read(synthesize_images(generator, chunk, dtype)))
         pause()
     return torch.cat(found)

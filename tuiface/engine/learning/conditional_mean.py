@@ -35,7 +35,7 @@ def estimate_conditional_mean(
             raise UsageError(
                 f"no attribute {quote(name)}", suggest_nearest(name, known) or f"accepted: {', '.join(known)}"
             )
-    w = draw_w(generator, CONDITIONAL_MEAN_SEED, request.draws)
+    w = draw_w(generator, CONDITIONAL_MEAN_SEED, request.draws, pause)
     ws = w[:, None].expand(-1, generator.num_ws, -1)
     values = predict_attributes(generator, predictor, ws, dtype, pause)
     inside = torch.ones(request.draws, dtype=torch.bool, device=w.device)

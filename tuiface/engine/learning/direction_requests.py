@@ -35,7 +35,9 @@ from tuiface.faces.recipe import RegionLock
 
 def seed_features(network: OpenedNetwork, seeds: Sequence[int], pause: Pause = no_pause) -> np.ndarray:
     """float32 [N, F] of faces by number, not standardised: what a predictor sees, without one the components of w."""
-    return raw_features(network, seed_components(network, seeds), network.attributes_or_none, pause).astype(np.float32)
+    return raw_features(network, seed_components(network, seeds, pause), network.attributes_or_none, pause).astype(
+        np.float32
+    )
 
 
 def make_requested_directions(
@@ -46,7 +48,7 @@ def make_requested_directions(
         for learned in learn_directions(network, network.attributes, network.regions, request, note, pause):
             yield MadeDirection(learned.direction, learned.holds)
     elif isinstance(request, ScoresRequest):
-        white = seed_components(network, request.seeds)
+        white = seed_components(network, request.seeds, pause)
         scores = np.array(request.scores)
         yield MadeDirection(direction_from_scores(network, request.name, white, scores, request.origin, request.labels))
     elif isinstance(request, ImportRequest):

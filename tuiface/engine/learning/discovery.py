@@ -116,7 +116,7 @@ def resefa(
     inside = outside = torch.zeros(len(steps), len(steps), device=steps.device)
 
     def observe(ws: Tensor) -> Tensor:
-        return _pool(synthesize_images(generator, ws)).flatten(1)
+        return _pool(synthesize_images(generator, ws, pause=pause)).flatten(1)
 
     for ws in _draw_faces(generator, faces):
         image = synthesize_images(generator, ws)

@@ -53,12 +53,11 @@ def compute_attribute_gradients(
         with torch.enable_grad():
             images = synthesize_differentiable(network.generator, rows, network.draft_dtype)
             values = predictor.read(augment_images(images, rng, NOISE)) / deviation
-            gradients = [
-                torch.autograd.grad(values[:, a].sum(), rows, retain_graph=a + 1 < values.shape[1])[0]
-                for a in range(values.shape[1])
-            ]
+            gradients: list[Tensor] = []
+            for a in range(values.shape[1]):
+                gradients += torch.autograd.grad(values[:, a].sum(), rows, retain_graph=a + 1 < values.shape[1])
+                pause()
         parts.append(torch.stack(gradients, dim=1) @ basis)
-        pause()
     return torch.cat(parts)
 
 

@@ -51,7 +51,7 @@ def observe_population(
     network: OpenedNetwork, predictor: SupportsAttributePrediction, count: int, pause: Pause = no_pause
 ) -> Observations:
     """Draw and read `count` faces at psi 1."""
-    w = draw_w(network.generator, LEARNING_SEED, count)
+    w = draw_w(network.generator, LEARNING_SEED, count, pause)
     ws = w[:, None].expand(-1, network.generator.num_ws, -1)
     values = predict_attributes(network.generator, predictor, ws, network.draft_dtype, pause).double().cpu().numpy()
     deviation = values.std(axis=0).clip(1e-9)
@@ -103,7 +103,7 @@ class EvaluationFaces:
     ) -> EvaluationFaces:
         """With `count` faces that nothing was learned from; another offset gives others."""
         generator = network.generator
-        w = draw_w(generator, EVALUATION_SEED + seed_offset, count)[:, None].expand(-1, generator.num_ws, -1)
+        w = draw_w(generator, EVALUATION_SEED + seed_offset, count, pause)[:, None].expand(-1, generator.num_ws, -1)
         return cls(network, predictor, deviation, generator.truncate(w, DEFAULT_PSI), pause)
 
     def values(self, step: Tensor) -> np.ndarray:

@@ -20,14 +20,23 @@ from tuiface.engine.learning.records import make_direction
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.scheduler import Pause, no_pause
 
+#: Seeds that the mapping network takes in one batch: more than a person answers about or rates.
+MAPPED_AT_ONCE = 1000
 
-def seed_components(network: OpenedNetwork, seeds: Sequence[int]) -> np.ndarray:
-    """float64 [N, k]: whitened components of w of seeds, as people number them."""
-    generator = network.generator
-    z = torch.cat([z_from_seed(seed, generator.config.z_dim) for seed in seeds]).to(network.population.mean.device)
-    with torch.no_grad():
-        w = generator.map(z, network.first_class(len(seeds)))[:, 0]
-    return np.asarray(network.population.whiten(w).double().cpu().numpy())
+
+def seed_components(network: OpenedNetwork, seeds: Sequence[int], pause: Pause = no_pause) -> np.ndarray:
+    """float64 [N, k]: whitened components of w of seeds, as people number them; `pause` between parts of them."""
+    generator, population = network.generator, network.population
+    parts = []
+    for start in range(0, len(seeds), MAPPED_AT_ONCE):
+        if start:
+            pause()
+        some = seeds[start : start + MAPPED_AT_ONCE]
+        z = torch.cat([z_from_seed(seed, generator.config.z_dim) for seed in some]).to(population.mean.device)
+        with torch.no_grad():
+            w = generator.map(z, network.first_class(len(some)))[:, 0]
+        parts.append(population.whiten(w).double().cpu().numpy())
+    return np.concatenate(parts)
 
 
 def raw_features(

@@ -20,6 +20,7 @@ from tuiface.directions.report import draw_contact_strip
 from tuiface.engine.latents import draw_w
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.pixels import to_pixels
+from tuiface.engine.scheduler import Pause, no_pause
 
 CLUSTERED_SIDE = 32
 CLUSTERING_SEED = 5_000_003
@@ -54,19 +55,28 @@ class ActivationClusters:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, generator: Generator, count: int, faces: int = NUM_FACES) -> ActivationClusters:
-        """Cluster the activations of `faces` draws; equal calls give equal clusters."""
+    def of(
+        cls, generator: Generator, count: int, faces: int = NUM_FACES, pause: Pause = no_pause
+    ) -> ActivationClusters:
+        """Cluster the activations of `faces` draws; equal calls give equal clusters.
+
+        `pause` is called between its steps.
+        """
         side = min(CLUSTERED_SIDE, generator.config.img_resolution)
         _, activations = _synthesize(generator, draw_faces(generator, 0, faces), side, side)
         points = activations.permute(0, 2, 3, 1).reshape(-1, activations.shape[1])
         mean, deviation = points.mean(dim=0), points.std(dim=0).clamp_min(1e-6)
-        centres = spherical_k_means(F.normalize((points - mean) / deviation, dim=1), count)
+        pause()
+        centres = spherical_k_means(F.normalize((points - mean) / deviation, dim=1), count, pause)
         return cls(side, mean, deviation, centres)
 
     @torch.no_grad()
-    def faces(self, generator: Generator, ws: Tensor, side: int) -> ClusteredFaces:
+    def faces(self, generator: Generator, ws: Tensor, side: int, pause: Pause = no_pause) -> ClusteredFaces:
         """Pictures of ws [N, L, w] at the block of `side` px, which is at least r, and their clusters."""
-        found = [_synthesize(generator, chunk, side, self.side) for chunk in torch.split(ws, _BATCH)]
+        found = []
+        for chunk in torch.split(ws, _BATCH):
+            found.append(_synthesize(generator, chunk, side, self.side))
+            pause()
         pictures = torch.cat([picture for picture, _ in found])
         clusters = torch.cat([self._assign(activations, side) for _, activations in found])
         return ClusteredFaces(pictures, clusters)
@@ -85,7 +95,7 @@ def draw_faces(generator: Generator, start: int, count: int) -> Tensor:
     return generator.truncate(w, DEFAULT_PSI)
 
 
-def spherical_k_means(points: Tensor, count: int) -> Tensor:
+def spherical_k_means(points: Tensor, count: int, pause: Pause = no_pause) -> Tensor:
     """float32 [count, C] of length 1, by size: k-means of unit vectors [M, C] by cosine, spread out at first.
 
     Dhillon & Modha 2001; the first centres as k-means++ draws them (Arthur & Vassilvitskii 2007).
@@ -98,12 +108,14 @@ def spherical_k_means(points: Tensor, count: int) -> Tensor:
         total = weights.sum()
         chosen.append(int(rng.choice(len(points), p=weights / total if total > 0 else None)))
         distance = torch.minimum(distance, 1 - points @ points[chosen[-1]])
+        pause()
     centres = points[chosen]
     for _ in range(NUM_ITERATIONS):
         nearest = (points @ centres.t()).argmax(dim=1)
         sums = torch.zeros_like(centres).index_add_(0, nearest, points)
         # A cluster that lost all its points stays where it was.
         centres = torch.where(sums.norm(dim=1, keepdim=True) > 0, F.normalize(sums, dim=1), centres)
+        pause()
     sizes = torch.bincount((points @ centres.t()).argmax(dim=1), minlength=count)
     return centres[sizes.argsort(descending=True, stable=True)]
 

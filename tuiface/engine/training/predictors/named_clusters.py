@@ -71,7 +71,7 @@ def train_own_regions(
     """Teach a segmenter by faces whose clusters have `names`, in the order of their numbers."""
     side = min(_WORKING_SIDE, generator.config.img_resolution)
     note(f"drawing {faces} faces")
-    drawn = clusters.faces(generator, draw_faces(generator, 0, faces), side)
+    drawn = clusters.faces(generator, draw_faces(generator, 0, faces), side, pause)
     held_out = min(NUM_HELD_OUT, faces // 4)
     regions = [Region(REGION_NAMES.index(name)) for name in names]
     device = drawn.pictures.device

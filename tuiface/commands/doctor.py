@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Status = Literal["ok", "note", "problem"]
 
 LOW_SPACE_MB = 500
+_OPERATORS = {"torch": "PyTorch's own operators"}
+_BUILD = "tuiface doctor --build says why our CUDA kernels are not used"
 _MORE_PICTURES = 'use a terminal with colours, or set graphics = "block"'
 
 
@@ -44,6 +46,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         description="Check device, kernels, model, terminal, folders and versions; say what to do about each problem.",
         epilog="example: tuiface doctor --model ffhq.pkl",
     )
+    parser.add_argument(
+        "--build",
+        action="store_true",
+        help="build the CUDA kernels now, for the GPU that is here or for sm_80 and sm_90",
+    )
     parser.set_defaults(run=run)
 
 
@@ -51,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the findings; exit code 1 if any is a problem."""
     settings = settings_from(args)
     code = EXIT_DONE
-    for finding in examine(settings):
+    for finding in _build_kernels(settings) if args.build else examine(settings):
         mark = {"ok": "ok", "note": "note", "problem": "PROBLEM"}[finding.status]
         emit(
             args,
@@ -183,7 +190,6 @@ def _check_engine(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "device", "note", f"cpu ({device_name(device)}); no CUDA device is visible", "nvidia-smi shows why"
         )
-    yield Finding("kernels", "ok", "PyTorch's own operators")
     try:
         engine = open_engine(settings)
         info = engine.info()
@@ -191,7 +197,40 @@ def _check_engine(settings: Settings) -> Iterator[Finding]:
     except TuifaceError as error:
         yield Finding("model", "problem", error.message, error.hint or "tuiface model inspect FILE says more")
         return
+    slow = device.type == "cuda" and info.kernels == "torch"
+    yield Finding(
+        "kernels",
+        "problem" if slow else "ok",
+        _OPERATORS.get(info.kernels, f"our own ({info.kernels})"),
+        _BUILD if slow else "",
+    )
     text = f"{info.model.name}, {info.resolution} px, network {info.model.sha256[:10]}, licence {info.licence}"
     yield Finding("model", "ok", f"{text}; a face in {result.elapsed_ms:.0f} ms")
     for notice in info.notices:
         yield Finding("model", "note", notice)
+
+
+def _build_kernels(settings: Settings) -> Iterator[Finding]:
+    """Whether the CUDA kernels can be built here; those of the GPU at hand are, into the cache."""
+    import torch
+
+    from tuiface.engine.cuda.build import load_or_build
+    from tuiface.engine.cuda.loaded import load_kernels
+
+    if torch.cuda.is_available():
+        device = torch.device("cuda:0")
+        try:
+            build = load_kernels(device, settings.cache)
+        except TuifaceError as error:
+            yield Finding("kernels", "problem", error.message, error.hint)
+        else:
+            yield Finding("kernels", "ok", f"built by {build.compiler} for {build.architecture}, and loaded")
+            yield from (Finding("kernels", "note", notice) for notice in build.notices)
+        return
+    for architecture in ("sm_80", "sm_90"):
+        try:
+            build = load_or_build(architecture, settings.cache)
+        except TuifaceError as error:
+            yield Finding("kernels", "problem", error.message, error.hint)
+            return
+        yield Finding("kernels", "ok", f"built by {build.compiler} for {architecture}; no GPU is here to load them")

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 
 from tuiface.core.errors import EngineError
 from tuiface.core.version import __version__
+from tuiface.engine.cuda.loaded import loaded_kernels
 from tuiface.engine_api.protocol import Dtype
 
 _M_TRIM_THRESHOLD = -1  # malloc.h
@@ -64,9 +65,12 @@ def device_name(device: torch.device) -> str:
 
 
 def draft_dtype(device: torch.device) -> Dtype:
-    """bfloat16 if this processor convolves clearly faster in it; many only emulate it, at half the speed."""
+    """float16 with our kernels on a GPU; bfloat16 on a processor that convolves clearly faster in it.
+
+    Many processors only emulate it, at half the speed.
+    """
     if device.type != "cpu":
-        return "float32"
+        return "float32" if loaded_kernels(device) is None else "float16"
     seconds = {dtype: _time_convolution(dtype) for dtype in (torch.float32, torch.bfloat16)}
     return "bfloat16" if seconds[torch.bfloat16] < 0.7 * seconds[torch.float32] else "float32"
 

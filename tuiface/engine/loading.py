@@ -39,10 +39,13 @@ def open_engine(settings: Settings) -> LocalEngine:
     """The engine of `settings` in this process. Raises ModelError for the checkpoint, EngineError for the device."""
     prepared = prepare_checkpoint(settings.model or embedded_model_path(), settings.cache)
     limit_spinning()
+    from tuiface.engine.cuda.loaded import choose_operators
     from tuiface.engine.device import open_device
     from tuiface.engine.local_engine import LocalEngine
     from tuiface.engine.networks.build import build_checkpoint
 
     device = open_device(settings.device, settings.threads)
+    operators = choose_operators(device, settings.cache)
     checkpoint = build_checkpoint(prepared, str(device), settings.cache)
-    return LocalEngine(checkpoint, device, Catalogue(directions_path(), settings.directions), settings.regions)
+    catalogue = Catalogue(directions_path(), settings.directions)
+    return LocalEngine(checkpoint, device, catalogue, settings.regions, operators)

@@ -52,10 +52,18 @@ from tuiface.faces.recipe import Recipe
 class LocalEngine:
     """Implements `Engine` and `InterruptibleEngine` of tuiface.engine_api.protocol; safe to call from any thread."""
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device, catalogue: Catalogue, regions: Path) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        catalogue: Catalogue,
+        regions: Path,
+        operators: tuple[str, tuple[str, ...]] = ("torch", ()),
+    ) -> None:
+        """operators: of tuiface.engine.cuda.loaded.choose_operators."""
         own = own_regions_path(regions, checkpoint.info.network_sha256)
         network = self.network = OpenedNetwork(checkpoint, draft_dtype(device), own)
-        self._info = _describe(checkpoint, network, device)
+        self._info = _describe(checkpoint, network, device, operators)
         self.renderer = Renderer(network.generator, network.model, catalogue.by_digest, lambda: network.population)
         self.faces = FaceCache(self.renderer, lambda: network.regions)
         self.lock_solver = LockSolver(self.faces)
@@ -222,7 +230,10 @@ def clipped_percent(pixels: np.ndarray) -> float:
     return round(100.0 * float(np.mean((pixels == 0) | (pixels == 255))), 3)
 
 
-def _describe(checkpoint: Checkpoint, network: OpenedNetwork, device: torch.device) -> EngineInfo:
+def _describe(
+    checkpoint: Checkpoint, network: OpenedNetwork, device: torch.device, operators: tuple[str, tuple[str, ...]]
+) -> EngineInfo:
+    kernels, notices = operators
     info, generator = checkpoint.info, network.generator
     config = generator.config
     return EngineInfo(
@@ -241,11 +252,11 @@ def _describe(checkpoint: Checkpoint, network: OpenedNetwork, device: torch.devi
         device_name=device_name(device),
         dtype="float32",
         draft_dtype=network.draft_dtype,
-        kernels="torch",
+        kernels=kernels,
         threads=torch.get_num_threads(),
         software={**software_versions(), "segmenter": segmenter_version(network.own_regions)},
         attributes=attribute_names(),
-        notices=info.notices,
+        notices=(*info.notices, *notices),
     )
 
 

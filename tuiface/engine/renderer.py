@@ -25,11 +25,11 @@ import torch
 from torch import Tensor
 
 from tuiface.core.errors import UsageError
-from tuiface.engine.edits.edits import EditSum, FindDirection, add_styles, sum_edits
+from tuiface.engine.edits.edits import EditSum, FindDirection, sum_edits
 from tuiface.engine.latents import LatentPopulation, recipe_ws
 from tuiface.engine.networks.generator import Generator
+from tuiface.engine.networks.inference import Plan, step_styles
 from tuiface.engine.networks.layers import SynthesisLayer
-from tuiface.engine.pixels import to_pixels
 from tuiface.engine_api.protocol import Dtype
 from tuiface.faces.recipe import ModelRef, Noise, Recipe
 
@@ -58,9 +58,9 @@ class Renderer:
         until = self.check_resolution(resolution)
         with torch.no_grad(), exact_convolutions():
             ws = recipe_ws(self.generator, recipe)  # [1, L, w]
-            styles = self.edit_styles(ws, self.edits(recipe), until)  # [1, I] by layer
-            image = self.synthesize(styles, recipe.noise, until, dtype)  # [1, 3, r, r]
-            return to_pixels(image)  # [r, r, 3]
+            edits, noise = self.edits(recipe), self.noise_maps(recipe.noise, until)
+            pixels: np.ndarray = self._plan(dtype).draw(ws + edits.ws, edits.styles, noise, until)[0]  # [r, r, 3]
+            return pixels
 
     def edits(self, recipe: Recipe) -> EditSum:
         """What the recipe's edits add up to; raises ModelError for one that does not fit."""
@@ -68,11 +68,14 @@ class Renderer:
 
     def edit_styles(self, ws: Tensor, edits: EditSum, until: int | None = None) -> dict[str, Tensor]:
         """Styles [1, I] by layer of ws [1, L, w] with the edits applied: W+ steps, affines, style steps."""
-        return add_styles(self.generator.synthesis.styles(ws + edits.ws, until), edits.styles)
+        return step_styles(self.generator.synthesis.styles(ws + edits.ws, until), edits.styles)
 
     def synthesize(self, styles: Mapping[str, Tensor], noise: Noise, until: int, dtype: Dtype = "float32") -> Tensor:
         """float32 [1, 3, r, r] with r = `until`, of styles [1, I] by layer."""
-        return self.generator.plan(getattr(torch, dtype)).synthesize(styles, self.noise_maps(noise, until), until)
+        return self._plan(dtype).synthesize(styles, self.noise_maps(noise, until), until)
+
+    def _plan(self, dtype: Dtype) -> Plan:
+        return self.generator.plan(getattr(torch, dtype))
 
     def noise_maps(self, noise: Noise, until: int) -> dict[str, Tensor | None]:
         """A recipe's noise inputs by layer, [1, 1, r, r] or the network's own [r, r]; None for none."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         StripRequest,
     )
 
-Dtype = Literal["float32", "bfloat16"]
+Dtype = Literal["float32", "bfloat16", "float16"]
 
 Quality = Literal["preview", "draft", "unmeasured", "final"]
 """What a picture is for.
@@ -85,7 +85,7 @@ class EngineInfo:
     draft_dtype: Dtype
     """Arithmetic of previews and drafts: bfloat16 where a measurement at start found it faster."""
     kernels: Word
-    """Which operators run: `torch` or `cuda`."""
+    """Which operators run: `torch`, or `cuda` and twelve digits of our kernels' digest."""
     threads: ThreadCount
     software: Versions
     """Versions that may change pixels: tuiface, torch, numpy, python, the segmenter that locks go by."""

@@ -93,7 +93,7 @@ class Provenance(Value):
     software: Versions
     """Versions of tuiface, torch, numpy and python; digest of the segmenter that locks go by."""
     device: Device
-    dtype: Literal["float32", "bfloat16"]
+    dtype: Literal["float32", "bfloat16", "float16"]
     kernels: Word
     operator: Word
     """Unix user who saved the picture."""

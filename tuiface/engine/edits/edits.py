@@ -73,11 +73,6 @@ def sum_edits(
     return total
 
 
-def add_styles(styles: dict[str, Tensor], steps: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Styles ([N, I] by layer) with the steps added; a layer beyond the block that a preview stops at has no say."""
-    return {name: style + steps[name] if name in steps else style for name, style in styles.items()}
-
-
 def _add_channel(
     total: EditSum, num_channels: dict[str, int], edit: ChannelEdit, sigma: Callable[[str], Tensor], i: int
 ) -> None:

@@ -50,10 +50,10 @@ class Conv2dLayer(nn.Module):
             x = F.conv2d(x, weight, bias, padding=kernel // 2)
         elif kernel == 1:
             # Blurred at full size, then every second pixel: a depthwise stride-2 backward pass is slow on the CPU.
-            blurred = ops.filter_depthwise(x, ops.resample_filter(x.device), padding=1)
+            blurred = ops.filter_low_pass(x, padding=1)
             x = F.conv2d(blurred[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last), weight, bias)
         else:
-            x = F.conv2d(ops.filter_depthwise(x, ops.resample_filter(x.device), padding=2), weight, bias, stride=2)
+            x = F.conv2d(ops.filter_low_pass(x, padding=2), weight, bias, stride=2)
         clamp = None if self.clamp is None else self.clamp * gain
         if self.activate:
             return ops.leaky_relu(x, clamp)

@@ -16,9 +16,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from tuiface.engine.cuda.graphs import prepare_plan
+from tuiface.engine.cuda.loaded import loaded_kernels
 from tuiface.engine.networks import ops
 from tuiface.engine.networks.config import GeneratorConfig
-from tuiface.engine.networks.inference import SynthesisPlan
+from tuiface.engine.networks.inference import Plan, SynthesisPlan
 from tuiface.engine.networks.layers import FullyConnectedLayer, SynthesisLayer, fill_constant
 from tuiface.engine.networks.synthesis import SynthesisNetwork
 
@@ -60,7 +62,7 @@ class Generator(nn.Module):
         self.config = config
         self.mapping = MappingNetwork(config)
         self.synthesis = SynthesisNetwork(config)
-        self._plan: SynthesisPlan | None = None
+        self._plans: dict[torch.dtype, Plan] = {}
 
     @property
     def num_ws(self) -> int:
@@ -115,11 +117,18 @@ class Generator(nn.Module):
         with torch.no_grad():
             return self.plan(torch.float32).synthesize(styles, maps, until)
 
-    def plan(self, dtype: torch.dtype) -> SynthesisPlan:
+    def plan(self, dtype: torch.dtype) -> Plan:
         """The fast twin of the synthesis network in `dtype`; prepared again when a parameter changed."""
-        if self._plan is None or not self._plan.is_current(self.synthesis, dtype):
-            self._plan = SynthesisPlan(self.synthesis, dtype)
-        return self._plan
+        plan = self._plans.get(dtype)
+        if plan is None or not plan.is_current(self.synthesis, dtype):
+            plan = self._plans[dtype] = self._prepare(dtype)
+        return plan
+
+    def _prepare(self, dtype: torch.dtype) -> Plan:
+        kernels = loaded_kernels(self.mapping.w_avg.device)
+        if kernels is None or self.config.img_channels != 3:
+            return SynthesisPlan(self.synthesis, dtype)
+        return prepare_plan(self.synthesis, dtype, kernels)
 
     def check_resolution(self, resolution: int | None) -> int:
         """`resolution`, or the network's own for None; raises ValueError when no block has it."""

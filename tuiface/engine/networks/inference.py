@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,9 +22,37 @@ from torch import Tensor
 from tuiface.engine.networks import ops
 from tuiface.engine.networks.layers import SynthesisLayer, ToRGBLayer
 from tuiface.engine.networks.synthesis import SynthesisNetwork
+from tuiface.engine.pixels import to_levels
 
 FeatureBlend = Callable[[Tensor, int], Tensor]
 """Features or RGB sum [N, C, r, r] and r -> the same shape."""
+
+
+class Plan(Protocol):
+    """A synthesis network prepared for repeated inference in one dtype."""
+
+    def is_current(self, network: SynthesisNetwork, dtype: torch.dtype) -> bool:
+        """Whether the plan still stands for `network` in `dtype`: training changes parameters in place."""
+        ...
+
+    def synthesize(
+        self,
+        styles: Mapping[str, Tensor],
+        noise: Mapping[str, Tensor | None],
+        until: int,
+        blend: FeatureBlend | None = None,
+    ) -> Tensor:
+        """Styles ([N, I] float32, before toRGB's gain) and noise by layer name -> float32 [N, 3, until, until].
+
+        `blend` changes each block's features, and the RGB sum after it.
+        """
+        ...
+
+    def draw(
+        self, ws: Tensor, steps: Mapping[str, Tensor], noise: Mapping[str, Tensor | None], until: int
+    ) -> np.ndarray:
+        """Latents [N, num_ws, w_dim], with steps of styles ([N, I] by layer name) -> uint8 [N, until, until, 3]."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +149,12 @@ class ToRGBPlan:
 
 
 class SynthesisPlan:
-    """A synthesis network prepared for repeated inference in one dtype."""
+    """A synthesis network prepared for torch's operators. Implements `Plan`."""
 
     def __init__(self, network: SynthesisNetwork, dtype: torch.dtype) -> None:
         self._dtype = dtype
-        self._versions = _versions(network)
+        self._network = network
+        self._versions = parameter_versions(network)
         self._layers: dict[str, ConvPlan | ToRGBPlan] = {}
         with torch.no_grad():
             self._const = next(network.blocks()).const.detach().to(dtype)
@@ -133,8 +164,8 @@ class SynthesisPlan:
         self._resolutions = network.config.block_resolutions
 
     def is_current(self, network: SynthesisNetwork, dtype: torch.dtype) -> bool:
-        """Whether the plan still stands for `network` in `dtype`: training changes parameters in place."""
-        return dtype == self._dtype and _versions(network) == self._versions
+        """As `Plan`."""
+        return dtype == self._dtype and parameter_versions(network) == self._versions
 
     def synthesize(
         self,
@@ -143,10 +174,7 @@ class SynthesisPlan:
         until: int,
         blend: FeatureBlend | None = None,
     ) -> Tensor:
-        """Styles ([N, I] float32, before toRGB's gain) and noise by layer name -> float32 [N, 3, until, until].
-
-        `blend` changes each block's features, and the RGB sum after it.
-        """
+        """As `Plan`."""
         num = styles["b4.conv1"].shape[0]
         x = self._const.expand(num, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         img: Tensor | None = None
@@ -169,7 +197,19 @@ class SynthesisPlan:
         assert img is not None
         return img.contiguous()
 
+    def draw(
+        self, ws: Tensor, steps: Mapping[str, Tensor], noise: Mapping[str, Tensor | None], until: int
+    ) -> np.ndarray:
+        """As `Plan`."""
+        styles = step_styles(self._network.styles(ws, until), steps)
+        return to_levels(self.synthesize(styles, noise, until)).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
-def _versions(network: SynthesisNetwork) -> tuple[tuple[int, int], ...]:
+
+def step_styles(styles: Mapping[str, Tensor], steps: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Styles [N, I] by layer with the steps added; a layer beyond the block that a preview stops at has no say."""
+    return {name: style + steps[name] if name in steps else style for name, style in styles.items()}
+
+
+def parameter_versions(network: SynthesisNetwork) -> tuple[tuple[int, int], ...]:
     """Identity and in-place version of every parameter: changes whenever one does."""
     return tuple((p.data_ptr(), p._version) for p in network.parameters())

@@ -13,6 +13,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from tuiface.engine.cuda.loaded import inference_kernels
 from tuiface.engine.networks import ops
 
 
@@ -49,7 +50,11 @@ class FullyConnectedLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, num_in] -> [N, num_out]."""
         gain = ops.ACT_GAIN if self.activate else 1.0
-        x = torch.addmm(self.bias * (self.bias_gain * gain), x, (self.weight * (self.weight_gain * gain)).t())
+        weight, bias = self.weight * (self.weight_gain * gain), self.bias * (self.bias_gain * gain)
+        kernels = inference_kernels(x)
+        if kernels is not None:
+            return kernels.dense(x[:, None], weight, bias, leaky=self.activate)
+        x = torch.addmm(bias, x, weight.t())
         return ops.leaky_relu(x) if self.activate else x
 
 

@@ -1,6 +1,7 @@
 """The arithmetic of StyleGAN2, as the papers write it: differentiable, any device, any batch.
 
-These are the reference twins. `inference` holds the fast twin of a whole layer; tests bind the two.
+These are the reference twins. `inference` holds the fast twin of a whole layer; tuiface/engine/cuda those on a GPU,
+which step in here where they are loaded. Tests bind them.
 
 Shape legend: N = batch, I/O = input/output channels, H/W = height/width, K = kernel side.
 Sources: Karras et al. 2020 (arXiv 1912.04958), eq. 1-3 and appendix B; up- and down-sampling: Karras et al. 2020b
@@ -15,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.engine.cuda import filtering
+from tuiface.engine.cuda.loaded import inference_kernels, loaded_kernels
 from tuiface.engine.networks.config import RESAMPLE_TAPS
 
 LEAKY_SLOPE = 0.2
@@ -31,12 +34,22 @@ def resample_filter(device: torch.device | None = None, dtype: torch.dtype = tor
 
 def normalize_second_moment(x: Tensor) -> Tensor:
     """[N, C] scaled so that each row has a mean square of 1."""
+    kernels = inference_kernels(x)
+    if kernels is not None:
+        return kernels.normalize(x)
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
 
 
-def filter_depthwise(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
-    """Each channel of [N, C, H, W] correlated with one symmetric kernel [K, K]; zero padding on all sides."""
+def filter_low_pass(x: Tensor, padding: int, gain: float = 1.0) -> Tensor:
+    """Each channel of [N, C, H, W] by `resample_filter` times `gain`, with `padding` (1 or 2) zeros on all sides.
+
+    It can be differentiated any number of times.
+    """
     channels = x.shape[1]
+    kernels = loaded_kernels(x.device)
+    if kernels is not None and channels * x.element_size() % 16 == 0:
+        return filtering.filter_low_pass(kernels, x, padding, gain)
+    kernel = resample_filter(x.device) * gain
     weight = kernel.to(x.dtype).expand(channels, 1, *kernel.shape)
     return F.conv2d(x, weight, padding=padding, groups=channels)
 
@@ -75,7 +88,7 @@ def modulated_conv2d(
     kernel = weight.to(x.dtype)
     if up:
         x = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)  # [N, O, 2H+1, 2W+1]
-        x = filter_depthwise(x, resample_filter(x.device) * 4, padding=1)  # [N, O, 2H, 2W]
+        x = filter_low_pass(x, padding=1, gain=4.0)  # [N, O, 2H, 2W]
     else:
         x = F.conv2d(x, kernel, padding=weight.shape[-1] // 2)
     if demodulate:

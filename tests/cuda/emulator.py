@@ -1,0 +1,54 @@
+"""The kernels compiled by g++ and run on the CPU: what a GPU would do, in the same order, bit for bit, and slowly."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import subprocess
+from pathlib import Path
+
+from tuiface.engine.cuda.build import SOURCES, UNITS
+from tuiface.engine.cuda.driver import to_pointers
+from tuiface.engine.cuda.kernels import Argument, Unit
+
+FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-Wall", "-Werror")
+UNUSED = ("-Wno-unknown-pragmas", "-Wno-maybe-uninitialized")
+
+
+def entries(source: str) -> list[str]:
+    """The kernels' names in a source of ours."""
+    made = re.findall(r"\b(FILTER|UPSAMPLE|FINISH|CONVOLVE)\((\d+)", source)
+    return [f"{name.lower()}_{size}" for name, size in made] + re.findall(
+        r"^KERNEL\(256\) (\w+)\(", source, re.MULTILINE
+    )
+
+
+class Emulator:
+    """Implements `Launcher`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Compiles everything into `folder`."""
+        self._libraries = {unit: ctypes.CDLL(str(self._compile(unit, folder))) for unit in UNITS}
+        self.launched: list[tuple[str, tuple[int, int, int], int]] = []
+
+    @staticmethod
+    def _compile(unit: Unit, folder: Path) -> Path:
+        source, flags = UNITS[unit]
+        text = (SOURCES / source).read_text("utf-8")
+        exchanges = ["finish", "convolve", "dense", "normalize", "demodulation"]
+        exports = [
+            f"EXPORT({name}, {str(any(name.startswith(word) for word in exchanges)).lower()})" for name in entries(text)
+        ]
+        program = folder / f"{unit}.cpp"
+        program.write_text("\n".join(['#include "emulation.h"', f'#include "{source}"', *exports]))
+        library = folder / f"{unit}.so"
+        folders = (f"-I{Path(__file__).parent}", f"-I{SOURCES}")
+        subprocess.run(["g++", *FLAGS, *UNUSED, *flags, *folders, str(program), "-o", str(library)], check=True)
+        return library
+
+    def launch(
+        self, unit: Unit, name: str, grid: tuple[int, int, int], threads: int, arguments: list[Argument]
+    ) -> None:
+        self.launched.append((name, grid, threads))
+        pointers, _keep = to_pointers(arguments)
+        self._libraries[unit][f"launch_{name}"]((ctypes.c_int * 3)(*grid), threads, pointers)

@@ -1,0 +1,58 @@
+"""The kernels that this process has loaded, by device: operators ask here which of their twins to run.
+
+Machine code belongs to a process and a device, whoever uses it; so this is kept once for all networks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tuiface.engine.cuda.build import MIN_ARCHITECTURE, KernelBuild, KernelError, load_or_build
+from tuiface.engine.cuda.driver import Driver
+from tuiface.engine.cuda.kernels import Kernels
+
+LOADED: dict[torch.device, Kernels] = {}
+
+
+def load_kernels(device: torch.device, cache: Path) -> KernelBuild:
+    """Build or find the kernels for a CUDA device, and load them; those that are loaded already are replaced.
+
+    Raises KernelError for a card below compute capability 8.0, without a compiler, or with a driver that refuses them.
+    """
+    capability = torch.cuda.get_device_capability(device)
+    if capability < MIN_ARCHITECTURE:
+        major, minor = capability
+        raise KernelError(
+            f"{torch.cuda.get_device_name(device)} has compute capability {major}.{minor}; accepted: 8.0 and later"
+        )
+    build = load_or_build(f"sm_{capability[0]}{capability[1]}", cache)
+    LOADED[device] = Kernels(Driver(build, device))
+    return build
+
+
+def choose_operators(device: torch.device, cache: Path) -> tuple[str, tuple[str, ...]]:
+    """What an engine on `device` runs, `torch` or `cuda` and digits of the kernels' digest, and what a user must know.
+
+    On a CUDA device the kernels are loaded, and built where the cache has none; where that fails, torch's operators do.
+    """
+    if device.type != "cuda":
+        return "torch", ()
+    try:
+        build = load_kernels(device, cache)
+    except KernelError as error:
+        return "torch", (f"our CUDA kernels are not used, so pictures take several times as long: {error}",)
+    return f"cuda {build.source_digest[:12]}", build.notices
+
+
+def loaded_kernels(device: torch.device) -> Kernels | None:
+    """The kernels of a device; None where torch's own operators are to be used."""
+    return LOADED.get(device) if LOADED else None
+
+
+def inference_kernels(x: torch.Tensor) -> Kernels | None:
+    """The kernels for an operator without a gradient, on float32; None where torch's own operator is to be used."""
+    if not LOADED or torch.is_grad_enabled() or x.dtype != torch.float32:
+        return None
+    return LOADED.get(x.device)

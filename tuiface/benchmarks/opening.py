@@ -1,4 +1,4 @@
-"""How long it takes to open a full-size network: its pickle, parsed safely, and its conversion, mapped into memory."""
+"""How long it takes to open a full-size network: its pickle, parsed safely, and its conversion, read."""
 
 from __future__ import annotations
 

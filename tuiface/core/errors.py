@@ -90,6 +90,10 @@ def quote(value: object, limit: int = 60) -> str:
     return text if is_whole else f"{text[: limit - 4]}...{mark}"
 
 
+_SHOWN_BITS = 128
+"""Of integers in errors: no size has more, and beyond 4,300 digits Python refuses to write one."""
+
+
 def describe_value(value: object, limit: int = 60) -> str:
     """A value from a file for an error line: scalars by value, everything else by kind only.
 
@@ -97,6 +101,8 @@ def describe_value(value: object, limit: int = 60) -> str:
     """
     if isinstance(value, str):
         return quote(value, limit)
+    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS:
+        return f"an integer of {value.bit_length()} bits"
     if value is None or isinstance(value, bool | float | int):
         return repr(value)
     if isinstance(value, list | tuple | dict):

@@ -61,7 +61,9 @@ def parse_strict_json(
     _check_bounds(data, max_values)
     decoded = _decode_utf8(text) if isinstance(text, bytes) else text
 
-    def to_integer(digits: str) -> int:
+    def to_integer(digits: str) -> int | float:
+        if digits == "-0":  # no integer has a signed zero: other readers take it for a float, and so for no size
+            return -0.0
         number = int(digits)
         if max_integer is not None and abs(number) > max_integer:
             raise JsonNumberError(f"integer {quote(digits)} is beyond {max_integer}{_place_of(digits, decoded)}")

@@ -25,6 +25,7 @@ from tuiface.core.bounds import Figures, SettingValues
 from tuiface.core.errors import InputFileError, ModelError, quote
 from tuiface.core.files import write_file
 from tuiface.core.safetensors_header import encode_header, read_places, split_header
+from tuiface.core.tensor_file import view_tensor
 from tuiface.core.values import Value, canonical_json, parse_json, read_bytes
 from tuiface.directions.concepts import concept_ends
 from tuiface.faces.recipe import ModelRef, Rows
@@ -226,11 +227,7 @@ def decode_direction(data: bytes, where: str) -> Direction:
             f"{where}: not a direction of tuiface", "tuiface directions import reads .npy, .npz and .pt"
         ) from None
     header = parse_json(DirectionHeader, metadata, where)
-    body = memoryview(data)[container.data_start :]
-    arrays = {
-        name: np.frombuffer(body[place.start : place.stop], "<f4").reshape(place.shape).astype(np.float32)
-        for name, place in places.items()
-    }
+    arrays = {name: view_tensor(data, container, place).astype(np.float32) for name, place in places.items()}
     try:
         return Direction(header, arrays)
     except ValueError as error:

@@ -11,7 +11,6 @@ Everything in the cache can be made again; one that cannot be written costs time
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from tuiface.core.errors import ModelError, TuifaceError, quote
 from tuiface.core.files import make_folder, write_file
 from tuiface.core.visible import escape_bytes
 from tuiface.engine.checkpoints import CheckpointContents, read_checkpoint, read_native_header, write_native
+from tuiface.engine.checkpoints.source_file import hash_file
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
 if TYPE_CHECKING:
@@ -82,13 +82,12 @@ class ModelStore:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes; raises ModelError in one line when it cannot be read."""
+    if not path.exists():
+        raise ModelError(f"no checkpoint {quote(path)}", "check the path, or leave --model out")
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise ModelError(f"no checkpoint {quote(path)}", "check the path, or leave --model out") from None
-    except OSError as error:
-        raise ModelError(f"cannot read {quote(path)}: {error.strerror}") from None
+        return hash_file(path)[1]
+    except ModelError as error:
+        raise ModelError(f"{quote(path)} {error.message}", error.hint) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ class PreparedCheckpoint:
     generator_config: GeneratorConfig
     discriminator_config: DiscriminatorConfig | None
     native_path: Path | None
-    """A tuiface model to map into memory."""
+    """A tuiface model to read the tensors from."""
     contents: CheckpointContents | None
     """What was just parsed."""
 

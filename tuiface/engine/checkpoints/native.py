@@ -14,6 +14,7 @@ and tensors named "G." and "D." before the canonical names, in float32, float16 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -26,13 +27,10 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
 
 from tuiface.core.errors import ModelError, describe_value
 from tuiface.core.files import sync_folder, translate_os_errors
 from tuiface.core.safetensors_header import (
-    LENGTH_BYTES,
-    MAX_HEADER_BYTES,
     ContainerHeader,
     Shape,
     check_tensors,
@@ -41,6 +39,7 @@ from tuiface.core.safetensors_header import (
     refuse_other_format,
     split_header,
 )
+from tuiface.core.tensor_file import read_header, read_tensor, to_float32, view_tensor
 from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.architecture import (
     W_AVG,
@@ -59,28 +58,6 @@ from tuiface.engine.checkpoints.contents import (
 )
 from tuiface.engine.checkpoints.source_file import SourceFile, open_regular_file
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig, config_to_json
-
-
-def read_float32_tensors(data: bytes) -> dict[str, npt.NDArray[np.float32]]:
-    """All tensors of a file whose header was checked; raises ModelError for values that are not finite."""
-    try:
-        entries = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
-    except safetensors.SafetensorError as error:
-        raise ModelError(f"not a sound safetensors file: {error}", "copy or convert the file again") from None
-    return {name: _to_float32(name, entry["dtype"], entry["shape"], entry["data"]) for name, entry in entries}
-
-
-def _to_float32(name: str, dtype: str, shape: list[int], data: bytearray) -> npt.NDArray[np.float32]:
-    """The values as float32; float32 data, which the library has just copied for us, are not copied again."""
-    if dtype == "BF16":
-        # bfloat16 is the upper half of a float32.
-        values = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
-    else:
-        values = np.frombuffer(data, "<f4" if dtype == "F32" else "<f2").astype(np.float32, copy=False)
-    if not np.isfinite(values).all():
-        raise ModelError(f"tensor {name} holds values that are not finite")
-    return values.reshape(shape)
-
 
 FORMAT: Final = "tuiface.model/1"
 _KIND: Final = "a tuiface model"
@@ -120,30 +97,48 @@ def read_native_header(path: Path) -> NativeHeader:
     Configurations, names, shapes, types and offsets of all tensors agree with each other and with the file's size when
     this returns; raises ModelError otherwise.
     """
+    with _open_native(path) as (_, _, header):
+        return header
+
+
+def read_native_tensors(path: Path) -> tuple[NativeHeader, dict[str, npt.NDArray[np.float32]]]:
+    """The header of a tuiface model and its tensors, freshly allocated, under the names of the file.
+
+    Raises ModelError like `read_native_header`, and for values that are not finite. Digests are as recorded.
+    """
+    with _open_native(path) as (handle, container, header):
+        tensors = {
+            name: to_float32(name, place.dtype, read_tensor(handle, container, place))
+            for name, place in container.places.items()
+        }
+        return header, tensors
+
+
+@contextlib.contextmanager
+def _open_native(path: Path) -> Iterator[tuple[int, ContainerHeader, NativeHeader]]:
+    """A descriptor of the file and what its header says; names the file in ModelErrors, of the block too."""
     try:
         handle = open_regular_file(path)
         try:
-            head = os.pread(handle, LENGTH_BYTES + MAX_HEADER_BYTES, 0)
-            size = os.fstat(handle).st_size
+            container = read_header(handle, _KIND)
+            yield handle, container, _check_header(container)
         finally:
             os.close(handle)
-        return parse_header(head, size)
     except ModelError as error:
         raise ModelError(f"{to_visible(path.name)}: {error.message}", error.hint) from None
 
 
-def parse_header(head: bytes | memoryview, file_bytes: int) -> NativeHeader:
-    """The header in the first bytes of a file of `file_bytes`."""
-    container = split_header(head, file_bytes, _KIND)
+def _check_header(container: ContainerHeader) -> NativeHeader:
+    """What the header says, checked against the network that it describes."""
     refuse_other_format(container, FORMAT, _KIND, "tuiface model convert makes one from a checkpoint")
-    header = _build_header_value(container, file_bytes)
+    header = _build_header_value(container)
     shapes = expected_shapes(header.generator_config, header.discriminator_config, has_w_avg=header.has_w_avg)
     check_tensors(container, shapes)
     return header
 
 
-def _build_header_value(container: ContainerHeader, file_bytes: int) -> NativeHeader:
-    metadata, entries = container.metadata, container.entries
+def _build_header_value(container: ContainerHeader) -> NativeHeader:
+    metadata, places = container.metadata, container.places
     generator = _read_config(metadata, "config", GeneratorConfig)
     check_generator_config(generator)
     discriminator = None
@@ -153,7 +148,7 @@ def _build_header_value(container: ContainerHeader, file_bytes: int) -> NativeHe
     return NativeHeader(
         generator_config=generator,
         discriminator_config=discriminator,
-        has_w_avg=f"G.{W_AVG}" in entries,
+        has_w_avg=f"G.{W_AVG}" in places,
         network_sha256=_read_digest(metadata, "network_sha256"),
         discriminator_sha256=None if discriminator is None else _read_digest(metadata, "discriminator_sha256"),
         origin_sha256=_read_digest(metadata, "origin_sha256"),
@@ -163,8 +158,8 @@ def _build_header_value(container: ContainerHeader, file_bytes: int) -> NativeHe
         assumptions=_read_lines(metadata, "assumptions"),
         licence=_read_line(metadata, "licence"),
         name=_read_line(metadata, "name"),
-        dtypes=frozenset(entry["dtype"] for entry in entries.values() if isinstance(entry, dict) and "dtype" in entry),
-        file_bytes=file_bytes,
+        dtypes=frozenset(place.dtype for place in places.values()),
+        file_bytes=container.data_start + container.data_bytes,
     )
 
 
@@ -251,8 +246,12 @@ STORED_TYPES: Final[Mapping[StoragePrecision, tuple[str, npt.DTypeLike]]] = {
 
 def read_native(source: SourceFile) -> CheckpointContents:
     """The contents of a tuiface model. Raises ModelError where it is unsound or was changed since its conversion."""
-    header = parse_header(source.data, len(source.data))
-    tensors = read_float32_tensors(source.data)
+    container = split_header(source.data, len(source.data), _KIND)
+    header = _check_header(container)
+    tensors = {
+        name: to_float32(name, place.dtype, view_tensor(source.data, container, place).copy())
+        for name, place in container.places.items()
+    }
     shapes = expected_shapes(header.generator_config, header.discriminator_config, has_w_avg=header.has_w_avg)
     generator = {name.removeprefix("G."): tensors[name] for name in shapes if name.startswith("G.")}
     discriminator = {name.removeprefix("D."): tensors[name] for name in shapes if name.startswith("D.")}

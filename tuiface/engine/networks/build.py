@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tuiface.core.errors import ModelError
 from tuiface.engine.checkpoint import Checkpoint, ModelStore, PreparedCheckpoint, prepare_checkpoint
 from tuiface.engine.checkpoints import network_digest
+from tuiface.engine.checkpoints.native import read_native_tensors
 from tuiface.engine.latents import W_AVG_DRAWS, estimate_w_avg
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
@@ -37,7 +37,7 @@ def build_checkpoint(prepared: PreparedCheckpoint, device: str, cache: Path) -> 
 def _build(prepared: PreparedCheckpoint, device: str) -> Checkpoint:
     """The prepared checkpoint on `device`; raises ModelError if its tensors are not the recorded ones."""
     tensors = (
-        _map_native_tensors(prepared, prepared.native_path)
+        _read_native_tensors(prepared, prepared.native_path)
         if prepared.native_path is not None
         else _convert_parsed_tensors(prepared)
     )
@@ -65,10 +65,14 @@ def _convert_parsed_tensors(prepared: PreparedCheckpoint) -> dict[str, Tensor]:
     return tensors
 
 
-def _map_native_tensors(prepared: PreparedCheckpoint, path: Path) -> dict[str, Tensor]:
-    """Float32 tensors of a tuiface model, as views of the file where it is stored so."""
-    tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
-    generator = {name: tensor.numpy() for name, tensor in _select_prefix(tensors, "G.").items()}
+def _read_native_tensors(prepared: PreparedCheckpoint, path: Path) -> dict[str, Tensor]:
+    """Float32 tensors of a tuiface model, all finite."""
+    header, arrays = read_native_tensors(path)
+    described = (header.generator_config, header.discriminator_config)
+    if described != (prepared.generator_config, prepared.discriminator_config):
+        raise ModelError(f"{path.name}: was replaced while it was opened", "open it again")
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    generator = {name.removeprefix("G."): array for name, array in arrays.items() if name.startswith("G.")}
     if network_digest(prepared.generator_config, generator) != prepared.info.network_sha256:
         raise ModelError(
             f"{path.name}: its tensors are not those that network_sha256 {prepared.info.network_sha256[:10]} was "

@@ -25,9 +25,9 @@ from tuiface.core.safetensors_header import (
     refuse_other_format,
     split_header,
 )
+from tuiface.core.tensor_file import to_float32, view_tensor
 from tuiface.core.values import Value, parse_json
 from tuiface.core.visible import to_visible
-from tuiface.engine.checkpoints.native import read_float32_tensors
 from tuiface.engine.checkpoints.source_file import read_source
 from tuiface.engine.predictors.networks import AttributeNetwork, SegmenterNetwork
 
@@ -165,6 +165,9 @@ def _read(path: Path, kind: Kind) -> tuple[PredictorCard, nn.Module]:
     with torch.device("meta"):
         network = build_network(card)
     check_tensors(header, {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
-    tensors: dict[str, Tensor] = {name: torch.from_numpy(array) for name, array in read_float32_tensors(data).items()}
+    tensors: dict[str, Tensor] = {
+        name: torch.from_numpy(to_float32(name, place.dtype, view_tensor(data, header, place).copy()))
+        for name, place in header.places.items()
+    }
     network.load_state_dict(tensors, assign=True)
     return card, network.eval().requires_grad_(requires_grad=False)

@@ -1,4 +1,4 @@
-"""Rendered heads on disk: immutable shards of 512 that training maps into memory.
+"""Rendered heads on disk: immutable shards of 512, of which training reads the heads that it draws.
 
 A shard is a safetensors file, complete or absent, so a folder may grow while it is read, several processes may fill it,
 and a killed one leaves nothing to clean up:
@@ -22,13 +22,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import safetensors.numpy
 import torch
 
@@ -36,15 +33,9 @@ import tuiface.heads
 from tuiface.core import processes
 from tuiface.core.errors import EngineError, InputFileError, ModelError, quote
 from tuiface.core.files import write_file
-from tuiface.core.safetensors_header import (
-    LENGTH_BYTES,
-    MAX_HEADER_BYTES,
-    TensorPlace,
-    read_places,
-    refuse_other_format,
-    split_header,
-)
+from tuiface.core.safetensors_header import TensorPlace, read_places, refuse_other_format
 from tuiface.core.strict_json import parse_strict_json
+from tuiface.core.tensor_file import StoredRows, read_header, read_tensor, to_float32
 from tuiface.heads import SPECIFICATION, HeadBatch, HeadParameters, render_heads, sample_parameters
 
 FORMAT = "tuiface.head-shard/1"
@@ -78,12 +69,12 @@ class ShardKey:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadShard:
-    """One shard, mapped into memory: nothing is read before it is used."""
+    """One shard: nothing is read before it is used."""
 
-    pixels: npt.NDArray[np.uint8]
-    """[512, R, R, 3], sRGB."""
-    regions: npt.NDArray[np.uint8]
-    """[512, R, R], ids of `tuiface.core.regions.Region`."""
+    pixels: StoredRows
+    """uint8 [512, R, R, 3], sRGB."""
+    regions: StoredRows
+    """uint8 [512, R, R], ids of `tuiface.core.regions.Region`."""
     parameters: HeadParameters
     renderer: str
     """`renderer_digest` of the code that drew it."""
@@ -121,16 +112,18 @@ def write_shard(path: Path, heads: HeadBatch) -> None:
 
 
 def open_shard(path: Path) -> HeadShard:
-    """Map a shard; raises InputFileError for a file that is no shard, or has other parameters than today's renderer."""
+    """Open a shard. Raises InputFileError for a file that is none, or has other parameters than today's renderer."""
     try:
         with path.open("rb") as file:
-            header = split_header(file.read(LENGTH_BYTES + MAX_HEADER_BYTES), path.stat().st_size, _KIND)
-        refuse_other_format(header, FORMAT, _KIND, "")
-        places = read_places(header, tuple(_DTYPES))
-        arrays = {name: _map_tensor(path, header.data_start, place) for name, place in places.items()}
-        names, renderer = parse_strict_json(header.metadata["parameters"]), header.metadata["renderer"]
-        pixels, regions, values, seeds = (arrays[name] for name in ("pixels", "regions", "values", "seeds"))
-    except (OSError, ValueError, KeyError, ModelError) as error:
+            header = read_header(file.fileno(), _KIND)
+            refuse_other_format(header, FORMAT, _KIND, "")
+            names, renderer = parse_strict_json(header.metadata["parameters"]), header.metadata["renderer"]
+            places = read_places(header, ("U8", "F32", "I64"))
+            _check_places(places, num_parameters=len(names))
+            values, seeds = (read_tensor(file.fileno(), header, places[name]) for name in ("values", "seeds"))
+            to_float32("values", "F32", values)
+        pixels, regions = (StoredRows.of(path, header, places[name]) for name in ("pixels", "regions"))
+    except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
         raise InputFileError(
             f"{quote(path)} is not a sound shard of heads ({error})", "delete it; it is rendered again"
         ) from None
@@ -139,8 +132,21 @@ def open_shard(path: Path) -> HeadShard:
             f"{quote(path)} was rendered from {len(names)} parameters, and this version has {len(SPECIFICATION)}",
             "delete the folder, or give another one",
         )
-    parameters = HeadParameters(torch.from_numpy(np.array(values)), torch.from_numpy(np.array(seeds)))
+    parameters = HeadParameters(torch.from_numpy(values), torch.from_numpy(seeds))
     return HeadShard(pixels, regions, parameters, renderer)
+
+
+def _check_places(places: Mapping[str, TensorPlace], num_parameters: int) -> None:
+    """Raise ModelError unless these are the tensors of a shard, whatever its resolution."""
+    sides = places["pixels"].shape[1:3]
+    expected = {
+        "pixels": ("U8", (SHARD_HEADS, *sides, 3)),
+        "regions": ("U8", (SHARD_HEADS, *sides)),
+        "values": ("F32", (SHARD_HEADS, num_parameters)),
+        "seeds": ("I64", (SHARD_HEADS,)),
+    }
+    if {name: (place.dtype, place.shape) for name, place in places.items()} != expected:
+        raise ModelError(f"it does not hold {SHARD_HEADS} heads")
 
 
 @functools.cache
@@ -151,14 +157,6 @@ def renderer_digest() -> str:
         for source in sorted(Path(package).rglob("*.py")):
             digest.update(str(source.relative_to(package)).encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
-
-
-_DTYPES = {"U8": np.uint8, "F32": np.float32, "I64": np.int64}
-
-
-def _map_tensor(path: Path, base: int, place: TensorPlace) -> npt.NDArray[Any]:
-    """A tensor of a safetensors file, without reading it."""
-    return np.memmap(path, _DTYPES[place.dtype], "r", base + place.start, place.shape)
 
 
 def _parameter_names() -> list[str]:

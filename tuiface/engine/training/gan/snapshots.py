@@ -8,18 +8,21 @@ tensors     G.* G_ema.* D.* E.*                           networks, by the names
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from tuiface.core.errors import InputFileError, UsageError, quote
+from tuiface.core.errors import InputFileError, ModelError, UsageError, quote
 from tuiface.core.files import write_file
+from tuiface.core.safetensors_header import ContainerHeader, read_places
+from tuiface.core.tensor_file import read_header, read_tensor, to_float32
 from tuiface.core.values import parse_json
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
@@ -55,19 +58,51 @@ def save_snapshot(state: TrainingState, path: Path) -> None:
 
 def read_snapshot_header(path: Path) -> tuple[TrainingSettings, Progress]:
     """Settings and progress of a snapshot, without its tensors; raises InputFileError for any other file."""
+    with _open_snapshot(path) as snapshot:
+        return snapshot.settings, snapshot.progress
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Snapshot:
+    """A snapshot that is open: a trainer that replaces it meanwhile leaves this one as it is."""
+
+    handle: int
+    header: ContainerHeader
+    settings: TrainingSettings
+    progress: Progress
+
+    def read(self, name: str, like: Tensor) -> Tensor:
+        """A tensor of the shape and type of `like`; raises ModelError where there is none, or float32 is not finite."""
+        place = self.header.places.get(name)
+        if place is None or place.shape != tuple(like.shape):
+            held = "absent" if place is None else f"of shape {list(place.shape)}"
+            raise ModelError(f"tensor {name} is {held}; expected is {list(like.shape)}")
+        stored = read_tensor(self.handle, self.header, place)
+        tensor = torch.from_numpy(to_float32(name, place.dtype, stored) if place.dtype == "F32" else stored)
+        if tensor.dtype != like.dtype:
+            raise ModelError(f"tensor {name} is of type {place.dtype}; expected is {like.dtype}")
+        return tensor
+
+    def read_module(self, prefix: str, module: nn.Module) -> dict[str, Tensor]:
+        """The state of a module under `prefix`, of the names and shapes that it has."""
+        return {name: self.read(f"{prefix}.{name}", tensor) for name, tensor in _named_tensors(module)}
+
+
+@contextlib.contextmanager
+def _open_snapshot(path: Path) -> Iterator[_Snapshot]:
+    """The snapshot at `path`; raises InputFileError for any other file, and for a ModelError of the block."""
     try:
-        with path.open("rb"):  # safetensors says of every file that it cannot open that there is none
-            pass
-        # "pt" would open the path a second time to map it: a running trainer may have replaced the file in between.
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata: Mapping[str, str] = file.metadata() or {}
-    except (OSError, safetensors.SafetensorError) as error:
+        with path.open("rb") as file:
+            header = read_header(file.fileno(), "a snapshot")
+            read_places(header, ("F32", "F64", "I64", "U8"))
+            if header.metadata.get("format") != FORMAT:
+                raise InputFileError(f"{quote(path)} is no training snapshot", "give a run's folder")
+            settings = parse_json(TrainingSettings, header.metadata.get("settings", ""), f"{path.name}: settings")
+            progress = parse_json(Progress, header.metadata.get("progress", ""), f"{path.name}: progress")
+            yield _Snapshot(file.fileno(), header, settings, progress)
+    except (OSError, ModelError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputFileError(f"cannot read the snapshot {quote(path)}: {reason}", "give a run's folder") from None
-    if metadata.get("format") != FORMAT:
-        raise InputFileError(f"{quote(path)} is no training snapshot", "give a run's folder")
-    settings = parse_json(TrainingSettings, metadata.get("settings", ""), f"{path.name}: settings")
-    return settings, parse_json(Progress, metadata.get("progress", ""), f"{path.name}: progress")
 
 
 def load_snapshot(state: TrainingState, path: Path) -> None:
@@ -75,48 +110,58 @@ def load_snapshot(state: TrainingState, path: Path) -> None:
 
     Raises UsageError, naming what differs, for a snapshot of other settings.
     """
-    settings, progress = read_snapshot_header(path)
-    differences = list(list_differences(settings.model_dump(mode="json"), state.settings.model_dump(mode="json")))
+    with _open_snapshot(path) as snapshot:
+        _refuse_other_settings(path, snapshot.settings, state.settings)
+        for prefix, module in state.modules().items():
+            module.load_state_dict(snapshot.read_module(prefix, module))
+        names = [name for name in snapshot.header.places if name.startswith("statistics.")]
+        sums = {
+            name.removeprefix("statistics."): snapshot.read(name, torch.empty(2, dtype=torch.float64)) for name in names
+        }
+        state.statistics.sums = {name: tensor.to(state.device) for name, tensor in sums.items()}
+        state.path_length_mean = snapshot.read("path_length_mean", state.path_length_mean).to(state.device)
+        state.rng.generator.set_state(snapshot.read("chance", state.rng.generator.get_state()))
+        state.progress = snapshot.progress
+
+
+def _refuse_other_settings(path: Path, held: TrainingSettings, wanted: TrainingSettings) -> None:
+    differences = list(list_differences(held.model_dump(mode="json"), wanted.model_dump(mode="json")))
     if differences:
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
         raise UsageError(
             f"{quote(path)} is of another configuration: {differences[0]}{more}",
             "resume with the run's own settings, or begin a new run from its networks with --from",
         )
-    tensors = safetensors.torch.load_file(path)
-    for prefix, module in state.modules().items():
-        own = {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
-        module.load_state_dict(own)
-    sums = {n.removeprefix("statistics."): t for n, t in tensors.items() if n.startswith("statistics.")}
-    state.statistics.sums = {name: tensor.to(state.device) for name, tensor in sums.items()}
-    state.path_length_mean = tensors["path_length_mean"].to(state.device)
-    state.rng.generator.set_state(tensors["chance"])
-    state.progress = progress
 
 
 def read_networks(path: Path) -> tuple[Generator, Generator, Discriminator]:
     """G, G_ema and D of a snapshot; raises InputFileError for any other file."""
-    settings, _ = read_snapshot_header(path)
-    tensors = safetensors.torch.load_file(path)
-    networks = (
-        Generator(settings.generator_config()),
-        Generator(settings.generator_config()),
-        Discriminator(settings.discriminator_config()),
-    )
-    for prefix, network in zip(("G.", "G_ema.", "D.network."), networks, strict=True):
-        network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
-    return networks
+    with _open_snapshot(path) as snapshot:
+        settings = snapshot.settings
+        with torch.device("meta"):  # shapes alone: a file that claims more than it holds allocates nothing
+            outlines = Generator(settings.generator_config()), Discriminator(settings.discriminator_config())
+        prefixes = ("G", "G_ema", "D.network")
+        outline_of = dict(zip(prefixes, (outlines[0], *outlines), strict=True))
+        held = {prefix: snapshot.read_module(prefix, outline) for prefix, outline in outline_of.items()}
+        networks = (
+            Generator(settings.generator_config()),
+            Generator(settings.generator_config()),
+            Discriminator(settings.discriminator_config()),
+        )
+        for prefix, network in zip(prefixes, networks, strict=True):
+            network.load_state_dict(held[prefix])
+        return networks
 
 
 def restore_optimizers(state: TrainingState, path: Path) -> None:
     """Adam's state of each of the stage's optimisers, from the snapshot that `load_snapshot` took the rest from."""
-    with safetensors.safe_open(path, framework="pt") as file:
-        names = set(file.keys())
+    with _open_snapshot(path) as snapshot:
         for name, optimizer in state.optimizers.items():
             for index, parameter in enumerate(_list_parameters(optimizer)):
                 prefix = f"optimizer.{name}.{index}"
-                if f"{prefix}.step" in names:  # Adam has no state before its first step
-                    values = {key: file.get_tensor(f"{prefix}.{key}") for key in _ADAM}
+                if f"{prefix}.step" in snapshot.header.places:  # Adam has no state before its first step
+                    shapes = zip(_ADAM, (torch.empty(()), parameter, parameter), strict=True)
+                    values = {key: snapshot.read(f"{prefix}.{key}", like) for key, like in shapes}
                     optimizer.state[parameter] = {
                         "step": values["step"].to(parameter.device),  # where fused Adam keeps it
                         "exp_avg": _copy_like(parameter, values["exp_avg"]),

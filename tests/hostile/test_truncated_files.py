@@ -1,0 +1,72 @@
+"""A file that shrinks while it is read is one clear line: users' files are not mapped, which would end the process."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tuiface
+from tests.checkpoints.golden import golden
+from tuiface.core.errors import ModelError
+from tuiface.core.safetensors_header import encode_header
+from tuiface.core.tensor_file import StoredRows, read_header, read_tensor
+from tuiface.engine.checkpoints import native, read_checkpoint, read_native_header, write_native
+from tuiface.engine.checkpoints.native import read_native_tensors
+
+SOURCES = Path(tuiface.__file__).parent
+MAPPERS = re.compile(r"\b(import .*|[a-z]+\.)(memmap|mmap|safe_open|load_file)\b")
+#: A temporary file without a name, which nobody else can open.
+ALLOWED = {"engine/training/data/pictures.py"}
+
+
+def test_nothing_maps_a_file_that_has_a_name() -> None:
+    mapping = {path for path in SOURCES.rglob("*.py") if MAPPERS.search(path.read_text())}
+    assert {str(path.relative_to(SOURCES)) for path in mapping} == ALLOWED
+
+
+def test_a_network_that_shrinks_between_its_header_and_its_tensors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.safetensors"
+    write_native(read_checkpoint(golden("a_ada_uncond32").path), path)
+    assert len(read_native_tensors(path)[1]) > 20
+    size, check = path.stat().st_size, native._check_header
+
+    def cut_then_check(container: object) -> object:
+        os.truncate(path, size - 5_000)
+        return check(container)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(native, "_check_header", cut_then_check)
+    with pytest.raises(ModelError, match=r"^m\.safetensors: cut off while it was read"):
+        read_native_tensors(path)
+    with pytest.raises(ModelError, match="tensors take"):
+        read_native_header(path)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 8, 100, -1])
+def test_rows_of_a_file_that_shrinks(kept: int, tmp_path: Path) -> None:
+    path, values = tmp_path / "rows.safetensors", np.arange(30, dtype=np.float32).reshape(5, 3, 2)
+    path.write_bytes(encode_header({}, [("rows", "F32", values.shape, values.nbytes)]) + values.tobytes())
+    with path.open("rb") as file:
+        header = read_header(file.fileno(), "a test")
+        place = header.places["rows"]
+        rows = StoredRows.of(path, header, place)
+        assert np.array_equal(rows, values)
+        assert np.array_equal(rows[-1], values[-1])
+        assert np.array_equal(rows[1:3], values[1:3])
+        with pytest.raises(IndexError):
+            rows[5]
+        os.truncate(path, kept if kept >= 0 else path.stat().st_size - 1)
+        reads: tuple[Callable[[], object], ...] = (
+            lambda: rows[4],
+            lambda: np.array(rows),
+            lambda: read_tensor(file.fileno(), header, place),
+        )
+        for read in reads:
+            with pytest.raises(ModelError, match="cut off while it was read"):
+                read()

@@ -33,7 +33,12 @@ def started_in(module: str) -> set[str]:
 
 
 def starters_of(tree: ast.AST) -> set[str]:
-    """The same, of code: what STARTERS names, by whatever name it was imported."""
+    """The same, of code."""
+    return {name for name in dotted_names(tree) if STARTERS.fullmatch(name)}
+
+
+def dotted_names(tree: ast.AST) -> set[str]:
+    """What code imports from modules or takes from them, by its full name, whatever it calls it: `subprocess.run`."""
     types = {
         id(inner)
         for node in ast.walk(tree)
@@ -55,7 +60,7 @@ def starters_of(tree: ast.AST) -> set[str]:
         return called.get(node.id, node.id) if isinstance(node, ast.Name) else ""
 
     used = {dotted(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and id(node) not in types}
-    return {name for name in used | set(called.values()) if STARTERS.fullmatch(name)}
+    return used | set(called.values())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import fcntl
-import io
 import os
 import pty
 import re
@@ -21,8 +20,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
 
+from tuiface.core.pictures import decode_picture
 from tuiface.core.processes import child_environment
 from tuiface.terminal.kitty import DIACRITICS, PLACEHOLDER
 
@@ -208,8 +207,8 @@ class Screen:
         keys, parts = self._transfer
         self._transfer = None
         number = int(keys["i"])
-        with Image.open(io.BytesIO(base64.b64decode("".join(parts)))) as image:
-            self.images[number] = np.asarray(image.convert("RGB"))
+        image = decode_picture(base64.b64decode("".join(parts)), f"picture {number}", rgb=False)
+        self.images[number] = np.asarray(image.convert("RGB"))
         self.sizes[number] = (int(keys["c"]), int(keys["r"]))
         self.num_images += 1
 

@@ -114,7 +114,8 @@ def read_mask(path: Path) -> np.ndarray:
     """bool [H, W]: where a user's PNG is lighter than mid grey. Raises InputFileError in one line."""
     import numpy as np
 
-    from tuiface.faces.provenance import open_png
+    from tuiface.core.pictures import MAX_PICTURE_BYTES, decode_picture
+    from tuiface.core.values import read_bytes
 
-    with open_png(path, "; a mask is one, white where the face must stay") as image:
-        return np.asarray(image.convert("L")) > 127
+    name = f"{quote(path.name)}, the mask that is white where the face must stay,"
+    return np.asarray(decode_picture(read_bytes(path, MAX_PICTURE_BYTES), name, rgb=False).convert("L")) > 127

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 from pydantic import AwareDatetime, Field
 
 from tuiface.core.bounds import Figures, Line, Notices, ThreadCount, Versions, Word
 from tuiface.core.errors import InputFileError, quote
+from tuiface.core.pictures import MAX_PICTURE_BYTES, decode_picture
 from tuiface.core.strict_json import MAX_JSON_BYTES
 from tuiface.core.values import Value, parse_json, read_bytes
 from tuiface.faces.recipe import ModelRef, Recipe, Sha256
 
 PNG_TEXT_KEY = "tuiface.provenance"
-MAX_PNG_BYTES = 256 * 1024 * 1024
-MAX_PIXELS = 8192 * 8192
 
 #: IPTC's word for pictures made by a trained model; written to the JSON and as XMP, which picture tools read.
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -203,32 +201,11 @@ def read_face(path: Path) -> tuple[Recipe, tuple[str, ...], bool]:
 
 def read_png(path: Path) -> tuple[np.ndarray, str | None]:
     """uint8 [H, W, 3] and the provenance text, if any. Raises InputFileError for anything that is no sound PNG."""
-    with open_png(path) as image:
-        image.load()  # also reads the text chunks behind the pixels
-        text = getattr(image, "text", {}).get(PNG_TEXT_KEY)
-        if image.mode != "RGB":
-            raise InputFileError(f"{path.name}: mode {image.mode}; accepted: RGB with 8 bits")
-        return np.asarray(image, dtype=np.uint8), None if text is None else str(text)
-
-
-@contextlib.contextmanager
-def open_png(path: Path, remark: str = "") -> Iterator[Image.Image]:
-    """A PNG of an accepted size, to be decoded inside the block.
-
-    Raises InputFileError in one line, also for what goes wrong there; `remark` ends the one about another kind of file.
-    """
-    data = read_bytes(path, MAX_PNG_BYTES)
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputFileError(
-                    f"{path.name}: {image.width} x {image.height} pixels; at most {MAX_PIXELS} accepted"
-                )
-            yield image
-    except UnidentifiedImageError:
-        raise InputFileError(f"{path.name}: not a PNG picture{remark}") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputFileError(f"{path.name}: not a sound PNG: {error}") from None
+    image = decode_picture(read_bytes(path, MAX_PICTURE_BYTES), quote(path.name), text_key=PNG_TEXT_KEY)
+    text = getattr(image, "text", {}).get(PNG_TEXT_KEY)
+    if text is not None and len(text) > MAX_JSON_BYTES:
+        raise InputFileError(f"{quote(path.name)}: the provenance inside has more than {MAX_JSON_BYTES} characters")
+    return np.asarray(image, dtype=np.uint8), None if text is None else str(text)
 
 
 def _is_same_text(a: str, b: str) -> bool:

@@ -30,6 +30,7 @@ import torch
 from PIL import Image
 
 from tuiface.core.errors import OutputError, UsageError, quote
+from tuiface.core.pictures import decode_picture
 from tuiface.core.processes import connect_worker
 from tuiface.core.regions import REGION_COLOURS, REGION_NAMES
 from tuiface.core.strict_json import parse_strict_json
@@ -194,8 +195,9 @@ def _write_sheet(folder: Path, kind: str, name: str, count: int, resolution: int
     columns = min(count, SHEET_COLUMNS)
     sheet = Image.new("RGB", (columns * resolution, -(-count // columns) * resolution))
     for index in range(count):
-        with Image.open(folder / kind / _file_name(index)) as picture:
-            sheet.paste(picture.convert("RGB"), (index % columns * resolution, index // columns * resolution))
+        path = folder / kind / _file_name(index)
+        picture = decode_picture(path.read_bytes(), path.name, rgb=False).convert("RGB")
+        sheet.paste(picture, (index % columns * resolution, index // columns * resolution))
     sheet.save(folder / name)
 
 

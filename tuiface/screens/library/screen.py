@@ -377,16 +377,17 @@ class LibraryScreen(GridScreen):
 def read_thumbnail(path: Path, side: int) -> np.ndarray | None:
     """uint8 [s, s, 3] with s at most `side` px (or the picture's own); None for a file that cannot be read."""
     import numpy as np
-    from PIL import Image
+    from PIL.Image import Resampling
+
+    from tuiface.core.pictures import MAX_PICTURE_BYTES, decode_picture
+    from tuiface.core.values import read_bytes
 
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            image.draft("RGB", (side, side))
-            picture = image.convert("RGB")
-            picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-            return np.asarray(picture)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        picture = decode_picture(read_bytes(path, MAX_PICTURE_BYTES), path.name, rgb=False).convert("RGB")
+    except TuifaceError:
         return None
+    picture.thumbnail((side, side), Resampling.LANCZOS, reducing_gap=2.0)
+    return np.asarray(picture)
 
 
 def _ancestor_lines(face: LibraryFace, by_id: dict[str, LibraryFace], *, depth: int, seen: set[str]) -> list[Content]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import os
+import stat
 import tempfile
-import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,19 +18,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-from tuiface.core.errors import InputFileError, TuifaceError, quote
+from tuiface.core.errors import InputFileError, quote
 from tuiface.core.files import make_folder, translate_os_errors
+from tuiface.core.pictures import MAX_PICTURE_BYTES, PHOTO_FORMATS, Format, decode_picture
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
+FORMATS: dict[str, tuple[Format, ...]] = {
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), PHOTO_FORMATS),
+    ".bmp": ("BMP",),
+    **dict.fromkeys((".tif", ".tiff"), ("TIFF",)),
+    ".ppm": ("PPM",),
+    ".gif": ("GIF",),
+}
+"""What a file may hold, by the end of its name."""
 MIN_PICTURES = 8
 """Pictures below which training is refused: one must be held out, and a discriminator compares groups of four."""
 _HELD_OUT_FRACTION = 0.05
 _MAX_HELD_OUT = 512
-_MAX_FILE_BYTES = 1 << 28
-_CONVERT_HINT = "convert it to 8-bit RGB, or move it out of the data"
 
 
 class PictureData:
@@ -39,7 +44,7 @@ class PictureData:
 
     def __init__(self, pixels: npt.NDArray[np.uint8], names: list[str], fingerprint: str, *, mirror: bool) -> None:
         # By digest of the name, so that a picture stays held out when others are added.
-        order = sorted(range(len(names)), key=lambda i: hashlib.sha256(names[i].encode()).digest())
+        order = sorted(range(len(names)), key=lambda i: hashlib.sha256(os.fsencode(names[i])).digest())
         count = min(max(round(len(names) * _HELD_OUT_FRACTION), 1), _MAX_HELD_OUT)
         self._pixels = pixels
         self._held_out, self._training = np.array(order[:count]), np.array(order[count:])
@@ -57,7 +62,7 @@ class PictureData:
         names, files = _list_pictures(source)
         if len(names) < MIN_PICTURES:
             found = "no picture" if not names else f"{len(names)} picture{'s' if len(names) > 1 else ''}"
-            kinds = " ".join(SUFFIXES)
+            kinds = " ".join(FORMATS)
             raise InputFileError(
                 f"{quote(source)} holds {found}; training needs at least {MIN_PICTURES}", f"accepted are {kinds}"
             )
@@ -67,10 +72,10 @@ class PictureData:
         with translate_os_errors(scratch), tempfile.TemporaryFile(dir=scratch) as unpacked:
             side: int | None = None
             for name, data in files:
-                picture = _decode(data, name)
+                picture = decode_picture(data, quote(name, 200), FORMATS[Path(name).suffix.lower()])
                 side = _check_side(picture, name, side, names[0], resolution)
                 pixels = np.asarray(picture.reduce(side // resolution) if side > resolution else picture)
-                digest.update(name.encode() + b"\0" + pixels.tobytes())
+                digest.update(os.fsencode(name) + b"\0" + pixels.tobytes())
                 unpacked.write(pixels.tobytes())
             unpacked.flush()
             mapped = np.memmap(unpacked, np.uint8, "r", shape=shape)
@@ -125,7 +130,7 @@ def _walk(source: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and name.lower().endswith(SUFFIXES)
+    return not name.startswith(".") and name.lower().endswith(tuple(FORMATS))
 
 
 @contextlib.contextmanager
@@ -141,72 +146,22 @@ def _translate_read_errors(path: Path) -> Iterator[None]:
 
 def _read_file(path: Path) -> bytes:
     with _translate_read_errors(path):
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise InputFileError(f"{quote(path, 200)} is larger than {_MAX_FILE_BYTES >> 20} MiB", "shrink it")
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputFileError(f"{quote(path, 200)} is no regular file", "move it out of the data")
+        if status.st_size > MAX_PICTURE_BYTES:
+            raise InputFileError(f"{quote(path, 200)} is larger than {MAX_PICTURE_BYTES >> 20} MiB", "shrink it")
         return path.read_bytes()
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     where = quote(f"{archive.filename}: {name}", 200)
-    if archive.getinfo(name).file_size > _MAX_FILE_BYTES:
-        raise InputFileError(f"{where} is larger than {_MAX_FILE_BYTES >> 20} MiB", "shrink it")
+    if archive.getinfo(name).file_size > MAX_PICTURE_BYTES:
+        raise InputFileError(f"{where} is larger than {MAX_PICTURE_BYTES >> 20} MiB", "shrink it")
     try:
         return archive.read(name)
     except (OSError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as error:
         raise InputFileError(f"{where} cannot be unpacked: {error}", "pack the zip again, without a password") from None
-
-
-def _decode(data: bytes, name: str) -> Image.Image:
-    """A fully decoded 8-bit RGB picture; raises InputFileError for anything else."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(data))
-            refuse_unusable(picture, name)
-            picture.load()  # type: ignore[no-untyped-call]
-    except TuifaceError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputFileError(f"{quote(name, 200)} is larger than any photo", "shrink it") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        reason = "no picture" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise InputFileError(
-            f"{quote(name, 200)} is damaged: {reason}", "replace it, or move it out of the data"
-        ) from None
-    return picture
-
-
-def refuse_unusable(picture: Image.Image, name: str) -> None:
-    """Raise InputFileError for a picture of another kind than still 8-bit RGB."""
-    kinds = {
-        "1": "black and white",
-        "L": "greyscale",
-        "LA": "greyscale with transparency",
-        "P": "of indexed colours",
-        "PA": "of indexed colours",
-        "RGBA": "RGB with transparency",
-        "CMYK": "CMYK",
-        "YCbCr": "YCbCr",
-        "LAB": "Lab",
-        "HSV": "HSV",
-        "F": "of floating-point values",
-    }
-    frames = getattr(picture, "n_frames", 1)
-    if frames > 1:
-        raise InputFileError(f"{quote(name, 200)} is animated ({frames} frames)", "keep one frame, as a PNG")
-    if picture.mode.startswith("I"):
-        raise InputFileError(f"{quote(name, 200)} has 16 bits a channel; accepted is 8-bit RGB", _CONVERT_HINT)
-    if picture.mode != "RGB":
-        kind = kinds.get(picture.mode, picture.mode)
-        raise InputFileError(f"{quote(name, 200)} is {kind}; accepted is 8-bit RGB", _CONVERT_HINT)
-    if _is_sixteen_bit(picture):
-        raise InputFileError(f"{quote(name, 200)} has 16 bits a channel; accepted is 8-bit RGB", _CONVERT_HINT)
-
-
-def _is_sixteen_bit(picture: Image.Image) -> bool:
-    """Whether Pillow is about to drop the lower half of each value (16-bit RGB PNG or TIFF)."""
-    tiles = picture.tile  # type: ignore[attr-defined]
-    return any("16" in str(part) for tile in tiles for part in (tile[3] if isinstance(tile[3], tuple) else (tile[3],)))
 
 
 def _check_side(picture: Image.Image, name: str, side: int | None, first: str, resolution: int) -> int:

@@ -14,7 +14,7 @@ from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.catalogue import open_catalogue
 from tuiface.commands.engine_access import refuse_resident
 from tuiface.commands.output import emit, note
-from tuiface.core.errors import EXIT_DONE, ModelError, UsageError
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, ModelError, UsageError
 
 PREDICTED_EVERY = 5
 """Of so many pairs of face and direction one is predicted too: that takes four locks at their own amounts."""
@@ -96,6 +96,7 @@ examples:
   tuiface bench open                         opening a full-size network
   tuiface bench start                        --help, first paint, first face
   tuiface bench tui                          from a key to the painted face, here and on a slow link
+  tuiface bench gpu                          kernels on a card: right, exact, fast
   tuiface bench train                        pictures a second of training, float32 beside bfloat16
   tuiface bench edit --seeds 20              what edits, locks and answers are worth on this network
   tuiface bench quality --out report         a network's faces beside held-out rendered heads
@@ -147,6 +148,15 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         help="default: both, which takes long where bfloat16 is emulated",
     )
     train.set_defaults(run=run_train)
+    gpu = kinds.add_parser(
+        "gpu",
+        parents=[common],
+        help="whether the CUDA kernels are right, exact and fast on this card",
+        description="Check the CUDA kernels against the reference, compare digests of five processes, and time "
+        "pictures, previews and locks; about two minutes.",
+        epilog="example: tuiface bench gpu --json > gpu.jsonl",
+    )
+    gpu.set_defaults(run=run_gpu)
     add_edit(kinds, common)
     quality = kinds.add_parser(
         "quality",
@@ -226,6 +236,28 @@ def run_train(args: argparse.Namespace) -> int:
         text = "  ".join(f"{key} {value:.1f}" for key, value in row.items())
         emit(args, f"{precision:<10} {text}", precision=precision, resolution=args.resolution, **row)
     return EXIT_DONE
+
+
+def run_gpu(args: argparse.Namespace) -> int:
+    """A line a figure; exit code 1 where something failed, or is not exact."""
+    from tuiface.benchmarks.gpu import measure
+
+    code = EXIT_DONE
+    for row in measure(settings_from(args)):
+        texts = [
+            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.figures.items()
+        ]
+        emit(
+            args,
+            f"{row.section:<10} {row.name:<26} {row.error or '  '.join(texts)}",
+            section=row.section,
+            name=row.name,
+            error=row.error,
+            **row.figures,
+        )
+        if row.error or row.figures.get("different", 1) != 1 or row.figures.get("same_bits_in_a_batch") == "no":
+            code = EXIT_CHECK_FAILED
+    return code
 
 
 def run_quality(args: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from tuiface.core.files import make_folder, new_folder, write_file
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to write: with O_TMPFILE, and where the file system has none."""
     if request.param == "hidden":
-        monkeypatch.setattr(files, "_write_unnamed", lambda *args, **kwargs: False)
+        monkeypatch.setattr(files, "_open_unnamed", lambda folder: None)
     return str(request.param)
 
 
@@ -39,7 +39,7 @@ def test_file_without_a_name_is_really_used(tmp_path: Path, monkeypatch: pytest.
         os.close(os.open(tmp_path, os.O_TMPFILE | os.O_WRONLY))
     except (AttributeError, OSError):
         pytest.skip("this file system has no files without a name")
-    monkeypatch.setattr(files, "_write_hidden", lambda *args, **kwargs: pytest.fail("fell back"))
+    monkeypatch.setattr(files._StagedFile, "_open_hidden", lambda self: pytest.fail("fell back"))
     if force:
         (tmp_path / "a").write_bytes(b"old")
     write_file(tmp_path / "a", b"new", force=force)

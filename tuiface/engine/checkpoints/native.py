@@ -18,7 +18,6 @@ import contextlib
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -29,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuiface.core.errors import ModelError, describe_value
-from tuiface.core.files import sync_folder, translate_os_errors
+from tuiface.core.files import write_file
 from tuiface.core.safetensors_header import (
     ContainerHeader,
     Shape,
@@ -297,21 +296,20 @@ def write_native(
     network, with the digest of the rounded values. Raises OutputError, leaving nothing behind, if it cannot be written,
     and ModelError if a value does not fit half precision.
     """
-    header = _build_header(contents, licence or contents.licence, name or contents.name, precision)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    with translate_os_errors(path):
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(header)
-                for _, tensor in _iterate_stored_tensors(contents, precision):
-                    file.write(tensor.reshape(-1).data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+    write_file(path, encode_native(contents, licence=licence, name=name, precision=precision), force=True)
+
+
+def encode_native(
+    contents: CheckpointContents,
+    *,
+    licence: str | None = None,
+    name: str | None = None,
+    precision: StoragePrecision = "float32",
+) -> Iterator[bytes | memoryview]:
+    """The bytes of `write_native`, part by part: header, then each tensor."""
+    yield _build_header(contents, licence or contents.licence, name or contents.name, precision)
+    for _, tensor in _iterate_stored_tensors(contents, precision):
+        yield tensor.reshape(-1).data
 
 
 def _iterate_stored_tensors(

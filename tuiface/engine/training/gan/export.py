@@ -24,11 +24,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from tuiface.core.files import write_file
+from tuiface.core.files import write_pair
 from tuiface.core.version import __version__
-from tuiface.engine.checkpoints import CheckpointContents, network_digest, write_native
+from tuiface.engine.checkpoints import CheckpointContents, network_digest
 from tuiface.engine.checkpoints.contents import DiscriminatorTensors, GeneratorTensors
-from tuiface.engine.checkpoints.native import StoragePrecision
+from tuiface.engine.checkpoints.native import StoragePrecision, encode_native
 from tuiface.engine.device import device_name
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.training.gan.state import TrainingState
@@ -78,13 +78,16 @@ def export_model(
         network_sha256=digest,
         name=settings.name,
     )
-    write_native(contents, path, precision=precision)
+    content = list(encode_native(contents, precision=precision))
+    file_digest = hashlib.sha256()
+    for part in content:
+        file_digest.update(part)
     summary = {
         "format": SUMMARY_FORMAT,
         "name": settings.name,
         "licence": settings.licence,
         "file": path.name,
-        "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "file_sha256": file_digest.hexdigest(),
         "precision": precision,
         "generator_parameters": generator.num_parameters,
         "discriminator_parameters": sum(p.numel() for p in network.parameters()),
@@ -98,7 +101,7 @@ def export_model(
             "threads": torch.get_num_threads(),
         },
     }
-    write_file(path.with_suffix(".json"), (json.dumps(summary, indent=2) + "\n").encode(), force=True)
+    write_pair(path, content, path.with_suffix(".json"), (json.dumps(summary, indent=2) + "\n").encode(), force=True)
 
 
 def _to_arrays(network: nn.Module) -> dict[str, npt.NDArray[np.float32]]:

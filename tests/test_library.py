@@ -62,7 +62,7 @@ def test_broken_file_is_named_and_the_others_stay(library: Library) -> None:
     problems = library.reindex()
     assert len(problems) == 2
     assert "broken.png" in str(problems[0])
-    assert seeds(library) == [0, 1]
+    assert seeds(library) == [0, 1, 2]  # its picture says what it is
 
 
 def test_picture_without_sidecar_is_read_from_inside(library: Library) -> None:
@@ -106,6 +106,7 @@ def test_remove_moves_to_the_trash(library: Library) -> None:
     library.set_tags(face, add=("t",))
     moved = library.remove(face)
     assert seeds(library) == [0, 2]
+    assert moved.parent.parent == library.folder / ".trash"
     assert {p.name for p in moved.parent.iterdir()} == {
         face.path.name,
         f"{face.path.stem}.json",
@@ -113,13 +114,46 @@ def test_remove_moves_to_the_trash(library: Library) -> None:
     }
 
 
-def test_trash_is_not_overwritten(library: Library, studio: Studio) -> None:
-    library.remove(library.faces()[1])
-    studio.face(seed=1).save(library.folder)
-    again = next(f for f in library.faces() if f.seed == 1)
-    with pytest.raises(OutputError, match="in the trash already"):
-        library.remove(again)
-    assert again.path.exists()
+def test_the_same_face_is_removed_again_and_again(library: Library, studio: Studio) -> None:
+    removed = []
+    for _ in range(3):
+        face = next(f for f in library.faces() if f.seed == 1)
+        removed.append((library.remove(face), face.path))
+        studio.face(seed=1).save(library.folder)
+    assert len({moved for moved, _ in removed}) == 3
+    assert all(moved.exists() and moved.with_suffix(".json").exists() for moved, _ in removed)
+    with pytest.raises(OutputError, match="exists already"):
+        library.restore(removed[0][0])
+    library.remove(next(f for f in library.faces() if f.seed == 1))
+    assert library.restore(removed[0][0]) == removed[0][1]
+    assert seeds(library) == [0, 1, 2]
+    assert not removed[0][0].parent.exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file"])
+def test_trash_that_is_no_folder_is_refused(library: Library, tmp_path: Path, kind: str) -> None:
+    trash, elsewhere = library.folder / ".trash", tmp_path / "elsewhere"
+    if kind == "link":
+        elsewhere.mkdir()
+    if kind == "file":
+        trash.write_text("")
+    else:
+        trash.symlink_to(elsewhere)
+    before = sorted(library.folder.iterdir())
+    with pytest.raises(OutputError, match=r"\.trash in .* is not a folder"):
+        library.remove(library.faces()[0])
+    assert sorted(library.folder.iterdir()) == before
+    assert kind != "link" or not list(elsewhere.iterdir())
+
+
+def test_files_that_an_earlier_version_removed_come_back(library: Library) -> None:
+    face, trash = library.faces()[1], library.folder / ".trash"
+    trash.mkdir()
+    for path in (face.path, face.path.with_suffix(".json")):
+        path.rename(trash / path.name)
+    assert seeds(library) == [0, 2]
+    assert library.restore(trash / face.path.name) == face.path
+    assert seeds(library) == [0, 1, 2]
 
 
 def test_parents_are_in_the_index(library: Library, studio: Studio) -> None:

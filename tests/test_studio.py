@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,14 +114,14 @@ def test_saving_again_refuses_before_rendering(studio: Studio, tmp_path: Path) -
 def test_failing_sidecar_takes_the_picture_back(
     studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tuiface.core.files import write_file as real
+    real = os.link
 
-    def fail_for_json(path: Path, data: bytes, *, force: bool = False) -> None:
-        if path.suffix == ".json":
-            raise OutputError("disk full")
-        real(path, data, force=force)
+    def fail_for_json(source: str, target: Path, **kwargs: Any) -> None:
+        if target.suffix == ".json":
+            raise OSError(errno.ENOSPC, "disk full")
+        real(source, target, **kwargs)
 
-    monkeypatch.setattr("tuiface.faces.studio.write_file", fail_for_json)
+    monkeypatch.setattr(os, "link", fail_for_json)
     with pytest.raises(OutputError, match="disk full"):
         studio.face(seed=1).save(tmp_path)
     assert os.listdir(tmp_path) == []

@@ -1,4 +1,4 @@
-"""`tuiface library`: list, tag, remove and re-index saved faces."""
+"""`tuiface library`: list, tag, remove, repair and re-index saved faces."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from tuiface.commands.arguments import Commands
 from tuiface.commands.faces import open_library
 from tuiface.commands.output import emit, note
 from tuiface.core.console import ask
-from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, UsageError
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_INPUT, UsageError
 
 if TYPE_CHECKING:
     from tuiface.faces.library import LibraryFace
+    from tuiface.faces.repair import Repair
 
 EXAMPLE = """\
 examples:
@@ -21,6 +22,7 @@ examples:
   tuiface library tag 1f0c9a7b3d suspect round-2      add tags
   tuiface library tag 1f0c9a7b3d --remove round-2
   tuiface library remove 1f0c9a7b3d                   into the library's .trash, after a question
+  tuiface library repair --dry-run                    what kills and full disks left, and what would be done
 """
 
 
@@ -29,7 +31,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser = commands.add_parser(
         "library",
         parents=[common],
-        help="list, tag and remove saved faces",
+        help="list, tag, remove and repair saved faces",
         description="The library is a folder of PNG + JSON; its index is rebuilt from them whenever needed.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -57,14 +59,22 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     remove.add_argument("faces", metavar="FACE", nargs="+", help="id (or its beginning) or file name")
     remove.add_argument("--yes", action="store_true", help="do not ask")
     remove.set_defaults(run=run_remove)
+    repair = action("repair", "make JSON that is missing, cut off or older again from the pictures", "repair --dry-run")
+    repair.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    repair.set_defaults(run=run_repair)
     reindex = action("reindex", "build the index anew from the folder", "reindex")
     reindex.set_defaults(run=run_reindex)
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """One line a face."""
-    for face in open_library(args).faces(args.text, tag=args.tag, series=args.series):
+    """One line a face; what could not be read is named."""
+    from tuiface.faces.library import select_faces
+
+    found = open_library(args).look()
+    for face in select_faces(found.faces, args.text, tag=args.tag, series=args.series):
         emit(args, _format_face(face), **_values(face))
+    for problem in found.problems:
+        note(f"not read: {problem}")
     return EXIT_DONE
 
 
@@ -97,12 +107,46 @@ def run_remove(args: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
+def run_repair(args: argparse.Namespace) -> int:
+    """Repair the folder; exit code 1 where something was tampered with, 3 where something cannot be read."""
+    library = open_library(args)
+    repairs = library.repair(dry_run=args.dry_run)
+    for repair in repairs:
+        emit(
+            args,
+            f"{repair.file}: {_format_outcome(repair, dry_run=args.dry_run)}",
+            file=str(library.folder / repair.file),
+            outcome=repair.outcome,
+            reason=repair.reason,
+            kept=None if repair.kept is None else str(repair.kept),
+            dry_run=args.dry_run,
+        )
+    outcomes = {repair.outcome for repair in repairs}
+    if not outcomes:
+        note(f"nothing to repair in {library.folder}")
+    if "tampered" in outcomes:
+        return EXIT_CHECK_FAILED
+    return EXIT_INPUT if "unreadable" in outcomes else EXIT_DONE
+
+
+def _format_outcome(repair: Repair, *, dry_run: bool) -> str:
+    if repair.outcome == "tampered":
+        return f"left as it is: {repair.reason}"
+    if repair.outcome == "unreadable":
+        return f"not read: {repair.reason}"
+    if repair.outcome != "rebuilt":
+        return f"{repair.outcome}: {repair.reason}"
+    done = "would be made again from its picture" if dry_run else "made again from its picture"
+    kept = "" if repair.kept is None else f"; what it said lies in {repair.kept}"
+    return f"{repair.reason}; {done}{kept}"
+
+
 def run_reindex(args: argparse.Namespace) -> int:
     """Build the index anew; files that cannot be read are named, exit code 3."""
     library = open_library(args)
     problems = library.reindex()
     for problem in problems:
-        note(f"skipped: {problem}")
+        note(f"not read: {problem}")
     count = len(library.faces())
     emit(args, f"{count} faces in {library.folder}", faces=count, skipped=[str(p) for p in problems])
     return EXIT_INPUT if problems else EXIT_DONE

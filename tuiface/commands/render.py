@@ -16,6 +16,8 @@ from tuiface.core.errors import EXIT_DONE, UsageError, quote
 from tuiface.core.words import parse_rows
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tuiface.faces.studio import Face, Studio
 
 EXAMPLE = """\
@@ -68,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     """Render all faces; every name is checked before the first picture is computed."""
     from tuiface.core.files import reserve_paths
     from tuiface.faces.provenance import list_saved_files
+    from tuiface.faces.studio import complete_faces
 
     names = _expand(args.faces, args.count)
     settings = settings_from(args)
@@ -78,37 +81,48 @@ def run(args: argparse.Namespace) -> int:
         folder = Path(args.out) if args.out else settings.library
         check_size(studio, args.size)
         targets = [folder / f"{face.file_stem(args.size)}.png" for face in faces]
-        with reserve_paths(folder, list_saved_files(targets), force=args.force):
+        completed = {} if args.force else complete_faces(faces, targets, args.size)
+        left = [target for target in targets if target not in completed]
+        with reserve_paths(folder, list_saved_files(left), force=args.force):
             for text in studio.info.notices:
                 note(f"note: {text}")
             if studio.info.c_dim and args.label is None:
                 note(f"note: no --class given: seeds are drawn in class 0 of {studio.info.c_dim}")
             for number, (face, target) in enumerate(zip(faces, targets, strict=True), start=1):
-                _render_one(args, face, target)
+                if target in completed:
+                    note(f"{target.name}: the picture was there, without its JSON; completed")
+                    _tell_saved(args, face, target, completed[target], elapsed_ms=0.0)
+                else:
+                    _render_one(args, face, target)
                 _print_progress(args, number, len(faces))
     return EXIT_DONE
 
 
 def _render_one(args: argparse.Namespace, face: Face, target: Path) -> None:
     from tuiface.engine_api.protocol import RenderRequest
-    from tuiface.faces.provenance import pixels_digest
 
     result = face.studio.engine.render(RenderRequest(face.recipe, args.size))
     face.write(result, target, resolution=args.size, force=args.force)
+    _tell_saved(args, face, target, result.pixels, elapsed_ms=round(result.elapsed_ms, 1))
+
+
+def _tell_saved(args: argparse.Namespace, face: Face, target: Path, pixels: np.ndarray, *, elapsed_ms: float) -> None:
+    from tuiface.faces.provenance import pixels_digest
+
     if args.show:
         from tuiface.terminal.shell import show_pixels
 
-        show_pixels(result.pixels)
+        show_pixels(pixels)
     emit(
         args,
         str(target),
         file=str(target),
         id=face.id,
         recipe_sha256=face.recipe.digest,
-        pixels_sha256=pixels_digest(result.pixels),
-        width=result.pixels.shape[1],
-        height=result.pixels.shape[0],
-        elapsed_ms=round(result.elapsed_ms, 1),
+        pixels_sha256=pixels_digest(pixels),
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        elapsed_ms=elapsed_ms,
     )
 
 

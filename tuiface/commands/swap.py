@@ -65,13 +65,17 @@ def run(args: argparse.Namespace) -> int:
 def _save_children(args: argparse.Namespace, a: Face, b: Face, rows: tuple[int, int] | None, folder: Path) -> None:
     from tuiface.core.files import reserve_paths
     from tuiface.faces.provenance import list_saved_files
+    from tuiface.faces.studio import complete_faces
     from tuiface.stimuli.exchange import swap
 
     children = swap(a, b, rows)
     pictures = [folder / f"{child.file_stem()}.png" for child in children]
-    with reserve_paths(folder, list_saved_files(pictures), force=args.force):
-        for child in children:
-            path = child.save(folder, force=args.force)
+    completed = {} if args.force else complete_faces(children, pictures, None)
+    left = [path for path in pictures if path not in completed]
+    with reserve_paths(folder, list_saved_files(left), force=args.force):
+        for child, path in zip(children, pictures, strict=True):
+            if path not in completed:
+                child.save(folder, force=args.force)
             emit(args, str(path), file=str(path), id=child.id, recipe_sha256=child.recipe.digest)
 
 

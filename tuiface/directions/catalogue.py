@@ -13,8 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiface.core.errors import ModelError, TuifaceError, UsageError, quote, suggest_nearest
-from tuiface.core.files import make_folder, translate_os_errors
-from tuiface.directions.direction import NAME_PATTERN, SUFFIX, Direction, Labels, read_direction, write_direction
+from tuiface.core.files import make_folder, sync_folder, translate_os_errors
+from tuiface.directions.direction import (
+    NAME_PATTERN,
+    SUFFIX,
+    Direction,
+    Labels,
+    encode_direction,
+    read_direction,
+    write_direction,
+)
 from tuiface.faces.recipe import ModelRef
 
 SHORT_DIGEST = 10
@@ -120,8 +128,13 @@ class Catalogue:
         Returns its new path. Raises ModelError for the old name, UsageError or OutputError for the new one.
         """
         entry = self.find_own(name, model)
-        path = self.add(rename_direction(entry.direction, new_name))
-        entry.path.unlink(missing_ok=True)
+        renamed = rename_direction(entry.direction, new_name)
+        path = self.path_for(renamed)
+        if not (path.is_file() and path != entry.path and path.read_bytes() == encode_direction(renamed)):
+            self.add(renamed)  # else a kill came between the two
+        with translate_os_errors(entry.path):
+            entry.path.unlink(missing_ok=True)
+            sync_folder(entry.path.parent)
         return path
 
     def remove(self, name: str, model: ModelRef) -> Path:
@@ -129,6 +142,7 @@ class Catalogue:
         entry = self.find_own(name, model)
         with translate_os_errors(entry.path):
             entry.path.unlink()
+            sync_folder(entry.path.parent)
         return entry.path
 
     def _paths(self) -> list[tuple[Path, bool]]:

@@ -8,35 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
-import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import Field
 
 from tuiface.core.errors import InputFileError, OutputError, TuifaceError, UsageError, quote, suggest_nearest
-from tuiface.core.files import make_folder, refuse_existing, translate_os_errors, write_file
+from tuiface.core.files import lock_folder, write_file
 from tuiface.core.values import Value, parse_json, read_json
-from tuiface.faces.provenance import Provenance, read_png
+from tuiface.faces.index import Index, Row
+from tuiface.faces.provenance import Provenance, compare_sidecar, read_png_text
 from tuiface.faces.recipe import SeedSource
+from tuiface.faces.repair import Repair, repair_folder
+from tuiface.faces.trash import Trash
 
-TRASH = ".trash"
-_SCHEMA_VERSION = 2
-#: Files by the bytes of their names, which need not be UTF-8.
-_SCHEMA = """
-CREATE TABLE face (
-    file BLOB PRIMARY KEY, id TEXT NOT NULL, seed INTEGER, psi REAL NOT NULL, width INTEGER NOT NULL,
-    model TEXT NOT NULL, operator TEXT NOT NULL, time TEXT NOT NULL, series TEXT, mtime_ns INTEGER NOT NULL
-);
-CREATE TABLE tag (
-    file BLOB NOT NULL REFERENCES face(file) ON DELETE CASCADE, tag TEXT NOT NULL, PRIMARY KEY (file, tag)
-);
-CREATE TABLE parent (file BLOB NOT NULL REFERENCES face(file) ON DELETE CASCADE, digest TEXT NOT NULL);
-CREATE INDEX face_id ON face(id);
-"""
+_SETTLED_S = 2.0
+"""Two changes of one file within this time may bear the same stamp, on the coarsest clocks of file systems."""
 
 Tag = Annotated[str, Field(pattern=r"^[^\s,\x00-\x1f]{1,64}$")]
 
@@ -74,34 +67,56 @@ class LibraryFace:
     """Recipe digests."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a look into the folder found."""
+
+    faces: tuple[LibraryFace, ...]
+    """Oldest first."""
+    problems: tuple[InputFileError, ...]
+    """What could not be read, a line each; a face of which something can be read is listed all the same."""
+
+
 class Library:
     """A folder of saved faces with its index."""
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self.folder = folder
         name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
-        self._index_path = cache / "library" / f"{name}.sqlite"
+        self._index = Index(cache / "library" / f"{name}.sqlite")
+        self._trash = Trash(folder)
 
     def reindex(self) -> list[TuifaceError]:
         """Throw the index away and build it from the folder; returns what could not be read, a line each."""
-        with contextlib.suppress(OSError):
-            self._index_path.unlink()
-        with self._index() as index:
-            return self._update(index)
+        self._index.discard()
+        return list(self.look().problems)
+
+    def look(self) -> Listing:
+        """All faces of the folder, and what could not be read of them. Raises InputFileError for the folder itself."""
+        self._trash.finish()
+        known = self._index.read()
+        found: dict[str, _Entry] = {}
+        changed: dict[str, Row] = {}
+        stamps = _stamp_faces(self.folder)
+        for file, stamp in stamps.items():
+            entry = None
+            if file in known and known[file][0] == stamp.text:
+                entry = _Entry.decode(self.folder / file, known[file][1])
+            if entry is None:
+                entry = _Entry.read(self.folder / file)
+                if stamp.is_settled:
+                    changed[file] = (stamp.text, entry.encode())
+            found[file] = entry
+        gone = known.keys() - stamps.keys()
+        if changed or gone:
+            self._index.write(changed, gone)
+        faces = [entry.face for entry in found.values() if entry.face is not None]
+        problems = tuple(InputFileError(text) for entry in found.values() for text in entry.problems)
+        return Listing(tuple(sorted(faces, key=lambda face: (face.time, face.path.name))), problems)
 
     def faces(self, text: str = "", *, tag: str | None = None, series: str | None = None) -> list[LibraryFace]:
         """Faces of the folder, oldest first, whose id, file name, seed, tags or series contain `text`."""
-        with self._index() as index:
-            self._update(index)
-            found = self._read(index)
-        wanted = text.lower()
-        return [
-            face
-            for face in found
-            if (tag is None or tag in face.tags)
-            and (series is None or face.series == series)
-            and any(wanted in str(field).lower() for field in (face.path.stem, face.id, face.series or "", *face.tags))
-        ]
+        return select_faces(self.look().faces, text, tag=tag, series=series)
 
     def find(self, name: str) -> LibraryFace:
         """The face of an id (or a unique beginning of one) or a file name. Raises UsageError, naming the nearest."""
@@ -119,164 +134,235 @@ class Library:
         return max(found, key=lambda f: f.width)
 
     def set_tags(self, face: LibraryFace, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Add and remove tags; returns what the face carries then."""
-        before = read_tags(face.path)
-        tags = tuple(sorted((set(before.tags) | set(add)) - set(remove)))
-        write_tags(face.path, tags, before.series)
+        """Add and remove tags; returns what the face carries then, with what others have changed meanwhile."""
+        for tag in add:
+            _refuse_invalid_tag(tag)
+        with lock_folder(self.folder):
+            before = read_tags(face.path)
+            tags = tuple(sorted((set(before.tags) | set(add)) - set(remove)))
+            _write_tags(face.path, tags, before.series)
         return tags
 
     def remove(self, face: LibraryFace) -> Path:
-        """Move the face's files into the folder's trash; returns the new path of the picture."""
-        trash = self.folder / TRASH
-        make_folder(trash)
-        target = trash / face.path.name
-        for moved in _files_of(face.path):
-            if (trash / moved.name).exists():
-                raise OutputError(f"{quote(moved.name)} lies in the trash already", f"empty {quote(trash)} first")
-        for moved in _files_of(face.path):
-            with translate_os_errors(moved):
-                moved.rename(trash / moved.name)
-        return target
+        """Move the face's files into the folder's trash, all or none; returns the new path of the picture."""
+        if not os.path.lexists(face.path):
+            raise OutputError(f"no file {quote(face.path)}", "tuiface library list shows what is there")
+        return self._trash.remove(face.path)
 
     def restore(self, trashed: Path) -> Path:
         """Move a face's files back from the trash; `trashed` is what `remove` returned. Returns the picture's path.
 
         Raises OutputError if a file of that name lies in the folder again.
         """
-        for moved in _files_of(trashed):
-            refuse_existing(self.folder / moved.name, force=False)
-        for moved in _files_of(trashed):
-            with translate_os_errors(moved):
-                moved.rename(self.folder / moved.name)
-        return self.folder / trashed.name
+        return self._trash.restore(trashed)
 
-    # --- index ---------------------------------------------------------------------------------------------------
+    def repair(self, *, dry_run: bool = False) -> list[Repair]:
+        """Make whole what kills and full disks left; see `repair_folder`."""
+        return repair_folder(self.folder, dry_run=dry_run)
 
-    @contextlib.contextmanager
-    def _index(self) -> Iterator[sqlite3.Connection]:
-        """The open index; a damaged or older one is thrown away, and one that cannot be written lives in memory."""
-        connection = self._open_index()
-        try:
-            with connection:
-                yield connection
-        finally:
-            connection.close()
 
-    def _open_index(self) -> sqlite3.Connection:
-        for _ in range(2):
-            try:
-                make_folder(self._index_path.parent)
-                connection = sqlite3.connect(self._index_path, timeout=10)
-                return _ensure_schema(connection)
-            except sqlite3.DatabaseError:
-                with contextlib.suppress(OSError):
-                    self._index_path.unlink()
-            except OutputError:
-                break
-        return _ensure_schema(sqlite3.connect(":memory:"))
-
-    def _update(self, index: sqlite3.Connection) -> list[TuifaceError]:
-        """Bring the index up to date with the folder."""
-        problems: list[TuifaceError] = []
-        known = dict(index.execute("SELECT file, mtime_ns FROM face"))
-        present = {}
-        for png in sorted(self.folder.glob("*.png")) if self.folder.is_dir() else ():
-            with contextlib.suppress(OSError):
-                present[os.fsencode(png.name)] = max(p.stat().st_mtime_ns for p in _files_of(png))
-        index.executemany("DELETE FROM face WHERE file = ?", [(f,) for f in known if present.get(f) != known[f]])
-        for file, mtime_ns in present.items():
-            if known.get(file) != mtime_ns:
-                try:
-                    _insert_face(index, self.folder / os.fsdecode(file), mtime_ns)
-                except TuifaceError as error:
-                    problems.append(error)
-        return problems
-
-    def _read(self, index: sqlite3.Connection) -> list[LibraryFace]:
-        tags: dict[bytes, list[str]] = {}
-        for file, tag in index.execute("SELECT file, tag FROM tag ORDER BY tag"):
-            tags.setdefault(file, []).append(tag)
-        parents: dict[bytes, list[str]] = {}
-        for file, digest in index.execute("SELECT file, digest FROM parent ORDER BY rowid"):
-            parents.setdefault(file, []).append(digest)
-        index.row_factory = sqlite3.Row
-        rows = index.execute(
-            "SELECT file, id, seed, psi, width, model, operator, time, series FROM face ORDER BY time, file"
-        )
-        return [
-            LibraryFace(
-                path=self.folder / os.fsdecode(row["file"]),
-                tags=tuple(tags.get(row["file"], ())),
-                parents=tuple(parents.get(row["file"], ())),
-                **{name: row[name] for name in ("id", "seed", "psi", "width", "model", "operator", "time", "series")},
-            )
-            for row in rows
-        ]
+def select_faces(
+    faces: tuple[LibraryFace, ...], text: str = "", *, tag: str | None = None, series: str | None = None
+) -> list[LibraryFace]:
+    """Those whose id, file name, seed, tags or series contain `text`, with a tag and of a series if these are given."""
+    wanted = text.lower()
+    return [
+        face
+        for face in faces
+        if (tag is None or tag in face.tags)
+        and (series is None or face.series == series)
+        and any(wanted in str(field).lower() for field in (face.path.stem, face.id, face.series or "", *face.tags))
+    ]
 
 
 def read_tags(png: Path) -> Tags:
     """The tags beside a picture; none if there is no such file."""
     path = _tags_path(png)
-    return read_json(Tags, path) if path.exists() else Tags()
+    return read_json(Tags, _regular(path)) if os.path.lexists(path) else Tags()
 
 
 def write_tags(png: Path, tags: tuple[str, ...], series: str | None) -> None:
     """Write the tags beside a picture. Raises UsageError for a tag with spaces or commas."""
     for tag in tags:
-        if not tag or len(tag) > 64 or any(c.isspace() or c == "," or not c.isprintable() for c in tag):
-            raise UsageError(f"tag {quote(tag)}; accepted: 1 to 64 characters without spaces or commas")
+        _refuse_invalid_tag(tag)
+    with lock_folder(png.parent):
+        _write_tags(png, tags, series)
+
+
+def remove_tags(png: Path) -> None:
+    """Take the tags away that were written for a picture which then was not."""
+    with contextlib.suppress(OSError):
+        _tags_path(png).unlink()
+
+
+def _refuse_invalid_tag(tag: str) -> None:
+    if not tag or len(tag) > 64 or any(c.isspace() or c == "," or not c.isprintable() for c in tag):
+        raise UsageError(f"tag {quote(tag)}; accepted: 1 to 64 characters without spaces or commas")
+
+
+def _write_tags(png: Path, tags: tuple[str, ...], series: str | None) -> None:
+    """The folder is held by the caller."""
     value = Tags(tags=tags, series=series)
     write_file(_tags_path(png), (value.model_dump_json(indent=2) + "\n").encode(), force=True)
-
-
-def read_provenance(png: Path) -> Provenance:
-    """The provenance of a picture, from its JSON or from inside it."""
-    sidecar = png.with_suffix(".json")
-    if sidecar.exists():
-        return read_json(Provenance, sidecar)
-    _, text = read_png(png)
-    if text is None:
-        raise InputFileError(f"{png.name}: no provenance inside and no {sidecar.name} beside it")
-    return parse_json(Provenance, text, png.name)
 
 
 def _tags_path(png: Path) -> Path:
     return png.with_suffix(".tags.json")
 
 
-def _files_of(png: Path) -> list[Path]:
-    return [p for p in (png, png.with_suffix(".json"), _tags_path(png)) if p.exists()]
+# --- what the index holds ------------------------------------------------------------------------------------------
 
 
-def _ensure_schema(connection: sqlite3.Connection) -> sqlite3.Connection:
-    connection.execute("PRAGMA foreign_keys = ON")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION};")
-    elif version != _SCHEMA_VERSION:
-        connection.close()
-        raise sqlite3.DatabaseError(f"index version {version}")
-    return connection
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """What changes whenever one of a face's files does, also where clocks are set back."""
+
+    text: str
+    is_settled: bool
+    """No file has just been changed, so that the next change cannot leave the same stamp."""
 
 
-def _insert_face(index: sqlite3.Connection, png: Path, mtime_ns: int) -> None:
-    provenance = read_provenance(png)
-    tags = read_tags(png)
+def _stamp_faces(folder: Path) -> dict[str, _Stamp]:
+    """By the pictures' names. Raises InputFileError for a folder that cannot be read; a missing one is empty."""
+    statuses: dict[str, os.stat_result] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith((".png", ".json")) and not entry.name.startswith("."):
+                    try:
+                        statuses[entry.name] = entry.stat()
+                    except OSError:
+                        statuses[entry.name] = entry.stat(follow_symlinks=False)  # a link to nothing
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise InputFileError(f"cannot read {quote(folder)}: {error.strerror}") from None
+    now = time.time()
+    stamps = {}
+    for name in sorted(name for name in statuses if name.endswith(".png")):
+        png = Path(name)
+        found = [statuses.get(path.name) for path in (png, png.with_suffix(".json"), _tags_path(png))]
+        text = "|".join(
+            "" if s is None else f"{s.st_mode}:{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}" for s in found
+        )
+        settled = all(abs(now - max(s.st_mtime, s.st_ctime)) > _SETTLED_S for s in found if s is not None)
+        stamps[name] = _Stamp(text, settled)
+    return stamps
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What was read of one face."""
+
+    face: LibraryFace | None
+    problems: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, png: Path) -> _Entry:
+        """From its files; whatever can be read of them counts."""
+        problems: list[str] = []
+        provenance = _attempt(lambda: _read_inside(png), problems)
+        sidecar = png.with_suffix(".json")
+        if provenance is None and os.path.lexists(sidecar):
+            provenance = _attempt(lambda: read_json(Provenance, _regular(sidecar)), problems)
+        elif provenance is not None and os.path.lexists(sidecar):
+            _attempt(lambda: _refuse_disagreeing(png, _regular(sidecar)), problems)
+        elif provenance is None and not problems:
+            problems.append(f"{png.name}: no provenance inside and no {sidecar.name} beside it")
+        tags = _attempt(lambda: read_tags(png), problems) or Tags()
+        return cls(None if provenance is None else _make_face(png, provenance, tags), tuple(problems))
+
+    def encode(self) -> str:
+        """As JSON; the path is the row's."""
+        face = None
+        if self.face is not None:
+            face = {name: value for name, value in asdict(self.face).items() if name != "path"}
+        return json.dumps({"face": face, "problems": self.problems})
+
+    @classmethod
+    def decode(cls, png: Path, text: str) -> _Entry | None:
+        """Back; None for anything that `encode` did not write."""
+        try:
+            row = json.loads(text)
+            values, problems = row["face"], tuple(map(_to_str, row["problems"]))
+            if values is None:
+                return cls(None, problems)
+            checked = {name: _check_field(name, values[name]) for name in _FIELD_TYPES}
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+        return cls(LibraryFace(path=png, **checked), problems)
+
+
+_FIELD_TYPES = {name: kind for name, kind in get_type_hints(LibraryFace).items() if name != "path"}
+
+
+def _check_field(name: str, value: Any) -> Any:
+    """A value of `LibraryFace` from JSON. Raises TypeError for one of another type."""
+    kind = _FIELD_TYPES[name]
+    if get_origin(kind) is tuple:
+        return tuple(map(_to_str, value if isinstance(value, list) else [None]))
+    if type(value) not in (get_args(kind) or (kind,)):
+        raise TypeError(name)
+    return value
+
+
+def _to_str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _attempt(work: Callable[[], Any], problems: list[str]) -> Any:
+    """What `work` returns; None, with its reason among `problems`, where it cannot read a file."""
+    try:
+        return work()
+    except TuifaceError as error:
+        problems.append(str(error))
+        return None
+
+
+def _regular(path: Path) -> Path:
+    """Raises InputFileError for a folder or a pipe, which would be waited for."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise InputFileError(f"cannot read {quote(path)}: {error.strerror}") from None
+    if not stat.S_ISREG(mode):
+        raise InputFileError(f"{quote(path)} is not a file")
+    return path
+
+
+def _read_inside(png: Path) -> Provenance | None:
+    text = read_png_text(_regular(png))
+    return None if text is None else parse_json(Provenance, text, png.name)
+
+
+def _refuse_disagreeing(png: Path, sidecar: Path) -> None:
+    inside = read_png_text(png)
+    if inside is not None and (state := compare_sidecar(png, inside, sidecar)) != "agrees":
+        reason = _REASONS[state]
+        raise InputFileError(f"{sidecar.name}: {reason}", "tuiface library repair; tuiface verify")
+
+
+_REASONS = {
+    "older": "older than its picture",
+    "damaged": "cut off or no JSON at all",
+    "differs": "does not say the same as the text inside the picture",
+}
+
+
+def _make_face(png: Path, provenance: Provenance, tags: Tags) -> LibraryFace:
     recipe = provenance.recipe
-    seed = recipe.source.seed if isinstance(recipe.source, SeedSource) else None
-    file = os.fsencode(png.name)
-    row = (
-        file,
-        provenance.recipe_sha256[:10],
-        seed,
-        recipe.truncation.psi,
-        provenance.picture.width,
-        provenance.model.name,
-        provenance.operator,
-        provenance.time.isoformat(),
-        tags.series,
-        mtime_ns,
+    return LibraryFace(
+        path=png,
+        id=provenance.recipe_sha256[:10],
+        seed=recipe.source.seed if isinstance(recipe.source, SeedSource) else None,
+        psi=recipe.truncation.psi,
+        width=provenance.picture.width,
+        model=provenance.model.name,
+        operator=provenance.operator,
+        time=provenance.time.isoformat(),
+        tags=tuple(sorted(set(tags.tags))),
+        series=tags.series,
+        parents=provenance.parents,
     )
-    index.execute("INSERT INTO face VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-    index.executemany("INSERT INTO tag VALUES (?, ?)", [(file, tag) for tag in sorted(set(tags.tags))])
-    index.executemany("INSERT INTO parent VALUES (?, ?)", [(file, digest) for digest in provenance.parents])

@@ -18,7 +18,7 @@ import numpy as np
 
 from tuiface.core.assets import directions_path
 from tuiface.core.errors import ModelError, UsageError, quote
-from tuiface.core.files import reserve_paths, write_file
+from tuiface.core.files import reserve_paths, write_pair
 from tuiface.core.limits import CHANNEL_LIMIT, MAX_SEED, W_AVG
 from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
@@ -52,6 +52,7 @@ from tuiface.faces.recipe import (
     StyleMix,
     Truncation,
 )
+from tuiface.faces.repair import complete_face
 
 ID_LENGTH = 10
 
@@ -195,32 +196,32 @@ class Face:
     def save(self, folder: str | Path, *, resolution: int | None = None, force: bool = False) -> Path:
         """Render and write `NAME.png` and `NAME.json` into `folder` (made if absent); returns the picture's path.
 
+        A picture of this very face whose JSON is missing, as a kill leaves it, is completed and not rendered again.
         Raises OutputError, with nothing written, if either file exists and `force` is not set.
         """
         png = Path(folder) / f"{self.file_stem(resolution)}.png"
+        if not force and complete_faces([self], [png], resolution):
+            return png
         with reserve_paths(png.parent, list_saved_files([png]), force=force):
             result = self.studio.engine.render(RenderRequest(self.recipe, resolution))
             return self.write(result, png, resolution=resolution, force=force)
 
     def write(self, result: RenderResult, png: Path, *, resolution: int | None = None, force: bool = False) -> Path:
-        """Write a rendered picture of this face: picture first, then the JSON; a failure leaves neither behind."""
-        provenance = self.provenance(result, png.name, resolution)
-        text = provenance.to_text()
-        existed = png.exists()
-        write_file(png, encode_png(result.pixels, text), force=force)
-        try:
-            write_file(png.with_suffix(".json"), text.encode(), force=force)
-        except BaseException:
-            if not existed:
-                png.unlink(missing_ok=True)
-            raise
+        """Write a rendered picture of this face with its JSON, both or neither."""
+        text = self.provenance(result, png.name, resolution).to_text()
+        write_pair(png, encode_png(result.pixels, text), png.with_suffix(".json"), text.encode(), force=force)
         return png
+
+    def _block(self, resolution: int | None) -> int | None:
+        """The block that the network stops at for `resolution`, as it is recorded: None for the full picture."""
+        return None if resolution == self.studio.info.resolution else resolution
 
     def file_stem(self, resolution: int | None = None) -> str:
         """`seed42-1f0c9a7b3d`: where the face came from and its id, and the size if it is not the full picture."""
         source = self.recipe.source
         kind = f"seed{source.seed}" if isinstance(source, SeedSource) else "latent"
-        size = "" if resolution in (None, self.studio.info.resolution) else f"-{resolution}px"
+        block = self._block(resolution)
+        size = "" if block is None else f"-{block}px"
         return f"{kind}-{self.id}{size}"
 
     def provenance(self, result: RenderResult, file: str, resolution: int | None = None) -> Provenance:
@@ -235,7 +236,7 @@ class Face:
                 file=file,
                 width=width,
                 height=height,
-                resolution=None if resolution == info.resolution else resolution,
+                resolution=self._block(resolution),
                 pixels_sha256=pixels_digest(result.pixels),
             ),
             model=ModelRecord(sha256=info.model.sha256, name=info.model.name, licence=info.licence),
@@ -263,6 +264,19 @@ class Face:
                     foreign=edit.foreign,
                 )
         return tuple(records.values())
+
+
+def complete_faces(faces: Sequence[Face], pictures: Sequence[Path], resolution: int | None) -> dict[Path, np.ndarray]:
+    """The pixels of those of `pictures` that are there without their JSON, as a kill leaves them; it is written.
+
+    Only where a picture is of this very face and size, and sound: any other is somebody else's. Raises OutputError.
+    """
+    completed = {}
+    for face, path in zip(faces, pictures, strict=True):
+        pixels = complete_face(path, face.recipe, face._block(resolution))
+        if pixels is not None:
+            completed[path] = pixels
+    return completed
 
 
 def _refuse_beyond(name: str, amount: float, limit: float, *, beyond: bool) -> None:

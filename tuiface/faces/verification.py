@@ -8,11 +8,17 @@ from typing import Literal
 import numpy as np
 
 from tuiface.engine_api.protocol import Engine, EngineInfo, RenderRequest
-from tuiface.faces.provenance import Provenance, SavedFace, pixels_digest
+from tuiface.faces.provenance import Provenance, SavedFace, SidecarState, pixels_digest
 from tuiface.faces.recipe import DirectionEdit
 
 #: Another device or library release may round the last bit the other way; more than this is another picture.
 TOLERANCE_LEVELS = 2
+
+_SIDECARS: dict[SidecarState, str] = {
+    "older": "the JSON is older than its picture, as an interrupted --force leaves it; tuiface library repair",
+    "damaged": "the JSON is cut off or no JSON at all; tuiface library repair makes it again from the picture",
+    "differs": "the JSON file does not say the same as the text inside the PNG",
+}
 
 Status = Literal["exact", "within tolerance", "differs"]
 
@@ -58,8 +64,8 @@ def _compare_texts(saved: SavedFace) -> list[str]:
     computed = provenance.recipe.digest
     if computed != provenance.recipe_sha256:
         found.append(f"recipe: changed after saving (recorded {provenance.recipe_sha256[:10]}, now {computed[:10]})")
-    if saved.sidecar_differs:
-        found.append("provenance: the JSON file does not say the same as the text inside the PNG")
+    if saved.sidecar != "agrees":
+        found.append(f"provenance: {_SIDECARS[saved.sidecar]}")
     return found
 
 

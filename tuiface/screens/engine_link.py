@@ -199,7 +199,7 @@ class EngineLink:
 
     def _save(self, face: Face) -> Message:
         path = self._settings.library / f"{face.file_stem()}.png"
-        if path.exists():
+        if path.exists() and path.with_suffix(".json").exists():  # without it, saving completes the face
             return FaceSaved(face, path, existed=True)
         try:
             return FaceSaved(face, face.save(self._settings.library), existed=False)

@@ -14,10 +14,10 @@ from pathlib import Path
 from tuiface.core.errors import UsageError
 from tuiface.core.files import reserve_paths, write_file
 from tuiface.engine_api.requests import CrossRequest
-from tuiface.faces.library import write_tags
 from tuiface.faces.provenance import list_saved_files
-from tuiface.faces.studio import Face
-from tuiface.stimuli.series import Progress, report_progress
+from tuiface.faces.repair import is_half_saved
+from tuiface.faces.studio import Face, complete_faces
+from tuiface.stimuli.series import Progress, report_progress, write_tagged
 
 FIRST_ROW = 6
 """The lab's default: rows from here up carry colours and texture, those below the shape of the head."""
@@ -96,12 +96,14 @@ def save_cross(
     table = folder / f"{series}.csv"
     pairs = ((a, a), (a, b), (b, a), (b, b))
     paths = tuple(folder / f"contour-{contour.id}-inner-{inner.id}.png" for contour, inner in pairs)
-    with reserve_paths(folder, (*list_saved_files(paths), table), force=force):
+    whole = [path for path in paths if not is_half_saved(path)]  # whose recipe is known only once it is found
+    with reserve_paths(folder, (*list_saved_files(whole), table), force=force):
         report_progress(progress, 0, len(paths))
         cells = cross(a, b)
         for number, (cell, path) in enumerate(zip(cells, paths, strict=True), start=1):
-            cell.face.write(cell.face.render(), path, force=force)
-            write_tags(path, (f"contour-{cell.contour.id}", f"inner-{cell.inner.id}"), series)
+            if force or not complete_faces([cell.face], [path], None):
+                tags = (f"contour-{cell.contour.id}", f"inner-{cell.inner.id}")
+                write_tagged(cell.face, cell.face.render(), path, tags, series, force=force)
             report_progress(progress, number, len(paths))
         write_file(table, _format_table(cells, paths).encode(), force=force)
     return SavedCross(cells, paths, table)

@@ -12,10 +12,10 @@ import numpy as np
 from tuiface.core import processes
 from tuiface.core.errors import OutputError, UsageError
 from tuiface.core.files import refuse_unfit_name, reserve_paths, write_file
-from tuiface.engine_api.protocol import RenderRequest
-from tuiface.faces.library import write_tags
+from tuiface.engine_api.protocol import RenderRequest, RenderResult
+from tuiface.faces.library import remove_tags, write_tags
 from tuiface.faces.provenance import list_saved_files
-from tuiface.faces.studio import Face
+from tuiface.faces.studio import Face, complete_faces
 
 Progress = Callable[[int, int], bool]
 """Called with the steps done and in all, before each step; answers whether to go on."""
@@ -58,19 +58,44 @@ def save_series(
         find_ffmpeg()
     pixels = []
     total = len(faces) + len(film_paths)
-    with reserve_paths(folder, (*list_saved_files(paths), *film_paths), force=force):
+    completed = {} if force else complete_faces(faces, paths, resolution)
+    left = [path for path in paths if path not in completed]
+    with reserve_paths(folder, (*list_saved_files(left), *film_paths), force=force):
         for index, (face, path) in enumerate(zip(faces, paths, strict=True)):
             report_progress(progress, index, total)
-            result = face.studio.engine.render(RenderRequest(face.recipe, resolution))
-            face.write(result, path, resolution=resolution, force=force)
-            write_tags(path, tags, name)
+            picture = completed.get(path)
+            if picture is None:
+                result = face.studio.engine.render(RenderRequest(face.recipe, resolution))
+                write_tagged(face, result, path, tags, name, resolution=resolution, force=force)
+                picture = result.pixels
             if film_paths:
-                pixels.append(result.pixels)
+                pixels.append(picture)
         for index, path in enumerate(film_paths, len(faces)):
             report_progress(progress, index, total)
             write_film(pixels, path, fps=fps, force=force)
         progress(total, total)
     return SavedSeries(tuple(paths), tuple(film_paths))
+
+
+def write_tagged(
+    face: Face,
+    result: RenderResult,
+    path: Path,
+    tags: tuple[str, ...],
+    series: str,
+    *,
+    resolution: int | None = None,
+    force: bool = False,
+) -> None:
+    """Write a rendered picture with its JSON and tags. The tags go first: no face is ever seen without them."""
+    is_new = not path.exists()
+    write_tags(path, tags, series)
+    try:
+        face.write(result, path, resolution=resolution, force=force)
+    except BaseException:
+        if is_new:
+            remove_tags(path)
+        raise
 
 
 def write_film(pixels: Sequence[np.ndarray], path: Path, *, fps: float, force: bool) -> None:

@@ -80,11 +80,14 @@ class LibraryScreen(GridScreen):
         text, series = self.text, self.series
 
         def work() -> Callable[[], None]:
+            from tuiface.faces.library import select_faces
+
             try:
                 library = self.open_library()
                 problems = library.reindex() if again else []
-                everything = tuple(library.faces())
-                found = tuple(reversed(library.faces(text, series=series)))
+                listing = library.look()
+                everything, problems = listing.faces, problems or list(listing.problems)
+                found = tuple(reversed(select_faces(everything, text, series=series)))
             except (TuifaceError, OSError) as error:
                 problem = str(error)
                 return lambda: self._take((), (), problem)

@@ -1,0 +1,127 @@
+"""Killed at any file operation, or refused by a disk at any: what was there is there, or what was to come, whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.kills import MAX_OPERATIONS, die_at, refuse_at
+from tests.chaos.operations import FACE_OPERATIONS, OPERATIONS, Scene, Step, repair
+from tests.fake_engine import FakeEngine
+from tuiface.core.errors import OutputError, TuifaceError
+from tuiface.faces.provenance import read_saved_face
+from tuiface.faces.verification import verify
+
+Contents = dict[str, bytes]
+
+
+@pytest.fixture(autouse=True)
+def no_syncing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process takes nothing with it that the kernel has; `test_order` looks at what a power cut takes."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+def on_operations(names: Iterable[str]) -> pytest.MarkDecorator:
+    pairs = [pytest.param(OPERATIONS[name], id=name.replace(" ", "-")) for name in names]
+    return pytest.mark.parametrize("operation", pairs)
+
+
+def run_whole(root: Path, prepare: Step, act: Step) -> tuple[Contents, Contents]:
+    """What is there before and after when nothing goes wrong."""
+    scene = Scene(root)
+    root.mkdir()
+    prepare(scene)
+    before = scene.contents()
+    act(scene)
+    return before, scene.contents()
+
+
+def stage(root: Path, prepare: Step) -> Scene:
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    scene = Scene(root)
+    prepare(scene)
+    return scene
+
+
+def killed_scenes(root: Path, prepare: Step, act: Step) -> Iterator[Scene]:
+    for number in range(1, MAX_OPERATIONS):
+        scene = stage(root, prepare)
+        if not die_at(number, lambda scene=scene: act(scene)):  # type: ignore[misc]
+            assert number > 3, "nothing was counted"
+            return
+        yield scene
+    pytest.fail(f"not through after {MAX_OPERATIONS} operations")
+
+
+def assert_old_or_new(scene: Scene, before: Contents, after: Contents) -> None:
+    """Of the files under their names, once somebody has looked; and no face reads as tampered with."""
+    listing = scene.library.look()
+    for name, data in scene.contents().items():
+        if not Path(name).name.startswith("."):
+            assert data in (before.get(name), after.get(name)), name
+    pictures = sorted(scene.library.folder.glob("*.png"))
+    assert sorted(face.path for face in listing.faces) == pictures
+    for png in pictures:
+        saved = read_saved_face(png)
+        assert saved.sidecar in ("agrees", "damaged" if act_on_damaged(before) else "agrees")
+        assert verify(dataclasses.replace(saved, sidecar="agrees"), FakeEngine(resolution=8)).status == "exact"
+
+
+def act_on_damaged(before: Contents) -> bool:
+    return any(name.endswith(".json") and not data.endswith(b"}\n") for name, data in before.items())
+
+
+@on_operations(OPERATIONS)
+def test_a_kill_leaves_the_old_or_the_new_and_the_next_try_succeeds(
+    operation: tuple[Step, Step], tmp_path: Path
+) -> None:
+    prepare, act = operation
+    before, after = run_whole(tmp_path / "whole", prepare, act)
+    assert before != after
+    for scene in killed_scenes(tmp_path / "killed", prepare, act):
+        assert_old_or_new(scene, before, after)
+        was_through = scene.contents() == after
+        try:
+            act(scene)
+        except OutputError:
+            assert was_through  # it exists already
+        assert scene.contents() == after  # nothing hidden is left either
+
+
+@on_operations(FACE_OPERATIONS)
+def test_after_a_kill_repair_makes_each_face_whole(operation: tuple[Step, Step], tmp_path: Path) -> None:
+    prepare, act = operation
+    before, after = run_whole(tmp_path / "whole", prepare, act)
+    _, repaired = run_whole(tmp_path / "repaired", prepare, repair)
+    for scene in killed_scenes(tmp_path / "killed", prepare, act):
+        found = scene.library.repair()
+        assert not {"tampered", "unreadable"} & {one.outcome for one in found}
+        contents = scene.contents()
+        for name, data in contents.items():
+            assert data in (before.get(name), after.get(name), repaired.get(name)), name
+            assert not name.endswith(".png") or name.replace(".png", ".json") in contents
+        assert scene.library.look().problems == ()
+
+
+@on_operations(OPERATIONS)
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=["full", "failing"])
+def test_a_disk_that_refuses_leaves_the_old_or_the_new(operation: tuple[Step, Step], tmp_path: Path, code: int) -> None:
+    prepare, act = operation
+    before, after = run_whole(tmp_path / "whole", prepare, act)
+    for number in range(1, MAX_OPERATIONS):
+        scene = stage(tmp_path / "refused", prepare)
+        came_so_far, error = refuse_at(number, code, lambda scene=scene: act(scene))  # type: ignore[misc]
+        if not came_so_far:
+            return
+        assert error is None or isinstance(error, TuifaceError), error
+        assert_old_or_new(scene, before, after)
+        scene.library.repair()
+        act(scene) if error is not None and scene.contents() == before else None
+    pytest.fail(f"not through after {MAX_OPERATIONS} operations")

@@ -1,0 +1,176 @@
+"""`library repair`, and what verify says before: what an interrupted write explains is mended, all else is named."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.chaos.operations import Scene, save, save_over
+from tests.fake_engine import FakeEngine
+from tuiface.core.errors import InputFileError
+from tuiface.faces.provenance import encode_png, read_png, read_png_text, read_saved_face
+from tuiface.faces.verification import Verdict, verify
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    scene = Scene(tmp_path)
+    save(scene)
+    return scene
+
+
+def verify_both(png: Path) -> list[Verdict]:
+    return [verify(read_saved_face(path), FakeEngine(resolution=8)) for path in (png, png.with_suffix(".json"))]
+
+
+def test_missing_json_is_made_again_byte_for_byte(scene: Scene) -> None:
+    sidecar = scene.png().with_suffix(".json")
+    before, picture = sidecar.read_bytes(), scene.png().read_bytes()
+    sidecar.unlink()
+    assert [(r.file, r.outcome, r.reason) for r in scene.library.repair(dry_run=True)] == [
+        (sidecar.name, "rebuilt", "missing")
+    ]
+    assert not sidecar.exists()
+    assert [r.outcome for r in scene.library.repair()] == ["rebuilt"]
+    assert (sidecar.read_bytes(), scene.png().read_bytes()) == (before, picture)
+    assert scene.library.repair() == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: data[: data.index(b"}") + 1],  # ends as JSON does
+        lambda data: data[:100] + bytes(len(data) - 100),
+        lambda data: bytes(len(data)),
+        lambda data: b"\xff\xfe nonsense",
+    ],
+    ids=["empty", "cut off", "cut off at a bracket", "zeroed", "zeros", "other bytes"],
+)
+def test_damaged_json_is_named_and_made_again(scene: Scene, damage: Callable[[bytes], bytes]) -> None:
+    sidecar = scene.png().with_suffix(".json")
+    whole = sidecar.read_bytes()
+    damaged = damage(whole)
+    sidecar.write_bytes(damaged)
+    verdict = verify(read_saved_face(scene.png()), FakeEngine(resolution=8))
+    assert verdict.status == "differs"
+    assert [text.partition(";")[0] for text in verdict.differences] == [
+        "provenance: the JSON is cut off or no JSON at all"
+    ]
+    (repair,) = scene.library.repair()
+    assert (repair.outcome, sidecar.read_bytes()) == ("rebuilt", whole)
+    if damaged.strip(b"\0"):
+        assert repair.kept is not None
+        assert repair.kept.read_bytes() == damaged
+
+
+def make_older(scene: Scene) -> Path:
+    """A new picture with the old JSON: what earlier versions left when they were killed."""
+    sidecar = scene.png().with_suffix(".json")
+    old, times = sidecar.read_bytes(), sidecar.stat()
+    save_over(scene)
+    sidecar.write_bytes(old)
+    os.utime(sidecar, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return sidecar
+
+
+def test_json_older_than_its_picture_is_named_and_made_again(scene: Scene) -> None:
+    sidecar = make_older(scene)
+    old = sidecar.read_bytes()
+    for verdict in verify_both(scene.png()):
+        assert [text.partition(",")[0] for text in verdict.differences] == [
+            "provenance: the JSON is older than its picture"
+        ]
+    (repair,) = scene.library.repair()
+    assert repair.outcome == "rebuilt"
+    assert sidecar.read_text() == read_png_text(scene.png())
+    assert repair.kept is not None
+    assert repair.kept.read_bytes() == old
+    assert [verdict.status for verdict in verify_both(scene.png())] == ["exact", "exact"]
+
+
+def change(sidecar: Path, fields: dict[str, Any], *, keeps_mtime: bool) -> None:
+    times = sidecar.stat()
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | fields, indent=2) + "\n")
+    if keeps_mtime:
+        os.utime(sidecar, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_old", "keeps_mtime"),
+    [
+        ({"operator": "somebody else"}, False, True),
+        ({"operator": "somebody else"}, True, False),
+        ({"time": "2031-01-01T00:00:00Z"}, True, True),
+        ({"recipe_sha256": "0" * 64}, True, True),
+        ({"notices": 3}, True, True),
+    ],
+    ids=["same time", "written after its picture", "of a later time", "of another recipe", "no record"],
+)
+def test_json_that_no_interrupted_write_explains_is_left_and_named(
+    scene: Scene, fields: dict[str, Any], is_old: bool, keeps_mtime: bool
+) -> None:
+    sidecar = make_older(scene) if is_old else scene.png().with_suffix(".json")
+    change(sidecar, fields, keeps_mtime=keeps_mtime)
+    before = scene.contents()
+    assert [r.outcome for r in scene.library.repair()] == ["tampered"]
+    assert scene.contents() == before
+    verdict = verify(read_saved_face(scene.png()), FakeEngine(resolution=8))
+    assert verdict.differences == ("provenance: the JSON file does not say the same as the text inside the PNG",)
+
+
+def test_json_is_never_made_from_a_picture_that_was_changed(scene: Scene) -> None:
+    pixels, text = read_png(scene.png())
+    scene.png().write_bytes(encode_png(pixels ^ np.uint8(1), text or ""))
+    scene.png().with_suffix(".json").unlink()
+    before = scene.contents()
+    assert [(r.file, r.outcome) for r in scene.library.repair()] == [(scene.png().name, "tampered")]
+    assert scene.contents() == before
+
+
+def test_picture_of_another_face_is_not_completed(scene: Scene) -> None:
+    other = scene.face(2).save(scene.root / "other")
+    other.rename(scene.png())
+    scene.png().with_suffix(".json").unlink()
+    with pytest.raises(Exception, match="exists already"):
+        save(scene)
+    assert not scene.png().with_suffix(".json").exists()
+
+
+@pytest.mark.parametrize("place", ["start", "length", "text", "end"])
+def test_damaged_picture_is_named_and_nothing_is_made_of_it(scene: Scene, place: str) -> None:
+    data = bytearray(scene.png().read_bytes())
+    at = data.index(b"iTXt")
+    if place == "end":
+        del data[at + 50 :]
+    else:
+        data[{"start": 3, "length": at - 4, "text": at + 100}[place]] ^= 0xFF
+    scene.png().write_bytes(data)
+    scene.png().with_suffix(".json").unlink()
+    assert [r.outcome for r in scene.library.repair()] == ["unreadable"]
+    assert len(scene.library.look().problems) == 1
+    with pytest.raises(InputFileError):
+        read_saved_face(scene.png())
+
+
+def test_quick_and_slow_readers_read_the_same_text(scene: Scene, tmp_path: Path) -> None:
+    """A second text, or one behind the pixels, as other tools write it, is what the decoder says it is."""
+    from PIL import Image, PngImagePlugin
+
+    pixels, text = read_png(scene.png())
+    assert read_png_text(scene.png()) == text
+    for add in ("add_text", "add_itxt"):
+        for compressed in (False, True):
+            info = PngImagePlugin.PngInfo()
+            getattr(info, add)("tuiface.provenance", "first", zip=compressed)
+            info.add_itxt("tuiface.provenance", text or "", zip=compressed)
+            path = tmp_path / f"{add}{compressed}.png"
+            Image.fromarray(pixels).save(path, pnginfo=info)
+            assert read_png_text(path) == read_png(path)[1] == text

@@ -66,7 +66,7 @@ def settings(kind: str, **changes: object) -> PredictorSettings:
         "widths": (8, 12, 16, 16),
         "feature_width": 24,
         "batch": 32,
-        "kimg": 4.0,
+        "kimg": 2.5,
         "learning_rate": 0.01,
         "misalignment": 0.1,
         "recasting": 0.05,
@@ -144,7 +144,7 @@ def test_a_training_too_short_to_read_anything_says_so(cache: Path, tmp_path: Pa
 
 
 def test_equal_settings_give_equal_readers(cache: Path, tmp_path: Path) -> None:
-    paths = [train_predictor(settings("segmenter", kimg=0.3), limits(tmp_path / n, cache)).path for n in ("a", "b")]
+    paths = [train_predictor(settings("segmenter", kimg=0.1), limits(tmp_path / n, cache)).path for n in ("a", "b")]
     networks = [Segmenter.load(path).probabilities(torch.zeros(1, 3, SIDE, SIDE)) for path in paths]
     assert torch.equal(*networks)
 
@@ -212,12 +212,12 @@ def test_the_command_trains_and_reports(cache: Path, tmp_path: Path, capsys: pyt
 def test_a_reader_can_be_trained_further(kind: str, cache: Path, trained: Trained, tmp_path: Path) -> None:
     first = trained(kind)
     start = open_predictor_warm_start(first.path, first.card.kind)
-    further = settings(kind, kimg=1.0, learning_rate=0.002, start=start.sha256)
+    further = settings(kind, kimg=0.5, learning_rate=0.002, start=start.sha256)
     second = train_predictor(further, limits(tmp_path / "second", cache), start)
     measure = "miou" if kind == "segmenter" else "mean_r2_of_visible"
     assert second.card.figures[measure] > first.card.figures[measure] - 0.01
     assert second.card.training["start"] == start.sha256
-    assert second.card.training["images"] == first.card.training["images"] + 1024  # type: ignore[operator]
+    assert second.card.training["images"] == first.card.training["images"] + 512  # type: ignore[operator]
     assert {a.name for a in second.card.attributes} >= {a.name for a in first.card.attributes if a.is_visible}
 
 

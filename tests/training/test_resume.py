@@ -48,7 +48,7 @@ def wait_for_images(out: Path, count: int, process: subprocess.Popen[bytes]) -> 
     while not (out / SNAPSHOT_NAME).exists() or read_snapshot_header(out / SNAPSHOT_NAME)[1].images < count:
         assert process.poll() is None, "the run ended before it could be stopped"
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

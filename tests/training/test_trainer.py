@@ -36,7 +36,7 @@ def test_a_tiny_run_learns_a_trivial_data_set(pictures: Path, tmp_path: Path) ->
     settings = tiny_settings(pictures, adversarial=adversarial, augment=AugmentSettings(target=0))
     out = tmp_path / "run"
     distances: list[float] = []
-    for kimg in (0.008, 2.0):
+    for kimg in (0.008, 0.8):
         resume = out / SNAPSHOT_NAME if distances else None
         train(settings, tiny_limits(out, kimg=kimg, tick_kimg=1, sample_kimg=2), resume=resume)
         distances.append(distance_of_means(out, pictures))
@@ -72,7 +72,7 @@ def test_a_run_leaves_samples_a_log_and_a_model_that_the_engine_opens(pictures: 
 
 def test_the_best_network_is_kept(pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    train(tiny_settings(pictures), tiny_limits(out, kimg=0.5))
+    train(tiny_settings(pictures), tiny_limits(out, kimg=0.3))
     distances = [r["patch_swd"] for r in read_log(out) if "patch_swd" in r]
     assert json.loads((out / "best.json").read_text())["measures"]["patch_swd"] == min(distances)  # type: ignore[type-var]
 
@@ -176,13 +176,13 @@ def test_a_grown_run_fades_its_new_block_in_and_resumes_exactly(tmp_path: Path) 
         large,
         resolution=16,
         start=start.sha256,
-        adversarial=AdversarialSettings(fade_kimg=0.08, r1_interval=3, path_length_interval=2),
+        adversarial=AdversarialSettings(fade_kimg=0.05, r1_interval=3, path_length_interval=2),
     )
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
-    train(settings, tiny_limits(whole, kimg=0.12), start=start)
-    for kimg in (0.04, 0.12):
+    train(settings, tiny_limits(whole, kimg=0.08), start=start)
+    for kimg in (0.032, 0.08):
         snapshot = pieces / SNAPSHOT_NAME
-        limits = tiny_limits(pieces, kimg=kimg, sample_kimg=0.04)
+        limits = tiny_limits(pieces, kimg=kimg, sample_kimg=0.032)
         train(settings, limits, start=start, resume=snapshot if snapshot.exists() else None)
     one, other = load_file(whole / SNAPSHOT_NAME), load_file(pieces / SNAPSHOT_NAME)
     assert [name for name in one if not torch.equal(one[name], other[name])] == []

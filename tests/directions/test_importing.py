@@ -12,7 +12,8 @@ import torch
 
 from tuiface.core.errors import InputFileError, ModelError, UsageError
 from tuiface.directions.concepts import find_legacy_rows, legacy_concepts
-from tuiface.directions.importing import choose_array, convert_amount, read_numpy_arrays, to_step
+from tuiface.directions.importing import choose_array, convert_amount, to_step
+from tuiface.directions.numpy_files import read_numpy_arrays
 from tuiface.engine.checkpoints import read_arrays
 
 

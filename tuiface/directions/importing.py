@@ -1,6 +1,6 @@
 """Directions that users own: arrays of the shapes that people share, read without executing anything.
 
-    .npy, .npz          read here
+    .npy, .npz          numpy_files.py
     .pt, .pth, .pkl     by the reader of checkpoints, which needs no torch
     ffhq-channels       the published style channels of the original FFHQ network
 
@@ -17,20 +17,17 @@ user confirms that these are the original ones.
 
 from __future__ import annotations
 
-import io
 import math
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.lib import format as npy
 
 from tuiface.core.errors import InputFileError, ModelError, UsageError, quote, suggest_nearest
-from tuiface.core.values import read_bytes
 from tuiface.core.visible import escape_bytes
-from tuiface.directions.direction import MAX_NUMBERS, Direction
+from tuiface.directions.direction import Direction
 from tuiface.directions.import_options import ImportOptions
+from tuiface.directions.numpy_files import read_numpy_arrays
 from tuiface.engine.checkpoints import read_arrays
 from tuiface.engine_api.packed import ArrayMessage
 from tuiface.engine_api.protocol import EngineInfo
@@ -97,8 +94,6 @@ def single_channels() -> dict[str, tuple[str, int]]:
     return found
 
 
-MAX_FILE_BYTES = 64 * MAX_NUMBERS
-MAX_MEMBERS = 1024
 LEGACY_BOOST = 3.0
 
 
@@ -137,24 +132,6 @@ def with_limit(direction: Direction, limit: float | None) -> Direction:
     return Direction(direction.header.model_copy(update={"limit": limit}), direction.arrays)
 
 
-def read_numpy_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a `.npy` (named "") or `.npz` file as float32. Raises InputFileError in one line."""
-    data = read_bytes(path, MAX_FILE_BYTES)
-    try:
-        if path.suffix.lower() == ".npy":
-            return {"": _read_npy(data, path.name)}
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
-            if len(members) > MAX_MEMBERS or sum(m.file_size for m in members) > MAX_FILE_BYTES:
-                raise InputFileError(f"{path.name}: more than {MAX_MEMBERS} arrays or {MAX_FILE_BYTES} bytes in it")
-            return {
-                m.filename.removesuffix(".npy"): _read_npy(archive.read(m), f"{path.name}: {m.filename}")
-                for m in members
-            }
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise InputFileError(f"{path.name}: not a sound .npz file: {error}") from None
-
-
 def choose_array(arrays: dict[str, np.ndarray], key: str | None, where: str) -> np.ndarray:
     """One of a file's arrays: the one called `key`, or the only one. Raises UsageError, naming what there is."""
     shown = ", ".join(sorted(arrays)[:12]) + (", ..." if len(arrays) > 12 else "")
@@ -188,31 +165,3 @@ def convert_amount(old: float, raw_norm: float, sigma: float, *, boosted: bool =
     raw_norm: length of the vector that the earlier system multiplied; sigma: length of one standard deviation.
     """
     return old * (LEGACY_BOOST if boosted else 1.0) * raw_norm / sigma
-
-
-def _read_npy(data: bytes, where: str) -> np.ndarray:
-    """A float32 copy of a .npy file's array; its claims are checked before anything is allocated."""
-    file = io.BytesIO(data)
-    try:
-        version = npy.read_magic(file)
-        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
-        if read is None:
-            raise InputFileError(f"{where}: .npy version {version}; accepted are 1.0 and 2.0")
-        shape, fortran, dtype = read(file)
-    except (ValueError, EOFError, SyntaxError, TypeError) as error:
-        raise InputFileError(f"{where}: not a .npy file: {error}") from None
-    if dtype.hasobject:
-        raise InputFileError(
-            f"{where}: it holds pickled Python objects, which could run code; refused unread",
-            "save plain numbers: numpy.save(file, array.astype('float32'))",
-        )
-    if dtype.kind not in "fiu":
-        raise InputFileError(f"{where}: holds {dtype}; accepted are numbers")
-    count = math.prod(shape)
-    if count > MAX_NUMBERS or count * dtype.itemsize != len(data) - file.tell():
-        raise InputFileError(
-            f"{where}: claims {count} numbers in {len(data) - file.tell()} bytes; damaged, or too large"
-        )
-    array = np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if fortran else "C")
-    with np.errstate(over="ignore"):
-        return array.astype(np.float32, order="C")

@@ -10,8 +10,10 @@ import contextlib
 import hashlib
 import os
 import stat
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,7 +115,7 @@ def _list_pictures(source: Path) -> tuple[list[str], Iterator[tuple[str, bytes]]
         raise InputFileError(f"no folder or zip {quote(source)}", "--data takes heads, a folder or a zip")
     try:
         archive = zipfile.ZipFile(source)
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, ValueError, NotImplementedError, struct.error, zipfile.BadZipFile):
         raise InputFileError(f"{quote(source)} is neither a folder nor a sound zip", "pack it again") from None
     members = sorted(m.filename for m in archive.infolist() if _is_picture(Path(m.filename).name) and not m.is_dir())
     return members, ((f"{source}: {name}", _read_member(archive, name)) for name in members)
@@ -156,11 +158,14 @@ def _read_file(path: Path) -> bytes:
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     where = quote(f"{archive.filename}: {name}", 200)
-    if archive.getinfo(name).file_size > MAX_PICTURE_BYTES:
+    member = archive.getinfo(name)
+    if member.file_size > MAX_PICTURE_BYTES:
         raise InputFileError(f"{where} is larger than {MAX_PICTURE_BYTES >> 20} MiB", "shrink it")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others take gigabytes on its word
+        raise InputFileError(f"{where} is packed by method {member.compress_type}", "pack the zip again, as usual")
     try:
         return archive.read(name)
-    except (OSError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, EOFError, RuntimeError, ValueError, struct.error, zlib.error, zipfile.BadZipFile) as error:
         raise InputFileError(f"{where} cannot be unpacked: {error}", "pack the zip again, without a password") from None
 
 

@@ -122,6 +122,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     )
     synthesis.add_argument("--resolution", type=int, default=1024, metavar="PX", help="default: 1024")
     synthesis.add_argument("--rounds", type=int, default=3, metavar="N", help="default: 3")
+    synthesis.add_argument(
+        "--against",
+        metavar="ADAPTER",
+        help="beside another implementation on --model's network: an adapter, which is run (docs/performance.md)",
+    )
     synthesis.set_defaults(run=run_synthesis)
     opening = kinds.add_parser(
         "open", parents=[common], help="time to open a network", epilog="example: tuiface bench open"
@@ -177,6 +182,8 @@ def run_synthesis(args: argparse.Namespace) -> int:
     """The engine's variants beside each other."""
     from tuiface.benchmarks.synthesis import VARIANTS, measure
 
+    if args.against:
+        return _compare_synthesis(args)
     _check_resolution(args.resolution)
     threads = _threads(args)
     result = measure(args.resolution, threads, rounds=max(1, args.rounds))
@@ -196,6 +203,32 @@ def run_synthesis(args: argparse.Namespace) -> int:
     peak = result["peak"]
     text = f"bare convolutions: {peak['gflops']:.0f} GFLOP/s, a floor of {peak['floor_ms']:.0f} ms"
     emit(args, text, variant="floor", **peak)
+    return EXIT_DONE
+
+
+def _compare_synthesis(args: argparse.Namespace) -> int:
+    """Ours beside the adapter's, on the settings' network and device."""
+    settings = settings_from(args)
+    refuse_resident(settings, "bench synthesis --against")
+    from dataclasses import asdict
+
+    from tuiface.benchmarks.against import compare, load_adapter
+    from tuiface.core.assets import embedded_model_path
+    from tuiface.engine.cuda.loaded import choose_operators
+    from tuiface.engine.device import open_device
+    from tuiface.engine.loading import load_checkpoint
+
+    device = open_device(settings.device, settings.threads)
+    kernels, _ = choose_operators(device, settings.cache)
+    path = settings.model or embedded_model_path()
+    theirs = load_adapter(Path(args.against), path, str(device))
+    generator = load_checkpoint(path, str(device), settings.cache).generator
+    found = compare(generator, theirs, max(1, args.rounds) * 5)
+    text = (
+        f"ours {found.ours_ms:.1f} ms ({kernels}), theirs {found.theirs_ms:.1f} ms: {found.ratio:.2f} x; "
+        f"pictures differ by at most {found.max_levels} of 255, in {found.differing_percent:.3f} % of values"
+    )
+    emit(args, text, device=str(device), kernels=kernels, **asdict(found))
     return EXIT_DONE
 
 

@@ -18,6 +18,7 @@ from tuiface.core.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
     EngineError,
+    InputFileError,
     TuifaceError,
     UsageError,
     quote,
@@ -140,14 +141,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(arguments)
     except TuifaceError as error:
         return _report_error(error, as_json=as_json)
+    except BrokenPipeError:  # the reader of a pipe went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    except OSError as error:  # what a path that a user named can cause, where nobody foresaw it
+        if error.filename is None:
+            raise
+        return _report_error(InputFileError(f"{quote(error.filename)}: {error.strerror}"), as_json=as_json)
     except MemoryError:
         return _report_error(EngineError("out of memory", "close other programs"), as_json=as_json)
     except KeyboardInterrupt:
         print_line("tuiface: interrupted", to_stderr=True)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_DONE
 
 
 def _run(arguments: list[str]) -> int:

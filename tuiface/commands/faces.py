@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import settings_from
 from tuiface.commands.engine_access import open_engine_for
 from tuiface.core.errors import InputFileError, UsageError, quote
+from tuiface.core.reading import is_there
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
@@ -47,7 +48,7 @@ def resolve_face(studio: Studio, text: str, *, label: int | None = None, foreign
     path = Path(text)
     if path.suffix.lower() in (".png", ".json"):
         return studio.open_file(path, foreign=foreign)
-    if path.exists():
+    if is_there(path):
         raise InputFileError(f"{quote(text)} is no face", "a face is a seed number, a library id, a PNG or a JSON")
     try:
         found = Library(studio.settings.library, studio.settings.cache).find(text)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -237,7 +238,7 @@ def _read_resumed_settings(args: argparse.Namespace, snapshot: Path) -> Training
 def _collect_changes(args: argparse.Namespace) -> dict[str, object]:
     """Settings that flags name, by their path."""
     given = {
-        "data": args.data if args.data in (None, "heads") else str(Path(args.data).resolve()),
+        "data": args.data if args.data in (None, "heads") else os.path.realpath(args.data),
         "resolution": args.res,
         "batch": args.batch,
         "adversarial.gamma": args.gamma,

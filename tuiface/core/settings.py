@@ -18,16 +18,32 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
 from tuiface.core.limits import DEFAULT_PSI, PSI_RANGE
+from tuiface.core.reading import expand_user, read_regular
 from tuiface.core.values import Value, describe_error
+from tuiface.core.visible import to_visible
 
 APP = "tuiface"
 ENVIRONMENT_PREFIX = "TUIFACE_"
 
 
+MAX_FILE_BYTES = 1 << 16
+MAX_DOTS = 64
+"""In one line of the file: each part of a dotted key is looked at again for each key behind it."""
+_MAX_PATH_BYTES = 4095
+"""What Linux takes."""
+
+
 def _to_path(value: object) -> object:
-    if isinstance(value, str) and "\0" in value:
-        raise ValueError(f"{quote(value)}: no path has a NUL character in it")
-    return Path(value).expanduser() if isinstance(value, str) and value else value
+    if not isinstance(value, str) or not value:
+        return value
+    if "\0" in value:
+        raise ValueError("a path cannot hold NUL")
+    if len(os.fsencode(value)) > _MAX_PATH_BYTES:
+        raise ValueError(f"a path of {len(os.fsencode(value))} bytes; accepted are at most {_MAX_PATH_BYTES}")
+    path = expand_user(value)
+    if path.parts[0].startswith("~"):
+        raise ValueError(f"no user {quote(path.parts[0][1:])}")
+    return path
 
 
 FolderOrFile = Annotated[Path, BeforeValidator(_to_path)]
@@ -91,7 +107,7 @@ def runtime_folder(uid: int) -> Path:
 def settings_path(environment: Mapping[str, str] = os.environ) -> Path:
     """The TOML file: $TUIFACE_CONFIG, else config.toml in the user's configuration folder."""
     given = environment.get(ENVIRONMENT_PREFIX + "CONFIG")
-    return Path(given).expanduser() if given else platformdirs.user_config_path(APP) / "config.toml"
+    return expand_user(given) if given else platformdirs.user_config_path(APP) / "config.toml"
 
 
 def load_settings(flags: Mapping[str, object] | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -107,21 +123,34 @@ def load_settings(flags: Mapping[str, object] | None = None, environment: Mappin
 
 
 def _from_file(path: Path, *, required: bool) -> dict[str, object]:
-    if not path.exists():
-        if required:
-            raise InputFileError(f"no settings file '{path}'", f"{ENVIRONMENT_PREFIX}CONFIG names it")
-        return {}
+    hint = f"{ENVIRONMENT_PREFIX}CONFIG names it" if required else ""
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = _parse_toml(read_regular(path, MAX_FILE_BYTES))
+    except FileNotFoundError:
+        if required:
+            raise InputFileError(f"no settings file {quote(path, 200)}", hint) from None
+        return {}
     except OSError as error:
-        raise InputFileError(f"cannot read '{path}': {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputFileError(f"{path}: not TOML: {error}") from None
+        raise InputFileError(f"cannot read the settings {quote(path, 200)}: {error.strerror}", hint) from None
+    except ValueError as error:
+        raise InputFileError(f"{to_visible(str(path), 200)}: not TOML: {error}", hint) from None
     try:
         Settings.model_validate(values)
     except ValidationError as error:
-        raise InputFileError(*describe_error(error, Settings, str(path))) from None
+        raise InputFileError(*describe_error(error, Settings, to_visible(str(path), 200))) from None
     return values
+
+
+def _parse_toml(data: bytes) -> dict[str, object]:
+    """The tables of a settings file. Raises ValueError for what is no TOML, or nothing that a person would write."""
+    text = data.decode()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.count(".") > MAX_DOTS:
+            raise ValueError(f"more than {MAX_DOTS} dots (at line {number})")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuiface.core.errors import ModelError
+from tuiface.core.reading import open_regular
 from tuiface.core.safetensors_header import (
     LENGTH_BYTES,
     MAX_HEADER_BYTES,
@@ -130,9 +131,6 @@ class StoredRows:
     def _read(self, rows: range) -> Array:
         assert rows.step == 1
         row = self.shape[1:]
-        handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
+        with open_regular(self.path) as file:
             start = self.offset + rows.start * math.prod(row) * self.dtype.itemsize
-            return read_elements(handle, start, (len(rows), *row), self.dtype)
-        finally:
-            os.close(handle)
+            return read_elements(file.fileno(), start, (len(rows), *row), self.dtype)

@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationErro
 from pydantic_core import CoreSchema, ErrorDetails
 
 from tuiface.core.errors import InputFileError, quote, suggest_nearest
+from tuiface.core.reading import TooLargeError, read_regular
 from tuiface.core.strict_json import (
     MAX_INTEGER,
     MAX_JSON_BYTES,
     MAX_JSON_VALUES,
+    MAX_NUMBER_LENGTH,
     JsonError,
     JsonNumberError,
     parse_strict_json,
@@ -87,15 +89,13 @@ def read_json(model: type[ValueType], path: Path) -> ValueType:
 def read_bytes(path: Path, limit: int) -> bytes:
     """A whole file of at most `limit` bytes; raises InputFileError in one line for everything that can go wrong."""
     try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
+        return read_regular(path, limit)
     except FileNotFoundError:
         raise InputFileError(f"no file {quote(path)}") from None
+    except TooLargeError as error:
+        raise InputFileError(f"{quote(path)} is {error.strerror}") from None
     except OSError as error:
         raise InputFileError(f"cannot read {quote(path)}: {error.strerror}") from None
-    if len(data) > limit:
-        raise InputFileError(f"{quote(path)} is larger than {limit} bytes, the most that is accepted here")
-    return data
 
 
 def describe_error(error: ValidationError, model: type[BaseModel], where: str) -> tuple[str, str]:
@@ -129,7 +129,12 @@ def _to_sentence(first: ErrorDetails) -> str:
         return str(first["ctx"]["error"])
     message = first["msg"][0].lower() + first["msg"][1:]
     value = first["input"]
-    return message if isinstance(value, (dict, list, tuple)) else f"{quote(value)}: {message}"
+    # Python refuses to write out an integer of more than 4300 digits, which TOML can have in hexadecimal.
+    if isinstance(value, int) and value.bit_length() > 4 * MAX_NUMBER_LENGTH:
+        return message
+    if isinstance(value, dict | list | tuple):
+        return message
+    return f"{quote(value)}: {message}"
 
 
 def _json_path(location: tuple[int | str, ...]) -> str:

@@ -14,7 +14,10 @@ from pathlib import Path
 
 from tuiface.core.errors import ModelError, TuifaceError, UsageError, quote, suggest_nearest
 from tuiface.core.files import make_folder, sync_folder, translate_os_errors
+from tuiface.core.reading import is_file
+from tuiface.core.values import read_bytes
 from tuiface.directions.direction import (
+    MAX_FILE_BYTES,
     NAME_PATTERN,
     SUFFIX,
     Direction,
@@ -130,7 +133,7 @@ class Catalogue:
         entry = self.find_own(name, model)
         renamed = rename_direction(entry.direction, new_name)
         path = self.path_for(renamed)
-        if not (path.is_file() and path != entry.path and path.read_bytes() == encode_direction(renamed)):
+        if not (is_file(path) and path != entry.path and read_bytes(path, MAX_FILE_BYTES) == encode_direction(renamed)):
             self.add(renamed)  # else a kill came between the two
         with translate_os_errors(entry.path):
             entry.path.unlink(missing_ok=True)

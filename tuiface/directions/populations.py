@@ -17,6 +17,7 @@ from tuiface.core.arrays import decode_floats, encode_floats
 from tuiface.core.errors import ModelError, TuifaceError, quote, suggest_nearest
 from tuiface.core.files import make_folder, write_file
 from tuiface.core.limits import W_AVG
+from tuiface.core.reading import is_there
 from tuiface.core.values import Value, parse_json, read_bytes
 from tuiface.directions.catalogue import SHORT_DIGEST
 from tuiface.directions.direction import NAME_PATTERN, DirectionOrigin, Name
@@ -76,7 +77,7 @@ class Populations:
     def find(self, name: str, model: ModelRef) -> NamedPopulation:
         """The population `name`. Raises ModelError, naming the nearest, or InputFileError for a damaged file."""
         path = self.path_for(name, model)
-        if re.fullmatch(NAME_PATTERN, name) is None or not path.exists():
+        if re.fullmatch(NAME_PATTERN, name) is None or not is_there(path):
             known = [population.name for population in self.of(model)]
             raise ModelError(
                 f"no population {quote(name)} for this model; accepted: {', '.join([W_AVG, *known])}",

@@ -23,6 +23,7 @@ from pydantic import Field
 
 from tuiface.core.errors import InputFileError, TuifaceError, UsageError
 from tuiface.core.files import make_folder, write_file
+from tuiface.core.reading import is_there
 from tuiface.core.values import Value, read_json
 from tuiface.core.visible import escape_bytes
 from tuiface.directions.direction import DirectionOrigin, Labels, Name
@@ -288,7 +289,7 @@ class AnswersFile:
 
         Raises InputFileError for answers to another question.
         """
-        if not self.path.exists():
+        if not is_there(self.path):
             return self
         found = read_json(Answers, self.path)
         if (found.concept, found.scale, found.model.sha256) != (self.concept, self.scale, self.model.sha256):

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 from tuiface.core.errors import ModelError, TuifaceError, quote
 from tuiface.core.files import make_folder, write_file
-from tuiface.core.visible import escape_bytes
+from tuiface.core.reading import is_file, is_folder, is_there, read_regular
+from tuiface.core.visible import escape_bytes, to_visible
 from tuiface.engine.checkpoints import CheckpointContents, read_checkpoint, read_native_header, write_native
-from tuiface.engine.checkpoints.source_file import hash_file
+from tuiface.engine.checkpoints.source_file import hash_checkpoint
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 NATIVE_SUFFIX = ".safetensors"
 MAX_NAME = 200
 """Characters of a network's name in a recipe."""
+MAX_NOTE_BYTES = 1 << 16
 
 
 class ModelStore:
@@ -58,7 +60,7 @@ class ModelStore:
         note = self._networks / f"{network_sha256}.path"
         text = os.fsencode(path.absolute()) + b"\n"
         try:
-            if not note.exists() or note.read_bytes() != text:
+            if not is_there(note) or read_regular(note, MAX_NOTE_BYTES) != text:
                 make_folder(self._networks)
                 write_file(note, text, force=True)
         except (TuifaceError, OSError):
@@ -66,28 +68,28 @@ class ModelStore:
 
     def networks(self) -> dict[str, Path]:
         """Every network that was opened before, by digest, whose file is still there."""
-        digests = sorted(p.stem for p in self._networks.glob("*.path")) if self._networks.is_dir() else []
+        digests = sorted(p.stem for p in self._networks.glob("*.path")) if is_folder(self._networks) else []
         found = {digest: self.find_network(digest) for digest in digests}
         return {digest: path for digest, path in found.items() if path is not None}
 
     def find_network(self, network_sha256: str) -> Path | None:
         """The file that the network was last opened from, if it is still there."""
         try:
-            note = (self._networks / f"{network_sha256}.path").read_bytes()
+            note = read_regular(self._networks / f"{network_sha256}.path", MAX_NOTE_BYTES)
         except OSError:
             return None
         path = Path(os.fsdecode(note.removesuffix(b"\n")))
-        return path if path.is_file() else None
+        return path if is_file(path) else None
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes; raises ModelError in one line when it cannot be read."""
-    if not path.exists():
+    """SHA-256 of a checkpoint's bytes; raises ModelError in one line when it cannot be read, or is no checkpoint."""
+    if not is_there(path):
         raise ModelError(f"no checkpoint {quote(path)}", "check the path, or leave --model out")
     try:
-        return hash_file(path)[1]
+        return hash_checkpoint(path)
     except ModelError as error:
-        raise ModelError(f"{quote(path)} {error.message}", error.hint) from None
+        raise ModelError(f"{to_visible(path.name)}: {error.message}", error.hint) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,6 @@ def prepare_checkpoint(source: Path, cache: Path) -> PreparedCheckpoint:
     """Read the checkpoint at `source`, or find its conversion under `cache`; raises ModelError for an unsound one."""
     if source.suffix.lower() == NATIVE_SUFFIX:
         return _prepare_native(source, source)
-    if source.is_dir():
-        raise ModelError(f"{quote(source)} is a folder; a checkpoint is a file")
     store = ModelStore(cache)
     converted = store.conversion_path(file_sha256(source))
     if converted.exists():

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import stat
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from pydantic import Field
 
 from tuiface.core.errors import InputFileError, OutputError, TuifaceError, UsageError, quote, suggest_nearest
 from tuiface.core.files import lock_folder, write_file
+from tuiface.core.strict_json import JsonError, parse_strict_json
 from tuiface.core.values import Value, parse_json, read_json
 from tuiface.faces.index import Index, Row
 from tuiface.faces.provenance import Provenance, compare_sidecar, read_png_text
@@ -178,7 +178,7 @@ def select_faces(
 def read_tags(png: Path) -> Tags:
     """The tags beside a picture; none if there is no such file."""
     path = _tags_path(png)
-    return read_json(Tags, _regular(path)) if os.path.lexists(path) else Tags()
+    return read_json(Tags, path) if os.path.lexists(path) else Tags()
 
 
 def write_tags(png: Path, tags: tuple[str, ...], series: str | None) -> None:
@@ -264,9 +264,9 @@ class _Entry:
         provenance = _attempt(lambda: _read_inside(png), problems)
         sidecar = png.with_suffix(".json")
         if provenance is None and os.path.lexists(sidecar):
-            provenance = _attempt(lambda: read_json(Provenance, _regular(sidecar)), problems)
+            provenance = _attempt(lambda: read_json(Provenance, sidecar), problems)
         elif provenance is not None and os.path.lexists(sidecar):
-            _attempt(lambda: _refuse_disagreeing(png, _regular(sidecar)), problems)
+            _attempt(lambda: _refuse_disagreeing(png, sidecar), problems)
         elif provenance is None and not problems:
             problems.append(f"{png.name}: no provenance inside and no {sidecar.name} beside it")
         tags = _attempt(lambda: read_tags(png), problems) or Tags()
@@ -283,12 +283,12 @@ class _Entry:
     def decode(cls, png: Path, text: str) -> _Entry | None:
         """Back; None for anything that `encode` did not write."""
         try:
-            row = json.loads(text)
+            row = parse_strict_json(text)
             values, problems = row["face"], tuple(map(_to_str, row["problems"]))
             if values is None:
                 return cls(None, problems)
             checked = {name: _check_field(name, values[name]) for name in _FIELD_TYPES}
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (JsonError, TypeError, KeyError):
             return None
         return cls(LibraryFace(path=png, **checked), problems)
 
@@ -321,19 +321,8 @@ def _attempt(work: Callable[[], Any], problems: list[str]) -> Any:
         return None
 
 
-def _regular(path: Path) -> Path:
-    """Raises InputFileError for a folder or a pipe, which would be waited for."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise InputFileError(f"cannot read {quote(path)}: {error.strerror}") from None
-    if not stat.S_ISREG(mode):
-        raise InputFileError(f"{quote(path)} is not a file")
-    return path
-
-
 def _read_inside(png: Path) -> Provenance | None:
-    text = read_png_text(_regular(png))
+    text = read_png_text(png)
     return None if text is None else parse_json(Provenance, text, png.name)
 
 

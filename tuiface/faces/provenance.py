@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import zlib
 from collections.abc import Iterable
@@ -17,7 +18,8 @@ from pydantic import AwareDatetime, Field
 
 from tuiface.core.bounds import Figures, Line, Notices, ThreadCount, Versions, Word
 from tuiface.core.errors import InputFileError, quote
-from tuiface.core.pictures import MAX_PICTURE_BYTES, decode_picture
+from tuiface.core.pictures import MAX_PARTS, MAX_PICTURE_BYTES, decode_picture
+from tuiface.core.reading import is_file, open_regular
 from tuiface.core.strict_json import MAX_JSON_BYTES
 from tuiface.core.values import Value, parse_json, read_bytes
 from tuiface.faces.recipe import ModelRef, Recipe, Sha256
@@ -170,7 +172,7 @@ def read_saved_face(path: Path) -> SavedFace:
         if Path(name).name != name:
             raise InputFileError(f"{path.name}: picture.file: {quote(name)} is not a file name")
         picture = path.with_name(name)
-        if not picture.is_file():
+        if not is_file(picture):
             return SavedFace(provenance, text, None)
         pixels, inside = read_png(picture)
         state = "agrees" if inside is None else compare_sidecar(picture, inside, path)
@@ -180,9 +182,9 @@ def read_saved_face(path: Path) -> SavedFace:
     pixels, inside = read_png(path)
     sidecar = path.with_suffix(".json")
     if inside is not None:
-        state = compare_sidecar(path, inside, sidecar) if sidecar.is_file() else "agrees"
+        state = compare_sidecar(path, inside, sidecar) if is_file(sidecar) else "agrees"
         return SavedFace(parse_json(Provenance, inside, path.name), inside, pixels, state)
-    if not sidecar.is_file():
+    if not is_file(sidecar):
         raise InputFileError(
             f"{path.name}: no provenance inside and no {sidecar.name} beside it",
             "only pictures saved by tuiface have one",
@@ -262,10 +264,16 @@ def read_png_text(path: Path) -> str | None:
     """
     found = None
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > MAX_PICTURE_BYTES:
+                raise InputFileError(f"{path.name}: larger than {MAX_PICTURE_BYTES} bytes, the most that is accepted")
             if file.read(8) != _PNG_SIGNATURE:
                 raise InputFileError(f"{path.name}: not a PNG picture")
-            while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+            for part in itertools.count():
+                if len(head := file.read(8)) < 8 or head[4:] == b"IEND":
+                    break
+                if part == MAX_PARTS:
+                    raise InputFileError(f"{path.name}: not a sound PNG: more than {MAX_PARTS} parts")
                 length = int.from_bytes(head[:4], "big")
                 if head[4:] not in _TEXT_CHUNKS:
                     file.seek(length + 4, os.SEEK_CUR)

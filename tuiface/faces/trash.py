@@ -16,6 +16,8 @@ from pathlib import Path
 
 from tuiface.core.errors import OutputError, quote
 from tuiface.core.files import lock_folder, make_folder, refuse_existing, sync_folder, translate_os_errors, write_file
+from tuiface.core.pictures import MAX_PICTURE_BYTES
+from tuiface.core.reading import read_regular
 
 TRASH = ".trash"
 _REMOVING, _RESTORING = ".removing", ".restoring"
@@ -65,7 +67,7 @@ class Trash:
         """Lay a copy of a file that is about to be replaced here; the folder is held by the caller."""
         entry = self._make_entry("")
         with translate_os_errors(path):
-            content = path.read_bytes()
+            content = read_regular(path, MAX_PICTURE_BYTES)
         write_file(entry / path.name, content)
         return entry / path.name
 

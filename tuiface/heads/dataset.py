@@ -30,8 +30,9 @@ import torch
 from PIL import Image
 
 from tuiface.core.errors import OutputError, UsageError, quote
-from tuiface.core.pictures import decode_picture
+from tuiface.core.pictures import MAX_PICTURE_BYTES, decode_picture
 from tuiface.core.processes import connect_worker
+from tuiface.core.reading import read_regular
 from tuiface.core.regions import REGION_COLOURS, REGION_NAMES
 from tuiface.core.strict_json import parse_strict_json
 from tuiface.heads.render import HeadBatch, render_heads
@@ -196,7 +197,7 @@ def _write_sheet(folder: Path, kind: str, name: str, count: int, resolution: int
     sheet = Image.new("RGB", (columns * resolution, -(-count // columns) * resolution))
     for index in range(count):
         path = folder / kind / _file_name(index)
-        picture = decode_picture(path.read_bytes(), path.name, rgb=False).convert("RGB")
+        picture = decode_picture(read_regular(path, MAX_PICTURE_BYTES), path.name, rgb=False).convert("RGB")
         sheet.paste(picture, (index % columns * resolution, index // columns * resolution))
     sheet.save(folder / name)
 

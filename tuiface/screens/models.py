@@ -19,6 +19,7 @@ from tuiface.actions import quote_words
 from tuiface.core import processes
 from tuiface.core.errors import ModelError
 from tuiface.core.i18n import tr
+from tuiface.core.reading import expand_user
 from tuiface.core.strict_json import parse_strict_json
 from tuiface.screens.changes import Drawn
 from tuiface.screens.face.words import home_relative
@@ -181,7 +182,7 @@ class ModelsScreen(WorkScreen):
 
         def add(text: str | None) -> None:
             if text:
-                path = Path(text).expanduser().absolute()
+                path = expand_user(text).absolute()
                 if path not in self._others:
                     self._others.append(path)
                 self._take_list(self.models)
@@ -199,7 +200,7 @@ class ModelsScreen(WorkScreen):
 
         def convert(text: str | None) -> None:
             if text:
-                self._convert(source, Path(text).expanduser().absolute())
+                self._convert(source, expand_user(text).absolute())
 
         name = Path(source).with_suffix(".safetensors").name
         self.app.push_screen(LinePrompt(tr("Into"), tr("a file that ends in .safetensors"), value=name), convert)

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tuiface.core.errors import TuifaceError
+from tuiface.core.reading import read_regular
 
 if TYPE_CHECKING:
     from tuiface.screens.state import InterfaceState
 
+MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_HISTORY_FACES = 300
 """Faces of the history that are written."""
 log = logging.getLogger("tuiface")
@@ -90,7 +92,8 @@ def find_last_session(state: Path) -> EndedSession | None:
     for path in (state / "sessions").glob("*.json"):
         with contextlib.suppress(OSError):
             if _is_unlocked(path.with_suffix(".lock")):
-                found.append(EndedSession(path, path.read_text("utf-8", errors="replace"), path.stat().st_mtime))
+                text = read_regular(path, MAX_FILE_BYTES).decode("utf-8", errors="replace")
+                found.append(EndedSession(path, text, path.stat().st_mtime))
     found.sort(key=lambda session: session.ended)
     for older in found[:-1]:
         _remove(older.path)

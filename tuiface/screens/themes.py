@@ -7,8 +7,11 @@ from pathlib import Path
 
 from textual.theme import Theme
 
+from tuiface.core.reading import read_regular
+
 DEFAULT_THEME = "tuiface-dark"
 _FILE = "theme"
+_MAX_BYTES = 1024
 log = logging.getLogger("tuiface")
 
 THEMES = (
@@ -60,7 +63,7 @@ THEMES = (
 def read_last_theme(state: Path) -> str | None:
     """The theme that was chosen last."""
     try:
-        return (state / _FILE).read_text("utf-8").strip() or None
+        return read_regular(state / _FILE, _MAX_BYTES).decode().strip() or None
     except (OSError, UnicodeDecodeError):
         return None
 

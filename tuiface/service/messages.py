@@ -6,6 +6,7 @@ engine of another version.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,7 +54,7 @@ class Offer(Value):
     @classmethod
     def of(cls, settings: Settings) -> Offer:
         """What an engine of `settings` offers, and a client of `settings` wants. Raises EngineError without a file."""
-        path = Path(settings.model or embedded_model_path()).resolve()
+        path = Path(os.path.realpath(settings.model or embedded_model_path()))
         try:
             status = path.stat()
         except OSError as error:

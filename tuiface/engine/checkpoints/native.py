@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -55,7 +54,7 @@ from tuiface.engine.checkpoints.contents import (
     GeneratorTensors,
     network_digest,
 )
-from tuiface.engine.checkpoints.source_file import SourceFile, open_regular_file
+from tuiface.engine.checkpoints.source_file import SourceFile, open_checkpoint_file
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig, config_to_json
 
 FORMAT: Final = "tuiface.model/1"
@@ -117,12 +116,9 @@ def read_native_tensors(path: Path) -> tuple[NativeHeader, dict[str, npt.NDArray
 def _open_native(path: Path) -> Iterator[tuple[int, ContainerHeader, NativeHeader]]:
     """A descriptor of the file and what its header says; names the file in ModelErrors, of the block too."""
     try:
-        handle = open_regular_file(path)
-        try:
-            container = read_header(handle, _KIND)
-            yield handle, container, _check_header(container)
-        finally:
-            os.close(handle)
+        with open_checkpoint_file(path) as file:
+            container = read_header(file.fileno(), _KIND)
+            yield file.fileno(), container, _check_header(container)
     except ModelError as error:
         raise ModelError(f"{to_visible(path.name)}: {error.message}", error.hint) from None
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from tuiface.core.errors import ModelError
+from tuiface.core.reading import open_regular
 from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import LIMITS
 
@@ -55,12 +56,11 @@ class ForeignFileError(ModelError):
 
 def read_source(path: Path) -> SourceFile:
     """Read a regular file of at most `LIMITS.file_bytes`; files of other kinds are refused by their first bytes."""
-    handle = open_regular_file(path)
-    with os.fdopen(handle, "rb") as file:
+    with open_checkpoint_file(path) as file:
         try:
-            container = _detect_container(os.pread(handle, HEAD_BYTES, 0), path)
+            container = _detect_container(os.pread(file.fileno(), HEAD_BYTES, 0), path)
             # With a size, a file that grows meanwhile is read up to its first size only.
-            data = file.read(os.fstat(handle).st_size)
+            data = file.read(os.fstat(file.fileno()).st_size)
         except OSError as error:
             raise ModelError(f"cannot be read: {error.strerror}") from error
         except MemoryError:
@@ -68,9 +68,19 @@ def read_source(path: Path) -> SourceFile:
     return SourceFile(to_visible(path.name), container, data, hashlib.sha256(data).hexdigest())
 
 
+def hash_checkpoint(path: Path) -> str:
+    """SHA-256 of a file that begins as a checkpoint does; refused like `read_source`, before much is read."""
+    with open_checkpoint_file(path) as file:
+        try:
+            _detect_container(os.pread(file.fileno(), HEAD_BYTES, 0), path)
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelError(f"cannot be read: {error.strerror}") from error
+
+
 def hash_file(path: Path) -> tuple[int, str]:
     """Size and SHA-256 of a file that is not kept in memory."""
-    with os.fdopen(open_regular_file(path), "rb") as file:
+    with open_checkpoint_file(path) as file:
         try:
             return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
@@ -107,26 +117,22 @@ def _detect_container(head: bytes, path: Path) -> Container:
     )
 
 
-def open_regular_file(path: Path) -> int:
-    """A descriptor of a regular, non-empty file within the size limit; ModelError otherwise."""
+def open_checkpoint_file(path: Path) -> io.BufferedReader:
+    """A regular, non-empty file within the size limit; ModelError otherwise."""
     try:
-        # Opening a pipe would wait for a writer without O_NONBLOCK.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_regular(path)
     except FileNotFoundError:
         raise ModelError("no such file", "check the path, or set one with --model") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"cannot be opened: {getattr(error, 'strerror', None) or error}") from error
-    state = os.fstat(handle)
-    problem = None
-    if stat.S_ISDIR(state.st_mode):
-        problem = ModelError("is a folder; accepted is a checkpoint file", "name the .pkl, .pt or .safetensors inside")
-    elif not stat.S_ISREG(state.st_mode):
-        problem = ModelError("is not a regular file")
-    elif state.st_size == 0:
-        problem = ModelError("is empty (0 bytes)", "download or copy the file again")
-    elif state.st_size > LIMITS.file_bytes:
-        problem = ModelError(f"has {state.st_size} bytes; accepted are up to {LIMITS.file_bytes}")
-    if problem is not None:
-        os.close(handle)
-        raise problem
-    return handle
+    except IsADirectoryError:
+        raise ModelError(
+            "is a folder; accepted is a checkpoint file", "name the .pkl, .pt or .safetensors inside"
+        ) from None
+    except OSError as error:
+        raise ModelError(f"cannot be opened: {error.strerror}") from None
+    size = os.fstat(file.fileno()).st_size
+    if 0 < size <= LIMITS.file_bytes:
+        return file
+    file.close()
+    if size == 0:
+        raise ModelError("is empty (0 bytes)", "download or copy the file again")
+    raise ModelError(f"has {size} bytes; accepted are up to {LIMITS.file_bytes}")

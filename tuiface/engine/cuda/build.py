@@ -28,6 +28,8 @@ from typing import Protocol
 
 from tuiface.core.errors import EngineError
 from tuiface.core.processes import run
+from tuiface.core.reading import read_regular
+from tuiface.core.strict_json import parse_strict_json
 from tuiface.engine.cuda.kernels import Unit
 
 SOURCES = Path(__file__).parent
@@ -47,6 +49,7 @@ MIN_ARCHITECTURE = (8, 0)
 _EXACT = "-fmad=false"  # a product and a sum are fused where the source says so and nowhere else
 _TIMEOUT_S = 180.0
 _MANIFEST = "build.json"
+MAX_IMAGE_BYTES = 1 << 26
 _LOG = "build.log"
 
 
@@ -182,8 +185,8 @@ def _build(compiler: Compiler, digest: str, architecture: str, folder: Path, kep
 def _load(kept: Path, digest: str, architecture: str, compiler: str) -> KernelBuild | None:
     """A build of the cache; None where there is none, or one whose files are not what was built."""
     try:
-        manifest = json.loads((kept / _MANIFEST).read_text("utf-8"))
-        images = {unit: (kept / f"{unit}.cubin").read_bytes() for unit in UNITS}
+        manifest = parse_strict_json(read_regular(kept / _MANIFEST, MAX_IMAGE_BYTES))
+        images = {unit: read_regular(kept / f"{unit}.cubin", MAX_IMAGE_BYTES) for unit in UNITS}
         wanted = {unit: hashlib.sha256(image).hexdigest() for unit, image in images.items()}
         sound = manifest == {"digest": digest, "images": wanted}
     except (OSError, ValueError):

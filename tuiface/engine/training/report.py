@@ -22,11 +22,13 @@ from torch import Tensor
 from tuiface.core.console import print_line, print_over
 from tuiface.core.errors import InputFileError, quote
 from tuiface.core.files import translate_os_errors, write_file
+from tuiface.core.reading import read_regular
 from tuiface.core.strict_json import parse_strict_json
 from tuiface.engine.pixels import to_levels
 from tuiface.engine.training.gan.state import Progress
 
 LOG_NAME = "log.jsonl"
+MAX_LOG_BYTES = 1 << 26
 
 
 class Report:
@@ -74,7 +76,8 @@ class Report:
         path = self._out / LOG_NAME
         if not path.exists():
             return
-        lines = path.read_text().splitlines(keepends=True)
+        with translate_os_errors(path):
+            lines = read_regular(path, MAX_LOG_BYTES).decode().splitlines(keepends=True)
         kept = [line for line in lines if parse_strict_json(line, finite=False)["step"] <= progress.total_steps]
         write_file(path, "".join(kept).encode(), force=True)
 
@@ -136,7 +139,8 @@ def write_curves(log: Path, path: Path) -> None:
     """
     try:
         records: list[Mapping[str, object]] = [
-            _drop_latent_speed(parse_strict_json(line, finite=False)) for line in log.read_text().splitlines()
+            _drop_latent_speed(parse_strict_json(line, finite=False))
+            for line in read_regular(log, MAX_LOG_BYTES).decode().splitlines()
         ]
     except (OSError, ValueError) as error:
         raise InputFileError(f"{quote(log)} is not a run's log: {error}", "name the log.jsonl of a run") from None

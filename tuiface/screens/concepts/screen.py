@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tuiface.core.errors import TuifaceError, UsageError, quote
 from tuiface.core.files import translate_os_errors
 from tuiface.core.i18n import tr
+from tuiface.core.reading import expand_user
 from tuiface.directions.catalogue import refuse_invalid_name, rename_direction
 from tuiface.directions.direction import labels_from, labels_of
 from tuiface.directions.import_options import ImportOptions, parse_import_options
@@ -102,7 +103,7 @@ class ConceptsScreen(ConceptBrowser):
         def chosen(text: str | None) -> None:
             if text is None:
                 return
-            path = Path(text).expanduser().absolute()
+            path = expand_user(text).absolute()
             value = path.stem.lower().replace("-", "_")
             hint = tr("then, if needed: --legacy first, --rows 0-8, --key K, --raw, --licence TEXT")
             prompt = CheckedPrompt(tr("Name"), hint, lambda text: parse_import_words(path, text), value=value)

@@ -17,6 +17,7 @@ from textual.widgets import Input, Label
 from tuiface.core.errors import UsageError
 from tuiface.core.i18n import tr
 from tuiface.core.limits import MAX_SEED
+from tuiface.core.reading import expand_user, is_file, is_folder
 
 _MAX_DIGITS = 24
 """More than any seed has, so that a pasted number is refused by its value and not cut."""
@@ -129,16 +130,16 @@ class PathPrompt(LinePrompt):
 
     def problem(self, text: str) -> str:
         """Why there is nothing to read; empty while it may still become a path."""
-        path = Path(text).expanduser()
-        if path.is_dir() or not text:
+        path = expand_user(text)
+        if is_folder(path) or not text:
             return ""
         if path.suffix.lower() not in self._suffixes:
             return tr("accepted: {suffixes}", suffixes=" ".join(self._suffixes))
-        return "" if path.is_file() else tr("no such file")
+        return "" if is_file(path) else tr("no such file")
 
     def refusal(self, text: str) -> str:
         """A folder is no answer either."""
-        return "" if Path(text).expanduser().is_file() else self.problem(text) or tr("type the path of a file")
+        return "" if is_file(expand_user(text)) else self.problem(text) or tr("type the path of a file")
 
 
 class PathSuggester(Suggester):
@@ -156,15 +157,15 @@ class PathSuggester(Suggester):
 def complete_path(text: str, suffixes: Sequence[str]) -> str | None:
     """`text` completed to the first name in its folder, by the alphabet; folders end in a slash."""
     before, slash, start = text.rpartition("/")
-    folder = Path(before + slash).expanduser() if slash else Path()
+    folder = expand_user(before + slash) if slash else Path()
     try:
         names = sorted(
-            path.name + ("/" if path.is_dir() else "")
+            path.name + ("/" if is_folder(path) else "")
             for path in folder.iterdir()
             if path.name.startswith(start) and (start or not path.name.startswith("."))
-            if path.is_dir() or path.suffix.lower() in suffixes
+            if is_folder(path) or path.suffix.lower() in suffixes
         )
-    except OSError:
+    except (OSError, ValueError):
         return None
     return before + slash + names[0] if names and text else None
 

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tuiface.core.i18n import tr
+from tuiface.core.reading import is_there
 
 _FILE = "welcomed"
 log = logging.getLogger("tuiface")
@@ -49,7 +50,7 @@ def _lines() -> tuple[str, ...]:
 
 def is_first_run(state: Path) -> bool:
     """Whether nobody was welcomed yet, with this folder for state."""
-    return not (state / _FILE).exists()
+    return not is_there(state / _FILE)
 
 
 def remember_welcome(state: Path) -> None:

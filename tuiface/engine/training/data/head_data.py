@@ -182,7 +182,7 @@ def _prepare_cache_folder(limits: RunLimits) -> Path:
     if not own.exists():
         with translate_os_errors(own):
             own.unlink(missing_ok=True)  # a link whose folder is gone
-            own.symlink_to(limits.cache.resolve(), target_is_directory=True)
+            own.symlink_to(limits.cache.absolute(), target_is_directory=True)
     return limits.cache
 
 

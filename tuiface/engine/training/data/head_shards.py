@@ -33,6 +33,7 @@ import tuiface.heads
 from tuiface.core import processes
 from tuiface.core.errors import EngineError, InputFileError, ModelError, quote
 from tuiface.core.files import write_file
+from tuiface.core.reading import open_regular
 from tuiface.core.safetensors_header import TensorPlace, read_places, refuse_other_format
 from tuiface.core.strict_json import parse_strict_json
 from tuiface.core.tensor_file import StoredRows, read_header, read_tensor, to_float32
@@ -114,7 +115,7 @@ def write_shard(path: Path, heads: HeadBatch) -> None:
 def open_shard(path: Path) -> HeadShard:
     """Open a shard. Raises InputFileError for a file that is none, or has other parameters than today's renderer."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             header = read_header(file.fileno(), _KIND)
             refuse_other_format(header, FORMAT, _KIND, "")
             names, renderer = parse_strict_json(header.metadata["parameters"]), header.metadata["renderer"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 import struct
 import tempfile
 import zipfile
@@ -26,6 +25,7 @@ from torch import Tensor
 from tuiface.core.errors import InputFileError, quote
 from tuiface.core.files import make_folder, translate_os_errors
 from tuiface.core.pictures import MAX_PICTURE_BYTES, PHOTO_FORMATS, Format, decode_picture
+from tuiface.core.reading import TooLargeError, is_folder, is_there, open_regular, read_regular
 
 FORMATS: dict[str, tuple[Format, ...]] = {
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), PHOTO_FORMATS),
@@ -108,13 +108,13 @@ def flip_odd(pixels: Tensor, indices: Tensor) -> Tensor:
 
 def _list_pictures(source: Path) -> tuple[list[str], Iterator[tuple[str, bytes]]]:
     """Names of the pictures in a folder or zip, sorted, and an iterator over (name, bytes) in that order."""
-    if source.is_dir():
+    if is_folder(source):
         paths = sorted(folder / name for folder, names in _walk(source) for name in names if _is_picture(name))
         return [str(p.relative_to(source)) for p in paths], ((str(p), _read_file(p)) for p in paths)
-    if not source.exists():
+    if not is_there(source):
         raise InputFileError(f"no folder or zip {quote(source)}", "--data takes heads, a folder or a zip")
     try:
-        archive = zipfile.ZipFile(source)
+        archive = zipfile.ZipFile(open_regular(source))
     except (OSError, ValueError, NotImplementedError, struct.error, zipfile.BadZipFile):
         raise InputFileError(f"{quote(source)} is neither a folder nor a sound zip", "pack it again") from None
     members = sorted(m.filename for m in archive.infolist() if _is_picture(Path(m.filename).name) and not m.is_dir())
@@ -148,12 +148,12 @@ def _translate_read_errors(path: Path) -> Iterator[None]:
 
 def _read_file(path: Path) -> bytes:
     with _translate_read_errors(path):
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise InputFileError(f"{quote(path, 200)} is no regular file", "move it out of the data")
-        if status.st_size > MAX_PICTURE_BYTES:
-            raise InputFileError(f"{quote(path, 200)} is larger than {MAX_PICTURE_BYTES >> 20} MiB", "shrink it")
-        return path.read_bytes()
+        try:
+            return read_regular(path, MAX_PICTURE_BYTES)
+        except TooLargeError:
+            raise InputFileError(
+                f"{quote(path, 200)} is larger than {MAX_PICTURE_BYTES >> 20} MiB", "shrink it"
+            ) from None
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -80,7 +80,7 @@ def recommend_settings(
         if start.resolution != resolution:
             adversarial["fade_kimg"] = _FADE_KIMG
     values: dict[str, Any] = {
-        "data": data if data == HEADS else str(Path(data).resolve()),
+        "data": data if data == HEADS else os.path.realpath(data),
         "resolution": resolution,
         "mirror": data == HEADS,
         "start": None if start is None else start.sha256,

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from tuiface.core.errors import InputFileError, ModelError, UsageError, quote
 from tuiface.core.files import write_file
+from tuiface.core.reading import open_regular
 from tuiface.core.safetensors_header import ContainerHeader, read_places
 from tuiface.core.tensor_file import read_header, read_tensor, to_float32
 from tuiface.core.values import parse_json
@@ -92,7 +93,7 @@ class _Snapshot:
 def _open_snapshot(path: Path) -> Iterator[_Snapshot]:
     """The snapshot at `path`; raises InputFileError for any other file, and for a ModelError of the block."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             header = read_header(file.fileno(), "a snapshot")
             read_places(header, ("F32", "F64", "I64", "U8"))
             if header.metadata.get("format") != FORMAT:

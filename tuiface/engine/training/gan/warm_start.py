@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiface.core.errors import ModelError, quote
+from tuiface.core.reading import is_folder
 from tuiface.engine.checkpoint import file_sha256
 from tuiface.engine.loading import load_checkpoint
 from tuiface.engine.networks.config import GeneratorConfig
@@ -36,7 +37,7 @@ def open_warm_start(path: Path) -> WarmStart:
 
     Raises ModelError, or InputFileError for a damaged snapshot.
     """
-    file = path / SNAPSHOT_NAME if path.is_dir() else path
+    file = path / SNAPSHOT_NAME if is_folder(path) else path
     if file.name == SNAPSHOT_NAME:
         settings, _ = read_snapshot_header(file)
         generator, averaged, discriminator = read_networks(file)

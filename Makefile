@@ -7,7 +7,7 @@ SOURCES := tuiface tests tools
 WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE  # each of the suite's processes would compile everything again
 
-.PHONY: run test lint format types check bench schemas docs catalogues constraints clean
+.PHONY: run test lint format types check bench schemas docs catalogues constraints audit clean
 
 run: $(VENV)/.run  ## set up and start; without a terminal, render sample faces into out/
 	@if [ -t 0 ] && [ -t 1 ]; then \
@@ -50,8 +50,13 @@ constraints: $(VENV)/.test  ## pin what is installed now
 	( head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' ) > constraints.new
 	mv constraints.new constraints.txt
 
+audit: $(BIN)/pip  ## look up known vulnerabilities of the pinned versions; needs internet
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)-audit/bin/pip-audit --no-deps --disable-pip -r constraints.txt
+
 clean:  ## remove everything that make made
-	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-audit out build dist .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/pip: tools/make_venv.py
 	$(PYTHON) tools/make_venv.py $(VENV)

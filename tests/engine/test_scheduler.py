@@ -19,7 +19,7 @@ from tuiface.core.settings import Settings
 from tuiface.engine.renderer import exact_convolutions, remember_convolutions
 from tuiface.engine.scheduler import MAX_PICTURES_BEFORE_WORK, MAX_WAITING, Kind, Scheduler, scheduler_of
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult, Superseded
-from tuiface.service.server import PreviewRenderer
+from tuiface.service.previews import PreviewRenderer
 
 PATIENCE_S = 30
 ME = 1000

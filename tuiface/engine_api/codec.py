@@ -58,6 +58,8 @@ MAX_REQUEST_BYTES = MAX_JSON_BYTES
 """A recipe may carry latents, so a request is allowed what a recipe file is."""
 MAX_RENDER_RESULT_BYTES = 4 + MAX_JSON_BYTES + 3 * MAX_SIDE_PX**2
 
+MAX_MESSAGE_VALUES = 100_000
+"""Of one message: ten thousand seeds with a score each are the most that are sent."""
 MAX_PAYLOAD_BYTES = 1 << 30
 """Of a part of long work: a strip of a thousand faces is the largest."""
 
@@ -220,27 +222,27 @@ def encode(message: Value) -> bytes:
 
 def decode_render_request(text: str | bytes) -> RenderRequest:
     """The request in a client's message; raises InputFileError."""
-    return parse_json(RenderMessage, text, "render job", max_integer=None).job
+    return parse_request(RenderMessage, text, "render job").job
 
 
 def decode_map(text: bytes) -> MapMessage:
     """A client's z; raises InputFileError."""
-    return parse_json(MapMessage, text, "map job")
+    return parse_request(MapMessage, text, "map job")
 
 
 def decode_ws(text: bytes) -> Recipe:
     """A client's recipe; raises InputFileError."""
-    return parse_json(WsMessage, text, "ws job").recipe
+    return parse_request(WsMessage, text, "ws job").recipe
 
 
 def decode_seeds(text: bytes) -> tuple[int, ...]:
     """The faces that a client asks about; raises InputFileError."""
-    return parse_json(FeaturesMessage, text, "features job").seeds
+    return parse_request(FeaturesMessage, text, "features job").seeds
 
 
 def decode_face_request(text: bytes) -> FaceRequest:
     """What a client wants a face found for; raises InputFileError."""
-    return parse_json(FaceRequestMessage, text, "face request").request
+    return parse_request(FaceRequestMessage, text, "face request").request
 
 
 def encode_optimised_face(face: OptimisedFace) -> bytes:
@@ -316,7 +318,7 @@ def decode_render_result(data: bytes) -> RenderResult:
 
 def decode_work(text: bytes) -> LongRequest:
     """What a client wants done; raises InputFileError."""
-    return parse_json(WorkMessage, text, "work").request
+    return parse_request(WorkMessage, text, "work").request
 
 
 def encode_part(part: WorkPart, payload: bytes = b"") -> bytes:
@@ -402,9 +404,14 @@ def to_error(message: ErrorMessage) -> TuifaceError:
     return _ERRORS.get(message.error, EngineError)(message.message, message.hint)
 
 
+def parse_request(model: type[ValueType], text: str | bytes, where: str) -> ValueType:
+    """What a client sent; raises InputFileError. Messages have no digest, so sequences and times may be large."""
+    return parse_json(model, text, where, max_values=MAX_MESSAGE_VALUES, max_integer=None)
+
+
 def parse_answer(model: type[ValueType], text: str | bytes, where: str) -> ValueType:
     """What the engine sent; its mistakes are the engine's, not those of a user's file."""
     try:
-        return parse_json(model, text, where, max_integer=None)
+        return parse_request(model, text, where)
     except InputFileError as error:
         raise EngineError(f"the engine's answer is not understood: {error.message}", error.hint) from None

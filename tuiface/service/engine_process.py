@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tuiface.core.settings import Settings
     from tuiface.engine_api.codec import Report
     from tuiface.engine_api.protocol import Engine
+    from tuiface.service.allowances import Allowances
 
     EngineFactory = Callable[[Settings], Engine]
 
@@ -68,8 +69,11 @@ def main(arguments: Sequence[str] | None = None, *, engine_factory: EngineFactor
     faulthandler.enable()
     _configure_logging(options.log)
     try:
-        server = _build_server(engine_factory, _read_settings(), options)
-        listener = _listen(options.socket, options.group)
+        from tuiface.service.allowances import Allowances, raise_file_limit
+
+        allowances = Allowances(raise_file_limit())
+        server = _build_server(engine_factory, _read_settings(), options, allowances)
+        listener = _listen(options.socket, options.group, allowances)
     except Exception as error:
         log.exception("the engine did not start")
         return _report_failure(options.ready, error)
@@ -110,13 +114,17 @@ def _install_signal_handlers(path: Path, *, private: bool) -> None:
 
 
 def _configure_logging(path: Path | None) -> None:
-    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    from tuiface.service.log_lines import OneLineFormatter, RepetitionFilter
+
     if path is None:
-        logging.basicConfig(level=logging.INFO, format=form)
+        handler: logging.Handler = logging.StreamHandler()
     else:
         from tuiface.service.daemon import RotatingLog
 
-        logging.basicConfig(level=logging.INFO, format=form, handlers=[RotatingLog(path)])
+        handler = RotatingLog(path)
+    handler.setFormatter(OneLineFormatter())
+    handler.addFilter(RepetitionFilter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def _read_settings() -> Settings:
@@ -126,13 +134,14 @@ def _read_settings() -> Settings:
     return Settings.model_validate(parse_strict_json(sys.stdin.buffer.read()))
 
 
-def _build_server(engine_factory: EngineFactory, settings: Settings, options: argparse.Namespace) -> uvicorn.Server:
+def _build_server(
+    engine_factory: EngineFactory, settings: Settings, options: argparse.Namespace, allowances: Allowances
+) -> uvicorn.Server:
     """A server without keep-alive pings: a client stopped with Ctrl+Z must find its stream again hours later."""
     import uvicorn
 
-    from tuiface.engine_api import codec
     from tuiface.service.messages import Offer
-    from tuiface.service.peercred import PeerHTTP, PeerWebSocket
+    from tuiface.service.protocols import LimitedHTTP, LimitedWebSocket
     from tuiface.service.server import create_app
     from tuiface.service.sharing import SharedEngineState
 
@@ -143,15 +152,14 @@ def _build_server(engine_factory: EngineFactory, settings: Settings, options: ar
         sharing = SharedEngineState(engine.info(), offer, idle_s=options.idle_s, group=options.group)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(engine, sharing),
+            create_app(engine, sharing, allowances),
             loop="asyncio",
-            http=PeerHTTP,
-            ws=PeerWebSocket,
+            http=LimitedHTTP,
+            ws=partial(LimitedWebSocket, allowances=allowances),  # type: ignore[arg-type]  # it is only called
             lifespan="on",
             log_config=None,
             log_level=logging.WARNING,
             access_log=False,
-            ws_max_size=codec.MAX_REQUEST_BYTES,
             ws_ping_interval=None,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=GRACE_S,
@@ -166,9 +174,11 @@ def _request_exit(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-def _listen(path: Path, group: str | None) -> socket.socket:
+def _listen(path: Path, group: str | None, allowances: Allowances) -> socket.socket:
     """A listening socket that is never, not even for a moment, open to others than its user and `group`."""
-    listener = socket.socket(socket.AF_UNIX)
+    from tuiface.service.listener import GuardedListener
+
+    listener = GuardedListener(allowances)
     mask = os.umask(0o177)
     try:
         listener.bind(os.fspath(path))

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 
 from tuiface.core.errors import TuifaceError
+from tuiface.engine.scheduler import stopping_error
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import Engine, Superseded
 from tuiface.engine_api.requests import (
@@ -79,6 +80,8 @@ class WorkStream:
             if (error := done.exception()) is not None:  # its turn never came
                 assert isinstance(error, Exception)
                 yield codec.encode_part(self._to_part(error))
+        except asyncio.CancelledError:  # the server ends, or nobody reads this
+            yield codec.encode_part(self._to_part(stopping_error()))
         finally:
             self._is_given_up.set()
             done.cancel()

@@ -18,7 +18,7 @@ import contextlib
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response, WebSocket
@@ -27,10 +27,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from tuiface.core.errors import InputFileError, TuifaceError, UsageError
-from tuiface.core.values import Value, parse_json
+from tuiface.core.values import Value
 from tuiface.core.version import __version__
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import EngineInfo
+from tuiface.service.answers import WS_POLICY_VIOLATION, json_response
 from tuiface.service.job_board import Job, JobBoard
 from tuiface.service.messages import (
     CANCEL_PATH,
@@ -58,11 +59,8 @@ from tuiface.service.runtime_folder import user_name
 
 UPDATE_INTERVAL_S = 0.2
 """Changes of jobs are told no more often."""
-WS_POLICY_VIOLATION = 1008
 JOBS_END_TIMEOUT_S = 20.0
 """What cancelled jobs get to say that they ended: more than `job_process.CANCEL_GRACE_S`."""
-
-ReadBody = Callable[[Request], Awaitable[bytes]]
 
 
 class SharedEngineState:
@@ -210,34 +208,34 @@ class ConnectionCounter:
             await self._app(scope, receive, send)
 
 
-def add_shared_routes(app: FastAPI, sharing: SharedEngineState, read_body: ReadBody) -> None:
+def add_shared_routes(app: FastAPI, sharing: SharedEngineState) -> None:
     """Serve what this module's docstring lists."""
     app.add_middleware(ConnectionCounter, sharing=sharing)
     board = sharing.board
 
     @app.get(OFFER_PATH)
     async def offer() -> Response:
-        return _json_response(sharing.offer)
+        return json_response(sharing.offer)
 
     @app.get(STATUS_PATH)
     async def status(request: Request) -> Response:
-        return _json_response(sharing.status(peer_uid(request)))
+        return json_response(sharing.status(peer_uid(request)))
 
     @app.post(STOP_PATH)
     async def stop(request: Request) -> Response:
-        message = parse_json(StopMessage, await read_body(request), "stop")
-        return _json_response(sharing.stop(peer_uid(request), force=message.force))
+        message = codec.parse_request(StopMessage, await request.body(), "stop")
+        return json_response(sharing.stop(peer_uid(request), force=message.force))
 
     @app.post(CANCEL_PATH)
     async def cancel(request: Request) -> Response:
-        message = parse_json(JobNumber, await read_body(request), "cancel")
+        message = codec.parse_request(JobNumber, await request.body(), "cancel")
         board.cancel(peer_uid(request), message.id)
-        return _json_response(message)
+        return json_response(message)
 
     @app.post(FORGET_PATH)
     async def forget(request: Request) -> Response:
         board.forget(peer_uid(request))
-        return _json_response(_job_list(board, peer_uid(request)))
+        return json_response(_job_list(board, peer_uid(request)))
 
     @app.websocket(JOBS_PATH)
     async def watch(socket: WebSocket) -> None:
@@ -264,13 +262,13 @@ def add_shared_routes(app: FastAPI, sharing: SharedEngineState, read_body: ReadB
 
 async def _follow_job(socket: WebSocket, board: JobBoard) -> None:
     """Keep a job's line on the board while the process that does it talks; raises what a wrong message deserves."""
-    opening = parse_json(JobOpening, await _receive_text(socket), "job")
+    opening = codec.parse_request(JobOpening, await _receive_text(socket), "job")
     job = board.open(peer_uid(socket), opening.label, opening.total)
     cancelling = asyncio.create_task(_pass_cancel(socket, job))
     try:
         await socket.send_text(_encode_text(JobTicket(id=job.progress.id)))
         while not job.progress.is_over:
-            board.report(job, parse_json(JobReport, await _receive_text(socket), "job report"))
+            board.report(job, codec.parse_request(JobReport, await _receive_text(socket), "job report"))
     finally:
         cancelling.cancel()
         await asyncio.gather(cancelling, return_exceptions=True)
@@ -332,7 +330,3 @@ def _device_memory_mb(device: str) -> float | None:
 
 def _encode_text(message: Value) -> str:
     return codec.encode(message).decode()
-
-
-def _json_response(message: Value) -> Response:
-    return Response(codec.encode(message), media_type="application/json")

@@ -1,0 +1,100 @@
+"""What one Unix user may take of an engine at a time, so that enough is left for the others who share it.
+
+    connections    MAX_CONNECTIONS of a user; of all users, what the process may have open
+    bytes          MAX_HELD_BYTES of requests that are not answered yet
+    requests       REQUESTS_PER_S, once a burst is spent: whoever asks more often waits
+    decoding       one large request at a time, in a thread: the event loop goes on with everybody's small ones
+
+All methods are called on the server's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from tuiface.core.errors import EngineError
+
+MAX_CONNECTIONS: Final = 128
+"""Of one user: thirty interfaces with their previews and jobs."""
+MAX_CONNECTIONS_IN_ALL: Final = 1024
+RESERVED_FILES: Final = 128
+"""Of the files that the process may have open: for models, logs, libraries."""
+MAX_HELD_BYTES: Final = 64 * 1024 * 1024
+REQUESTS_PER_S: Final = 500
+BURST: Final = 2000
+"""Requests that need not wait, after a rest."""
+SMALL_BYTES: Final = 64 * 1024
+"""What is decoded in a millisecond, for which a thread is not worth it."""
+
+Result = TypeVar("Result")
+
+
+class Allowances:
+    """Who takes how much at the moment; users are told apart by their numbers."""
+
+    def __init__(self, max_connections_in_all: int = MAX_CONNECTIONS_IN_ALL) -> None:
+        self._max_in_all = max_connections_in_all
+        self._connections: Counter[int] = Counter()
+        self._held: Counter[int] = Counter()
+        self._free_from: dict[int, float] = {}
+        """By user: when a request of theirs need not wait."""
+        self._decoding: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def connect(self, uid: int) -> None:
+        """One more connection of `uid`; raises EngineError where there are enough."""
+        if self._connections[uid] >= MAX_CONNECTIONS:
+            raise EngineError(
+                f"the engine has {MAX_CONNECTIONS} connections of yours, the most that one user may have",
+                "close other interfaces of tuiface",
+            )
+        if self._connections.total() >= self._max_in_all:
+            raise EngineError(f"the engine has {self._max_in_all} connections, the most that it may have", "try later")
+        self._connections[uid] += 1
+
+    def disconnect(self, uid: int) -> None:
+        """One less."""
+        self._connections[uid] -= 1
+
+    def hold(self, uid: int, num_bytes: int) -> None:
+        """Bytes that `uid` sent and that are not answered yet; raises EngineError where there are too many."""
+        if self._held[uid] + num_bytes > MAX_HELD_BYTES:
+            raise EngineError(
+                f"requests of yours that wait take more than {MAX_HELD_BYTES} bytes, the most that one user may have",
+                "try again when some were answered",
+            )
+        self._held[uid] += num_bytes
+
+    def release(self, uid: int, num_bytes: int) -> None:
+        """They are answered."""
+        self._held[uid] -= num_bytes
+
+    async def wait_for_turn(self, uid: int) -> None:
+        """Return when `uid` may ask for something more."""
+        now = time.monotonic()
+        free_from = max(self._free_from.get(uid, 0.0), now - BURST / REQUESTS_PER_S)
+        self._free_from[uid] = free_from + 1 / REQUESTS_PER_S
+        if free_from > now:
+            await asyncio.sleep(free_from - now)
+
+    async def decode(self, uid: int, decode: Callable[[bytes], Result], body: bytes) -> Result:
+        """`decode(body)`; raises its errors."""
+        if len(body) <= SMALL_BYTES:
+            return decode(body)
+        async with self._decoding[uid]:
+            return await asyncio.to_thread(decode, body)
+
+
+def raise_file_limit() -> int:
+    """Let this process have as many files open as all its connections need; returns how many of those it may have."""
+    wanted = MAX_CONNECTIONS_IN_ALL + RESERVED_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    if soft != unlimited and soft < wanted:
+        soft = wanted if hard == unlimited else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return MAX_CONNECTIONS_IN_ALL if soft == unlimited else max(8, min(MAX_CONNECTIONS_IN_ALL, soft - RESERVED_FILES))

@@ -79,7 +79,7 @@ def test_network_is_found_again_by_its_digest(tmp_path: Path) -> None:
     assert ModelStore(tmp_path).find_network("0" * 64) is None
 
 
-@pytest.mark.parametrize("path", ["missing.pkl", "missing.safetensors", "."])
+@pytest.mark.parametrize("path", ["missing.pkl", "missing.safetensors", ".", "/dev/zero"])
 def test_what_is_no_file_is_one_line(path: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         load_checkpoint(tmp_path / path, cache=tmp_path)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy
 
+from tests.fuzz.mutations import mutated_npy
 from tuiface.core.errors import InputFileError
 from tuiface.directions.numpy_files import MAX_MEMBERS, parse_npy, read_numpy_arrays
 
@@ -35,54 +36,12 @@ SOUND = {
     "version 2": npy_bytes(np.arange(6.0), (2, 0)),
     "version 3": npy_bytes(np.arange(6.0), (3, 0)),
 }
-#: By what a piece of the header is replaced.
-PIECES = [
-    *(
-        "",
-        " ",
-        ",",
-        "(",
-        ")",
-        "[",
-        "{",
-        "}",
-        "'",
-        '"',
-        ":",
-        "0",
-        "1",
-        "2",
-        "3",
-        "6",
-        "-",
-        "-1",
-        "True",
-        "False",
-        "None",
-    ),
-    *("6,", "(6,)", "(2,3)", "(3, 2)", "(1, 6)", "6L", "(6L,)", "(6)", "0x6", "06", "6.0", "1_0", "9" * 30, "# ", "\n"),
-    *("'<f4'", "'>f4'", "'|u1'", "'<f16'", "'|O'", "'<U4'", "'<M8[s]'", "'V4'", "descr", "shape", "\u0663", "(" * 500),
-]
-
-
-def mutated(data: bytes, random: Random) -> bytes:
-    length_at, width = (8, 2) if data[6] == 1 else (8, 4)
-    start = length_at + width
-    stop = start + int.from_bytes(data[length_at:start], "little")
-    text, body = data[start:stop].decode("latin-1"), data[stop:]
-    for _ in range(random.randrange(3)):
-        at = random.randrange(len(text.rstrip()) + 1)
-        text = text[:at] + random.choice(PIECES) + text[at + random.choice((0, 1, 1, 2, 5)) :]
-    if random.random() < 0.1:
-        body = random.choice((body[:-1], body + b"\0", b""))
-    encoded = text.encode("latin-1", "ignore")
-    return data[:length_at] + len(encoded).to_bytes(width, "little") + encoded + body
 
 
 def test_what_is_accepted_here_numpy_accepts_with_the_same_numbers() -> None:
     random, accepted = Random(0), 0
     for number in range(1400):
-        data = mutated(random.choice(list(SOUND.values())), random)
+        data = mutated_npy(random.choice(list(SOUND.values())), random)
         try:
             ours = parse_npy(data, "d")
         except InputFileError:

@@ -1,7 +1,7 @@
 """A process that opens files as users' commands do, under limits: `-m tests.hostile.worker`, one JSON line a file.
 
 Lines `DOOR<TAB>PATH` come in on standard input. A file may take `MAX_CPU_S` of processor time and `MAX_MB` of memory,
-the program's own included. What takes more ends the process, as does any exception that is no TuifaceError.
+the program's own included. What takes more of either, or raises another exception than TuifaceError, ends the process.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ from tuiface.directions.importing import read_array, to_step
 ROOT = Path(__file__).parents[2]
 MAX_CPU_S = 5
 MAX_MB = 600
+MAX_DATA_MB = 1500
+"""What the process may ask for; torch asks for much more than it touches."""
 
 
 def open_checkpoint(path: Path) -> None:
@@ -47,11 +50,29 @@ def open_direction(path: Path) -> None:
     assert encode_direction(direction)
 
 
+def open_predictor(path: Path) -> None:
+    """What locks and measures do with the reader that a user taught, and training with the one that it begins from."""
+    from tuiface.engine.predictors.files import load_predictor, read_predictor_card
+
+    load_predictor(path, read_predictor_card(path).kind)
+
+
+def open_network(path: Path) -> None:
+    """The file's part of `render --model`: prepared, then built."""
+    from tuiface.engine.checkpoint import prepare_checkpoint
+    from tuiface.engine.networks.build import build_checkpoint
+
+    with tempfile.TemporaryDirectory() as cache:
+        build_checkpoint(prepare_checkpoint(path, Path(cache)), "cpu", Path(cache))
+
+
 #: How a kind of file is opened; raises TuifaceError for one that is refused.
 DOORS: Mapping[str, Callable[[Path], None]] = {
     "checkpoint": open_checkpoint,
     "arrays": open_arrays,
     "direction": open_direction,
+    "predictor": open_predictor,
+    "network": open_network,
 }
 
 
@@ -88,12 +109,15 @@ def judge_in_worker(cases: Sequence[tuple[str, Path]], folder: Path) -> list[dic
 
 
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (MAX_MB << 20, MAX_MB << 20))
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_MB << 20, MAX_DATA_MB << 20))
     for line in sys.stdin:
         door, _, name = line.rstrip("\n").partition("\t")
         _forget_peak()
         resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + MAX_CPU_S, resource.RLIM_INFINITY))
-        print(json.dumps(judge(door, Path(name))), flush=True)
+        verdict = judge(door, Path(name))
+        if verdict["peak_mb"] > MAX_MB:
+            raise MemoryError(f"{verdict['peak_mb']:.0f} MB")
+        print(json.dumps(verdict), flush=True)
 
 
 def _forget_peak() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from tests.conftest import MODEL
 from tests.directions.directions import make_direction
 from tests.fake_engine import FakeEngine
-from tuiface.core.files import write_pair
+from tuiface.core.files import whole_folder, write_file, write_pair
 from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import DirectionOrigin
@@ -193,6 +193,14 @@ def export_again(scene: Scene) -> None:
     export(scene, "another")
 
 
+def make_data_set(scene: Scene) -> None:
+    if not (scene.root / "heads").exists():
+        with whole_folder(scene.root / "heads") as folder:
+            for name in ("labels", "picture"):
+                (folder / name).mkdir()
+                write_file(folder / name / "1", name.encode())
+
+
 @functools.cache
 def _contents() -> CheckpointContents:
     """A few of a network's tensors: each is a write of its own."""
@@ -222,6 +230,7 @@ OPERATIONS: dict[str, tuple[Step, Step]] = {
     "add a population": (nothing, add_population),
     "convert": (nothing, convert),
     "convert again": (convert, convert_again),
+    "make a data set": (nothing, make_data_set),
     "export a trained network again": (export, export_again),
 }
 """What is there first, and what is done then."""

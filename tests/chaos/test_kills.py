@@ -14,7 +14,9 @@ import pytest
 from tests.chaos.kills import MAX_OPERATIONS, die_at, refuse_at
 from tests.chaos.operations import FACE_OPERATIONS, OPERATIONS, Scene, Step, repair
 from tests.fake_engine import FakeEngine
+from tuiface.core import files
 from tuiface.core.errors import OutputError, TuifaceError
+from tuiface.core.files import whole_folder, write_file
 from tuiface.faces.provenance import read_saved_face
 from tuiface.faces.verification import verify
 
@@ -64,7 +66,7 @@ def assert_old_or_new(scene: Scene, before: Contents, after: Contents) -> None:
     """Of the files under their names, once somebody has looked; and no face reads as tampered with."""
     listing = scene.library.look()
     for name, data in scene.contents().items():
-        if not Path(name).name.startswith("."):
+        if not any(part.startswith(".") and part != ".trash" for part in Path(name).parts):
             assert data in (before.get(name), after.get(name)), name
     pictures = sorted(scene.library.folder.glob("*.png"))
     assert sorted(face.path for face in listing.faces) == pictures
@@ -108,6 +110,29 @@ def test_after_a_kill_repair_makes_each_face_whole(operation: tuple[Step, Step],
             assert data in (before.get(name), after.get(name), repaired.get(name)), name
             assert not name.endswith(".png") or name.replace(".png", ".json") in contents
         assert scene.library.look().problems == ()
+
+
+def test_a_hidden_file_of_a_living_writer_is_not_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor one that is not named as ours; a folder neither."""
+    monkeypatch.setattr(files, "_open_unnamed", lambda folder: None)
+    others = [".a.12345678", ".a.1234567g.tmp", "a.12345678.tmp", ".12345678.tmp", ".only.12345678.old"]
+    for name in others:
+        (tmp_path / name).write_text("")
+    for name in (".a.12345678.tmp", ".a.0123456789abcdef.tmp", ".kept.12345678.old", "kept"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".b.12345678.tmp").mkdir()
+
+    def parts() -> Iterator[bytes]:
+        yield b"first"
+        hidden = [name for name in os.listdir(tmp_path) if name.startswith(".mine.")]
+        write_file(tmp_path / "other", b"x", force=True)
+        assert [name for name in os.listdir(tmp_path) if name.startswith(".mine.")] == hidden
+        yield b"second"
+
+    with whole_folder(tmp_path / "folder"):
+        write_file(tmp_path / "mine", parts())
+    assert (tmp_path / "mine").read_bytes() == b"firstsecond"
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, "kept", "mine", "other", "folder"])
 
 
 @on_operations(OPERATIONS)

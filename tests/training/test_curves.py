@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from tuiface.core.errors import InputFileError
-from tuiface.engine.training.report import write_curves
+from tuiface.engine.training.gan.state import Progress
+from tuiface.engine.training.report import Report, write_curves
 
 TICK = {"stage": "adversarial", "images_per_s": 20.0, "augment_p": 0.0, "generator": 1.0, "discriminator": 1.3}
 
@@ -52,3 +53,13 @@ def test_a_damaged_log_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match=r"log\.jsonl"):
         write_curves(tmp_path / "log.jsonl", tmp_path / "curves.png")
     assert not (tmp_path / "curves.png").exists()
+
+
+@pytest.mark.parametrize("rest", ['{"step": 4, "los', '{"step": 4}', ""])
+def test_a_last_line_that_a_kill_cut_off_is_left_out(tmp_path: Path, rest: str) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"step": 1, "seconds": 1}\n{"step": 3, "seconds": 2}\n' + rest)
+    Report(tmp_path, resumed_at=Progress(stage="adversarial", total_steps=4)).record({"step": 5})
+    steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
+    assert steps == ([1, 3, 4, 5] if rest.endswith("}") else [1, 3, 5])
+    write_curves(log, tmp_path / "curves.png")

@@ -34,6 +34,7 @@ async def test_a_session_that_broke_off_is_offered_and_taken_up(open_app: Open, 
         await tui.until(lambda: not isinstance(tui.app.screen, ConfirmDialog))
         await tui.settled()
         assert (tui.seed, tui.psi) == (2, 0.7)
+        await tui.until(lambda: len(list((tui_settings.state / "sessions").glob("*.json"))) == 1)  # in this one's file
         await tui.press("ctrl+r")
         assert tui.psi == 0.8
         assert len(tui.app.state.mix.parents) == len(tui.app.state.morph.transition) == 1
@@ -75,6 +76,17 @@ async def test_a_damaged_session_is_said_once(open_app: Open, tui_settings: Sett
         await tui.press("enter")
         await tui.until(lambda: "cannot be read" in tui.toasts())
         assert find_last_session(tui_settings.state) is None
+    assert (folder / "x.unread").read_text() == "{"
+
+
+def test_a_lock_that_a_kill_left_goes_and_one_in_use_stays(tmp_path: Path) -> None:
+    running = SessionFile(tmp_path)
+    running.write("{}")
+    (tmp_path / "sessions" / "killed.lock").write_text("")
+    assert find_last_session(tmp_path) is None
+    assert {path.suffix for path in (tmp_path / "sessions").iterdir()} == {".json", ".lock"}
+    assert not (tmp_path / "sessions" / "killed.lock").exists()
+    running.close()
 
 
 def test_a_running_session_is_nobody_elses(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def run_regions(args: argparse.Namespace) -> int:
         raise UsageError(f"--clusters {args.clusters}; accepted: {MIN_CLUSTERS} to {MAX_CLUSTERS}")
     if sum(map(bool, (args.out, args.name, args.forget))) != 1:
         raise UsageError("one of --out, --name and --forget", "begin with --out clusters.png")
-    from tuiface.core.files import refuse_existing
+    from tuiface.core.files import refuse_existing, translate_os_errors
     from tuiface.core.regions import own_regions_path
     from tuiface.engine_api.requests import ClusterSheetRequest, parse_cluster_names
 
@@ -65,7 +65,8 @@ def run_regions(args: argparse.Namespace) -> int:
         path = own_regions_path(settings.regions, model_of(settings).sha256)
         if not path.exists():
             raise UsageError("no regions were named for this network")
-        path.unlink()
+        with translate_os_errors(path):
+            path.unlink()
         emit(args, f"removed {path}", file=str(path))
         return EXIT_DONE
     with closing(open_engine_for(settings)) as engine:

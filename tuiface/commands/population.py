@@ -115,13 +115,15 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_remove(args: argparse.Namespace) -> int:
     """Remove a file; faces that were made with it hold its numbers, and are rebuilt as before."""
+    from tuiface.core.files import translate_os_errors
     from tuiface.directions.populations import Populations
 
     settings = settings_from(args)
     populations = Populations(settings.directions)
     found = populations.find(args.name, model_of(settings))
     path = populations.path_for(found.name, found.model)
-    path.unlink()
+    with translate_os_errors(path):
+        path.unlink()
     emit(args, f"removed {path}", file=str(path))
     return EXIT_DONE
 

@@ -13,6 +13,7 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -130,7 +131,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def sweep_leftovers(folder: Path) -> list[str]:
-    """Remove the hidden files that killed writers left in `folder`; returns their names.
+    """Remove the hidden files and folders that killed writers left in `folder`; returns their names.
 
     Only those that are named as ours are, and whose writer lives no more: the kernel takes its lock away.
     """
@@ -171,10 +172,14 @@ def _list_hidden(folder: Path) -> list[re.Match[str]]:
 def _remove_unlocked(path: Path) -> bool:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        mode = os.fstat(descriptor).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
+        if stat.S_ISDIR(mode):
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     finally:
         os.close(descriptor)
     return True
@@ -221,6 +226,40 @@ def new_folder(path: Path) -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder to fill, which takes the name `path` at once and durably when the block is through.
+
+    It goes where the block fails, and, if the process is killed, with the next writer. Raises OutputError, for an
+    OSError of the block too.
+    """
+    make_folder(path.parent)
+    sweep_leftovers(path.parent)
+    with translate_os_errors(path):
+        hidden, lock = _make_hidden_folder(path)
+    try:
+        with translate_os_errors(path):
+            yield hidden
+            os.sync()  # thousands of files: one by one they take minutes
+            hidden.rename(path)
+            sync_folder(path.parent)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+        os.close(lock)
+
+
+def _make_hidden_folder(path: Path) -> tuple[Path, int]:
+    """A new folder and what holds it."""
+    while True:
+        hidden = _make_hidden_path(path, "tmp")
+        hidden.mkdir()
+        with contextlib.suppress(FileNotFoundError):
+            lock = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY)
+            if _try_lock(lock) and os.path.lexists(hidden):  # else a sweeper came between
+                return hidden, lock
+            os.close(lock)
+
+
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise OutputError if `path` exists and `force` is not set: asked before work begins, so that none is lost."""
     if not force and os.path.lexists(path):
@@ -258,7 +297,8 @@ def translate_os_errors(path: Path) -> Iterator[None]:
             errno.EROFS: "choose a folder on a writable file system",
         }
         raise OutputError(
-            f"cannot write {quote(path)}: {error.strerror}", hints.get(error.errno or 0, "choose another folder")
+            f"cannot write {quote(path)}: {error.strerror or error}",
+            hints.get(error.errno or 0, "choose another folder"),
         ) from None
 
 

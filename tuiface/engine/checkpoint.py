@@ -11,6 +11,7 @@ Everything in the cache can be made again; one that cannot be written costs time
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,8 @@ def prepare_checkpoint(source: Path, cache: Path) -> PreparedCheckpoint:
         try:
             return _prepare_native(converted, source)
         except ModelError:  # a damaged conversion is made again from the original
-            converted.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                converted.unlink()
     contents = read_checkpoint(source)
     notices = contents.assumptions
     if store.keep(contents, _to_name(source.stem)) is None:

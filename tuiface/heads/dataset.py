@@ -15,11 +15,9 @@ Processes render its batches side by side: the operators are many and small, so 
 from __future__ import annotations
 
 import json
-import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -30,6 +28,7 @@ import torch
 from PIL import Image
 
 from tuiface.core.errors import OutputError, UsageError, quote
+from tuiface.core.files import whole_folder
 from tuiface.core.pictures import MAX_PICTURE_BYTES, decode_picture
 from tuiface.core.processes import connect_worker
 from tuiface.core.reading import read_regular
@@ -131,7 +130,7 @@ def write_dataset(
         raise UsageError(f"count {count}: a data set has at least one head")
     if out.exists():
         raise OutputError(f"{quote(out)} exists already", "name a new folder; nothing is overwritten")
-    with _new_folder(out) as folder:
+    with whole_folder(out) as folder:
         (folder / "images").mkdir()
         (folder / "regions").mkdir()
         lines: dict[int, list[str]] = {}
@@ -213,21 +212,3 @@ def _write_sample(folder: Path, name: str, batch: HeadBatch, index: int) -> str:
     regions.putpalette(np.array(REGION_COLOURS, dtype=np.uint8).tobytes())
     regions.save(folder / "regions" / name)
     return json.dumps({"file": name, **parse_strict_json(batch.parameters.to_json(index))})
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """A temporary sibling of `out` that takes its name on success and disappears on any failure."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise OutputError(f"cannot write {quote(out)}: {error.strerror or error}") from error
-    try:
-        yield folder
-        folder.chmod(0o755)
-        folder.rename(out)
-    except OSError as error:
-        raise OutputError(f"cannot write {quote(out)}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -39,29 +39,29 @@ class SessionFile:
         """Writes come from threads; none may follow the last."""
         self._is_over = False
 
-    def write(self, text: str) -> None:
-        """Replace the file, atomically. A folder that cannot be written is one line in the log."""
+    def write(self, text: str) -> bool:
+        """Replace the file, atomically; whether it is there. A folder that cannot be written is one line in the log."""
         with self._write_lock:
-            if not self._is_over:
-                self._write(text)
+            return not self._is_over and self._write(text)
 
-    def write_last(self, text: str) -> None:
+    def write_last(self, text: str) -> bool:
         """The same; what comes after is not written."""
         with self._write_lock:
             self._is_over = True
-            self._write(text)
+            return self._write(text)
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str) -> bool:
         from tuiface.core.files import make_folder, write_file
 
         try:
             make_folder(self._folder)
             if self._lock is None:
-                self._lock = os.open(self._folder / f"{self._name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._lock = _take_lock(self._folder / f"{self._name}.lock")
             write_file(self._folder / f"{self._name}.json", text.encode(), force=True)
         except (TuifaceError, OSError) as error:
             log.warning("session not written: %s", error)
+            return False
+        return True
 
     def remove(self) -> None:
         """There is nothing to go back to."""
@@ -87,8 +87,12 @@ class EndedSession:
 
 
 def find_last_session(state: Path) -> EndedSession | None:
-    """The newest session that is not running; older ones are removed."""
+    """The newest session that is not running; older ones are removed, and locks that a kill left without one."""
     found: list[EndedSession] = []
+    for lock in (state / "sessions").glob("*.lock"):
+        with contextlib.suppress(OSError):
+            if not lock.with_suffix(".json").exists() and _is_unlocked(lock):
+                lock.unlink()
     for path in (state / "sessions").glob("*.json"):
         with contextlib.suppress(OSError):
             if _is_unlocked(path.with_suffix(".lock")):
@@ -101,7 +105,14 @@ def find_last_session(state: Path) -> EndedSession | None:
 
 
 def discard_session(found: EndedSession) -> None:
-    """It was taken up, or is not wanted."""
+    """It lives on in another file."""
+    _remove(found.path)
+
+
+def set_session_aside(found: EndedSession) -> None:
+    """Offer it no more; perhaps a newer version can read it."""
+    with contextlib.suppress(OSError):
+        found.path.rename(found.path.with_suffix(".unread"))
     _remove(found.path)
 
 
@@ -121,6 +132,16 @@ def serialize_session(state: InterfaceState, *, screen: str, ended: bool) -> str
         mix=tuple(face.recipe for face in state.mix.parents),
         morph=tuple(face.recipe for face in state.morph.transition),
     ).model_dump_json()
+
+
+def _take_lock(path: Path) -> int:
+    """Hold a file that says that its session runs."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # whoever looks whether it is free has it for a moment
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # it was taken for one that a kill left
 
 
 def _is_unlocked(lock: Path) -> bool:

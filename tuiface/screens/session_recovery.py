@@ -16,6 +16,7 @@ from tuiface.screens.session_file import (
     find_last_session,
     restore_session,
     serialize_session,
+    set_session_aside,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class SessionRecovery:
         """What the file says: compared part by part, which costs nothing while nothing changes."""
         self._ended_session: EndedSession | None = None
         """The session before this one, until it is taken up."""
+        self._taken_up: EndedSession | None = None
+        """The session before this one, once it lives on here."""
         self._was_offered = False
 
     def start(self) -> None:
@@ -60,7 +63,9 @@ class SessionRecovery:
         """Write how it ended, where its user ended it, and let go of the file."""
         if by_wish:
             if self._state.has_begun:
-                self._file.write_last(serialize_session(self._state, screen=self._screen_name(), ended=True))
+                text = serialize_session(self._state, screen=self._screen_name(), ended=True)
+                if self._file.write_last(text) and self._taken_up is not None:
+                    discard_session(self._taken_up)
             else:
                 self._file.remove()
         self._file.close()
@@ -90,10 +95,11 @@ class SessionRecovery:
             self._ended_session = found
             app.notify(tr("The last session was with another network."), severity="warning")
             return
-        discard_session(found)
         if outcome == "damaged":
+            set_session_aside(found)
             app.notify(tr("The last session cannot be read."), severity="warning")
             return
+        self._taken_up = found
         if screen in SCREENS:
             self._go_to(screen)
         elif screen in SCREENS_WITHOUT_TAB:
@@ -112,4 +118,10 @@ class SessionRecovery:
         if now != self._written_state:
             self._written_state = now
             text = serialize_session(state, screen=self._screen_name(), ended=False)
-            self._write_worker = self._app.run_worker(partial(self._file.write, text), group="session", thread=True)
+            write = partial(self._write_in_place_of, self._taken_up, text)
+            self._write_worker = self._app.run_worker(write, group="session", thread=True)
+
+    def _write_in_place_of(self, taken_up: EndedSession | None, text: str) -> None:
+        """Write this session; only then the file goes of the one that lives on in it."""
+        if self._file.write(text) and taken_up is not None:
+            discard_session(taken_up)

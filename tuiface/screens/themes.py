@@ -7,6 +7,7 @@ from pathlib import Path
 
 from textual.theme import Theme
 
+from tuiface.core.errors import TuifaceError
 from tuiface.core.reading import read_regular
 
 DEFAULT_THEME = "tuiface-dark"
@@ -70,8 +71,10 @@ def read_last_theme(state: Path) -> str | None:
 
 def keep_theme(state: Path, name: str) -> None:
     """Remember a choice; a folder that cannot be written must not keep anybody from working."""
+    from tuiface.core.files import make_folder, write_file
+
     try:
-        state.mkdir(parents=True, exist_ok=True)
-        (state / _FILE).write_text(name + "\n", "utf-8")
-    except OSError as error:
+        make_folder(state)
+        write_file(state / _FILE, f"{name}\n".encode(), force=True)
+    except TuifaceError as error:
         log.warning("theme not kept: %s", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,8 @@ def build_checkpoint(prepared: PreparedCheckpoint, device: str, cache: Path) -> 
     except ModelError:
         if not prepared.is_conversion or prepared.native_path is None:
             raise
-        prepared.native_path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            prepared.native_path.unlink()
         checkpoint = _build(prepare_checkpoint(prepared.info.path, cache), device)
     ModelStore(cache).note_network(checkpoint.info.network_sha256, checkpoint.info.path)
     return checkpoint

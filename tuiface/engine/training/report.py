@@ -8,6 +8,7 @@ no curves.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -77,9 +79,21 @@ class Report:
         if not path.exists():
             return
         with translate_os_errors(path):
-            lines = read_regular(path, MAX_LOG_BYTES).decode().splitlines(keepends=True)
-        kept = [line for line in lines if parse_strict_json(line, finite=False)["step"] <= progress.total_steps]
-        write_file(path, "".join(kept).encode(), force=True)
+            kept = [line for line in _read_log_lines(path) if _read_record(line)["step"] <= progress.total_steps]
+        write_file(path, "".join(f"{line}\n" for line in kept).encode(), force=True)
+
+
+def _read_log_lines(log: Path) -> list[str]:
+    """The lines of a log; the last one is left out where a kill or a full disk has cut it off."""
+    *lines, rest = read_regular(log, MAX_LOG_BYTES).decode().split("\n")
+    with contextlib.suppress(ValueError):
+        _read_record(rest)
+        lines.append(rest)
+    return lines
+
+
+def _read_record(line: str) -> Any:
+    return parse_strict_json(line, finite=False)
 
 
 def picture_grid(images: Tensor, columns: int) -> Tensor:
@@ -138,10 +152,7 @@ def write_curves(log: Path, path: Path) -> None:
     Raises InputFileError for a log that cannot be read and OutputError for a path that cannot be written.
     """
     try:
-        records: list[Mapping[str, object]] = [
-            _drop_latent_speed(parse_strict_json(line, finite=False))
-            for line in read_regular(log, MAX_LOG_BYTES).decode().splitlines()
-        ]
+        records: list[Mapping[str, object]] = [_drop_latent_speed(_read_record(line)) for line in _read_log_lines(log)]
     except (OSError, ValueError) as error:
         raise InputFileError(f"{quote(log)} is not a run's log: {error}", "name the log.jsonl of a run") from None
     panels = [panel for panel in PANELS if any(_collect_series(records, field) for field, _ in panel.fields)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tuiface.core.errors import ModelError
+from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints import inspect_checkpoint, network_digest, read_checkpoint, read_native_header
 from tuiface.engine.checkpoints.architecture import (
     check_discriminator_config,
@@ -50,6 +51,6 @@ def check_contents(path: Path) -> None:
 
 
 def _check_message(error: ModelError) -> None:
-    assert str(error).isprintable()
+    assert to_visible(str(error), None) == str(error)
     assert "\n" not in str(error)
     assert len(str(error)) < 600

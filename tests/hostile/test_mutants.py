@@ -7,6 +7,8 @@ from random import Random
 
 import pytest
 
+from tuiface.core.visible import to_visible
+
 from .mutants import FORMATS
 from .worker import DOORS, MAX_CPU_S, judge
 
@@ -34,4 +36,4 @@ def test_a_damaged_file_is_refused_in_one_line_or_sound(name: str, tmp_path: Pat
             assert verdict["outcome"] in ("opened", "refused")
             assert verdict["cpu_s"] < MAX_CPU_S
             assert len(verdict["message"]) < 600
-            assert verdict["message"].isprintable()
+            assert to_visible(verdict["message"], None) == verdict["message"]

@@ -70,3 +70,6 @@ def test_rows_of_a_file_that_shrinks(kept: int, tmp_path: Path) -> None:
         for read in reads:
             with pytest.raises(ModelError, match="cut off while it was read"):
                 read()
+        path.unlink()
+        with pytest.raises(ModelError, match=r"rows\.safetensors' cannot be read any more: No such file"):
+            rows[4]

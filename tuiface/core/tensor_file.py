@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tuiface.core.errors import ModelError
+from tuiface.core.errors import ModelError, quote
 from tuiface.core.reading import open_regular
 from tuiface.core.safetensors_header import (
     LENGTH_BYTES,
@@ -100,8 +100,8 @@ def read_elements(handle: int, offset: int, shape: Shape, dtype: np.dtype[Any]) 
 class StoredRows:
     """An array in a file, along its first axis: `rows[3]`, `rows[:8]`, or all by `numpy.array(rows)`.
 
-    The file is opened for each access, so that thousands cost no descriptor. Raises ModelError where it has shrunk, and
-    OSError where it is gone.
+    The file is opened for each access, so that thousands cost no descriptor. Raises ModelError where it has shrunk, or
+    is gone.
     """
 
     path: Path
@@ -131,6 +131,9 @@ class StoredRows:
     def _read(self, rows: range) -> Array:
         assert rows.step == 1
         row = self.shape[1:]
-        with open_regular(self.path) as file:
-            start = self.offset + rows.start * math.prod(row) * self.dtype.itemsize
-            return read_elements(file.fileno(), start, (len(rows), *row), self.dtype)
+        start = self.offset + rows.start * math.prod(row) * self.dtype.itemsize
+        try:
+            with open_regular(self.path) as file:
+                return read_elements(file.fileno(), start, (len(rows), *row), self.dtype)
+        except OSError as error:
+            raise ModelError(f"{quote(self.path, 200)} cannot be read any more: {error.strerror}") from None

@@ -141,7 +141,6 @@ ALLOWED = {
     "engine/training/data/head_shards.py": {"Path.read_bytes": "own sources"},
     "engine/training/data/pictures.py": {"np.memmap": "a new file", "ZipFile": "an open file"},
     "engine/training/report.py": {"Path.open": "writes"},
-    "directions/importing.py": {"ZipFile": "bytes"},
     "screens/session_file.py": {"os.open": "locks"},
     "service/job_client.py": {"open": "writes"},
     "service/private_process.py": {"open": "writes", "os.open": "writes"},
@@ -177,8 +176,9 @@ def openings_of(tree: ast.Module) -> set[str]:
 
 def test_nothing_else_opens_a_file_by_its_path() -> None:
     """A new place that opens a users' file goes through `open_regular`, or is named here with its reason."""
-    found = {}
+    unexplained = {}
     for path in sorted(PACKAGE.rglob("*.py")):
-        if openings := openings_of(ast.parse(path.read_text("utf-8"))):
-            found[path.relative_to(PACKAGE).as_posix()] = openings
-    assert found == {module: set(reasons) for module, reasons in ALLOWED.items()}
+        module = path.relative_to(PACKAGE).as_posix()
+        if openings := openings_of(ast.parse(path.read_text("utf-8"))) - set(ALLOWED.get(module, ())):
+            unexplained[module] = openings
+    assert not unexplained

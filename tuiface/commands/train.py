@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from tuiface.commands.arguments import Commands
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_DONE, EXIT_INTERRUPTED, OutputError, UsageError, quote
+from tuiface.core.visible import escape_bytes
 
 if TYPE_CHECKING:
     from tuiface.engine.training import RunLimits, TrainingSettings, WarmStart
@@ -96,7 +97,7 @@ def _settings(args: argparse.Namespace, device: str, start: PredictorWarmStart |
         "start": None if start is None else start.sha256,
         "seed": args.seed,
         "licence": args.licence,
-        "name": args.name or Path(args.out).name,
+        "name": args.name or escape_bytes(Path(args.out).name),
         "precision": None if args.precision == "auto" else args.precision,
     }
     settings = recommend_predictor_settings(
@@ -219,7 +220,7 @@ def _choose_new_settings(args: argparse.Namespace, limits: RunLimits, start: War
         )
     if not args.data or not args.res:
         raise UsageError("--data and --res are needed for a new run", "tuiface train --help shows examples")
-    changes = {"name": limits.out.name, **_collect_changes(args)}
+    changes = {"name": escape_bytes(limits.out.name), **_collect_changes(args)}
     settings = recommend_settings(args.data, args.res, paired=not args.no_paired, start=start, changes=changes)
     if args.precision in (None, "auto"):
         settings = settings.model_copy(update={"precision": choose_precision(settings, limits.device)})

@@ -49,15 +49,23 @@ class JsonNumberError(JsonError):
 
 
 def parse_strict_json(
-    text: str | bytes, max_values: int = MAX_JSON_VALUES, *, max_integer: int | None = None, finite: bool = True
+    text: str | bytes,
+    max_values: int = MAX_JSON_VALUES,
+    *,
+    max_integer: int | None = None,
+    finite: bool = True,
+    file_names: bool = False,
 ) -> Any:
     """The value that `text` holds; raises JsonError, whose text is one line that names the reason.
 
     Integers are bounded by `max_integer`; without `finite`, NaN and infinity are numbers too, as Python writes them.
+    With `file_names` texts may hold half characters: so our own commands print the bytes of names that are no UTF-8.
     """
     if len(text) > MAX_JSON_BYTES:
         raise JsonError(f"{len(text)} bytes of JSON, accepted are at most {MAX_JSON_BYTES}")
     data = text if isinstance(text, bytes) else _encode_utf8(text)
+    if not file_names:
+        _refuse_half_characters(data)
     _check_bounds(data, max_values)
     decoded = _decode_utf8(text) if isinstance(text, bytes) else text
 
@@ -110,16 +118,19 @@ def _decode_utf8(data: bytes) -> str:
         raise JsonError(f"not JSON: byte {error.start} is not UTF-8") from None
 
 
+def _refuse_half_characters(data: bytes) -> None:
+    unescaped = data.replace(rb"\\", b"")
+    if rb"\u" in unescaped and _SURROGATE.search(_PAIRED_SURROGATES.sub(b"", unescaped)):
+        raise JsonError(r"half a character (a lone surrogate, \ud800 to \udfff) in a text")
+
+
 def _check_bounds(data: bytes, max_values: int) -> None:
     """Raise JsonError for more than is accepted, in time and memory that grow with the bytes alone.
 
     What is no JSON may pass; all that a parser reads of it before it finds the fault keeps to the bounds.
     """
     # Pairs of backslashes go first, then each quote behind a single one: those that are left open and close texts.
-    unescaped = data.replace(rb"\\", b"")
-    if rb"\u" in unescaped and _SURROGATE.search(_PAIRED_SURROGATES.sub(b"", unescaped)):
-        raise JsonError(r"half a character (a lone surrogate, \ud800 to \udfff) in a text")
-    unescaped = unescaped.replace(rb"\"", b"")
+    unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
     if (num_texts := unescaped.count(b'"') // 2) > 2 * max_values:  # a key and a text for each value
         raise JsonError(f"JSON of {num_texts} texts as values or keys, accepted are at most {2 * max_values}")
     outside = _STRING.sub(b"", unescaped)

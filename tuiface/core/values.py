@@ -125,6 +125,8 @@ def _name_place(error: JsonNumberError, model: type[BaseModel], text: str | byte
 def _to_sentence(first: ErrorDetails) -> str:
     if first["type"] == "missing":
         return "missing"
+    if first["type"] == "string_unicode":  # a name of a file, which may be any bytes
+        return f"{quote(first['input'])} is not UTF-8, as what is recorded must be"
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
     message = first["msg"][0].lower() + first["msg"][1:]

@@ -101,4 +101,4 @@ class Populations:
 
     @staticmethod
     def _read(path: Path) -> NamedPopulation:
-        return parse_json(NamedPopulation, read_bytes(path, MAX_FILE_BYTES).decode("utf-8", "replace"), path.name)
+        return parse_json(NamedPopulation, read_bytes(path, MAX_FILE_BYTES), path.name)

@@ -166,8 +166,7 @@ class SavedFace:
 def read_saved_face(path: Path) -> SavedFace:
     """Read a PNG (alone or with its JSON) or a JSON (alone or with its PNG). Raises InputFileError in one line."""
     if path.suffix.lower() == ".json":
-        text = read_bytes(path, MAX_JSON_BYTES).decode("utf-8", errors="replace")
-        provenance = parse_json(Provenance, text, path.name)
+        provenance, text = _read_provenance(path, path.name)
         name = provenance.picture.file
         if Path(name).name != name:
             raise InputFileError(f"{path.name}: picture.file: {quote(name)} is not a file name")
@@ -189,8 +188,13 @@ def read_saved_face(path: Path) -> SavedFace:
             f"{path.name}: no provenance inside and no {sidecar.name} beside it",
             "only pictures saved by tuiface have one",
         )
-    beside = read_bytes(sidecar, MAX_JSON_BYTES).decode("utf-8", errors="replace")
-    return SavedFace(parse_json(Provenance, beside, path.name), beside, pixels)
+    return SavedFace(*_read_provenance(sidecar, path.name), pixels)
+
+
+def _read_provenance(sidecar: Path, where: str) -> tuple[Provenance, str]:
+    """A provenance, and its text."""
+    data = read_bytes(sidecar, MAX_JSON_BYTES)
+    return parse_json(Provenance, data, where), data.decode()
 
 
 def compare_sidecar(picture: Path, inside: str, sidecar: Path) -> SidecarState:

@@ -66,7 +66,7 @@ class ModelsScreen(WorkScreen):
     def _read_list(self) -> None:
         def work() -> Callable[[], None]:
             lines = run_command(["model", "list", "--json"]).splitlines()
-            models = tuple(parse_strict_json(line) for line in lines)
+            models = tuple(parse_strict_json(line, file_names=True) for line in lines)
             return lambda: self._take_list(models)
 
         self.state.link.run(tr("The networks were not listed"), work)
@@ -84,9 +84,8 @@ class ModelsScreen(WorkScreen):
         self._take_report(path, {})
 
         def work() -> Callable[[], None]:
-            report = parse_strict_json(
-                run_command(["model", "inspect", "--json", path], accepted=(0, 4)).splitlines()[0]
-            )
+            lines = run_command(["model", "inspect", "--json", path], accepted=(0, 4)).splitlines()
+            report = parse_strict_json(lines[0], file_names=True)
             return lambda: self._take_report(path, report)
 
         self.state.link.run(tr("The file was not read"), work)

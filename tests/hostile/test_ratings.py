@@ -22,6 +22,7 @@ TABLES = {
     "more columns than letters": ("x," * 100_000 + "\n" + "\n" * 100, "no column 'face'; it has x, x"),
     "many columns and short rows": (HEAD[:-1] + ",x" * 100_000 + "\n" + "1,a\n" * 1_000, "rating '' is not a number"),
     "each face by a rater of its own": (HEAD + "".join(f"{n},r{n},1\n" for n in range(3_000)), "3000 raters and 3000"),
+    "more faces than an engine takes": (HEAD + "".join(f"{n},r{n % 2},1\n" for n in range(10_001)), "and 10001 faces"),
     "bytes": (HEAD + "\x00\x01,\x00,\x00\n", "is no seed number"),
 }
 

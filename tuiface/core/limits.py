@@ -19,6 +19,9 @@ CHANNEL_LIMIT = 30.0
 MAX_WIDTH = 65_536
 """Numbers in a row of latents, channels of a layer, classes: far beyond any network."""
 
+MAX_FACES = 10_000
+"""Faces of one request to an engine, and so of what a direction is learned from."""
+
 MAX_THREADS = 1024
 """CPU threads that a picture may be asked for: the largest machines have half of them."""
 

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
-from tuiface.core.limits import MAX_SEED
+from tuiface.core.limits import MAX_FACES, MAX_SEED
 from tuiface.core.values import read_bytes
 from tuiface.core.visible import to_visible
 
 MAX_CSV_BYTES = 64 * 1024 * 1024
 MIN_FACES, MIN_RATERS = 30, 2
 MAX_RATINGS = 500_000
-MAX_RATERS = 2_000
+MAX_RATERS = 1_000
 MAX_CELLS = 4_000_000
 """Raters times faces: the table of who rated what, most of it empty where each rates a few."""
 COLUMNS = ("face", "rater", "rating")
@@ -51,10 +51,10 @@ def read_ratings(path: Path) -> Ratings:
         raise UsageError(
             f"{path.name}: {len(seeds)} faces and {len(raters)} raters; needed are {MIN_FACES} and {MIN_RATERS}"
         )
-    if len(raters) > MAX_RATERS or len(raters) * len(seeds) > MAX_CELLS:
+    if len(raters) > MAX_RATERS or len(seeds) > MAX_FACES or len(raters) * len(seeds) > MAX_CELLS:
         raise UsageError(
-            f"{path.name}: {len(raters)} raters and {len(seeds)} faces; accepted are up to {MAX_RATERS} raters, and "
-            f"{MAX_CELLS} for raters times faces",
+            f"{path.name}: {len(raters)} raters and {len(seeds)} faces; accepted are up to {MAX_RATERS} raters, "
+            f"{MAX_FACES} faces, and {MAX_CELLS} for raters times faces",
             "take a part of the raters or faces",
         )
     row_of = {rater: row for row, rater in enumerate(raters)}

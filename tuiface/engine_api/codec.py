@@ -25,13 +25,13 @@ from pydantic import Field
 from tuiface.core import errors
 from tuiface.core.bounds import MAX_SIDE_PX, ClassLabel, Count, Figures, LargeCount, Notices, Side
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
+from tuiface.core.limits import MAX_FACES
 from tuiface.core.strict_json import MAX_JSON_BYTES
 from tuiface.core.values import Value, ValueType, parse_json
 from tuiface.directions.direction import decode_direction, encode_direction
 from tuiface.engine_api.packed import ArrayMessage
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
 from tuiface.engine_api.requests import (
-    MAX_FACES,
     ConditionalMean,
     FaceRequest,
     LearnedRegions,

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from tuiface.core.errors import UsageError, quote, suggest_nearest
+from tuiface.core.limits import MAX_FACES
 from tuiface.core.regions import REGION_NAMES
 from tuiface.core.values import Value
 from tuiface.core.words import is_whole_number
@@ -80,7 +81,6 @@ class OptimisedFace:
 
 # --- directions ------------------------------------------------------------------------------------------------------
 
-MAX_FACES = 10_000
 MAX_SEARCH_COUNT = 64
 """Directions that a person looks through in the interface."""
 MAX_DIRECTIONS = 1024

@@ -62,7 +62,6 @@ def run_predictor(args: argparse.Namespace) -> int:
     from tuiface.engine.device import keep_freed_memory
 
     keep_freed_memory()
-    from tuiface.engine.device import choose_device
     from tuiface.engine.training import build_run_limits
     from tuiface.engine.training.predictors.settings import open_predictor_warm_start
     from tuiface.engine.training.predictors.training import train_predictor
@@ -73,7 +72,7 @@ def run_predictor(args: argparse.Namespace) -> int:
         "threads": getattr(args, "threads", None),
         "workers": args.workers,
         "cache": Path(args.cache) if args.cache else None,
-        "device": str(choose_device(getattr(args, "device", "auto"))),
+        "device": _prepare_device(args),
     }
     limits = build_run_limits({name: value for name, value in given.items() if value is not None})
     start = open_predictor_warm_start(Path(args.start), args.kind) if args.start else None
@@ -82,6 +81,19 @@ def run_predictor(args: argparse.Namespace) -> int:
     first = "  ".join(f"{name} {value:g}" for name, value in list(figures.items())[:3])
     emit(args, f"{outcome.path}  {first}", reader=str(outcome.path), figures=figures, interrupted=outcome.interrupted)
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_DONE
+
+
+def _prepare_device(args: argparse.Namespace) -> str:
+    """The device to train on, with our kernels loaded where it is a GPU."""
+    from tuiface.core.settings import load_settings
+    from tuiface.engine.cuda.loaded import choose_operators
+    from tuiface.engine.device import choose_device
+
+    device = choose_device(getattr(args, "device", "auto"))
+    _, notices = choose_operators(device, load_settings({}).cache)
+    for notice in notices:
+        note(f"note: {notice}")
+    return str(device)
 
 
 def _settings(args: argparse.Namespace, device: str, start: PredictorWarmStart | None) -> PredictorSettings:
@@ -189,7 +201,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _parse_limits(args: argparse.Namespace) -> RunLimits:
-    from tuiface.engine.device import choose_device
     from tuiface.engine.training import build_run_limits
 
     if args.resume and (args.out or args.start):
@@ -206,7 +217,7 @@ def _parse_limits(args: argparse.Namespace) -> RunLimits:
         "workers": args.workers,
         "cache": Path(args.cache) if args.cache else None,
         "model_precision": "float16" if args.half else None,
-        "device": str(choose_device(getattr(args, "device", "auto"))),
+        "device": _prepare_device(args),
     }
     return build_run_limits({name: value for name, value in given.items() if value is not None})
 

@@ -36,6 +36,7 @@ STATUS = Status(
     group=FORGED,
     memory_mb=1,
     device_memory_mb=1,
+    audit=FORGED,
     clients=(ClientLine(user=FORGED, interfaces=1),),
     jobs=(JOB,),
 )

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.fake_child import BAD_MODEL, GATED, INFO, picture, recipe
+from tests.service.fake_child import BAD_MODEL, GATED, INFO, REFUSAL, REFUSED, picture, recipe
 from tests.service.processes import PATIENCE_S, Watcher, command, eventually, is_gone, open_gate, rendered
 from tuiface.core.errors import EngineError, ModelError, OutputError, UsageError
 from tuiface.core.settings import Settings
 from tuiface.engine_api.protocol import RenderRequest
+from tuiface.faces.provenance import pixels_digest
 from tuiface.service import daemon, messages
+from tuiface.service.audit_log import FILE_NAME, check_files, read_entry
 from tuiface.service.client import ResidentEngine
 from tuiface.service.discovery import find_engine
 from tuiface.service.messages import Status
@@ -83,9 +85,45 @@ def test_start_status_and_stop(begin: Begin, settings: Settings) -> None:
     answer = daemon.stop(settings, force=False)
     assert answer is not None
     assert answer.stops
-    eventually(lambda: is_gone(begun.pid))
     assert not (settings.runtime / SOCKET_NAME).exists()
     assert daemon.query_status(settings) is None
+    begin()  # at once, as `tuiface engine stop && tuiface engine start` does
+    eventually(lambda: is_gone(begun.pid))
+
+
+def test_what_two_engines_made_after_each_other_is_one_chain(
+    begin: Begin, connect: Callable[[], ResidentEngine], settings: Settings
+) -> None:
+    begin()
+    engine = connect()
+    pixels = pixels_digest(engine.render(RenderRequest(recipe(3), 16)).pixels)
+    with pytest.raises(ModelError):
+        engine.render(RenderRequest(recipe(REFUSED), 16))
+    found = daemon.query_status(settings)
+    assert found is not None
+    assert found.audit == str(settings.state / FILE_NAME)
+    engine.close()
+    os.kill(found.pid, signal.SIGKILL)  # which leaves no time to say that it ends
+    eventually(lambda: is_gone(found.pid))
+    begin()
+    answer = daemon.stop(settings, force=False)
+    assert answer is not None
+    assert answer.stops
+    assert check_files([settings.state / FILE_NAME]).problem == ""
+    entries = [read_entry(line) for line in (settings.state / FILE_NAME).read_bytes().splitlines(keepends=True)]
+    told = [(entry.event, entry.uid, entry.recipe_sha256, entry.pixels_sha256) for entry in entries if entry]
+    me = os.getuid()
+    assert told == [
+        ("start", me, None, None),
+        ("render", me, recipe(3).digest, pixels),
+        ("refusal", me, None, None),
+        ("start", me, None, None),
+        ("stop", me, None, None),
+    ]
+    assert entries[-1] is not None
+    assert entries[-1].what.startswith("asked by ")
+    assert entries[2] is not None
+    assert entries[2].what == f"/render: {REFUSAL.message}"
 
 
 def test_a_second_engine_is_refused_with_what_runs(begin: Begin) -> None:

@@ -110,6 +110,7 @@ def _emit_status(args: argparse.Namespace, found: Status) -> None:
         f"  memory      {memory}",
         f"  use         {shared}; {idle}",
         f"  interfaces  {clients}",
+        f"  audit       {found.audit} (tuiface verify --audit)",
     ]
     lines += [f"  job         {_job_text(line)}" for line in found.jobs]
     emit(args, *lines, running=True, **found.model_dump(mode="json"))

@@ -9,19 +9,29 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import emit, note
-from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, ModelError, TuifaceError
+from tuiface.core.errors import (
+    EXIT_CHECK_FAILED,
+    EXIT_DONE,
+    InputFileError,
+    ModelError,
+    TuifaceError,
+    UsageError,
+    quote,
+)
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
     from tuiface.engine_api.protocol import Engine
     from tuiface.faces.provenance import SavedFace
     from tuiface.faces.verification import Verdict
+    from tuiface.service.audit_log import AuditReport
 
 EXAMPLE = """\
 examples:
   tuiface verify out/*.png        from the text inside each PNG
   tuiface verify out/*.json       from the JSON files
   tuiface verify --exact a.png    one level of 255 off is a failure too
+  tuiface verify --audit          the shared engine's record of what it made, entry by entry
 
 Exit code 0: every picture is exact or within tolerance (2 levels of 255). 1: something differs, and is named.
 Without --model the network is found by its digest among those opened before.
@@ -38,13 +48,20 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a PNG or JSON that tuiface wrote")
+    parser.add_argument("files", metavar="FILE", nargs="*", help="a PNG or JSON that tuiface wrote; or an audit log")
     parser.add_argument("--exact", action="store_true", help="accept exact pictures alone, none within tolerance")
+    parser.add_argument(
+        "--audit", action="store_true", help="check the chain of audit logs; without FILE, of all in the state folder"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Verify each file; a file that cannot be read or rebuilt is reported and the others go on."""
+    if args.audit:
+        return _check_audit(args)
+    if not args.files:
+        raise UsageError("no FILE given; accepted: PNGs or JSONs that tuiface wrote, or --audit")
     from tuiface.faces.provenance import read_saved_face
     from tuiface.faces.verification import verify
 
@@ -64,6 +81,54 @@ def run(args: argparse.Namespace) -> int:
         if verdict.status == "differs" or (args.exact and verdict.status != "exact"):
             code = max(code, EXIT_CHECK_FAILED)
     return code
+
+
+def _check_audit(args: argparse.Namespace) -> int:
+    """Follow the chain of each file by itself, or of all files of the state folder together."""
+    from tuiface.service.audit_log import audit_files, check_files
+
+    if args.exact:
+        raise UsageError("--exact is of pictures; an audit log holds or does not")
+    chains = [[Path(name)] for name in args.files]
+    if not chains:
+        folder = settings_from(args).state
+        chains = [audit_files(folder)]
+        if not chains[0]:
+            raise InputFileError(f"no audit log in {quote(folder)}", "a shared engine writes it: tuiface engine start")
+    code = EXIT_DONE
+    for paths in chains:
+        report = check_files(paths)
+        _report_chain(args, paths, report)
+        if report.problem:
+            code = EXIT_CHECK_FAILED
+    return code
+
+
+def _report_chain(args: argparse.Namespace, paths: list[Path], report: AuditReport) -> None:
+    name = str(paths[-1])
+    if report.problem:
+        line = f"{name}: does not hold: {report.problem}"
+    elif not report.num_entries:
+        line = f"{name}: no entry yet"
+    else:
+        line = f"{name}: holds, entries {report.first} to {report.last}; the last one's digest is {report.last_sha256}"
+    emit(
+        args,
+        line,
+        files=[str(path) for path in paths],
+        status="differs" if report.problem else "holds",
+        entries=report.num_entries,
+        first=report.first,
+        last=report.last,
+        last_sha256=report.last_sha256,
+        damages=report.damages,
+        problem=report.problem,
+    )
+    for sequence in report.damages:
+        note(f"  entry {sequence} tells of bytes before it that are no entry, as a power cut leaves them")
+    if report.first > 1:
+        note(f"  it begins with entry {report.first}: those before lie in earlier files")
+    note("  entries cut off behind the last one do not show: compare its digest with one that was written down before")
 
 
 class Engines:

@@ -151,6 +151,12 @@ class Scheduler:
         with self._lock:
             return sum(map(len, self._lines.values()))
 
+    @property
+    def client(self) -> Hashable:
+        """Whose turn this thread has; it must have one."""
+        turn: _Turn = self._own.turn
+        return turn.client
+
     @contextlib.contextmanager
     def turn(self, kind: Kind, client: Hashable = None) -> Iterator[None]:
         """Compute inside the block, in this thread, when its turn has come; a thread that has one goes on in it.

@@ -140,6 +140,8 @@ def _build_server(
     """A server without keep-alive pings: a client stopped with Ctrl+Z must find its stream again hours later."""
     import uvicorn
 
+    from tuiface.service.audit_log import AuditLog
+    from tuiface.service.audited_engine import AuditedEngine
     from tuiface.service.messages import Offer
     from tuiface.service.protocols import LimitedHTTP, LimitedWebSocket
     from tuiface.service.server import create_app
@@ -149,7 +151,9 @@ def _build_server(
     engine = engine_factory(settings)
     sharing = None
     if offer is not None:
-        sharing = SharedEngineState(engine.info(), offer, idle_s=options.idle_s, group=options.group)
+        audit = AuditLog(settings.state, None if options.group is None else grp.getgrnam(options.group).gr_gid)
+        engine = AuditedEngine(engine, audit)
+        sharing = SharedEngineState(engine.info(), offer, audit, idle_s=options.idle_s, group=options.group)
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(engine, sharing, allowances),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from tuiface.core.errors import EngineError, UsageError
 from tuiface.engine_api.protocol import JobProgress
@@ -20,6 +21,13 @@ MAX_RUNNING = 32
 """Of one user at a time."""
 MAX_KEPT = 100
 """Jobs of one user that are over and can still be looked up."""
+
+RecordJob = Callable[[Literal["job", "job end", "cancel", "refusal"], int, str], None]
+"""Event, Unix user, words for people."""
+
+
+def _record_nothing(_event: str, _uid: int, _what: str) -> None:
+    """For a board of which nothing is kept."""
 
 
 @dataclass
@@ -37,7 +45,9 @@ class Job:
 class JobBoard:
     """Jobs by their number, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: RecordJob = _record_nothing) -> None:
+        """`record` is told of each job that begins, ends, is cancelled or refused."""
+        self._record = record
         self._jobs: dict[int, Job] = {}
         self._last = 0
         self._watchers: set[asyncio.Event] = set()
@@ -45,12 +55,14 @@ class JobBoard:
     def open(self, uid: int, label: str, total: int) -> Job:
         """A new job, which runs. Raises EngineError where the user has too many."""
         if len(self.running_jobs(uid)) >= MAX_RUNNING:
+            self._record("refusal", uid, f"{label}: {MAX_RUNNING} jobs run already")
             raise EngineError(f"{MAX_RUNNING} jobs run already, the most that one user may have", "cancel some")
         over = [number for number, job in self._jobs.items() if job.uid == uid and job.progress.is_over]
         for number in over[: max(0, len(over) - MAX_KEPT + 1)]:
             del self._jobs[number]
         self._last += 1
         job = Job(uid, JobProgress(self._last, label, "running", total=total), time.monotonic())
+        self._record("job", uid, f"{self._last}: {label}")
         self._jobs[self._last] = job
         self._notify_watchers()
         return job
@@ -67,6 +79,8 @@ class JobBoard:
             message=report.message,
             elapsed_s=time.monotonic() - job.began,
         )
+        if job.progress.is_over:
+            self._record("job end", job.uid, f"{job.progress.id}: {report.state} {report.message}".rstrip())
         self._notify_watchers()
 
     def mark_lost(self, job: Job) -> None:
@@ -79,6 +93,8 @@ class JobBoard:
         job = self._jobs.get(number)
         if job is None or job.uid != uid:
             raise UsageError(f"job {number}: you have no such job in this engine")
+        if not job.cancelled.is_set():
+            self._record("cancel", uid, f"{number}: {job.progress.label}")
         job.cancelled.set()
 
     def cancel_all(self) -> None:

@@ -128,6 +128,8 @@ class Status(Value):
     """Of the process."""
     device_memory_mb: float | None
     """On the GPU; null without one."""
+    audit: PathText
+    """The file that says what it made, and for whom."""
     clients: Annotated[tuple[ClientLine, ...], Field(max_length=MAX_LINES)]
     jobs: JobLines
     """The asker's own, and everybody's for the user who started the engine; the newest last."""

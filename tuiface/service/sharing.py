@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from collections import Counter
@@ -23,15 +24,16 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request, Response, WebSocket
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from tuiface.core.errors import InputFileError, TuifaceError, UsageError
+from tuiface.core.errors import EngineError, InputFileError, OutputError, TuifaceError, UsageError
 from tuiface.core.values import Value
 from tuiface.core.version import __version__
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import EngineInfo
 from tuiface.service.answers import WS_POLICY_VIOLATION, json_response
+from tuiface.service.audit_log import AuditLog, Event
 from tuiface.service.job_board import Job, JobBoard
 from tuiface.service.messages import (
     CANCEL_PATH,
@@ -56,9 +58,13 @@ from tuiface.service.messages import (
 )
 from tuiface.service.peercred import peer_uid
 from tuiface.service.runtime_folder import user_name
+from tuiface.service.unix_http import OK
+
+log = logging.getLogger(__name__)
 
 UPDATE_INTERVAL_S = 0.2
 """Changes of jobs are told no more often."""
+BAD_REQUEST = 400
 JOBS_END_TIMEOUT_S = 20.0
 """What cancelled jobs get to say that they ended: more than `job_process.CANCEL_GRACE_S`."""
 
@@ -66,10 +72,12 @@ JOBS_END_TIMEOUT_S = 20.0
 class SharedEngineState:
     """The state of an engine that several clients use; all methods are called on the server's event loop."""
 
-    def __init__(self, info: EngineInfo, offer: Offer, *, idle_s: float, group: str | None) -> None:
-        """It ends after `idle_s` seconds without clients and work; 0 stands for never."""
+    def __init__(self, info: EngineInfo, offer: Offer, audit: AuditLog, *, idle_s: float, group: str | None) -> None:
+        """It ends after `idle_s` seconds without clients and work; 0 stands for never. `audit` is closed with it."""
         self.offer = offer
-        self.board = JobBoard()
+        self.board = JobBoard(self.record)
+        self._audit = audit
+        self._why_it_ends = "a signal"
         self.leave: Callable[[], None] = lambda: None
         """Ends the server; set by whoever runs it."""
         self._info = info
@@ -95,6 +103,7 @@ class SharedEngineState:
     @contextlib.asynccontextmanager
     async def leave_when_idle(self) -> AsyncIterator[None]:
         """End the server when it was idle for long enough."""
+        self.record("start", os.geteuid(), f"tuiface {__version__}, {self._info.model.name} on {self._info.device}")
         if self._idle_s:
             self._start_task(self._leave_when_idle())
         try:
@@ -102,6 +111,20 @@ class SharedEngineState:
         finally:
             for task in self._tasks:
                 task.cancel()
+            self.record("stop", os.geteuid(), self._why_it_ends)
+            self._audit.close()
+
+    def record(self, event: Event, uid: int, what: str) -> None:
+        """Write to the audit log. Raises OutputError where it cannot be written, and nothing begins then.
+
+        What ends, or is refused, does so all the same.
+        """
+        try:
+            self._audit.append(event, uid, user_name(uid), what)
+        except OutputError:
+            if event in ("start", "job"):
+                raise
+            log.exception("not in the audit log: %s of user %d", event, uid)
 
     @contextlib.contextmanager
     def count_connection(self, connection: HTTPConnection) -> Iterator[None]:
@@ -140,6 +163,7 @@ class SharedEngineState:
             group=self._group,
             memory_mb=_memory_mb(),
             device_memory_mb=_device_memory_mb(info.device),
+            audit=str(self._audit.path),
             clients=tuple(
                 ClientLine(user=user_name(user), interfaces=number)
                 for user, number in sorted(self._interfaces.items())
@@ -158,6 +182,7 @@ class SharedEngineState:
         running = self.board.running_jobs()
         if running and not force:
             return StopAnswer(stops=False, jobs=_to_job_lines(running))
+        self._why_it_ends = f"asked by {user_name(uid)}"
         self.board.cancel_all()  # at once: they are among those who ask for pictures
         if not self._is_stopping:
             self._is_stopping = True
@@ -187,13 +212,14 @@ class SharedEngineState:
         while True:
             left_s = self._last_used + self._idle_s - time.monotonic()
             if left_s <= 0 and self.is_idle:
+                self._why_it_ends = "not used"
                 self.leave()
                 return
             await asyncio.sleep(left_s if left_s > 0 else self._idle_s)
 
 
 class ConnectionCounter:
-    """ASGI: counts who is here."""
+    """ASGI: counts who is here, and records who was refused what."""
 
     def __init__(self, app: ASGIApp, sharing: SharedEngineState) -> None:
         self._app = app
@@ -204,8 +230,27 @@ class ConnectionCounter:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        with self._sharing.count_connection(HTTPConnection(scope)):
-            await self._app(scope, receive, send)
+        connection = HTTPConnection(scope)
+        status = OK
+
+        async def send_and_watch(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            if status >= BAD_REQUEST and message["type"] == "http.response.body":
+                reason = _reason_of(status, message.get("body", b""))
+                self._sharing.record("refusal", peer_uid(connection), f"{connection.url.path}: {reason}")
+            await send(message)
+
+        with self._sharing.count_connection(connection):
+            await self._app(scope, receive, send_and_watch)
+
+
+def _reason_of(status: int, body: bytes) -> str:
+    """What an answer says that is an error of ours; else its HTTP status."""
+    try:
+        return codec.parse_answer(codec.ErrorMessage, body, "error").message
+    except EngineError:
+        return f"status {status}"
 
 
 def add_shared_routes(app: FastAPI, sharing: SharedEngineState) -> None:

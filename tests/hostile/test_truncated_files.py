@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from tests.checkpoints.golden import golden
 from tuiface.core.errors import ModelError
 from tuiface.core.safetensors_header import encode_header
 from tuiface.core.tensor_file import StoredRows, read_header, read_tensor
-from tuiface.engine.checkpoints import native, read_checkpoint, read_native_header, write_native
+from tuiface.engine.checkpoint import prepare_checkpoint
+from tuiface.engine.checkpoints import inspect_checkpoint, native, read_checkpoint, read_native_header, write_native
 from tuiface.engine.checkpoints.native import read_native_tensors
+from tuiface.engine.checkpoints.source_file import HOLES_FROM_BYTES, refuse_holes
 
 SOURCES = Path(tuiface.__file__).parent
 MAPPERS = re.compile(r"\b(import .*|[a-z]+\.)(memmap|mmap|safe_open|load_file)\b")
@@ -73,3 +76,38 @@ def test_rows_of_a_file_that_shrinks(kept: int, tmp_path: Path) -> None:
         path.unlink()
         with pytest.raises(ModelError, match=r"rows\.safetensors' cannot be read any more: No such file"):
             rows[4]
+
+
+HEADS = {
+    "pickle.pkl": b"\x80\x04",
+    "zip.pt": b"PK\x03\x04",
+    "native.safetensors": (1 << 20).to_bytes(8, "little") + b"{",
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_download_that_broke_off_is_not_read_into_memory(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(HEADS[name])
+    os.truncate(path, 3 << 30)
+    if path.stat().st_blocks > 1 << 20:
+        pytest.skip("this file system keeps no holes")
+    tracemalloc.start()
+    try:
+        for read in (read_checkpoint, inspect_checkpoint, lambda p: prepare_checkpoint(p, tmp_path)):
+            with pytest.raises(ModelError, match=r"of its 3221225472 bytes only \d+ were ever written|header"):
+                read(path)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_file_that_was_written_has_no_holes(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(HOLES_FROM_BYTES)
+        file.seek(HOLES_FROM_BYTES // 2)
+        file.write(bytes(HOLES_FROM_BYTES // 4))
+    with path.open("rb") as file:
+        refuse_holes(file.fileno())
+        assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == 0

@@ -54,7 +54,7 @@ from tuiface.engine.checkpoints.contents import (
     GeneratorTensors,
     network_digest,
 )
-from tuiface.engine.checkpoints.source_file import SourceFile, open_checkpoint_file
+from tuiface.engine.checkpoints.source_file import SourceFile, open_checkpoint_file, refuse_holes
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig, config_to_json
 
 FORMAT: Final = "tuiface.model/1"
@@ -118,6 +118,7 @@ def _open_native(path: Path) -> Iterator[tuple[int, ContainerHeader, NativeHeade
     try:
         with open_checkpoint_file(path) as file:
             container = read_header(file.fileno(), _KIND)
+            refuse_holes(file.fileno())
             yield file.fileno(), container, _check_header(container)
     except ModelError as error:
         raise ModelError(f"{to_visible(path.name)}: {error.message}", error.hint) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -18,6 +19,8 @@ from tuiface.engine.checkpoints.accounting import LIMITS
 Container = Literal["pickle", "zip", "safetensors"]
 
 HEAD_BYTES: Final = 512
+HOLES_FROM_BYTES: Final = 64 << 20
+"""Size of a file from which it is looked at for holes."""
 DOWNLOAD_AGAIN: Final = "download or copy the file again"
 #: First opcode of every pickle since protocol 2.
 PROTO: Final = 0x80
@@ -59,6 +62,7 @@ def read_source(path: Path) -> SourceFile:
     with open_checkpoint_file(path) as file:
         try:
             container = _detect_container(os.pread(file.fileno(), HEAD_BYTES, 0), path)
+            refuse_holes(file.fileno())
             # With a size, a file that grows meanwhile is read up to its first size only.
             data = file.read(os.fstat(file.fileno()).st_size)
         except OSError as error:
@@ -73,6 +77,7 @@ def hash_checkpoint(path: Path) -> str:
     with open_checkpoint_file(path) as file:
         try:
             _detect_container(os.pread(file.fileno(), HEAD_BYTES, 0), path)
+            refuse_holes(file.fileno())
             return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise ModelError(f"cannot be read: {error.strerror}") from error
@@ -115,6 +120,32 @@ def _detect_container(head: bytes, path: Path) -> Container:
         f"not a checkpoint: starts with the bytes {shown}; accepted are NVIDIA and TensorFlow pickles, "
         "torch .pt files and tuiface .safetensors"
     )
+
+
+def refuse_holes(handle: int) -> None:
+    """Raise ModelError for a large file of which little was ever written; leaves the file at its beginning.
+
+    Programs that download set the size first, and where they break off, or someone is hostile, gigabytes of zeros would
+    be read into memory that take no place on the disk.
+    """
+    size = os.fstat(handle).st_size
+    if size < HOLES_FROM_BYTES:
+        return
+    written = position = 0
+    while position < size and written < size // 8:
+        try:
+            start = os.lseek(handle, position, os.SEEK_DATA)
+            position = os.lseek(handle, start, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # a file system that does not know
+                written = size
+            break
+        written += position - start
+    os.lseek(handle, 0, os.SEEK_SET)
+    if written < size // 8:
+        raise ModelError(
+            f"of its {size} bytes only {written} were ever written: its download broke off", DOWNLOAD_AGAIN
+        )
 
 
 def open_checkpoint_file(path: Path) -> io.BufferedReader:

@@ -45,6 +45,13 @@ def socket_of(pid: int) -> Path:
     return Path(arguments[arguments.index("--socket") + 1])
 
 
+def settings_in(folder: Path) -> Settings:
+    """Of a resident engine whose files all lie in `folder`."""
+    (folder / "state").mkdir()
+    (folder / "model.bin").write_bytes(b"a network")
+    return Settings(model=folder / "model.bin", state=folder / "state", runtime=folder / "run")
+
+
 def rendered(settings: Settings) -> list[int]:
     """Sequences of what the fake engine rendered, in order."""
     diary = settings.state / "rendered"

@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 
 from tests.service.fake_child import BAD_MODEL, GATED, INFO, REFUSAL, REFUSED, picture, recipe
-from tests.service.processes import PATIENCE_S, Watcher, command, eventually, is_gone, open_gate, rendered
+from tests.service.processes import (
+    PATIENCE_S,
+    Watcher,
+    command,
+    eventually,
+    forget_rendered,
+    is_gone,
+    open_gate,
+    rendered,
+    settings_in,
+)
 from tuiface.core.errors import EngineError, ModelError, OutputError, UsageError
 from tuiface.core.settings import Settings
 from tuiface.engine_api.protocol import RenderRequest
@@ -27,14 +37,28 @@ from tuiface.service.messages import Status
 from tuiface.service.runtime_folder import SOCKET_NAME, EngineTakenError
 
 Begin = Callable[..., Status]
+Connect = Callable[[Settings], ResidentEngine]
 NOBODY = 65534
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "model.bin").write_bytes(b"a network")
-    return Settings(model=tmp_path / "model.bin", state=tmp_path / "state", runtime=tmp_path / "run")
+    return settings_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def settings_of_standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    settings = settings_in(tmp_path_factory.mktemp("standing"))
+    pid = daemon.start(settings, idle_minutes=0, command=command("FakeEngine")).pid
+    yield settings
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def standing(settings_of_standing: Settings) -> Settings:
+    """Settings of one resident engine for all tests that leave it running and as it was."""
+    forget_rendered(settings_of_standing)
+    return settings_of_standing
 
 
 @pytest.fixture
@@ -54,11 +78,11 @@ def begin(settings: Settings) -> Iterator[Begin]:
 
 
 @pytest.fixture
-def connect(settings: Settings) -> Iterator[Callable[[], ResidentEngine]]:
+def connect() -> Iterator[Connect]:
     """Clients as the interface makes them; without a resident engine they would start a fake private one."""
     engines: list[ResidentEngine] = []
 
-    def connect() -> ResidentEngine:
+    def connect(settings: Settings) -> ResidentEngine:
         engine = ResidentEngine(settings, resident="preferred", command=command("FakeEngine"))
         engines.append(engine)
         engine.start()
@@ -92,10 +116,10 @@ def test_start_status_and_stop(begin: Begin, settings: Settings) -> None:
 
 
 def test_what_two_engines_made_after_each_other_is_one_chain(
-    begin: Begin, connect: Callable[[], ResidentEngine], settings: Settings
+    begin: Begin, connect: Connect, settings: Settings
 ) -> None:
     begin()
-    engine = connect()
+    engine = connect(settings)
     pixels = pixels_digest(engine.render(RenderRequest(recipe(3), 16)).pixels)
     with pytest.raises(ModelError):
         engine.render(RenderRequest(recipe(REFUSED), 16))
@@ -126,16 +150,16 @@ def test_what_two_engines_made_after_each_other_is_one_chain(
     assert entries[2].what == f"/render: {REFUSAL.message}"
 
 
-def test_a_second_engine_is_refused_with_what_runs(begin: Begin) -> None:
-    begun = begin()
-    with pytest.raises(EngineTakenError, match=f"runs already: fake on cpu, process {begun.pid}"):
-        begin()
+def test_a_second_engine_is_refused_with_what_runs(standing: Settings) -> None:
+    running = daemon.query_status(standing)
+    assert running is not None
+    with pytest.raises(EngineTakenError, match=f"runs already: fake on cpu, process {running.pid}"):
+        daemon.start(standing, idle_minutes=0, command=command("FakeEngine"))
 
 
-def test_folder_and_socket_are_the_users_alone(begin: Begin, settings: Settings) -> None:
-    begin()
-    assert mode(settings.runtime) == 0o700
-    assert mode(settings.runtime / SOCKET_NAME) == 0o600
+def test_folder_and_socket_are_the_users_alone(standing: Settings) -> None:
+    assert mode(standing.runtime) == 0o700
+    assert mode(standing.runtime / SOCKET_NAME) == 0o600
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root is sure to have another group")
@@ -172,18 +196,17 @@ def test_a_bad_model_is_told_and_leaves_nothing_locked(begin: Begin) -> None:
     begin()
 
 
-def test_a_hang_up_is_survived(begin: Begin, settings: Settings) -> None:
-    begun = begin()
-    os.kill(begun.pid, signal.SIGHUP)
-    assert os.getsid(begun.pid) == begun.pid
-    assert daemon.query_status(settings) is not None
+def test_a_hang_up_is_survived(standing: Settings) -> None:
+    running = daemon.query_status(standing)
+    assert running is not None
+    os.kill(running.pid, signal.SIGHUP)
+    assert os.getsid(running.pid) == running.pid
+    assert daemon.query_status(standing) is not None
 
 
-def test_it_ends_when_it_is_idle_and_not_before(
-    begin: Begin, connect: Callable[[], ResidentEngine], settings: Settings
-) -> None:
+def test_it_ends_when_it_is_idle_and_not_before(begin: Begin, connect: Connect, settings: Settings) -> None:
     begun = begin(idle_minutes=0.5 / 60)
-    engine = connect()
+    engine = connect(settings)
     watcher = Watcher()
     with watcher.stream(engine) as stream:
         stream.submit(RenderRequest(recipe(GATED), 16, sequence=1))
@@ -194,11 +217,8 @@ def test_it_ends_when_it_is_idle_and_not_before(
     assert not (settings.runtime / SOCKET_NAME).exists()
 
 
-def test_two_clients_each_have_their_own_previews(
-    begin: Begin, connect: Callable[[], ResidentEngine], settings: Settings
-) -> None:
-    begin()
-    one, other = connect(), connect()
+def test_two_clients_each_have_their_own_previews(connect: Connect, standing: Settings) -> None:
+    one, other = connect(standing), connect(standing)
     assert one.remark == other.remark == ""
     assert one.shared_jobs is not None
     assert one.info() == other.info() == INFO
@@ -207,7 +227,7 @@ def test_two_clients_each_have_their_own_previews(
         first.submit(RenderRequest(recipe(1), 16, quality="draft", sequence=1))
         second.submit(RenderRequest(recipe(2), 16, quality="draft", sequence=1))
         eventually(lambda: all(w.sequences == [1] for w in watchers))
-        found = daemon.query_status(settings)
+        found = daemon.query_status(standing)
         assert found is not None
         assert [line.interfaces for line in found.clients] == [2]
     for seed, watcher in enumerate(watchers, 1):
@@ -216,15 +236,14 @@ def test_two_clients_each_have_their_own_previews(
     assert other.render(RenderRequest(recipe(3), 16)).pixels.shape == (16, 16, 3), "one client's end is its own"
 
 
-def test_without_a_resident_engine_a_private_one_is_started(connect: Callable[[], ResidentEngine]) -> None:
-    engine = connect()
+def test_without_a_resident_engine_a_private_one_is_started(connect: Connect, settings: Settings) -> None:
+    engine = connect(settings)
     assert engine.pid is not None
     assert engine.shared_jobs is None
     assert engine.remark == ""
 
 
-def test_a_client_killed_in_the_middle_leaves_the_engine_serving(begin: Begin, settings: Settings) -> None:
-    begin()
+def test_a_client_killed_in_the_middle_leaves_the_engine_serving(standing: Settings) -> None:
     script = (
         "import json, sys, time\n"
         "from tests.service.fake_child import GATED, recipe\n"
@@ -237,18 +256,18 @@ def test_a_client_killed_in_the_middle_leaves_the_engine_serving(begin: Begin, s
         "time.sleep(1000)\n"
     )
     root = Path(__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", script, settings.model_dump_json()], cwd=root) as client:
-        eventually(lambda: rendered(settings) == [1])
+    with subprocess.Popen([sys.executable, "-c", script, standing.model_dump_json()], cwd=root) as client:
+        eventually(lambda: rendered(standing) == [1])
         client.kill()
-    open_gate(settings)
-    eventually(lambda: (found := daemon.query_status(settings)) is not None and not found.clients)
+    open_gate(standing)
+    eventually(lambda: (found := daemon.query_status(standing)) is not None and not found.clients)
 
 
 def test_a_killed_engine_is_told_and_replaced_by_a_private_one(
-    begin: Begin, connect: Callable[[], ResidentEngine]
+    begin: Begin, connect: Connect, settings: Settings
 ) -> None:
     begun = begin()
-    engine = connect()
+    engine = connect(settings)
     watcher = Watcher()
     stream = watcher.stream(engine)
     os.kill(begun.pid, signal.SIGKILL)
@@ -275,11 +294,8 @@ def test_two_models_of_one_file_name_are_told_apart() -> None:
         ({"directions": Path("/elsewhere")}, "wanted is /elsewhere"),
     ],
 )
-def test_an_engine_that_does_not_fit_is_not_used(
-    begin: Begin, settings: Settings, changes: dict[str, object], reason: str
-) -> None:
-    begin()
-    wanted = settings.model_copy(update=changes)
+def test_an_engine_that_does_not_fit_is_not_used(standing: Settings, changes: dict[str, object], reason: str) -> None:
+    wanted = standing.model_copy(update=changes)
     with pytest.raises(EngineError, match=reason):
         find_engine(wanted)
     engine = ResidentEngine(wanted, resident="preferred", command=command("FakeEngine"))
@@ -289,12 +305,16 @@ def test_an_engine_that_does_not_fit_is_not_used(
         assert engine.pid is not None
 
 
-def test_a_model_that_was_replaced_is_another_model(begin: Begin, settings: Settings) -> None:
-    begin()
-    assert settings.model is not None
-    settings.model.write_bytes(b"another network")
-    with pytest.raises(EngineError, match=r"model\.bin as it was before the file changed"):
-        find_engine(settings)
+def test_a_model_that_was_replaced_is_another_model(standing: Settings, tmp_path: Path) -> None:
+    assert standing.model is not None
+    standing.model.rename(tmp_path / "before")
+    try:
+        standing.model.write_bytes(b"another network")
+        with pytest.raises(EngineError, match=r"model\.bin as it was before the file changed"):
+            find_engine(standing)
+    finally:
+        (tmp_path / "before").rename(standing.model)
+    assert find_engine(standing) is not None
 
 
 def test_another_version_is_told_and_not_used(
@@ -321,11 +341,10 @@ def test_what_answers_instead_of_an_engine_is_refused(answer: bytes) -> None:
     [b"\0" * 70_000, b"GET /" + b"a" * 200_000, b"POST /jobs/cancel HTTP/1.1\r\n\r\n{"],
     ids=["zeros", "long path", "no JSON"],  # pytest puts them into the environment, which every engine gets
 )
-def test_garbage_does_not_stop_it(begin: Begin, settings: Settings, data: bytes) -> None:
-    begin()
+def test_garbage_does_not_stop_it(standing: Settings, data: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as stranger:
         stranger.settimeout(PATIENCE_S)
-        stranger.connect(str(settings.runtime / SOCKET_NAME))
+        stranger.connect(str(standing.runtime / SOCKET_NAME))
         try:
             stranger.sendall(data)
             stranger.shutdown(socket.SHUT_WR)
@@ -333,7 +352,7 @@ def test_garbage_does_not_stop_it(begin: Begin, settings: Settings, data: bytes)
                 pass
         except OSError:
             pass  # the server may hang up while we still send
-    assert daemon.query_status(settings) is not None
+    assert daemon.query_status(standing) is not None
 
 
 def test_a_folder_that_others_may_write_is_not_trusted(begin: Begin, settings: Settings) -> None:

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.service.processes import command, eventually, is_gone
+from tests.service.processes import command, eventually, is_gone, settings_in
 from tuiface.core.errors import EngineError, UsageError
 from tuiface.core.settings import Settings
 from tuiface.engine_api.protocol import JobProgress
@@ -55,16 +56,37 @@ class Seen:
         return next(job for job in self.lists[-1] if job.id == number)
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "model.bin").write_bytes(b"a network")
-    return Settings(model=tmp_path / "model.bin", state=tmp_path / "state", runtime=tmp_path / "run")
+@contextmanager
+def run_engine(settings: Settings) -> Iterator[None]:
+    pid = daemon.start(settings, idle_minutes=0, command=command("FakeEngine")).pid
+    yield
+    if not is_gone(pid):
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def settings_of_standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    settings = settings_in(tmp_path_factory.mktemp("standing"))
+    with run_engine(settings):
+        yield settings
 
 
 @pytest.fixture
-def shared(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedJobs]:
-    """The jobs of an engine of this test; `tuiface` is FAKE_COMMAND."""
+def settings(settings_of_standing: Settings) -> Iterator[Settings]:
+    """Settings of one engine for all tests that leave it running; none sees the jobs of another."""
+    yield settings_of_standing
+
+    def all_ended() -> bool:
+        jobs_of(settings_of_standing).forget()
+        status = daemon.query_status(settings_of_standing)
+        return status is not None and not status.jobs
+
+    eventually(all_ended)
+
+
+@pytest.fixture
+def fake_tuiface(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tuiface` is FAKE_COMMAND for jobs."""
     script = tmp_path / "fake_command.py"
     script.write_text(FAKE_COMMAND)
     runner = tmp_path / "fake_job_process.py"
@@ -74,10 +96,15 @@ def shared(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "sys.exit(job_process.main())\n"
     )
     monkeypatch.setattr(job_client, "COMMAND", (sys.executable, str(runner)))
-    pid = daemon.start(settings, idle_minutes=0, command=command("FakeEngine")).pid
-    yield SharedJobs(settings.runtime / SOCKET_NAME, settings.state)
-    if not is_gone(pid):
-        os.kill(pid, signal.SIGKILL)
+
+
+def jobs_of(settings: Settings) -> SharedJobs:
+    return SharedJobs(settings.runtime / SOCKET_NAME, settings.state)
+
+
+@pytest.fixture
+def shared(settings: Settings, fake_tuiface: None) -> SharedJobs:
+    return jobs_of(settings)
 
 
 def test_a_job_tells_its_progress_and_its_result(shared: SharedJobs, tmp_path: Path) -> None:
@@ -159,23 +186,25 @@ def test_a_job_that_fails_says_why(shared: SharedJobs, tmp_path: Path) -> None:
     watch.close()
 
 
-def test_stop_names_what_runs_and_force_cancels_it(shared: SharedJobs, settings: Settings, tmp_path: Path) -> None:
-    shared.start("Series of 50", [str(tmp_path / "gate")])
-    eventually((tmp_path / "pid").exists)
-    answer = daemon.stop(settings, force=False)
-    assert answer is not None
-    assert not answer.stops
-    assert [line.job.label for line in answer.jobs] == ["Series of 50"]
-    assert daemon.query_status(settings) is not None
-    answer = daemon.stop(settings, force=True)
-    assert answer is not None
-    assert answer.stops
-    assert daemon.query_status(settings) is None
-    assert is_gone(int((tmp_path / "pid").read_text())), "the engine ends once its jobs have"
+def test_stop_names_what_runs_and_force_cancels_it(fake_tuiface: None, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with run_engine(settings):
+        jobs_of(settings).start("Series of 50", [str(tmp_path / "gate")])
+        eventually((tmp_path / "pid").exists)
+        answer = daemon.stop(settings, force=False)
+        assert answer is not None
+        assert not answer.stops
+        assert [line.job.label for line in answer.jobs] == ["Series of 50"]
+        assert daemon.query_status(settings) is not None
+        answer = daemon.stop(settings, force=True)
+        assert answer is not None
+        assert answer.stops
+        assert daemon.query_status(settings) is None
+        assert is_gone(int((tmp_path / "pid").read_text())), "the engine ends once its jobs have"
 
 
-def test_a_job_without_an_engine_does_not_begin(settings: Settings) -> None:
-    nowhere = SharedJobs(settings.runtime / SOCKET_NAME, settings.state)
+def test_a_job_without_an_engine_does_not_begin(tmp_path: Path) -> None:
+    nowhere = jobs_of(settings_in(tmp_path))
     with pytest.raises(EngineError, match="does not answer"):
         nowhere.start("Series", ["morph"])
     with pytest.raises(EngineError, match="does not answer"):

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -181,7 +182,7 @@ def test_a_request_that_does_not_come_to_its_end_is_given_up(
 
 
 def test_an_interface_that_is_silent_keeps_its_previews(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocols, "HEAD_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(protocols, "HEAD_TIMEOUT_S", 0.3)
     with previews(path) as stream, connect(path) as slow:
         assert read_to_end(slow) == b""
         stream.send(JOB.decode())
@@ -316,7 +317,6 @@ def test_frames_that_are_none_end_their_connection_with_one_line(
 
 def test_pings_of_a_client_that_does_not_read_are_not_answered_for_ever(path: Path, limits: Allowances) -> None:
     with opened_websocket(path) as stranger:
-        stranger.settimeout(0.05)
         pings = frame(9, b"x" * 100) * 2000
         for _ in range(20):
             stranger.sendall(pings)  # answers to a tenth of them would fill what the system keeps
@@ -354,7 +354,7 @@ def test_whoever_asks_without_end_waits(monkeypatch: pytest.MonkeyPatch) -> None
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr("tuiface.service.allowances.asyncio", SimpleNamespace(sleep=sleep, Lock=asyncio.Lock))
     limits = Allowances()
 
     async def ask(uid: int, times: int) -> None:
@@ -398,7 +398,7 @@ def test_no_line_of_a_traceback_can_be_taken_for_another() -> None:
 
 def test_what_is_said_over_and_over_does_not_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr("tuiface.service.log_lines.time", SimpleNamespace(monotonic=lambda: now))
     repetition = RepetitionFilter()
     written = [repetition.filter(record(f"no request {n}")) for n in range(10_000)]
     assert sum(written) == MAX_IN_A_WINDOW

@@ -18,13 +18,13 @@ from tuiface.core.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
     EngineError,
-    InputFileError,
     TuifaceError,
     UsageError,
     quote,
     suggest_nearest,
 )
 from tuiface.core.processes import leave_out_working_folder, limit_spinning
+from tuiface.core.reading import explain
 from tuiface.core.version import __version__
 
 DESCRIPTION = """\
@@ -144,10 +144,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
-    except OSError as error:  # what a path that a user named can cause, where nobody foresaw it
-        if error.filename is None:
+    except OSError as error:
+        if (explained := explain(error)) is None:
             raise
-        return _report_error(InputFileError(f"{quote(error.filename)}: {error.strerror}"), as_json=as_json)
+        return _report_error(explained, as_json=as_json)
     except MemoryError:
         return _report_error(EngineError("out of memory", "close other programs"), as_json=as_json)
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.conftest import MODEL
 from tests.fake_engine import FakeEngine
 from tuiface import cli
 from tuiface.core import assets
-from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_INPUT, EXIT_MODEL, EXIT_USAGE
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_INPUT, EXIT_MODEL, EXIT_USAGE, InputFileError
 from tuiface.core.settings import Settings
 from tuiface.core.strict_json import parse_strict_json
 from tuiface.engine import loading
@@ -230,3 +231,24 @@ def test_names_that_are_no_utf_8_are_as_good_as_any(folder: Path, capsys: pytest
         if code == EXIT_USAGE:
             assert "' is not UTF-8, as what is recorded must be" in err
     assert not Library(folder / "library", folder / "cache").look().problems
+
+
+def test_a_face_that_goes_while_its_folder_is_read_leaves_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Going:
+        name = "going.png"
+
+        def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+            return (folder / self.name).stat(follow_symlinks=follow_symlinks)
+
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: nullcontext([Going(), *real(path)]))
+    listing = Library(folder / "library", folder / "cache").look()
+    assert [face.path.name for face in listing.faces] == ["face.png"]
+
+
+def test_a_library_that_is_no_folder_is_said(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(InputFileError, match=r"cannot read 'pipe': Not a directory"):
+        Library(Path("pipe"), folder / "cache").look()

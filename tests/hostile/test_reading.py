@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tuiface.core.errors import InputFileError, ModelError, TuifaceError
+from tuiface import cli
+from tuiface.core.errors import EXIT_INPUT, InputFileError, ModelError, TuifaceError
 from tuiface.core.reading import expand_user, is_file, is_folder, is_there, open_regular, read_regular
 from tuiface.core.values import read_bytes
 from tuiface.directions.direction import read_direction
@@ -20,6 +22,9 @@ from tuiface.engine.checkpoint import prepare_checkpoint
 from tuiface.engine.checkpoints import inspect_checkpoint
 from tuiface.faces.library import read_tags
 from tuiface.faces.provenance import read_face, read_png, read_png_text, read_saved_face
+from tuiface.screens.log_file import LOG_NAME, log_to
+from tuiface.screens.messages import WorkFailed, do_work
+from tuiface.service.private_process import open_private_file
 
 PACKAGE = Path(__file__).parents[2] / "tuiface"
 
@@ -125,6 +130,36 @@ def test_no_reader_waits_or_reads_without_end(reader: str, tmp_path: Path) -> No
             read(path)
         assert isinstance(caught.value, InputFileError | ModelError)
         assert len(str(caught.value)) < 400
+
+
+def test_a_log_in_whose_place_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / LOG_NAME)
+    before = logging.getLogger().handlers[:]
+    log_to(tmp_path)
+    [added] = [handler for handler in logging.getLogger().handlers if handler not in before]
+    logging.getLogger().removeHandler(added)
+    logging.captureWarnings(capture=False)
+    assert isinstance(added, logging.NullHandler)
+    with pytest.raises(OSError, match="No such device"), open(tmp_path / LOG_NAME, "ab", opener=open_private_file):
+        pass
+
+
+def test_an_unforeseen_error_of_a_path_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(error: OSError) -> None:
+        raise error
+
+    unforeseen = PermissionError(13, "Permission denied", "/root/x")
+    told = do_work("Reading", lambda: fail(unforeseen))  # type: ignore[arg-type, return-value]
+    assert isinstance(told, WorkFailed)
+    assert str(told.error) == "'/root/x': Permission denied (name another file or folder)"
+    monkeypatch.setattr(cli, "_run", lambda arguments: fail(unforeseen))
+    assert cli.main([]) == EXIT_INPUT
+    assert capsys.readouterr().err == f"tuiface: {told.error}\n"
+    monkeypatch.setattr(cli, "_run", lambda arguments: fail(OSError("a bug of ours")))
+    with pytest.raises(OSError, match="a bug"):
+        cli.main([])
 
 
 #: What opens a file without `open_regular`, and why it may.

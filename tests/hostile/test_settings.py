@@ -19,7 +19,7 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
     "deep inline tables": ("x = " + "{a=" * 20_000, "nested too deeply"),
     "deep inline tables, few": ("x = " + "{a=" * 2000 + "1" + "}" * 2000, "nested too deeply"),
     "deep lists": ("x = " + "[" * 20_000, "nested too deeply"),
-    "an integer of 6,000 digits": ("threads = " + "9" * 6000, "not TOML: Exceeds the limit"),
+    "an integer of 6,000 digits": ("threads = " + "9" * 6000, "not TOML: a number of more than 4300 digits"),
     "one in hexadecimal": ("threads = 0x" + "f" * 6000, "threads: input should be less than or equal to 1024"),
     "a float beyond all": ("psi = 1e999", "psi: 'inf': input should be"),
     "a float of 60,000 digits": ("psi = 0." + "1" * 60_000 + "\nlanguage = 3", "language"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -437,10 +438,20 @@ async def test_a_library_that_vanished_is_empty_again(open_app: Open) -> None:
 async def test_a_damaged_picture_is_named_and_the_rest_shown(open_app: Open) -> None:
     async with open_app() as tui:
         screen = await saved_faces(tui, 1)
-        (tui.app.state.settings.library / "broken.png").write_bytes(b"no picture")
+        folder = tui.app.state.settings.library
+        (folder / "broken.png").write_bytes(b"no picture")
+        os.mkfifo(folder / "pipe.png")
+        (folder / "folder.png").mkdir()
+        (folder / "loop.png").symlink_to("loop.png")
+        (folder / "nothing.png").symlink_to("nothing")
+        (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")
         await tui.press("r")
         await tui.until(lambda: "broken.png" in tui.text())
         assert len(screen.faces) == 1
+        screen.faces[0].path.unlink()
+        for key in ("enter", "+", "m", "M"):  # what it was listed for
+            await tui.press(key)
+        await tui.until(lambda: "no file" in tui.toasts())
 
 
 def test_a_thumbnail_is_no_larger_than_asked(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import os
 import stat
 from pathlib import Path
 
+from tuiface.core.errors import InputFileError, quote
+
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFCHR: "a device",
@@ -48,6 +50,13 @@ def _open_without_waiting(path: str, flags: int) -> int:
         if error.errno == errno.ENXIO:
             raise OSError(errno.ENXIO, "a socket, not a regular file", path) from None
         raise
+
+
+def explain(error: OSError) -> InputFileError | None:
+    """An OSError of a path that nobody foresaw, as one line; None for one that is of no path."""
+    if error.filename is None:
+        return None
+    return InputFileError(f"{quote(error.filename)}: {error.strerror}", "name another file or folder")
 
 
 def read_regular(path: Path, limit: int) -> bytes:

@@ -151,6 +151,10 @@ def _parse_toml(data: bytes) -> dict[str, object]:
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # Python's own words are about its limit
+        raise ValueError("a number of more than 4300 digits") from None
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:

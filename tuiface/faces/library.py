@@ -231,9 +231,10 @@ def _stamp_faces(folder: Path) -> dict[str, _Stamp]:
                 if entry.name.endswith((".png", ".json")) and not entry.name.startswith("."):
                     try:
                         statuses[entry.name] = entry.stat()
-                    except OSError:
-                        statuses[entry.name] = entry.stat(follow_symlinks=False)  # a link to nothing
-    except (FileNotFoundError, NotADirectoryError):
+                    except OSError:  # a link to nothing, or removed in this moment
+                        with contextlib.suppress(FileNotFoundError):
+                            statuses[entry.name] = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
         return {}
     except OSError as error:
         raise InputFileError(f"cannot read {quote(folder)}: {error.strerror}") from None

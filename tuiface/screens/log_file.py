@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from tuiface.core.reading import is_file, is_there
+
 LOG_NAME = "tuiface.log"
 
 
@@ -14,7 +16,10 @@ def log_to(folder: Path) -> None:
     root = logging.getLogger()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file: logging.Handler = logging.FileHandler(folder / LOG_NAME, encoding="utf-8", delay=True)
+        path = folder / LOG_NAME
+        if is_there(path) and not is_file(path):
+            raise OSError  # a pipe would be waited for
+        file: logging.Handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     except OSError:
         file = logging.NullHandler()  # a state folder that cannot be written must not keep anybody from working
     file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from tuiface.core.errors import TuifaceError
+from tuiface.core.reading import explain
 
 if TYPE_CHECKING:
     from tuiface.engine_api.protocol import JobProgress, RenderResult
@@ -97,6 +98,10 @@ def do_work(title: str, work: Callable[[], Callable[[], None]]) -> WorkFinished 
         return WorkFinished(work())
     except TuifaceError as error:
         return WorkFailed(title, error)
+    except OSError as error:
+        if (explained := explain(error)) is None:
+            raise
+        return WorkFailed(title, explained)
 
 
 @dataclass

@@ -172,5 +172,5 @@ def _open_new_log(folder: Path) -> Iterator[BinaryIO]:
 
 
 def open_private_file(path: str, flags: int) -> int:
-    """An opener (`open`) of files that others cannot read."""
-    return os.open(path, flags, 0o600)
+    """An opener (`open`) of files that others cannot read; a pipe in its place is an OSError and not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o600)

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from tuiface.core.errors import TuifaceError
+from tuiface.core.reading import explain
 from tuiface.screens.daemon_threads import start_daemon
 from tuiface.screens.jobs.resident import ResidentJobs
 from tuiface.screens.messages import JobChanged
@@ -109,5 +110,9 @@ class JobRunner:
             tell(state="cancelled")
         except TuifaceError as error:
             tell(state="failed", message=str(error))
+        except OSError as error:
+            if (explained := explain(error)) is None:
+                raise
+            tell(state="failed", message=str(explained))
         else:
             tell(state="done", message=message, done=job.progress.total)

@@ -64,6 +64,8 @@ def test_damaged_json_is_named_and_made_again(scene: Scene, damage: Callable[[by
     assert [text.partition(";")[0] for text in verdict.differences] == [
         "provenance: the JSON is cut off or no JSON at all"
     ]
+    with pytest.raises(InputFileError, match="library repair"):
+        read_saved_face(sidecar)
     (repair,) = scene.library.repair()
     assert (repair.outcome, sidecar.read_bytes()) == ("rebuilt", whole)
     if damaged.strip(b"\0"):

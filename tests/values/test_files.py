@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ import pytest
 
 from tuiface.core import files
 from tuiface.core.errors import OutputError
-from tuiface.core.files import make_folder, new_folder, write_file
+from tuiface.core.files import lock_folder, make_folder, new_folder, write_file, write_pair
 
 
 @pytest.fixture(params=["unnamed", "hidden"])
@@ -156,3 +158,51 @@ def test_new_files_may_be_read_by_the_group(way: str, tmp_path: Path) -> None:
         os.umask(old)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "a").stat().st_mtime >= start - 2
+
+
+@pytest.mark.parametrize("in_the_way", ["a", "b"])
+def test_a_folder_in_the_place_of_either_of_a_pair_is_kept_and_so_is_the_other(
+    way: str, tmp_path: Path, in_the_way: str
+) -> None:
+    other = tmp_path / ({"a", "b"} - {in_the_way}).pop()
+    other.write_text("old")
+    (tmp_path / in_the_way).mkdir()
+    (tmp_path / in_the_way / "inside").write_text("kept")
+    with pytest.raises(OutputError, match="Is a directory"):
+        write_pair(tmp_path / "a", b"new", tmp_path / "b", b"new", force=True)
+    assert other.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "inside"]
+
+
+def test_pair_is_refused_if_either_exists(way: str, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("old")
+        with pytest.raises(OutputError, match="exists already"):
+            write_pair(tmp_path / "a", b"new", tmp_path / "b", b"new")
+        assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+        (tmp_path / name).unlink()
+
+
+def test_a_folder_that_another_holds_is_said_and_not_waited_for_without_end(tmp_path: Path) -> None:
+    with lock_folder(tmp_path), pytest.raises(OutputError, match="held by another"), lock_folder(tmp_path, wait_s=0):
+        pass
+    with lock_folder(tmp_path, wait_s=0):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("code", [errno.EBADF, errno.ENOLCK])
+def test_where_folders_cannot_be_locked_a_hidden_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    real = fcntl.flock
+
+    def lock_files_alone(descriptor: int, operation: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_files_alone)
+    with lock_folder(tmp_path), pytest.raises(OutputError, match="held by another"), lock_folder(tmp_path, wait_s=0):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [files.LOCK_NAME]

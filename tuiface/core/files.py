@@ -78,11 +78,13 @@ def write_pair(main: Path, content: Content, beside: Path, record: Content, *, f
 
 
 def _move_aside(path: Path) -> Path | None:
-    """Take the name from a file that is being replaced, durably; None if there is none."""
+    """Take the name from a file that is being replaced, durably; None if there is none. A folder is never replaced."""
     if not os.path.lexists(path):
         return None
     aside = _make_hidden_path(path, "old")
     with translate_os_errors(path):
+        if path.is_dir() and not path.is_symlink():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.rename(aside)
     sync_folder(path.parent)
     return aside

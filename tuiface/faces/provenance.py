@@ -166,7 +166,11 @@ class SavedFace:
 def read_saved_face(path: Path) -> SavedFace:
     """Read a PNG (alone or with its JSON) or a JSON (alone or with its PNG). Raises InputFileError in one line."""
     if path.suffix.lower() == ".json":
-        provenance, text = _read_provenance(path, path.name)
+        try:
+            provenance, text = _read_provenance(path, path.name)
+        except InputFileError as error:
+            hint = "tuiface library repair makes it again from its picture" if _can_be_repaired(path) else error.hint
+            raise InputFileError(error.message, hint) from None
         name = provenance.picture.file
         if Path(name).name != name:
             raise InputFileError(f"{path.name}: picture.file: {quote(name)} is not a file name")
@@ -209,6 +213,16 @@ def compare_sidecar(picture: Path, inside: str, sidecar: Path) -> SidecarState:
     if _is_damaged(data, inside.encode()):
         return "damaged"
     return "older" if _is_older(picture, inside, sidecar, beside) else "differs"
+
+
+def _can_be_repaired(sidecar: Path) -> bool:
+    """Whether a JSON that cannot be read is what an interrupted write leaves beside a picture that can."""
+    picture = sidecar.with_suffix(".png")
+    try:
+        inside = read_png_text(picture)
+        return inside is not None and compare_sidecar(picture, inside, sidecar) == "damaged"
+    except InputFileError:
+        return False
 
 
 def _is_damaged(data: bytes, whole: bytes) -> bool:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.checkpoints.pickles import MAGIC_NUMBER, Call, Named, OutsideReference, pickled, view
+from tests.checkpoints.pickles import MAGIC_NUMBER, Call, Named, OutsideReference, pickled, tensor, view
 from tests.checkpoints.writers import (
     Arrays,
     discriminator_config,
@@ -24,20 +24,39 @@ from tests.checkpoints.writers import (
 )
 from tuiface.engine.checkpoints import read_checkpoint, write_native
 
+Value = Any
+"""A value as tests/checkpoints/pickles.py writes it."""
+
 CONFIG = generator_config(8, z_dim=2, w_dim=2, channels=(2, 2), mapping_features=(2,))
 D_CONFIG = discriminator_config(8, channels=(2, 2))
 
 
 @cache
+def values() -> dict[str, Value]:
+    """Name -> what the pickle of that kind holds; every one opens."""
+    generator, discriminator = random_tensors(CONFIG), random_tensors(D_CONFIG)
+    return {
+        "nvidia": generator_pickle(CONFIG, generator),
+        "nvidia_d": nvidia_checkpoint(
+            generator_pickle(CONFIG, generator), discriminator_pickle(D_CONFIG, discriminator)
+        ),
+        "tensorflow": tensorflow_checkpoint(generator, discriminator),
+        "state_dict": {name: tensor(array) for name, array in generator.items()},
+        "rosinality": {
+            "g_ema": {name: tensor(array) for name, array in rosinality_generator(generator).items()},
+            "latent_avg": tensor(generator["mapping.w_avg"]),
+        },
+    }
+
+
+@cache
 def seeds() -> dict[str, bytes]:
     """File name -> content; every one opens."""
-    generator, discriminator = random_tensors(CONFIG), random_tensors(D_CONFIG)
-    nvidia = nvidia_checkpoint(generator_pickle(CONFIG, generator), discriminator_pickle(D_CONFIG, discriminator))
-    stored = rosinality_generator(generator)
+    stored = rosinality_generator(random_tensors(CONFIG))
     files = {
-        "nvidia.pkl": pickled(generator_pickle(CONFIG, generator)),
-        "nvidia_d.pkl": pickled(nvidia, 2),
-        "tensorflow.pkl": pickled(tensorflow_checkpoint(generator, discriminator)),
+        "nvidia.pkl": pickled(values()["nvidia"]),
+        "nvidia_d.pkl": pickled(values()["nvidia_d"], 2),
+        "tensorflow.pkl": pickled(values()["tensorflow"]),
         "zip.pt": torch_zip(pickled(_state_dict(stored, ()), 2), stored),
         "legacy.pt": _legacy(stored),
     }

@@ -21,9 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from tests.checkpoints.pickles import pickled
 from tests.directions.directions import make_direction
 from tests.fuzz.mutations import mutated, mutated_npy, mutated_safetensors, mutated_zip
-from tests.fuzz.seeds import seeds
+from tests.fuzz.seeds import seeds, values
+from tests.fuzz.values import mutated_value
 from tests.hostile.worker import MAX_MB, judge_in_worker
 from tuiface.core.safetensors_header import encode_header
 from tuiface.directions.direction import encode_direction
@@ -34,15 +36,22 @@ BATCH = 250
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file: sound ones, how they are damaged, and who opens them."""
+    """A kind of file: sound ones, how they are damaged, and who opens them.
+
+    Of pickles every other one is damaged in its values, and sound as a pickle.
+    """
 
     suffix: str
     doors: tuple[str, ...]
     make: Callable[[], list[bytes]]
     mutations: tuple[Mutation, ...]
+    values: tuple[str, ...] = ()
+    """Names in `tests.fuzz.seeds.values`."""
 
     def mutant(self, random: Random) -> bytes:
         """One damaged file."""
+        if self.values and random.random() < 0.5:
+            return pickled(mutated_value(values()[random.choice(self.values)], random), random.choice((2, 4)))
         return random.choice(self.mutations)(random.choice(self.make()), random)
 
 
@@ -92,15 +101,22 @@ def _plain_safetensors() -> list[bytes]:
 
 FORMATS: Mapping[str, Format] = {
     "nvidia": Format(
-        ".pkl", ("checkpoint",), lambda: [seeds()["nvidia.pkl"], seeds()["nvidia_d.pkl"]], (_mutate_bytes,)
+        ".pkl",
+        ("checkpoint",),
+        lambda: [seeds()["nvidia.pkl"], seeds()["nvidia_d.pkl"]],
+        (_mutate_bytes,),
+        ("nvidia", "nvidia_d"),
     ),
     "torch": Format(
         ".pt",
         ("checkpoint", "arrays"),
         lambda: [seeds()["zip.pt"], seeds()["legacy.pt"]],
         (_mutate_bytes, mutated_zip),
+        ("state_dict", "rosinality"),
     ),
-    "tensorflow": Format(".pkl", ("checkpoint",), lambda: [seeds()["tensorflow.pkl"]], (_mutate_bytes,)),
+    "tensorflow": Format(
+        ".pkl", ("checkpoint",), lambda: [seeds()["tensorflow.pkl"]], (_mutate_bytes,), ("tensorflow",)
+    ),
     "native": Format(
         ".safetensors",
         ("checkpoint", "network"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -29,16 +29,20 @@ OTHERS = {
 }  # fmt: skip
 
 
-def read_prose(path: Path) -> Iterator[str]:
+@cache
+def split_source(path: Path) -> tuple[str, str]:
+    """The docstrings and comments of a source, a paragraph each, and the rest of it."""
+    prose: list[str] = []
+    rest: list[str] = []
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline):
+        is_prose = token.type == tokenize.COMMENT or token.string.startswith('"""')
+        (prose if is_prose else rest).append(token.string)
+    return "\n\n".join(prose), "\n".join(rest)
+
+
+def read_prose(path: Path) -> str:
     """The docstrings and comments of a source; the whole of a document."""
-    text = path.read_text("utf-8")
-    if path.suffix != ".py":
-        yield text
-        return
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        is_docstring = token.type == tokenize.STRING and token.string.startswith('"""')
-        if token.type == tokenize.COMMENT or is_docstring:
-            yield token.string
+    return split_source(path)[0] if path.suffix == ".py" else path.read_text("utf-8")
 
 
 def exists(dotted: str) -> bool:
@@ -67,7 +71,7 @@ def named_wrongly(path: Path, text: str) -> set[str]:
 def test_modules_and_files_that_are_named_exist() -> None:
     found = {}
     for path in (*SOURCES, *DOCUMENTS):
-        wrong = set().union(*(named_wrongly(path, text) for text in read_prose(path)))
+        wrong = named_wrongly(path, read_prose(path))
         if wrong:
             found[str(path.relative_to(ROOT))] = wrong
     assert found == {}
@@ -77,13 +81,10 @@ def test_names_in_backticks_are_those_of_something() -> None:
     """A name that no source has any more, as an identifier, a word of a text or a module, is a name of what is gone."""
     known = {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
     for path in SOURCES:
-        for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline):
-            is_prose = token.type == tokenize.COMMENT or token.string.startswith('"""')
-            if not is_prose:
-                known |= set(re.findall(r"\w+", token.string))
+        known |= set(re.findall(r"\w+", split_source(path)[1]))
     wrong = set()
     for path in SOURCES:
-        for name in (name for text in read_prose(path) for name in TICKED.findall(text)):
+        for name in TICKED.findall(read_prose(path)):
             if not set(re.findall(r"\w+", name)) <= known | OTHERS:
                 wrong.add(f"{path.relative_to(ROOT)}: {name}")
     assert wrong == set()

@@ -51,7 +51,7 @@ def test_difference_is_the_share_of_the_way_that_is_left() -> None:
 def test_children_of_the_shipped_network_keep_a_contour_and_take_an_inner_face(
     shared_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(face_finder, "CROSS_ITERATIONS", 30)
+    monkeypatch.setattr(face_finder, "CROSS_ITERATIONS", 25)
     settings = Settings(device="cpu", threads=1, cache=shared_cache)
     with Studio(open_engine(settings), settings) as studio:
         cells = cross(studio.face(10), studio.face(20))

@@ -42,7 +42,7 @@ def random_step(network: OpenedNetwork) -> Tensor:
     return scale_to_population(network.population, torch.randn(shape, generator=torch.Generator().manual_seed(3)))
 
 
-def evened(network: OpenedNetwork, bench: EvaluationFaces, held: list[int], turns: int = 40) -> Tensor:
+def evened(network: OpenedNetwork, bench: EvaluationFaces, held: list[int], turns: int = 24) -> Tensor:
     deviation = torch.from_numpy(bench.deviation).float()
     return refine_step(network, PixelAttributes(), deviation, random_step(network), TARGET, held, turns=turns)
 

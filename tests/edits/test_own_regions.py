@@ -87,7 +87,7 @@ def test_named_regions_are_learned_and_used(
     before = segmenter_version(path)
     regions = (Region.BACKGROUND, Region.SKIN, Region.HAIR)
     names = ("background", "skin", "hair")
-    learned = train_own_regions(network.generator, clusters, names, lambda text: None, faces=48, kimg=2.0)
+    learned = train_own_regions(network.generator, clusters, names, lambda text: None, faces=24, kimg=1.4)
     path.write_bytes(learned.file)
     reader = open_region_predictor(network.generator, "cpu", path)
     assert isinstance(reader, Segmenter)

@@ -391,9 +391,10 @@ def test_the_log_is_limited(tmp_path: Path) -> None:
     from tuiface.service.daemon import MAX_LOG_BYTES, NUM_BACKUPS
 
     script = (
-        "import logging, sys\n"
+        "import logging, os, sys\n"
         "from pathlib import Path\n"
         "from tuiface.service.daemon import RotatingLog\n"
+        "os.umask(0)\n"
         "logging.basicConfig(handlers=[RotatingLog(Path(sys.argv[1]))])\n"
         "for number in range(6000): logging.warning('x' * 1000)\n"
         "print('last word', flush=True)\n"
@@ -403,4 +404,5 @@ def test_the_log_is_limited(tmp_path: Path) -> None:
     files = sorted(tmp_path.iterdir())
     assert len(files) == 1 + NUM_BACKUPS
     assert all(path.stat().st_size <= MAX_LOG_BYTES + 1100 for path in files)
+    assert {mode(path) for path in files} == {0o600}, "also after it was begun anew"
     assert "last word" in log.read_text()

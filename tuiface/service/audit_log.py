@@ -18,7 +18,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -32,6 +31,7 @@ from pydantic import Field
 from tuiface.core.bounds import MAX_EXACT_INTEGER, Count, Word
 from tuiface.core.errors import EngineError, InputFileError, OutputError, quote
 from tuiface.core.files import make_folder, translate_os_errors
+from tuiface.core.own_files import OWNER_ALONE, OWNER_AND_READING_GROUP, open_own_file
 from tuiface.core.values import Value, canonical_json, parse_json, read_bytes
 from tuiface.core.visible import to_visible
 from tuiface.faces.recipe import Sha256
@@ -230,24 +230,13 @@ class AuditLog:
 
 def _open_to_append(path: Path, gid: int | None) -> int:
     """A descriptor that only appends, each write through to the disk; locked for as long as it is open."""
-    hint = "move it elsewhere, or set `state` to another folder"
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_DSYNC | os.O_CLOEXEC
+    mode = OWNER_ALONE if gid is None else OWNER_AND_READING_GROUP
+    descriptor = open_own_file(path, os.O_RDWR | os.O_APPEND | os.O_DSYNC, mode)
     try:
-        descriptor = os.open(path, flags, 0o600)
-    except OSError as error:
-        reason = "is a link" if error.errno == errno.ELOOP else f"cannot be opened: {error.strerror}"
-        raise OutputError(f"the audit log {quote(path, 120)} {reason}", hint) from None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            raise OutputError(f"the audit log {quote(path, 120)} is no file of its own", hint)
-        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise OutputError(f"the audit log {quote(path, 120)} can be written by others", hint)
         _lock_file(descriptor, path)
-        with translate_os_errors(path):
-            if gid is not None:
+        if gid is not None:
+            with translate_os_errors(path):
                 os.fchown(descriptor, -1, gid)
-            os.fchmod(descriptor, 0o600 if gid is None else 0o640)
     except BaseException:
         os.close(descriptor)
         raise
@@ -336,8 +325,6 @@ def check_files(paths: Sequence[Path]) -> AuditReport:
     checker, problem = _Checker(), ""
     try:
         for path in paths:
-            if path.exists() and not path.is_file():
-                raise InputFileError(f"{quote(path, 120)} is no file", f"an audit log is called {FILE_NAME}")
             checker.check(_split_lines(read_bytes(path, 2 * MAX_FILE_BYTES)))
     except _ChainError as error:
         problem = str(error)

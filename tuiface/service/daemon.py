@@ -11,13 +11,15 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from io import FileIO
+from collections.abc import Iterator, Sequence
+from io import FileIO, TextIOWrapper
 from pathlib import Path
+from typing import cast
 
 from tuiface.core import processes
 from tuiface.core.errors import EngineError
 from tuiface.core.files import make_folder, translate_os_errors
+from tuiface.core.own_files import open_own_file
 from tuiface.core.settings import Settings
 from tuiface.engine_api import codec
 from tuiface.service import messages, runtime_folder
@@ -26,7 +28,6 @@ from tuiface.service.private_process import (
     COMMAND,
     KILL_TIMEOUT_S,
     MAX_SOCKET_PATH_BYTES,
-    open_private_file,
     read_report,
 )
 from tuiface.service.runtime_folder import SOCKET_NAME, EngineTakenError
@@ -42,6 +43,10 @@ class RotatingLog(logging.handlers.RotatingFileHandler):
     def __init__(self, path: Path) -> None:
         super().__init__(path, maxBytes=MAX_LOG_BYTES, backupCount=NUM_BACKUPS, encoding="utf-8")
         self._redirect_output()
+
+    def _open(self) -> TextIOWrapper:
+        """As `open_own_file` does, also after each rollover: logging's own would leave that to the umask."""
+        return cast(TextIOWrapper, open(self.baseFilename, self.mode, encoding=self.encoding, opener=open_own_file))
 
     def doRollover(self) -> None:  # noqa: N802 - logging's name
         """Begin a new file; output goes there too."""
@@ -75,13 +80,10 @@ def start(
     socket = settings.runtime / SOCKET_NAME
     if len(os.fsencode(socket)) > MAX_SOCKET_PATH_BYTES:
         raise EngineError(f"'{socket}' is longer than a socket's path may be", "set `runtime` to a shorter one")
-    try:
-        with runtime_folder.claim_folder(settings.runtime, gid) as lock:
-            options = ["--socket", str(socket), "--idle-s", str(idle_minutes * 60)]
-            options += [] if group is None else ["--group", group]
-            _spawn(settings, [*command, *options], lock)
-    except EngineTakenError as taken:
-        raise _describe_taken(settings, taken) from None
+    options = ["--socket", str(socket), "--idle-s", str(idle_minutes * 60)]
+    options += [] if group is None else ["--group", group]
+    with _claim_when_free(settings, socket, gid) as locks:
+        _spawn(settings, [*command, *options], locks)
     found = query_status(settings)
     if found is None:
         raise EngineError("the engine stopped right after its start", f"its log is {settings.state / LOG_NAME}")
@@ -123,19 +125,38 @@ def stop(settings: Settings, *, force: bool) -> StopAnswer | None:
     return answer
 
 
-def _spawn(settings: Settings, command: Sequence[str], lock: int) -> None:
+@contextlib.contextmanager
+def _claim_when_free(settings: Settings, socket: Path, gid: int | None) -> Iterator[tuple[int, int]]:
+    """`claim_folder`, once an engine that ends has left: killed or stopped a moment ago, it listens no more.
+
+    Of several that wait, one gets it; the others are told of the engine that it starts.
+    """
+    deadline = time.monotonic() + END_TIMEOUT_S
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                locks = stack.enter_context(runtime_folder.claim_folder(settings.runtime, gid))
+                break
+            except EngineTakenError as taken:
+                if is_listening(socket) or time.monotonic() > deadline:
+                    raise _describe_taken(settings, taken) from None
+            time.sleep(POLL_INTERVAL_S)
+        yield locks
+
+
+def _spawn(settings: Settings, command: Sequence[str], locks: tuple[int, int]) -> None:
     """Start the process and wait until it listens; raises what it reports, with the process ended."""
     log = settings.state / LOG_NAME
     make_folder(settings.state)
     ready, child_ready = os.pipe()
     try:
-        with translate_os_errors(log), open(log, "ab", opener=open_private_file) as output:
+        with translate_os_errors(log), open(log, "ab", opener=open_own_file) as output:
             child = processes.start(
                 [*command, "--log", str(log), "--ready", str(child_ready)],
                 stdin=processes.PIPE,
                 stdout=output,
                 stderr=output,
-                pass_fds=(child_ready, lock),
+                pass_fds=(child_ready, *locks),
                 new_session=True,  # the end of the login and Ctrl+C reach this process alone
             )
     except BaseException:

@@ -14,12 +14,12 @@ from typing import BinaryIO
 from tuiface.core import processes
 from tuiface.core.errors import EngineError
 from tuiface.core.files import make_folder, translate_os_errors
+from tuiface.core.own_files import open_own_file
 from tuiface.core.visible import escape_bytes
 from tuiface.core.words import is_whole_number
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import JobProgress
 from tuiface.service import messages
-from tuiface.service.private_process import open_private_file
 from tuiface.service.unix_http import OK, UNREACHABLE, request
 
 COMMAND = processes.python_command("tuiface.service.job_process")
@@ -124,4 +124,4 @@ class SharedJobs:
         path = self._state / LOG_NAME
         with translate_os_errors(path):
             is_large = path.exists() and path.stat().st_size > MAX_LOG_BYTES
-            return open(path, "wb" if is_large else "ab", opener=open_private_file)
+            return open(path, "wb" if is_large else "ab", opener=open_own_file)

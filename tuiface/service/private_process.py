@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 from tuiface.core.errors import EngineError
 from tuiface.core.files import make_folder, translate_os_errors
+from tuiface.core.own_files import open_own_file
 from tuiface.core.processes import PIPE, python_command, start
 from tuiface.core.settings import Settings
 from tuiface.engine_api import codec
@@ -166,11 +167,6 @@ def _open_new_log(folder: Path) -> Iterator[BinaryIO]:
     with translate_os_errors(path):
         with contextlib.suppress(FileNotFoundError):
             path.replace(folder / PREVIOUS_LOG_NAME)
-        file = open(path, "wb", opener=open_private_file)  # noqa: SIM115 - closed below
+        file = open(path, "wb", opener=open_own_file)  # noqa: SIM115 - closed below
     with file:
         yield file
-
-
-def open_private_file(path: str, flags: int) -> int:
-    """An opener (`open`) of files that others cannot read; a pipe in its place is an OSError and not waited for."""
-    return os.open(path, flags | os.O_NONBLOCK, 0o600)

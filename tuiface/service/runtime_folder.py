@@ -1,7 +1,8 @@
 """Where a user's resident engine is found, and why nobody else can stand in its place.
 
-    FOLDER                locked (flock) by the engine for as long as it lives; the kernel lets go however it ends, and
-                          a folder that is locked is left alone by systemd's cleaning of /tmp
+    FOLDER/engine.lock    locked (flock) by the engine for as long as it lives; the kernel lets go however it ends.
+                          0600: whoever may open a file can lock it too, and so keep an engine from starting
+    FOLDER                locked as well, since systemd's cleaning of /tmp leaves such a folder alone
     FOLDER/engine.sock    the socket
 
 The folder does not lie in XDG_RUNTIME_DIR, which is removed when its user's last login ends.
@@ -20,9 +21,11 @@ from pathlib import Path
 
 from tuiface.core.errors import EngineError, OutputError, UsageError, quote
 from tuiface.core.files import translate_os_errors
+from tuiface.core.own_files import open_own_file
 from tuiface.core.settings import Settings, runtime_folder
 
 SOCKET_NAME = "engine.sock"
+LOCK_NAME = "engine.lock"
 
 
 class EngineTakenError(EngineError):
@@ -76,14 +79,14 @@ def find_socket(folder: Path, uid: int) -> Path | None:
 
 
 @contextlib.contextmanager
-def claim_folder(folder: Path, gid: int | None) -> Iterator[int]:
-    """Make `folder` (0700, or 0750 for the group `gid`) and lock it; yields the descriptor that holds the lock.
+def claim_folder(folder: Path, gid: int | None) -> Iterator[tuple[int, int]]:
+    """Make `folder` (0700, or 0750 for the group `gid`) and lock it; yields the descriptors that hold the locks.
 
-    A socket that an engine left behind when it was killed is removed. The lock lasts until every copy of the
-    descriptor is closed. Raises EngineTakenError where another process holds it, OutputError or EngineError for a
+    A socket that an engine left behind when it was killed is removed. The locks last until every copy of the
+    descriptors is closed. Raises EngineTakenError where another process holds it, OutputError or EngineError for a
     folder that cannot be used.
     """
-    with translate_os_errors(folder):
+    with translate_os_errors(folder), contextlib.suppress(FileExistsError):  # then it is told below what is there
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -91,33 +94,43 @@ def claim_folder(folder: Path, gid: int | None) -> Iterator[int]:
         raise OutputError(f"cannot use {quote(folder, 120)}: {error.strerror}", "set `runtime` to another") from None
     try:
         _refuse_untrusted(folder, os.fstat(descriptor), os.getuid())
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EngineTakenError("an engine of yours is starting, or runs already") from None
+        lock = open_own_file(folder / LOCK_NAME, os.O_RDWR)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    try:
+        if not _try_lock(lock):
+            raise EngineTakenError("an engine of yours is starting, or runs already")
+        _try_lock(descriptor)  # a member of the group may hold it, which keeps the folder from being cleaned as well
         with translate_os_errors(folder):
             if gid is not None:
                 os.fchown(descriptor, -1, gid)
             os.fchmod(descriptor, 0o700 if gid is None else 0o750)
             (folder / SOCKET_NAME).unlink(missing_ok=True)
-        yield descriptor
+        yield descriptor, lock
     finally:
         os.close(descriptor)
+        os.close(lock)
 
 
 def is_claimed(folder: Path) -> bool:
-    """Whether an engine holds the lock of `folder`."""
+    """Whether an engine of this user holds the lock of `folder`."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        lock = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _try_lock(lock)
     finally:
-        os.close(descriptor)
-    return False
+        os.close(lock)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _refuse_untrusted(folder: Path, status: os.stat_result, uid: int) -> None:

@@ -30,9 +30,10 @@ from starlette.websockets import WebSocketDisconnect
 from tuiface.core.errors import EngineError, InputFileError, OutputError, TuifaceError, UsageError
 from tuiface.core.values import Value
 from tuiface.core.version import __version__
+from tuiface.engine.scheduler import stopping_error
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import EngineInfo
-from tuiface.service.answers import WS_POLICY_VIOLATION, json_response
+from tuiface.service.answers import WS_POLICY_VIOLATION, error_response, json_response
 from tuiface.service.audit_log import AuditLog, Event
 from tuiface.service.job_board import Job, JobBoard
 from tuiface.service.messages import (
@@ -65,6 +66,11 @@ log = logging.getLogger(__name__)
 UPDATE_INTERVAL_S = 0.2
 """Changes of jobs are told no more often."""
 BAD_REQUEST = 400
+COMPUTED_PATHS = (
+    *(codec.RENDER_PATH, codec.MAP_PATH, codec.WS_PATH),
+    *(codec.FEATURES_PATH, codec.WORK_PATH, codec.FACES_PATH),
+)
+"""Requests that the engine computes for."""
 JOBS_END_TIMEOUT_S = 20.0
 """What cancelled jobs get to say that they ended: more than `job_process.CANCEL_GRACE_S`."""
 
@@ -88,7 +94,8 @@ class SharedEngineState:
         """Open preview streams by user."""
         self._requests = 0
         self._renders = 0
-        self._is_stopping = False
+        self.is_stopping = False
+        """What waits is still done, and nothing that comes now: else whoever goes on asking could keep it for ever."""
         self._nothing_renders = asyncio.Event()
         """Set whenever no save is under way."""
         self._nothing_renders.set()
@@ -184,8 +191,8 @@ class SharedEngineState:
             return StopAnswer(stops=False, jobs=_to_job_lines(running))
         self._why_it_ends = f"asked by {user_name(uid)}"
         self.board.cancel_all()  # at once: they are among those who ask for pictures
-        if not self._is_stopping:
-            self._is_stopping = True
+        if not self.is_stopping:
+            self.is_stopping = True
             self._start_task(self._leave_when_saved())
         return StopAnswer(stops=True, jobs=_to_job_lines(running))
 
@@ -241,6 +248,10 @@ class ConnectionCounter:
                 self._sharing.record("refusal", peer_uid(connection), f"{connection.url.path}: {reason}")
             await send(message)
 
+        if self._sharing.is_stopping and connection.url.path in COMPUTED_PATHS:
+            refusal = await error_response(Request(scope), stopping_error())
+            await refusal(scope, receive, send_and_watch)
+            return
         with self._sharing.count_connection(connection):
             await self._app(scope, receive, send_and_watch)
 

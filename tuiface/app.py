@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 from textual.app import App, SystemCommand
 from textual.dom import DOMNode
 from textual.events import CursorPosition, Resize
+from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from tuiface.actions import Action, ActionScope, ScreenName
 from tuiface.core.errors import EXIT_DONE, EngineError, TuifaceError, UsageError, quote, suggest_nearest
 from tuiface.core.i18n import choose_language, tr, trn, use_language
+from tuiface.core.visible import to_visible
 from tuiface.screens.bindings import bindings_in, handler
 from tuiface.screens.engine_link import EngineFactory, EngineLink, resident_or_private_engine
 from tuiface.screens.face.screen import FaceScreen
@@ -47,6 +49,7 @@ from tuiface.screens.registry import make_screen
 from tuiface.screens.session_recovery import SessionRecovery
 from tuiface.screens.state import InterfaceState
 from tuiface.screens.themes import DEFAULT_THEME, THEMES, keep_theme, read_last_theme
+from tuiface.screens.widgets.text import MAX_TEXT, VisibleConsole, VisibleLines
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.capabilities import Capabilities, capabilities_of
 from tuiface.terminal.private_api import add_bindings, force_truecolor, terminal_size
@@ -91,6 +94,8 @@ class TuifaceApp(App[None]):
         engine_factory: EngineFactory = resident_or_private_engine,
     ) -> None:
         super().__init__()
+        self.error_console = VisibleConsole(markup=False, highlight=False, stderr=True)
+        self._visible_lines = VisibleLines()
         use_language(choose_language(settings.language, os.environ))
         for theme in THEMES:
             self.register_theme(theme)
@@ -105,6 +110,28 @@ class TuifaceApp(App[None]):
         self._is_leaving = False
         self._recovery = SessionRecovery(
             self, self.state, lambda: self.current_work_screen.SCREEN_NAME, self.action_go_to
+        )
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every painted line of every widget goes through."""
+        return [*super().get_line_filters(), self._visible_lines]
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """A toast, whoever wrote its words: they are never read as markup."""
+        super().notify(
+            to_visible(message, MAX_TEXT),
+            title=to_visible(title),
+            severity=severity,
+            timeout=timeout,
+            markup=False,
         )
 
     def get_default_screen(self) -> Screen[None]:
@@ -162,7 +189,7 @@ class TuifaceApp(App[None]):
         import tuiface.terminal.encoding  # noqa: F401 - while the engine draws
 
         if message.remark:
-            self.notify(message.remark, title=tr("A private engine"), severity="warning", timeout=10, markup=False)
+            self.notify(message.remark, title=tr("A private engine"), severity="warning", timeout=10)
         self._recovery.offer()
 
     def on_engine_failed(self, message: EngineFailed) -> None:
@@ -202,7 +229,7 @@ class TuifaceApp(App[None]):
         self.state.jobs.take(job, is_first_report=message.is_first_report)
         if job.is_over and job.state != "cancelled" and not message.is_first_report:
             severity: SeverityLevel = "error" if job.state == "failed" else "information"
-            self.notify(job.message, title=f"{job.label}: {tr(job.state)}", severity=severity, markup=False)
+            self.notify(job.message, title=f"{job.label}: {tr(job.state)}", severity=severity)
 
     def on_preview_failed(self, message: PreviewFailed) -> None:
         """Start a dead engine again; tell what a live one refused."""
@@ -220,7 +247,7 @@ class TuifaceApp(App[None]):
         self.state.saves.record_save(message.face, existed=message.existed)
         face = source_text(message.face).capitalize()
         title = tr("{face} is saved already", face=face) if message.existed else tr("{face} saved", face=face)
-        self.notify(home_relative(message.path), title=title, markup=False)
+        self.notify(home_relative(message.path), title=title)
         self._leave_if_saved()
 
     def on_save_failed(self, message: SaveFailed) -> None:
@@ -247,13 +274,12 @@ class TuifaceApp(App[None]):
                 tr("{reason}. It is being started again; nothing is lost.", reason=error.message),
                 title=tr("Engine restarted"),
                 severity="warning",
-                markup=False,
             )
         else:
             self._tell_error(tr("The engine stopped again; press R to restart it"), error)
 
     def _tell_error(self, title: str, error: TuifaceError) -> None:
-        self.notify(str(error), title=title, severity="error", timeout=10, markup=False)
+        self.notify(str(error), title=title, severity="error", timeout=10)
 
     @property
     def current_work_screen(self) -> WorkScreen:
@@ -297,7 +323,7 @@ class TuifaceApp(App[None]):
         line = self.screen.command_line() if isinstance(self.screen, WorkScreen) else ""
         if line:
             self.copy_to_clipboard(line)
-            self.notify(line, title=tr("Copied"), markup=False, timeout=3)
+            self.notify(line, title=tr("Copied"), timeout=3)
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """An SVG of the cells, with pictures as such."""
@@ -314,7 +340,7 @@ class TuifaceApp(App[None]):
         except TuifaceError as error:
             self._tell_error(tr("The screen is not saved"), error)
         else:
-            self.notify(home_relative(target), title=tr("Screen saved"), markup=False)
+            self.notify(home_relative(target), title=tr("Screen saved"))
 
     def action_go_to(self, name: ScreenName) -> None:
         """Show a screen: made when it is wanted for the first time, kept from then on. The face's lies below all."""

@@ -24,6 +24,7 @@ from tests.fake_engine import FakeEngine
 from tests.service.in_process import serve
 from tests.service.processes import PATIENCE_S, eventually
 from tuiface.core.errors import EngineError
+from tuiface.core.log_text import OneLineFormatter
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import RenderRequest, RenderResult
 from tuiface.engine_api.requests import (
@@ -40,7 +41,7 @@ from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.service import allowances, messages, protocols
 from tuiface.service.allowances import Allowances
 from tuiface.service.listener import GuardedListener
-from tuiface.service.log_lines import MAX_IN_A_WINDOW, OneLineFormatter, RepetitionFilter
+from tuiface.service.log_lines import MAX_IN_A_WINDOW, RepetitionFilter
 
 RECIPE = Recipe(model=ModelRef(sha256="e" * 64, name="fake"), source=SeedSource(seed=1))
 JOB = codec.encode(codec.RenderMessage(job=RenderRequest(RECIPE, 16)))

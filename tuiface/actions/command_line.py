@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tuiface.core.limits import CHANNEL_LIMIT, W_AVG
+from tuiface.core.visible import is_visible, to_visible
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
@@ -95,5 +96,20 @@ def format_number(value: float) -> str:
 
 
 def quote_words(words: Sequence[str]) -> str:
-    """Words as a shell takes them."""
-    return " ".join(shlex.quote(word) for word in words)
+    """Words as a shell takes them, and as a terminal may be given them, to show or to paste."""
+    return " ".join(map(_quote_word, words))
+
+
+def _quote_word(word: str) -> str:
+    """With `$'\\x1b'` for what a terminal obeys: pasted as it is, it could end the paste and press Enter."""
+    if to_visible(word, None) == word:
+        return shlex.quote(word)
+    return f"$'{''.join(map(_quote_character, word))}'"
+
+
+def _quote_character(character: str) -> str:
+    if character in "'\\":
+        return f"\\{character}"
+    if is_visible(character):
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -7,6 +7,7 @@ pictures of `terminal/shell.py` and the help of argparse, which holds our own wo
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from collections.abc import Mapping
 from types import TracebackType
@@ -46,6 +47,7 @@ def ask(question: str) -> str:
 def show_bugs_and_warnings() -> None:
     """Let what the interpreter prints by itself, tracebacks and warnings, go through here too."""
     sys.excepthook = _print_traceback
+    threading.excepthook = _print_traceback_of_thread
     warnings.showwarning = _print_warning
 
 
@@ -54,6 +56,11 @@ def _print_traceback(kind: type[BaseException], error: BaseException, traceback:
 
     text = "".join(format_exception(kind, error, traceback))
     print_line(*text.rstrip("\n").split("\n"), to_stderr=True)
+
+
+def _print_traceback_of_thread(bug: threading.ExceptHookArgs) -> None:
+    if bug.exc_value is not None:
+        _print_traceback(bug.exc_type, bug.exc_value, bug.exc_traceback)
 
 
 def _print_warning(

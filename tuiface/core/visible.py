@@ -5,8 +5,8 @@ round, U+200B makes two names look alike. Each such character is written out as 
 and never dropped, so that what is there is seen. Honest text of any script stays as it is; a byte that is no UTF-8, as
 names of files may hold them, is shown as `\\xff`.
 
-Everything that commands print goes through `core/console.py`, which calls this. What is shown so twice does not change
-again.
+Everything that commands print goes through `core/console.py`, and everything that the interface draws through
+`screens/widgets/text.py`, which both call this. What is shown twice so does not change again.
 """
 
 from __future__ import annotations

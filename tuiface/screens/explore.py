@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Static
 
 from tuiface.actions import command_line, format_number, population_flags, quote_words
 from tuiface.core.i18n import tr, trn
@@ -17,6 +16,7 @@ from tuiface.core.limits import MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.screens.changes import Drawn
 from tuiface.screens.face.words import source_text
 from tuiface.screens.grid_screen import GridScreen
+from tuiface.screens.widgets.text import Static, styled
 from tuiface.screens.widgets.tile_grid import Tile, TileGrid
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ExploreScreen(GridScreen):
     def compose_body(self) -> ComposeResult:
         """What is shown, in words, and the grid."""
         with Vertical(id="body"):
-            yield Static("", id="heading", markup=False)
+            yield Static("", id="heading")
             yield TileGrid(self.state.writer, id="grid")
 
     # --- faces ---------------------------------------------------------------------------------------------------
@@ -146,9 +146,7 @@ class ExploreScreen(GridScreen):
         psi = f"psi {self.psi:.2f}"
         if self.center != W_AVG:
             psi += f" {tr('towards {population}', population=self.center)}"
-        return Content("   ").join(
-            [Content.styled(where, "bold $foreground"), Content(psi), Content.styled(marked, "$text-warning")]
-        )
+        return Content("   ").join([styled(where, "bold $foreground"), styled(psi), styled(marked, "$text-warning")])
 
     def _where(self) -> str:
         origin = self.state.explore.origin

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from tuiface.core.log_text import OneLineFormatter
 from tuiface.core.reading import is_file, is_there
 
 LOG_NAME = "tuiface.log"
@@ -22,6 +23,6 @@ def log_to(folder: Path) -> None:
         file: logging.Handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     except OSError:
         file = logging.NullHandler()  # a state folder that cannot be written must not keep anybody from working
-    file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    file.setFormatter(OneLineFormatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     root.addHandler(file)
     logging.getLogger("tuiface").setLevel(logging.INFO)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Static
 
 from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.errors import TuifaceError
@@ -16,6 +15,7 @@ from tuiface.screens.changes import Drawn
 from tuiface.screens.companions import make_companion, remove_mixes_and_edits, seed_after
 from tuiface.screens.face.words import source_name, source_text
 from tuiface.screens.widgets.face_view import FaceView
+from tuiface.screens.widgets.text import Static, assemble, styled
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
 
@@ -54,9 +54,9 @@ class MixScreen(WorkScreen):
             with Horizontal(id="quartet"):
                 for name in PICTURE_NAMES:
                     with Vertical(classes="column"):
-                        yield Static("", id=f"caption-{name}", classes="caption", markup=False)
+                        yield Static("", id=f"caption-{name}", classes="caption")
                         yield FaceView(self.state.writer, id=f"view-{name}", at_top=True)
-            yield Static("", id="scale", markup=False)
+            yield Static("", id="scale")
 
     # --- the faces -----------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class MixScreen(WorkScreen):
 
     def _give_up_cross(self, told: str) -> None:
         self._is_crossing = self.is_cross = False
-        self.notify(told, title=tr("The faces were not crossed"), severity="error", markup=False)
+        self.notify(told, title=tr("The faces were not crossed"), severity="error")
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class MixScreen(WorkScreen):
         except TuifaceError as error:
             for name, face in zip(("a", "b"), parents, strict=True):
                 self._show(name, face, source_text(face))
-            scale.update(Content.styled(str(error), "$text-error"))
+            scale.update(styled(str(error), "$text-error"))
             return
         a, b = parents
         names = source_text(a), source_text(b)
@@ -191,16 +191,16 @@ class MixScreen(WorkScreen):
         for row in range(self.state.studio.info.num_ws):
             chosen = start <= row < stop
             style = "bold $text-primary" if chosen else "$foreground 45%"
-            numbers += Content.styled(f"{row:<4}", style)
-            bar += Content.styled((full if chosen else empty) * 2, style)
+            numbers += styled(f"{row:<4}", style)
+            bar += styled((full if chosen else empty) * 2, style)
             px = min(row_px(row), self.state.studio.info.resolution)  # the last row drives the last toRGB alone
-            sizes += Content.styled(f"{px if px != last_px else '':<4}", style)
+            sizes += styled(f"{px if px != last_px else '':<4}", style)
             last_px = px
         label = "$foreground 55%"
         lines = [
-            Content.assemble((f"{tr('row'):<8}", label), numbers),
-            Content.assemble((" " * 8, label), bar),
-            Content.assemble((f"{tr('px'):<8}", label), sizes),
+            assemble((f"{tr('row'):<8}", label), numbers),
+            assemble((" " * 8, label), bar),
+            assemble((f"{tr('px'):<8}", label), sizes),
         ]
         words = tr(
             "Rows {start}-{last} change, {px} px and finer: low rows shape, high rows colour.",
@@ -210,7 +210,7 @@ class MixScreen(WorkScreen):
         )
         if self.is_without_edits:
             words += " " + tr("The current face's edits are left out.")
-        return Content("\n").join([*lines, Content.styled(words, "$foreground 85%")])
+        return Content("\n").join([*lines, styled(words, "$foreground 85%")])
 
     def _cross_words(self, *, is_found: bool) -> Content:
         """What became of contours and inner faces."""
@@ -230,7 +230,7 @@ class MixScreen(WorkScreen):
             ]
         if self.is_without_edits:
             lines.append(tr("The current face's edits are left out."))
-        return Content.styled("\n".join(lines), "$foreground 85%")
+        return Content("\n").join([styled(line, "$foreground 85%") for line in lines])
 
     def command_line(self) -> str:
         """`tuiface swap` with the parents as commands name them."""
@@ -335,10 +335,10 @@ class MixScreen(WorkScreen):
         try:
             children = self.both_children()
         except TuifaceError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error")
             return ()
         if children is None:
-            self.notify(tr("Both are looked for: seconds on a GPU, half a minute on a processor."), markup=False)
+            self.notify(tr("Both are looked for: seconds on a GPU, half a minute on a processor."))
         return children or ()
 
     def _open(self, number: int) -> None:

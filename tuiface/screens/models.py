@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import Static
 
 from tuiface.actions import quote_words
 from tuiface.core import processes
@@ -21,9 +20,11 @@ from tuiface.core.errors import ModelError
 from tuiface.core.i18n import tr
 from tuiface.core.reading import expand_user
 from tuiface.core.strict_json import parse_strict_json
+from tuiface.core.visible import to_visible
 from tuiface.screens.changes import Drawn
 from tuiface.screens.face.words import home_relative
 from tuiface.screens.jobs.resident import JobCommand
+from tuiface.screens.widgets.text import Static, assemble, styled
 from tuiface.screens.work_screen import WorkScreen
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class ModelsScreen(WorkScreen):
     def compose_body(self) -> ComposeResult:
         """The list and the report."""
         with Horizontal(id="body"):
-            yield Static("", id="list", markup=False)
-            yield Static("", id="report", markup=False)
+            yield Static("", id="list")
+            yield Static("", id="report")
 
     def on_screen_resume(self) -> None:
         """Networks may have come."""
@@ -118,19 +119,19 @@ class ModelsScreen(WorkScreen):
 
     def _list(self) -> Content:
         if not self.is_listed:
-            return Content(tr("looking for networks"))
+            return styled(tr("looking for networks"))
         studio = self.state.studio
         in_use = None if studio is None else studio.info.path
-        lines = [Content.styled(tr("Networks"), "bold $text-primary")]
+        lines = [styled(tr("Networks"), "bold $text-primary")]
         for number, model in enumerate(self.models):
             path = str(model["path"])
             name = tr("embedded") if model.get("kind") == "embedded" else Path(path).name
             mark = ("● " if self.state.capabilities.unicode else "* ") if path == in_use else "  "
             style = "reverse" if number == self.chosen else "$foreground 85%"
-            lines.append(Content.assemble((mark, "$text-success"), (f" {name} ", style)))
+            lines.append(assemble((mark, "$text-success"), (f" {to_visible(name)} ", style)))
         lines += [
             Content(""),
-            Content.styled(tr("● is in use. Nothing in a file is ever executed."), "$foreground 55%"),
+            styled(tr("● is in use. Nothing in a file is ever executed."), "$foreground 55%"),
         ]
         return Content("\n").join(lines)
 
@@ -139,16 +140,16 @@ class ModelsScreen(WorkScreen):
         if report is None:
             return Content("")
         title = tr("The model that ships with tuiface") if self._is_embedded else home_relative(Path(self._path))
-        lines = [Content.styled(title, "bold $text-primary")]
+        lines = [styled(title, "bold $text-primary")]
         if not report:
-            return Content("\n").join([*lines, Content(tr("looking into it"))])
+            return Content("\n").join([*lines, styled(tr("looking into it"))])
         known = {key: value for key, value in report.items() if value not in (None, [], "") and key != "file"}
         width = max(map(len, known)) + 2
         for key, value in known.items():
             shown = " ".join(map(str, value)) if isinstance(value, list) else str(value)
             shown = f"{shown[:16]}…" if key.endswith("sha256") else shown
             style = "$text-error" if key == "refused" else "$foreground 85%"
-            lines.append(Content.assemble((f"{key.replace('_', ' '):<{width}}", "$foreground 55%"), (shown, style)))
+            lines.append(assemble((f"{key.replace('_', ' '):<{width}}", "$foreground 55%"), (shown, style)))
         return Content("\n").join(lines)
 
     def command_line(self) -> str:
@@ -173,7 +174,7 @@ class ModelsScreen(WorkScreen):
         if not self._path or report.get("refused"):
             return
         self.state.open_model(None if self._is_embedded else Path(self._path))
-        self.notify(tr("Opening {name}", name=Path(self._path).name), timeout=3, markup=False)
+        self.notify(tr("Opening {name}", name=Path(self._path).name), timeout=3)
 
     def action_models_file(self) -> None:
         """Ask for a path."""

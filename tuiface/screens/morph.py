@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Static
 
 from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.i18n import tr
@@ -18,6 +17,7 @@ from tuiface.screens.companions import make_edited_companion, seed_after
 from tuiface.screens.face.words import home_relative, source_text
 from tuiface.screens.jobs.resident import JobCommand, engine_flags, keep_faces
 from tuiface.screens.widgets.face_view import FaceView
+from tuiface.screens.widgets.text import Static, assemble, styled
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
 
@@ -74,7 +74,7 @@ class MorphScreen(WorkScreen):
         with Horizontal(id="body"):
             yield FaceView(self.state.writer, id="face")
             with Vertical(id="panel"):
-                yield Static("", id="plan", markup=False)
+                yield Static("", id="plan")
 
     # --- what it is ----------------------------------------------------------------------------------------------
 
@@ -166,27 +166,27 @@ class MorphScreen(WorkScreen):
 
     def _plan(self) -> Content:
         label, value = "$foreground 55%", "$foreground 85%"
-        lines = [Content.styled(tr("Transition"), "bold $text-primary")]
+        lines = [styled(tr("Transition"), "bold $text-primary")]
         faces = self.faces()
         for number, face in enumerate(faces, start=1):
-            lines.append(Content.assemble((f"{number:>2}  ", label), (source_text(face), "bold $foreground")))
+            lines.append(assemble((f"{number:>2}  ", label), (source_text(face), "bold $foreground")))
         lines.append(Content(""))
         rows = [
             (tr("frame"), f"{self.frame_index + 1} / {self.num_frames}"),
             (tr("space"), self.space.upper()),
             (tr("film"), " ".join(FILMS[self.film]).upper() or tr("none")),
         ]
-        lines += [Content.assemble((f"{name:<9}", label), (text, value)) for name, text in rows]
+        lines += [assemble((f"{name:<9}", label), (text, value)) for name, text in rows]
         lines.append(self._timeline(24 if not self.has_class("-wide") else 40))
         if self.problem:
-            lines += [Content(""), Content.styled(self.problem, "$text-error")]
+            lines += [Content(""), styled(self.problem, "$text-error")]
         return Content("\n").join(lines)
 
     def _timeline(self, width: int) -> Content:
         """A line with a mark at the frame."""
         line, sign = ("─", "●") if self.state.capabilities.unicode else ("-", "o")
         mark = round((width - 1) * self.frame_index / max(1, self.num_frames - 1))
-        return Content.assemble(
+        return assemble(
             (line * mark, "$foreground 55%"),
             (sign, "bold $text-primary"),
             (line * (width - 1 - mark), "$foreground 55%"),

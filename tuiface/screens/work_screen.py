@@ -9,7 +9,6 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.events import Key
 from textual.screen import Screen
-from textual.widgets import Label, Static
 from textual.worker import get_current_worker
 
 from tuiface.actions import ScreenName
@@ -18,6 +17,7 @@ from tuiface.screens.bindings import bindings_in
 from tuiface.screens.changes import Drawn
 from tuiface.screens.messages import do_work
 from tuiface.screens.widgets.bars import KeyLine, TabLine
+from tuiface.screens.widgets.text import Label, Static, assemble
 from tuiface.terminal.private_api import add_bindings, forward_key, run_binding
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ class WorkScreen(Screen[None]):
         """The frame around what the screen is for."""
         with Horizontal(id="title"):
             yield TabLine(self.TAB or self.SCREEN_NAME, id="tabs")
-            yield Label("", id="status", markup=False)
+            yield Label("", id="status")
         yield from self.compose_body()
-        yield Static("", id="command", markup=False)
+        yield Static("", id="command")
         unicode = self.state.capabilities.unicode
         yield KeyLine(self.state.actions.on_screen(self.SCREEN_NAME), unicode=unicode, id="keys")
-        yield Static("", id="too-small", markup=False)
+        yield Static("", id="too-small")
 
     def compose_body(self) -> ComposeResult:
         """What the screen is for."""
@@ -145,7 +145,7 @@ class WorkScreen(Screen[None]):
     def _draw_state(self) -> None:
         self.show_body()
         line = self.command_line()
-        content = Content.assemble(("$ ", "$foreground 55%"), line) if line else Content("")
+        content = assemble(("$ ", "$foreground 55%"), line) if line else Content("")
         self.query_one("#command", Static).update(content, layout=False)
         self._watch_lateness()
         self._show_status()

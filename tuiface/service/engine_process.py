@@ -27,6 +27,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from tuiface.core.errors import EXIT_DONE, EngineError, TuifaceError, quote
+from tuiface.core.log_text import OneLineFormatter
 from tuiface.core.processes import limit_spinning
 from tuiface.service import lifeline
 
@@ -114,7 +115,7 @@ def _install_signal_handlers(path: Path, *, private: bool) -> None:
 
 
 def _configure_logging(path: Path | None) -> None:
-    from tuiface.service.log_lines import OneLineFormatter, RepetitionFilter
+    from tuiface.service.log_lines import RepetitionFilter
 
     if path is None:
         handler: logging.Handler = logging.StreamHandler()
@@ -131,7 +132,7 @@ def _read_settings() -> Settings:
     from tuiface.core.settings import Settings
     from tuiface.core.strict_json import parse_strict_json
 
-    return Settings.model_validate(parse_strict_json(sys.stdin.buffer.read()))
+    return Settings.model_validate(parse_strict_json(sys.stdin.buffer.read(), file_names=True))
 
 
 def _build_server(

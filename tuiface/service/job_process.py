@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from tuiface.core import processes
 from tuiface.core.console import print_line
 from tuiface.core.errors import EXIT_DONE, EXIT_ENGINE, EXIT_INTERRUPTED, EngineError
+from tuiface.core.log_text import OneLineFormatter
 from tuiface.core.strict_json import parse_strict_json
 from tuiface.core.values import Value
 from tuiface.core.words import is_whole_number
@@ -84,7 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` hands it down ignored: no cancelling then
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLineFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     with contextlib.ExitStack() as stack:
         try:
             address = "ws://engine" + messages.JOB_PATH

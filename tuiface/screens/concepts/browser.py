@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Static
 
 from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.errors import TuifaceError
@@ -21,6 +20,7 @@ from tuiface.screens.changes import Drawn
 from tuiface.screens.concepts.questionnaire import localize_ends
 from tuiface.screens.concepts.rows import ConceptRow, concept_rows, list_lines, report_lines, row_word
 from tuiface.screens.face.words import source_text
+from tuiface.screens.widgets.text import Static, styled
 from tuiface.screens.widgets.tile_grid import Tile, TileGrid, TileStrip
 from tuiface.screens.work_screen import WorkScreen
 
@@ -48,11 +48,11 @@ class ConceptBrowser(WorkScreen):
     def compose_body(self) -> ComposeResult:
         """The ends of the chosen concept, the strip, the list and the report."""
         with Vertical(id="body"):
-            yield Static("", id="heading", markup=False)
+            yield Static("", id="heading")
             yield TileStrip(self.state.writer, id="strip")
             with Horizontal():
-                yield Static("", id="list", markup=False)
-                yield Static("", id="report", markup=False)
+                yield Static("", id="list")
+                yield Static("", id="report")
 
     def on_screen_resume(self) -> None:
         """Answers may have been given."""
@@ -131,7 +131,7 @@ class ConceptBrowser(WorkScreen):
         box = self.query_one("#list", Static)
         if row is None:
             text = tr("starting the engine") if self.state.studio is None else _empty_text()
-            box.update(Content.styled(text, "$foreground 70%"))
+            box.update(styled(text, "$foreground 70%"))
             self.query_one("#report", Static).update("")
             self.query_one("#heading", Static).update("")
             self.query_one(TileStrip).show_strip((), 0, self._num_tiles)
@@ -168,7 +168,7 @@ class ConceptBrowser(WorkScreen):
             faces = self._faces(row)
         except TuifaceError as error:
             strip.show_strip((), 0, self._num_tiles)
-            self.query_one("#heading", Static).update(Content.styled(str(error), "$text-error"))
+            self.query_one("#heading", Static).update(styled(str(error), "$text-error"))
             return
         wanted = self.state.tiles.fit_resolution(strip.tile_px)
         self.state.tiles.request([face.recipe for face in faces if face is not None], wanted)
@@ -188,12 +188,12 @@ class ConceptBrowser(WorkScreen):
 
     def _heading(self, row: ConceptRow) -> Content:
         assert self.state.studio is not None
-        name = Content.styled(row_word(row), "bold $foreground")
+        name = styled(row_word(row), "bold $foreground")
         labels = labels_of(row.name) if row.answers is None else row.answers[0].labels or labels_of(row.name)
         low, high = localize_ends(labels if row.direction is None else row.direction.header.labels)
         arrow = "→" if self.state.capabilities.unicode else "to"
-        ends = Content.styled(f"{low} {arrow} {high}", "$foreground 70%")
-        face = Content.styled(source_text(self.state.studio.current), "$foreground 55%")
+        ends = styled(f"{low} {arrow} {high}", "$foreground 70%")
+        face = styled(source_text(self.state.studio.current), "$foreground 55%")
         return Content("   ").join([name, ends, face])
 
     def command_line(self) -> str:
@@ -258,7 +258,7 @@ class ConceptBrowser(WorkScreen):
         try:
             face = self._faces(row)[self._amount_index]
         except TuifaceError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error")
             return
         if face is not None:
             self.state.apply(lambda studio: studio.show(face))

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Static
 
 from tuiface.actions import quote_words
 from tuiface.core.errors import OutputError, TuifaceError
 from tuiface.core.i18n import current_language, tr, trn
+from tuiface.core.visible import to_visible
 from tuiface.directions.concepts import concept_word
 from tuiface.directions.direction import labels_of
 from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, RECOMMENDED_ANSWERS, Questionnaire
 from tuiface.screens.changes import Drawn
 from tuiface.screens.concepts.work import check_replacement, submit_direction_job
 from tuiface.screens.widgets.face_view import FaceView
+from tuiface.screens.widgets.text import Static, assemble, styled
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
 
@@ -51,7 +52,7 @@ class QuestionnaireScreen(WorkScreen):
         with Horizontal(id="body"):
             yield FaceView(self.state.writer, id="face")
             with Vertical(id="panel"):
-                yield Static("", id="plan", markup=False)
+                yield Static("", id="plan")
 
     @property
     def is_asking(self) -> bool:
@@ -115,9 +116,9 @@ class QuestionnaireScreen(WorkScreen):
     def _panel(self, questionnaire: OpenQuestionnaire) -> Content:
         low, high = localize_ends(questionnaire.file.labels or labels_of(questionnaire.file.concept))
         lines = [
-            Content.styled(concept_word(questionnaire.file.concept, current_language()), "bold $text-primary"),
-            Content.assemble((tr("from"), _LABEL), f" {low}"),
-            Content.assemble((tr("to"), _LABEL), f" {high}"),
+            styled(concept_word(questionnaire.file.concept, current_language()), "bold $text-primary"),
+            assemble((tr("from"), _LABEL), f" {low}"),
+            assemble((tr("to"), _LABEL), f" {high}"),
             Content(""),
         ]
         if questionnaire.answering is not None:
@@ -127,7 +128,7 @@ class QuestionnaireScreen(WorkScreen):
             job = None if questionnaire.job is None else self.state.jobs.listed.get(questionnaire.job)
             if job is not None and job.total:
                 text = tr("faces read: {done} of {total}", done=job.done, total=job.total)
-                lines.append(Content.styled(text, _VALUE))
+                lines.append(styled(text, _VALUE))
         return Content("\n").join(lines)
 
     def _progress(self, questionnaire: Questionnaire) -> list[Content]:
@@ -148,7 +149,7 @@ class QuestionnaireScreen(WorkScreen):
         if repeated:
             text = tr("{alike} of {number} alike", alike=alike, number=repeated)
             rows.append((tr("repeated"), text, "$text-warning" if alike < repeated else _VALUE))
-        lines = [Content.assemble((f"{name:<10}", _LABEL), (text, style)) for name, text, style in rows]
+        lines = [assemble((f"{name:<10}", _LABEL), (text, style)) for name, text, style in rows]
         return [*lines[:1], self._bar(count), *lines[1:]]
 
     def _advice(self, count: int) -> str:
@@ -167,20 +168,18 @@ class QuestionnaireScreen(WorkScreen):
         done = round(width * min(count, MAX_ANSWERS) / MAX_ANSWERS)
         marks = {round(width * n / MAX_ANSWERS) for n in (MIN_ANSWERS, RECOMMENDED_ANSWERS)}
         signs = [mark if i in marks else full if i < done else empty for i in range(width)]
-        return Content.assemble(("".join(signs[:done]), "$text-primary"), ("".join(signs[done:]), _LABEL))
+        return assemble(("".join(signs[:done]), "$text-primary"), ("".join(signs[done:]), _LABEL))
 
     def _answer_lines(self, questionnaire: OpenQuestionnaire) -> list[Content]:
         assert questionnaire.answering is not None
         answers = questionnaire.answering.answers
         lines = []
         if answers:
-            lines.append(
-                Content.assemble((f"{tr('last'):<10}", _LABEL), (self._answer_word(answers[-1].value), _VALUE))
-            )
+            lines.append(assemble((f"{tr('last'):<10}", _LABEL), (self._answer_word(answers[-1].value), _VALUE)))
         if questionnaire.file.scale == "yes-no":
-            lines.append(Content.styled(tr("y yes, n no, s skip, u undo"), _LABEL))
+            lines.append(styled(tr("y yes, n no, s skip, u undo"), _LABEL))
         else:
-            lines.append(Content.styled(tr("1 least … 7 most, s skip, u undo"), _LABEL))
+            lines.append(styled(tr("1 least … 7 most, s skip, u undo"), _LABEL))
         return lines
 
     def _answer_word(self, value: float | None) -> str:
@@ -239,7 +238,7 @@ class QuestionnaireScreen(WorkScreen):
             request = questionnaire.to_request()
             force = check_replacement(studio, request)
         except TuifaceError as error:
-            self.notify(str(error), title=tr("No direction yet"), severity="warning", timeout=8, markup=False)
+            self.notify(str(error), title=tr("No direction yet"), severity="warning", timeout=8)
             return
         submit_direction_job(self.state, request, force=force)
         self.state.concepts.close_questionnaire()
@@ -258,10 +257,11 @@ class QuestionnaireScreen(WorkScreen):
         try:
             change()
         except OutputError as error:
-            self.notify(str(error), title=tr("The answer is not written"), severity="error", markup=False)
+            self.notify(str(error), title=tr("The answer is not written"), severity="error")
         self.changes.mark()
 
 
 def localize_ends(labels: Labels) -> Ends:
-    """Both ends in the user's language."""
-    return labels.es if current_language() == "es" else labels.en
+    """Both ends in the user's language, as they are shown."""
+    low, high = labels.es if current_language() == "es" else labels.en
+    return to_visible(low), to_visible(high)

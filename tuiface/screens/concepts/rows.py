@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Literal
 from textual.content import Content
 
 from tuiface.core.i18n import current_language, tr, trn
+from tuiface.core.visible import to_visible
 from tuiface.directions.concepts import GROUPS, Group, concept_sort_key, concept_word, group_of
 from tuiface.directions.questionnaire import MIN_ANSWERS
 from tuiface.screens.face.words import home_relative
+from tuiface.screens.widgets.text import assemble, styled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 NUM_LEAKS = 8
 _LABEL, _VALUE = "$foreground 55%", "$foreground 85%"
 _BAR = 10
+_MAX_VALUE = 240
+"""Characters of an origin or a licence: what follows must stay in sight."""
 
 
 def report_lines(row: ConceptRow, *, unicode: bool) -> list[Content]:
@@ -36,7 +40,7 @@ def report_lines(row: ConceptRow, *, unicode: bool) -> list[Content]:
             (tr("kind"), row.answers[1].scale),
         ]
         lines = [_line(name, value) for name, value in rows]
-        return [*lines, Content(""), Content.styled(tr("Enter goes on answering."), _LABEL)]
+        return [*lines, Content(""), styled(tr("Enter goes on answering."), _LABEL)]
     header = row.direction.header
     lines = [_line(name, value) for name, value in _facts(header) if value]
     if row.path is not None and row.is_own:
@@ -69,12 +73,12 @@ def _leakage(header: DirectionHeader, *, unicode: bool) -> list[Content]:
     if not leaks:
         return []
     full, empty = ("━", "─") if unicode else ("#", "-")
-    lines = [Content(""), Content.styled(tr("One unit also changes"), "bold $text-primary")]
+    lines = [Content(""), styled(tr("One unit also changes"), "bold $text-primary")]
     for name, value in sorted(leaks, key=lambda item: -abs(item[1]))[:NUM_LEAKS]:
         done = min(_BAR, round(_BAR * abs(value)))
         style = "$text-warning" if abs(value) >= 0.5 else "$text-primary"
         lines.append(
-            Content.assemble(
+            assemble(
                 (f"{concept_word(name, current_language())[:18]:<19}", _LABEL),
                 (full * done, style),
                 (empty * (_BAR - done), "$foreground 35%"),
@@ -85,7 +89,7 @@ def _leakage(header: DirectionHeader, *, unicode: bool) -> list[Content]:
 
 
 def _line(name: str, value: str) -> Content:
-    return Content.assemble((f"{name:<11}", _LABEL), (value, _VALUE))
+    return assemble((f"{name:<11}", _LABEL), (to_visible(value, _MAX_VALUE), _VALUE))
 
 
 ConceptSection = Literal["found", "unfinished"] | Group
@@ -150,13 +154,13 @@ def list_lines(rows: Sequence[ConceptRow], chosen: int, height: int) -> list[Con
             section = row.section
             if lines:
                 lines.append(Content(""))
-            lines.append(Content.styled(heading(row.section), "bold $text-primary"))
+            lines.append(styled(heading(row.section), "bold $text-primary"))
         if number == chosen:
             chosen_line = len(lines)
         style = "reverse" if number == chosen else "$foreground 85%"
         name = f" {row_word(row)[:_NAME_COLUMNS]} "
         gap = " " * (_NAME_COLUMNS + 3 - len(name))
-        lines.append(Content.assemble((name, style), (gap + _remark(row), "$foreground 45%")))
+        lines.append(assemble((name, style), (gap + _remark(row), "$foreground 45%")))
     first = max(0, min(chosen_line - height // 2, len(lines) - height))
     return lines[first : first + height]
 

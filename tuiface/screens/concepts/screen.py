@@ -199,9 +199,9 @@ class ConceptsScreen(ConceptBrowser):
         try:
             path = change()
         except TuifaceError as error:
-            self.notify(str(error), severity="error", timeout=8, markup=False)
+            self.notify(str(error), severity="error", timeout=8)
             return False
-        self.notify(home_relative(path), title=title, markup=False)
+        self.notify(home_relative(path), title=title)
         return True
 
 

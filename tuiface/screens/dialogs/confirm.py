@@ -10,7 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.events import Key
 from textual.screen import ModalScreen
-from textual.widgets import Static
+
+from tuiface.screens.widgets.text import Static
 
 
 class ConfirmDialog(ModalScreen[bool]):
@@ -26,10 +27,10 @@ class ConfirmDialog(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """A title, what is known, and the keys that answer."""
         with Vertical(id="question"):
-            yield Static(self._title, classes="topic", markup=False)
+            yield Static(self._title, classes="topic")
             for line in self._lines:
-                yield Static(line, markup=False)
-            yield Static(self._keys, classes="answer", markup=False)
+                yield Static(line)
+            yield Static(self._keys, classes="answer")
 
     def on_key(self, event: Key) -> None:
         """A yes."""

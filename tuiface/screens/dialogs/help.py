@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import HorizontalGroup, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from tuiface.actions import Action, format_key, format_key_ascii
 from tuiface.core.i18n import tr
+from tuiface.screens.widgets.text import Static
 
 _INTRODUCTION = (
     "Every face is made from a number, its seed; psi says how far it may lie from the mean face. "
@@ -38,13 +38,13 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """A heading for each topic, a line for each action."""
         with VerticalScroll(id="help"):
-            yield Static(tr(_INTRODUCTION), markup=False)
+            yield Static(tr(_INTRODUCTION))
             for topic, actions in groupby(self._actions, key=lambda action: action.topic):
-                yield Static(tr(topic), classes="topic", markup=False)
+                yield Static(tr(topic), classes="topic")
                 for action in actions:
                     with HorizontalGroup():
-                        yield Static(" ".join(map(self._key_text, action.keys)), classes="keys", markup=False)
-                        yield Static(tr(action.help), classes="meaning", markup=False)
+                        yield Static(" ".join(map(self._key_text, action.keys)), classes="keys")
+                        yield Static(tr(action.help), classes="meaning")
 
     def _key_text(self, key: str) -> str:
         return format_key(key) if self._unicode else format_key_ascii(key)

@@ -12,12 +12,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import ModalScreen
 from textual.suggester import Suggester
-from textual.widgets import Input, Label
+from textual.widgets import Input
 
 from tuiface.core.errors import UsageError
 from tuiface.core.i18n import tr
 from tuiface.core.limits import MAX_SEED
 from tuiface.core.reading import expand_user, is_file, is_folder
+from tuiface.screens.widgets.text import Label
 
 _MAX_DIGITS = 24
 """More than any seed has, so that a pasted number is refused by its value and not cut."""
@@ -38,7 +39,7 @@ class LinePrompt(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """One row, over the command line of the screen below."""
         with Horizontal(id="seed-prompt"):
-            yield Label(self._label, markup=False)
+            yield Label(self._label)
             yield Input(
                 self._value,
                 restrict=self.RESTRICT,
@@ -46,7 +47,7 @@ class LinePrompt(ModalScreen[str | None]):
                 compact=True,
                 select_on_focus=False,
             )
-            yield Label(self._hint, id="seed-hint", markup=False)
+            yield Label(self._hint, id="seed-hint")
 
     def problem(self, text: str) -> str:
         """Why `text` is not accepted; empty if it is."""

@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from tuiface.core.i18n import tr
 from tuiface.core.reading import is_there
+from tuiface.screens.widgets.text import Static
 
 _FILE = "welcomed"
 log = logging.getLogger("tuiface")
@@ -27,9 +27,9 @@ class Welcome(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """What this is, what to press first, and where things go."""
         with VerticalScroll(id="help"):
-            yield Static(tr("Welcome to tuiface"), classes="topic", markup=False)
+            yield Static(tr("Welcome to tuiface"), classes="topic")
             for line in _lines():
-                yield Static(line, markup=False, classes="paragraph")
+                yield Static(line, classes="paragraph")
 
     def action_close(self) -> None:
         """Go to work."""

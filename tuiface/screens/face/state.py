@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tuiface.core.i18n import current_language
+from tuiface.core.visible import to_visible
 from tuiface.directions.concepts import concept_sort_key, concept_word, group_of
 from tuiface.screens.changes import Drawn, StatePart
 
@@ -84,6 +85,7 @@ def fold_text(text: str) -> str:
 def _concept(direction: Direction) -> Concept:
     header, language = direction.header, current_language()
     group = group_of(direction.name)
+    low, high = header.labels.es if language == "es" else header.labels.en
     texts = [direction.name, group, *header.labels.en, *header.labels.es]
     texts += [concept_word(direction.name, known) for known in ("en", "es")]
     return Concept(
@@ -91,7 +93,7 @@ def _concept(direction: Direction) -> Concept:
         sha256=direction.sha256,
         group=group,
         word=concept_word(direction.name, language),
-        ends=header.labels.es if language == "es" else header.labels.en,
+        ends=(to_visible(low), to_visible(high)),
         limit=header.limit,
         words=fold_text(" ".join(texts)),
     )

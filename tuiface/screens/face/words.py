@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.core.i18n import current_language, tr
+from tuiface.core.visible import to_visible
 from tuiface.directions.concepts import concept_word
 
 if TYPE_CHECKING:
     from tuiface.faces.recipe import Edit, LatentSource, Noise, RegionLock, SeedSource
     from tuiface.faces.studio import Face
+
+MAX_PATH = 200
+"""Characters of a path that are shown."""
 
 
 def source_text(face: Face) -> str:
@@ -41,7 +45,7 @@ def edit_word(edit: Edit) -> str:
 
     if isinstance(edit, ChannelEdit):
         return f"{edit.channel[0]}:{edit.channel[1]}"
-    return concept_word(edit.direction, current_language())
+    return to_visible(concept_word(edit.direction, current_language()))
 
 
 def region_word(region: str) -> str:
@@ -78,4 +82,5 @@ def lock_words(locks: Sequence[RegionLock]) -> str:
 def home_relative(path: Path) -> str:
     """`path` with ~ for the home folder, as a shell takes it."""
     home = Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) and path != home else str(path)
+    text = f"~/{path.relative_to(home)}" if path.is_relative_to(home) and path != home else str(path)
+    return to_visible(text, MAX_PATH)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Static
 
 from tuiface.core.i18n import tr
+from tuiface.core.visible import to_visible
 from tuiface.screens.changes import Drawn
+from tuiface.screens.widgets.text import Static, assemble, styled
 from tuiface.screens.work_screen import WorkScreen
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class JobsScreen(WorkScreen):
     def compose_body(self) -> ComposeResult:
         """The list."""
         with Vertical(id="body"):
-            yield Static("", id="list", markup=False)
+            yield Static("", id="list")
 
     @property
     def _jobs(self) -> list[JobProgress]:
@@ -42,33 +43,33 @@ class JobsScreen(WorkScreen):
         self.chosen = max(0, min(self.chosen, len(jobs) - 1))
         if not jobs:
             text = tr("No long work yet. A series that Morph saves, and a conversion in Models, are done here.")
-            self.query_one("#list", Static).update(Content.styled(text, "$foreground 70%"))
+            self.query_one("#list", Static).update(styled(text, "$foreground 70%"))
             return
         lines = [line for number, job in enumerate(jobs) for line in self._lines(job, chosen=number == self.chosen)]
         self.query_one("#list", Static).update(Content("\n").join(lines))
 
     def _lines(self, job: JobProgress, *, chosen: bool) -> list[Content]:
         states = {"done": "$text-success", "failed": "$text-error", "cancelled": "$foreground 55%"}
-        heading = Content.assemble(
-            (f" {job.label} ", "reverse" if chosen else "bold $foreground"),
+        heading = assemble(
+            (f" {to_visible(job.label)} ", "reverse" if chosen else "bold $foreground"),
             ("  " + tr(job.state), states.get(job.state, "$text-primary")),
         )
         parts = [Content("   "), self._bar(job)]
         if job.total:
-            parts.append(Content.styled(f"  {job.done} / {job.total}", "$foreground 85%"))
+            parts.append(styled(f"  {job.done} / {job.total}", "$foreground 85%"))
         remaining = job.remaining_s
         if remaining is not None:
-            parts.append(Content.styled("  " + tr("{time} left", time=clock(remaining)), "$foreground 70%"))
+            parts.append(styled("  " + tr("{time} left", time=clock(remaining)), "$foreground 70%"))
         elif job.is_over:
-            parts.append(Content.styled(f"  {clock(job.elapsed_s)}", "$foreground 55%"))
+            parts.append(styled(f"  {clock(job.elapsed_s)}", "$foreground 55%"))
         if job.message:
-            parts.append(Content.styled(f"  {job.message}", states.get(job.state, "")))
+            parts.append(styled(f"  {job.message}", states.get(job.state, "")))
         return [heading, Content("").join(parts), Content("")]
 
     def _bar(self, job: JobProgress) -> Content:
         full, empty = ("━", "─") if self.state.capabilities.unicode else ("#", "-")
         done = _BAR if job.state == "done" else round(_BAR * job.done / job.total) if job.total else 0
-        return Content.assemble((full * done, "$text-primary"), (empty * (_BAR - done), "$foreground 45%"))
+        return assemble((full * done, "$text-primary"), (empty * (_BAR - done), "$foreground 45%"))
 
     def command_line(self) -> str:
         """A command has no list of work."""

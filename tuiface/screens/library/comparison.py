@@ -9,11 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from tuiface.core.i18n import tr
 from tuiface.screens.face.comparison import difference_map, mean_difference
 from tuiface.screens.widgets.face_view import FaceView
+from tuiface.screens.widgets.text import Static
 
 if TYPE_CHECKING:
     from tuiface.screens.state import InterfaceState
@@ -47,9 +47,9 @@ class ComparisonScreen(ModalScreen[None]):
             with Horizontal():
                 for number, (caption, _) in enumerate(self._pictures):
                     with Vertical(classes="column"):
-                        yield Static(caption, classes="caption", markup=False)
+                        yield Static(caption, classes="caption")
                         yield FaceView(self._state.writer, id=f"compared-{number}", at_top=True)
-            yield Static(tr("Orange is lighter on the right, blue darker. Esc closes."), classes="answer", markup=False)
+            yield Static(tr("Orange is lighter on the right, blue darker. Esc closes."), classes="answer")
 
     def on_mount(self) -> None:
         """The pictures wait for their sizes by themselves."""

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Static
 
 from tuiface.actions import quote_words
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr, trn
+from tuiface.core.visible import to_visible
 from tuiface.screens.changes import Drawn
 from tuiface.screens.face.words import home_relative
 from tuiface.screens.grid_screen import GridScreen
+from tuiface.screens.widgets.text import Static, assemble, styled
 from tuiface.screens.widgets.tile_grid import Tile, TileGrid
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ class LibraryScreen(GridScreen):
     def compose_body(self) -> ComposeResult:
         """What is shown, the grid, and what is known of the chosen face."""
         with Vertical(id="body"):
-            yield Static("", id="heading", markup=False)
+            yield Static("", id="heading")
             with Horizontal():
                 yield TileGrid(self.state.writer, id="grid")
-                yield Static("", id="panel", markup=False)
+                yield Static("", id="panel")
 
     def on_screen_resume(self) -> None:
         """Faces may have come."""
@@ -154,19 +155,19 @@ class LibraryScreen(GridScreen):
     def _heading(self) -> Content:
         folder = home_relative(self.state.settings.library)
         if not self.is_read:
-            return Content(tr("reading {folder}", folder=folder))
+            return styled(tr("reading {folder}", folder=folder))
         if self.problem:
-            return Content.styled(self.problem, "$text-error")
+            return styled(self.problem, "$text-error")
         if not self.everything:
-            return Content(tr("Nothing is saved yet in {folder}: s saves a face.", folder=folder))
+            return styled(tr("Nothing is saved yet in {folder}: s saves a face.", folder=folder))
         number = trn("{number} face", "{number} faces", len(self.faces))
-        parts = [Content.styled(number, "bold $foreground"), Content(folder)]
+        parts = [styled(number, "bold $foreground"), styled(folder)]
         if self.text:
-            parts.append(Content.styled(tr("with “{text}”", text=self.text), "$text-warning"))
+            parts.append(styled(tr("with “{text}”", text=self.text), "$text-warning"))
         if self.series:
-            parts.append(Content.styled(tr("series {name}", name=self.series), "$text-warning"))
+            parts.append(styled(tr("series {name}", name=self.series), "$text-warning"))
         if self.marked:
-            parts.append(Content.styled(trn("{number} marked", "{number} marked", len(self.marked)), "$text-warning"))
+            parts.append(styled(trn("{number} marked", "{number} marked", len(self.marked)), "$text-warning"))
         return Content("   ").join(parts)
 
     def _panel(self, face: LibraryFace) -> Content:
@@ -182,11 +183,11 @@ class LibraryScreen(GridScreen):
             (tr("tags"), " ".join(face.tags) or "-"),
             (tr("series"), face.series or "-"),
         ]
-        lines = [Content.styled(face.path.stem, "bold $text-primary")]
-        lines += [Content.assemble((f"{name:<9}", label), (value, "$foreground 85%")) for name, value in rows]
+        lines = [styled(to_visible(face.path.stem), "bold $text-primary")]
+        lines += [assemble((f"{name:<9}", label), (to_visible(value), "$foreground 85%")) for name, value in rows]
         lineage = self._lineage(face)
         if lineage:
-            lines += [Content(""), Content.styled(tr("Lineage"), "bold $text-primary"), *lineage]
+            lines += [Content(""), styled(tr("Lineage"), "bold $text-primary"), *lineage]
         return Content("\n").join(lines)
 
     def _lineage(self, face: LibraryFace) -> list[Content]:
@@ -197,12 +198,12 @@ class LibraryScreen(GridScreen):
             return []
         lines = _ancestor_lines(face, by_id, depth=0, seen=set())
         lines.append(
-            Content.styled(f"● {_face_label(face)}" if self._unicode else f"* {_face_label(face)}", "bold $foreground")
+            styled(f"● {_face_label(face)}" if self._unicode else f"* {_face_label(face)}", "bold $foreground")
         )
         branch = "└ " if self._unicode else "\\ "
-        lines += [Content.styled(f"  {branch}{_face_label(child)}", "$foreground 70%") for child in children[:8]]
+        lines += [styled(f"  {branch}{_face_label(child)}", "$foreground 70%") for child in children[:8]]
         if len(children) > 8:
-            lines.append(Content.styled(tr("  and {number} more", number=len(children) - 8), "$foreground 55%"))
+            lines.append(styled(tr("  and {number} more", number=len(children) - 8), "$foreground 55%"))
         return lines
 
     @property
@@ -372,7 +373,7 @@ class LibraryScreen(GridScreen):
         try:
             work()
         except (TuifaceError, OSError) as error:
-            self.notify(str(error), severity="error", timeout=8, markup=False)
+            self.notify(str(error), severity="error", timeout=8)
             return False
         return True
 
@@ -404,7 +405,7 @@ def _ancestor_lines(face: LibraryFace, by_id: dict[str, LibraryFace], *, depth: 
         if parent is not None:
             lines += _ancestor_lines(parent, by_id, depth=depth + 1, seen=seen)
         text = _face_label(parent) if parent is not None else tr("{id} (not here)", id=digest[:10])
-        lines.append(Content.styled(f"{'  ' * depth}↑ {text}", "$foreground 70%"))
+        lines.append(styled(f"{'  ' * depth}↑ {text}", "$foreground 70%"))
     return lines
 
 

@@ -16,6 +16,7 @@ from textual.widget import Widget
 from tuiface.actions import SCREENS, Action, ScreenName, format_key, format_key_ascii
 from tuiface.core.i18n import tr
 from tuiface.screens.bindings import handler
+from tuiface.screens.widgets.text import assemble, styled
 
 #: For xgettext-like tools and people: every tab has its word in the catalogues.
 TAB_WORDS: dict[ScreenName, str] = {
@@ -54,13 +55,13 @@ class TabLine(Widget):
             is_current = screen == self._current
             word = tr(TAB_WORDS[screen])
             text = word if is_current or not short else ""
-            entry = Content.assemble(
+            entry = assemble(
                 (str(number), "$text-primary"),
                 " " if text else "",
                 (text, "bold $foreground underline" if is_current else "$foreground 65%"),
             )
             parts.append(entry.stylize(Style.from_meta({"@click": f"app.go_to({screen!r})"})))
-        return Content.assemble((name, "bold $text-primary"), Content(gap).join(parts))
+        return assemble((name, "bold $text-primary"), styled(gap).join(parts))
 
 
 _KEY = "bold $text-primary"
@@ -92,12 +93,12 @@ class KeyLine(Widget):
                 used = sum(part.cell_length + len(_GAP) for part in chosen)
                 if (group[0].scope == "everywhere") is everywhere and used + entry.cell_length <= width:
                     chosen.append(entry)
-        return Content(_GAP).join([entry for _, entry in entries if entry in chosen])
+        return styled(_GAP).join([entry for _, entry in entries if entry in chosen])
 
     def _entry(self, group: tuple[Action, ...]) -> Content:
-        keys = [Content.styled(self._key(action), Style.from_meta({"@click": _click(action)})) for action in group]
-        key_text = Content("" if self._unicode else "/").join(keys).stylize(_KEY)
-        return Content.assemble(key_text, " ", (tr(group[0].footer), _WORD))
+        keys = [styled(self._key(action), Style.from_meta({"@click": _click(action)})) for action in group]
+        key_text = styled("" if self._unicode else "/").join(keys).stylize(_KEY)
+        return assemble(key_text, " ", (tr(group[0].footer), _WORD))
 
     def _key(self, action: Action) -> str:
         return format_key(action.keys[0]) if self._unicode else min(map(format_key_ascii, action.keys), key=len)

@@ -13,6 +13,7 @@ from tuiface.core.i18n import tr
 from tuiface.screens.face.controls import Control, list_controls
 from tuiface.screens.widgets.content_lines import ContentLines
 from tuiface.screens.widgets.gauge import LINE, MARK, draw_gauge
+from tuiface.screens.widgets.text import assemble, styled
 
 if TYPE_CHECKING:
     from tuiface.screens.state import InterfaceState
@@ -50,7 +51,7 @@ class ControlList(ContentLines):
                 first = len(lines)
             if control.heading != heading:
                 heading = control.heading
-                lines.append(Content.styled(heading, _HEADING))
+                lines.append(styled(heading, _HEADING))
             place = (control, width, is_chosen)
             rows = self._row_cache[place] = before.get(place) or self._row(control, width, is_chosen=is_chosen)
             lines += rows
@@ -86,15 +87,15 @@ class ControlList(ContentLines):
         value_style = _WARNING if control.is_beyond else _SET if control.is_set else _FAINT
         value = control.value if unicode else control.value.replace("·", ".")
         room = width - len(mark) - _WORD_WIDTH
-        head = Content.assemble((mark, MARK), (control.word[: _WORD_WIDTH - 1].ljust(_WORD_WIDTH), word_style))
+        head = assemble((mark, MARK), (control.word[: _WORD_WIDTH - 1].ljust(_WORD_WIDTH), word_style))
         if control.gauge is not None:
             gauge = self._gauge(control, room - _VALUE_WIDTH - 1)
-            tail = Content.assemble((value.rjust(_VALUE_WIDTH), value_style), " ", gauge)
+            tail = assemble((value.rjust(_VALUE_WIDTH), value_style), " ", gauge)
         elif control.kind == "lock":
-            tail = Content.assemble((value.rjust(_VALUE_WIDTH), value_style), " ", (control.ends[1], _WORD))
+            tail = assemble((value.rjust(_VALUE_WIDTH), value_style), " ", (control.ends[1], _WORD))
         else:
-            tail = Content.styled(value.rjust(_VALUE_WIDTH), value_style)
-        line = Content.assemble(head, tail)
+            tail = styled(value.rjust(_VALUE_WIDTH), value_style)
+        line = assemble(head, tail)
         line = line.stylize(Style.from_meta({"@click": f"screen.choose_row({control.key!r})"}))
         return [line, *self._details(control, width)] if is_chosen else [line]
 
@@ -106,9 +107,9 @@ class ControlList(ContentLines):
             room = width - 4 - len(low) - len(high)
             if room >= _MIN_GAUGE:
                 gauge = self._gauge(control, room - 1 + room % 2)
-                lines.append(Content.assemble("  ", (low, _FAINT), " ", gauge, " ", (high, _FAINT)))
+                lines.append(assemble("  ", (low, _FAINT), " ", gauge, " ", (high, _FAINT)))
             else:
-                lines += [Content.styled(f"  - {low}", _FAINT), Content.styled(f"  + {high}", _FAINT)]
+                lines += [styled(f"  - {low}", _FAINT), styled(f"  + {high}", _FAINT)]
         return [*lines, *_wrap_text(control.remark, width, _WARNING if control.is_beyond else _FAINT)]
 
     def _gauge(self, control: Control, width: int) -> Content:
@@ -126,4 +127,4 @@ def _no_directions() -> str:
 
 
 def _wrap_text(text: str, width: int, style: str = _FAINT) -> list[Content]:
-    return [Content.styled(f"  {line}", style) for line in textwrap.wrap(text, max(8, width - 2))]
+    return [styled(f"  {line}", style) for line in textwrap.wrap(text, max(8, width - 2))]

@@ -12,6 +12,8 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from tuiface.core.i18n import tr
+from tuiface.core.visible import to_visible
+from tuiface.screens.widgets.text import MAX_TEXT
 from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ class FaceView(ImageView):
         lines = [
             (line, first_style if number == 0 else place)
             for number, text in enumerate(self._texts())
-            for line in textwrap.wrap(text, max(8, columns - 4)) or [""]
+            for line in textwrap.wrap(to_visible(text, MAX_TEXT), max(8, columns - 4)) or [""]
         ]
         top = max(0, (rows - len(lines)) // 2)
         strips = [Strip([Segment(" " * columns, place)], columns)] * rows

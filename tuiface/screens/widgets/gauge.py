@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from tuiface.screens.widgets.text import assemble
+
 LINE = "$foreground 55%"
 MARK = "bold $text-primary"
 
@@ -22,8 +24,8 @@ def draw_gauge(value: float, width: int, *, unicode: bool, filled: bool = False,
         track[low:high] = [thick] * (high - low)
     before, after = "".join(track[:at]), "".join(track[at + 1 :])
     if not filled:
-        return Content.assemble((before, LINE), (sign, mark), (after, LINE))
-    return Content.assemble(
+        return assemble((before, LINE), (sign, mark), (after, LINE))
+    return assemble(
         ("".join(track[:low]), LINE),
         ("".join(track[low:at]), mark),
         (sign, mark),

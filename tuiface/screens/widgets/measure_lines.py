@@ -9,6 +9,7 @@ from textual.geometry import Size
 
 from tuiface.screens.face.measures import Measure, measures_of
 from tuiface.screens.widgets.content_lines import ContentLines
+from tuiface.screens.widgets.text import assemble
 
 if TYPE_CHECKING:
     from tuiface.screens.state import InterfaceState
@@ -49,7 +50,7 @@ class MeasureLines(ContentLines):
         for measure in found:
             entry = _entry(measure)
             if lines and lines[-1].cell_length + len(_GAP) + entry.cell_length <= width:
-                lines[-1] = Content.assemble(lines[-1], _GAP, entry)
+                lines[-1] = assemble(lines[-1], _GAP, entry)
             else:
                 lines.append(entry)
         return lines
@@ -58,6 +59,4 @@ class MeasureLines(ContentLines):
 def _entry(measure: Measure, label_width: int = 0) -> Content:
     gap = " " if measure.label else ""
     style = _WARNING if measure.is_notice else _VALUE
-    return Content.assemble(
-        (measure.label.ljust(label_width if measure.label else 0), _LABEL), gap, (measure.value, style)
-    )
+    return assemble((measure.label.ljust(label_width if measure.label else 0), _LABEL), gap, (measure.value, style))

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tuiface.core.visible import to_visible
 from tuiface.terminal.private_api import invalidate_lines
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ class TileGrid(Widget):
     def _caption(self, index: int, columns: int) -> Segment:
         tile = self.tiles[index]
         mark = ("● " if self.writer.capabilities.unicode else "* ") if tile.is_marked else ""
-        text = f"{mark}{tile.caption}"[:columns]
+        text = f"{mark}{to_visible(tile.caption)}"[:columns]
         name = _CHOSEN if index == self._chosen else _CAPTION
         return Segment(text.center(columns), self._style(name))
 

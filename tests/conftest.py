@@ -54,6 +54,7 @@ def pytest_collection_finish() -> None:
     """What was imported stays: going through torch for garbage, again and again, took a fifth of the apps' tests."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -128,6 +128,15 @@ class Running:
                 await asyncio.sleep(0.005)
         await wait_for_quiet()
 
+    async def start_over(self) -> None:
+        """For another case in the same app: the first face and its first row, as after the start."""
+        state = self.app.state
+        state.apply(lambda studio: studio.restore(studio.history[0][:1], 0))
+        state.face.choose("seed")
+        if state.face.may_exceed:
+            state.face.toggle_limits()
+        await self.settled()
+
     async def settled(self) -> None:
         """The picture on the screen is the current face's."""
         state = self.app.state

@@ -18,9 +18,8 @@ from tuiface.terminal import pump
 from tuiface.terminal.halfblock import to_cells
 
 
-@pytest.mark.parametrize(
-    ("keys", "seed"),
-    [
+async def test_keys_move_the_seed(open_app: Open) -> None:
+    cases = [
         (["right", "l", "n"], 3),
         (["right", "right", "left"], 1),
         (["l", "l", "h", "p"], 0),
@@ -29,20 +28,19 @@ from tuiface.terminal.halfblock import to_cells
         (["g", "4", "2", "escape"], 0),
         (["g", "4", "q", "x", "enter"], 4),
         (["g", *str(MAX_SEED), "enter", "right"], MAX_SEED),
-    ],
-)
-async def test_keys_move_the_seed(open_app: Open, keys: list[str], seed: int) -> None:
+    ]
     async with open_app() as tui:
-        await tui.press(*keys)
-        await tui.settled()
-        assert tui.seed == seed
-        assert tui.command() == f"$ tuiface render {seed} --psi 0.7"
-        assert f"seed     {seed}" in tui.panel()
+        for keys, seed in cases:
+            await tui.press(*keys)
+            await tui.settled()
+            assert tui.seed == seed, keys
+            assert tui.command() == f"$ tuiface render {seed} --psi 0.7", keys
+            assert f"seed     {seed}" in tui.panel(), keys
+            await tui.start_over()
 
 
-@pytest.mark.parametrize(
-    ("keys", "psi"),
-    [
+async def test_keys_move_psi(open_app: Open) -> None:
+    cases = [
         (["plus"], 0.8),
         (["plus", "equals_sign", "down", "l"], 1.0),
         (["minus", "j", "left", "h"], 0.4),
@@ -50,13 +48,13 @@ async def test_keys_move_the_seed(open_app: Open, keys: list[str], seed: int) ->
         (["underscore", "down", "H", "shift+left"], 0.67),
         (["plus", "plus", "j", "backspace"], 0.7),
         (["plus"] * 25, 3.0),
-    ],
-)
-async def test_keys_move_psi(open_app: Open, keys: list[str], psi: float) -> None:
+    ]
     async with open_app() as tui:
-        await tui.press(*keys)
-        assert tui.psi == psi
-        assert f"psi      {psi:.2f}" in tui.panel()
+        for keys, psi in cases:
+            await tui.press(*keys)
+            assert tui.psi == psi, keys
+            assert f"psi      {psi:.2f}" in tui.panel(), keys
+            await tui.start_over()
 
 
 async def test_the_noise_key_goes_round(open_app: Open) -> None:

@@ -63,6 +63,9 @@ class Terminal:
     def press(self, *keys: str) -> None:
         self._tmux("send-keys", *keys)
 
+    def resize(self, columns: int, rows: int) -> None:
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
     def text(self) -> str:
         return self._tmux("capture-pane", "-p")
 
@@ -123,19 +126,22 @@ def test_start_look_change_save_and_quit(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(80, 24), (160, 50)])
 def test_generate_edit_lock_save_and_quit_with_the_embedded_model(
-    start: Callable[..., Terminal], tui_settings: Settings, size: tuple[int, int]
+    start: Callable[..., Terminal], tui_settings: Settings
 ) -> None:
-    terminal = start("", size)
+    terminal = start("", (160, 50))
     terminal.until(lambda text: "▸ seed" in text and any(c in text for c in "▀▄▌▐▘▝▖▗"))
     terminal.press("l")
     terminal.until(lambda text: "$ tuiface render 1 --psi 0.7" in text)
     terminal.press("/", *"smile", "Enter")
     terminal.until(lambda text: "▸ smile" in text)
     terminal.press("l", "l", "f")
-    terminal.until(lambda text: "--edit smile=1 --lock frame" in text)
-    terminal.until(lambda text: "frame variation" in text)  # the picture rests, with its lock, and was measured
+    for size in ((160, 50), (80, 24)):
+        terminal.resize(*size)
+        terminal.until(lambda text: len(text.splitlines()) == size[1])  # noqa: B023 - called at once
+        terminal.until(lambda text: "▸ smile" in text and any(c in text for c in "▀▄▌▐▘▝▖▗"))
+        terminal.until(lambda text: "--edit smile=1 --lock frame" in text)
+        terminal.until(lambda text: "frame variation" in text)  # the picture rests, with its lock, and was measured
     terminal.press("s", "i")
     terminal.until(lambda text: "1 saved in this session" in text)
     terminal.press("q")

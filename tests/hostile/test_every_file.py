@@ -20,7 +20,15 @@ from tests.conftest import MODEL
 from tests.fake_engine import FakeEngine
 from tuiface import cli
 from tuiface.core import assets
-from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_INPUT, EXIT_MODEL, EXIT_USAGE, InputFileError
+from tuiface.core.errors import (
+    EXIT_CHECK_FAILED,
+    EXIT_DONE,
+    EXIT_ENGINE,
+    EXIT_INPUT,
+    EXIT_MODEL,
+    EXIT_USAGE,
+    InputFileError,
+)
 from tuiface.core.settings import Settings
 from tuiface.core.strict_json import parse_strict_json
 from tuiface.engine import loading
@@ -252,3 +260,56 @@ def test_a_library_that_is_no_folder_is_said(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     with pytest.raises(InputFileError, match=r"cannot read 'pipe': Not a directory"):
         Library(Path("pipe"), folder / "cache").look()
+
+
+#: What may be in the place of a folder: a path, and what is made there.
+NO_FOLDERS: Mapping[str, Callable[[Path], object] | None] = {
+    "a pipe": os.mkfifo,
+    "a file": Path.touch,
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a link to nothing": lambda path: path.symlink_to("nothing"),
+    "/dev/null": None,
+    "/proc/self/mem/below": None,
+    "x" * 300: None,
+}
+#: What is typed with the place named by a setting, or by OUT.
+FOLDER_COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "TUIFACE_LIBRARY": ("render 1", "library list", "library repair", "library tag face old"),
+    "TUIFACE_DIRECTIONS": (
+        *("directions list", "directions remove y", "directions import a.npy --name x --force"),
+        "population make x --faces 1 2 --force",
+    ),
+    "TUIFACE_REGIONS": ("render 2", "model regions --name 0=skin --clusters 2"),
+    "TUIFACE_CACHE": ("library list", "population list --model m.pkl", "model list"),
+    "TUIFACE_STATE": ("render 3",),
+    "TUIFACE_RUNTIME": ("engine status",),
+    "UNUSED": (
+        *("render 1 --out OUT", "render OUT", "show OUT", "verify OUT", "swap 1 2 --rows 0-1 --out OUT"),
+        *("morph 1 2 --frames 2 --out OUT", "directions learn --ratings OUT --name x", "library list --library OUT"),
+        *("directions import OUT --name x", "directions import a.npy --name x --out OUT", "model inspect OUT"),
+    ),
+}
+
+
+@pytest.mark.parametrize("place", NO_FOLDERS)
+def test_a_folder_that_is_none_ends_no_command_without_a_line(
+    place: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = NO_FOLDERS[place]
+    path = Path(place if make is None else "place")
+    if make is not None:
+        make(path)
+    shutil.copy(MODEL, "m.pkl")
+    np.save("a.npy", np.ones(4, np.float32))
+    for variable, commands in FOLDER_COMMANDS.items():
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, str(path))
+            for command in commands:
+                code = cli.main(shlex.split(command.replace("OUT", str(path))))
+                err = capsys.readouterr().err
+                assert code in (*ACCEPTED, EXIT_ENGINE), (variable, command)
+                assert "Traceback" not in err
+                assert len(err.splitlines()) == (code > EXIT_CHECK_FAILED or command == "library repair"), (
+                    command,
+                    err,
+                )

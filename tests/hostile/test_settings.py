@@ -38,6 +38,7 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
     "half a character": (r'theme = "\ud800"', "not TOML"),
     **{f"NUL in {name}": (rf'{name} = "a\u0000b"', f"{name}: a path cannot hold NUL") for name in PATHS},
     **{f"a long path in {name}": (f'{name} = "{"x" * 5000}"', f"{name}: a path of 5000 bytes") for name in PATHS},
+    **{f"many folders in {name}": (f'{name} = "{"x/" * 1500}"', f"{name}: a path of 1500 folders") for name in PATHS},
     **{f"nobody's home in {name}": (f'{name} = "~nobodyhere/x"', f"{name}: no user 'nobodyhere'") for name in PATHS},
 }
 
@@ -152,7 +153,7 @@ def test_commands_end_in_one_line(
 
 def test_honest_settings_are_read(tmp_path: Path, isolated_home: Path) -> None:
     path = tmp_path / "config.toml"
-    path.write_text('model = "~/a.b/ffhq.pkl"\nlibrary = "/x"\n[keys]\nsave = ["s", "ctrl+s"]\nquit = "q"\n')
+    path.write_text('model = "~/a.b/ffhq.pkl"\nlibrary = "."\n[keys]\nsave = ["s", "ctrl+s"]\nquit = "q"\n')
     settings = load_settings({}, {"TUIFACE_CONFIG": str(path)})
     assert settings.model == isolated_home / "a.b" / "ffhq.pkl"
     assert settings.keys == {"save": ("s", "ctrl+s"), "quit": ("q",)}

@@ -98,9 +98,9 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
 def run_learn(defaults: dict[str, object], args: argparse.Namespace) -> int:
     """Learn and keep; exit code 1 if a direction failed its verification."""
     _refuse_idle_options(defaults, args)
-    if args.ask:
+    if args.ask is not None:
         return _learn_from_answers(args)
-    return _learn_from_ratings(args) if args.ratings else _learn_from_attributes(args)
+    return _learn_from_ratings(args) if args.ratings is not None else _learn_from_attributes(args)
 
 
 def _refuse_idle_options(defaults: dict[str, object], args: argparse.Namespace) -> None:

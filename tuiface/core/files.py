@@ -197,6 +197,8 @@ def make_folder(path: Path) -> None:
             path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise OutputError(f"{quote(path)} cannot be a folder: a file is in the way", "name another one") from None
+        except RecursionError:
+            raise OutputError(f"{quote(path)} lies within too many folders", "name another one") from None
     for folder in missing:
         sync_folder(folder.parent)
 

@@ -31,6 +31,8 @@ MAX_DOTS = 64
 """In one line of the file: each part of a dotted key is looked at again for each key behind it."""
 _MAX_PATH_BYTES = 4095
 """What Linux takes."""
+_MAX_PATH_PARTS = 255
+"""Python makes folders within folders by calling itself."""
 
 
 def _to_path(value: object) -> object:
@@ -41,8 +43,10 @@ def _to_path(value: object) -> object:
     if len(os.fsencode(value)) > _MAX_PATH_BYTES:
         raise ValueError(f"a path of {len(os.fsencode(value))} bytes; accepted are at most {_MAX_PATH_BYTES}")
     path = expand_user(value)
-    if path.parts[0].startswith("~"):
+    if str(path).startswith("~"):
         raise ValueError(f"no user {quote(path.parts[0][1:])}")
+    if len(path.parts) > _MAX_PATH_PARTS:
+        raise ValueError(f"a path of {len(path.parts)} folders; accepted are at most {_MAX_PATH_PARTS}")
     return path
 
 

@@ -19,8 +19,8 @@ from tuiface.core.errors import quote
 
 MAX_JSON_BYTES: Final = 16 * 1024 * 1024
 """A recipe may carry latents, a few megabytes of base64."""
-MAX_JSON_VALUES: Final = 1_000_000
-"""A session of a thousand faces holds half of them."""
+MAX_JSON_VALUES: Final = 500_000
+"""A session of 300 faces with a hundred edits each holds half of them; as objects and errors they take 200 MB."""
 MAX_JSON_KEYS: Final = 4096
 """Of one object."""
 MAX_KEY_LENGTH: Final = 1000

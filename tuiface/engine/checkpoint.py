@@ -146,7 +146,7 @@ def prepare_checkpoint(source: Path, cache: Path) -> PreparedCheckpoint:
         return _prepare_native(source, source)
     store = ModelStore(cache)
     converted = store.conversion_path(file_sha256(source))
-    if converted.exists():
+    if is_there(converted):
         try:
             return _prepare_native(converted, source)
         except ModelError:  # a damaged conversion is made again from the original

@@ -158,6 +158,7 @@ class Library:
 
     def repair(self, *, dry_run: bool = False) -> list[Repair]:
         """Make whole what kills and full disks left; see `repair_folder`."""
+        _stamp_faces(self.folder)  # says why a folder cannot be read
         return repair_folder(self.folder, dry_run=dry_run)
 
 

@@ -21,7 +21,7 @@ from tuiface.core.own_files import open_own_file
 from tuiface.core.settings import Settings
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import RenderRequest
-from tuiface.service import daemon, messages
+from tuiface.service import daemon, discovery, messages
 from tuiface.service.runtime_folder import (
     LOCK_NAME,
     SOCKET_NAME,
@@ -158,6 +158,26 @@ def test_an_engine_that_is_about_to_leave_is_waited_for(tmp_path: Path, monkeypa
     monkeypatch.setattr("tuiface.service.daemon.time.sleep", leave)
     with daemon._claim_when_free(settings, settings.runtime / SOCKET_NAME, None):
         assert len(waits) == 1
+
+
+def test_clients_of_an_engine_that_crashed_wait_for_one_that_is_being_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(runtime=tmp_path / "run", state=tmp_path)
+    sleeps: list[float] = []
+    monkeypatch.setattr("tuiface.service.discovery.time.sleep", sleeps.append)
+    discovery.wait_for_successor(settings)
+    assert not sleeps, "nobody starts one"
+    with claim_folder(settings.runtime, None), socket.socket(socket.AF_UNIX) as listener:
+
+        def listen(duration_s: float) -> None:
+            sleeps.append(duration_s)
+            listener.bind(str(settings.runtime / SOCKET_NAME))
+            listener.listen()
+
+        monkeypatch.setattr("tuiface.service.discovery.time.sleep", listen)
+        discovery.wait_for_successor(settings)
+    assert len(sleeps) == 1
 
 
 # --- logs ------------------------------------------------------------------------------------------------------------

@@ -84,6 +84,8 @@ def run_discover(args: argparse.Namespace) -> int:
     kept = dict(_parse_keep(text, args.count) for text in args.keep)
     seeds = parse_seeds(args.seeds)
     request = _parse_request(args)
+    if args.out:
+        _refuse_long_strip(args.count, len(seeds))
     settings = settings_from(args)
     with closing(open_engine_for(settings)) as engine:
         num_ws = engine.info().num_ws
@@ -122,6 +124,14 @@ def _emit_made(args: argparse.Namespace, number: int, made: MadeDirection) -> No
         share=fraction,
         change=change,
     )
+
+
+def _refuse_long_strip(count: int, num_seeds: int) -> None:
+    """Before anything is looked for."""
+    from tuiface.engine_api.requests import MAX_STRIP_ROWS
+
+    if count * num_seeds > MAX_STRIP_ROWS:
+        raise UsageError(f"--count {count} on {num_seeds} faces each; a strip has at most {MAX_STRIP_ROWS} rows")
 
 
 def _draw_strip(engine: Engine, request: SearchRequest, found: list[Direction], seeds: list[int]) -> np.ndarray:

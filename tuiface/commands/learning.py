@@ -180,15 +180,22 @@ def _learn_from_ratings(args: argparse.Namespace) -> int:
 
 
 def _learn_from_attributes(args: argparse.Namespace) -> int:
-    from tuiface.engine_api.requests import AttributesRequest
+    from tuiface.engine_api.requests import AttributesRequest, make_request
 
     if args.draws < 200 or args.seeds < 20:
         raise UsageError(f"--draws {args.draws} --seeds {args.seeds}; accepted: at least 200 and 20")
     held = None if args.hold in (None, "all") else () if args.hold == "none" else _split_names(args.hold)
     names = () if args.attributes == "all" else _split_names(args.attributes)
     settings = settings_from(args)
-    request = AttributesRequest(
-        names=names, held=held, draws=args.draws, seeds=args.seeds, method=args.method, even=args.even
+    request = make_request(
+        AttributesRequest,
+        "directions learn",
+        names=names,
+        held=held,
+        draws=args.draws,
+        seeds=args.seeds,
+        method=args.method,
+        even=args.even,
     )
     with closing(open_engine_for(settings)) as engine:
         return _save_directions(args, settings, engine.make_directions(request, note_step))

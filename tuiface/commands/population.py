@@ -152,11 +152,11 @@ def _draw_centre(
     settings: Settings, bounds: dict[str, tuple[float | None, float | None]], draws: int
 ) -> tuple[ModelRef, np.ndarray, int]:
     """The network, the mean of w over drawn faces within `bounds`, and how many they are."""
-    from tuiface.engine_api.requests import ConditionalMeanRequest
+    from tuiface.engine_api.requests import ConditionalMeanRequest, make_request
 
     if draws < MIN_DRAWN:
         raise UsageError(f"--draws {draws}; accepted: {MIN_DRAWN} and more")
-    request = ConditionalMeanRequest(bounds=bounds, draws=draws, min_faces=MIN_DRAWN)
+    request = make_request(ConditionalMeanRequest, "population make", bounds=bounds, draws=draws, min_faces=MIN_DRAWN)
     with closing(open_engine_for(settings)) as engine:
         mean = engine.estimate_conditional_mean(request)
         return engine.info().model, mean.centre, mean.num_faces

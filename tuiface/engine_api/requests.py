@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, Self, TypeVar, get_args
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from tuiface.core.errors import UsageError, quote, suggest_nearest
 from tuiface.core.limits import MAX_FACES
 from tuiface.core.regions import REGION_NAMES
-from tuiface.core.values import Value
+from tuiface.core.values import Value, describe_error
 from tuiface.core.words import is_whole_number
 from tuiface.directions.direction import Direction, DirectionOrigin, Labels, Name
 from tuiface.engine_api.packed import ArrayMessage, PackedDirection, pack_directions, unpack_direction
@@ -31,6 +31,17 @@ What it raises ends the work."""
 
 def ignore_steps(_: str) -> None:
     """For whoever waits in silence."""
+
+
+RequestType = TypeVar("RequestType", bound=Value)
+
+
+def make_request(model: type[RequestType], where: str, **values: object) -> RequestType:
+    """A request of what a user typed; raises UsageError, in one line that begins with `where`, for what is too much."""
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise UsageError(*describe_error(error, model, where)) from None
 
 
 # --- faces -----------------------------------------------------------------------------------------------------------
@@ -85,6 +96,10 @@ MAX_SEARCH_COUNT = 64
 """Directions that a person looks through in the interface."""
 MAX_DIRECTIONS = 1024
 """Directions that one search or strip may be of."""
+MAX_STRIP_ROWS = 2048
+"""Directions times faces of one strip: some seven hundred megabytes of pictures, as many as an answer holds."""
+MAX_DRAWS = 100_000
+"""Faces that are drawn to be read, an hour's work: what is known of them is kept, a gigabyte of a large network's."""
 DEFAULT_SEARCH_COUNT = 8
 
 Method = Literal["sefa", "ganspace", "regional", "channels"]
@@ -107,7 +122,7 @@ class AttributesRequest(Value):
     """Attributes of the predictor, or names of directions; empty for all that show."""
     held: Names | None = None
     """Attributes that directions leave alone; null for all others, empty for none."""
-    draws: int = Field(4000, ge=1, le=1_000_000)
+    draws: int = Field(4000, ge=1, le=MAX_DRAWS)
     """Faces that are read to learn from."""
     faces: int = Field(40, ge=1, le=MAX_FACES)
     """Faces whose gradients are taken, and on which steps are tried."""
@@ -206,10 +221,19 @@ class StripRequest(Value):
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_DIRECTIONS)
     """Faces for each."""
 
+    @model_validator(mode="after")
+    def _check_rows(self) -> Self:
+        if len(self.directions) * len(self.seeds) > MAX_STRIP_ROWS:
+            raise ValueError(
+                f"{len(self.directions)} directions on {len(self.seeds)} faces each; "
+                f"a strip has at most {MAX_STRIP_ROWS} rows"
+            )
+        return self
+
     @classmethod
     def of(cls, directions: Sequence[Direction], seeds: Sequence[int]) -> StripRequest:
-        """From directions, numbered from 1 on the strip."""
-        return cls(directions=pack_directions(directions), seeds=tuple(seeds))
+        """From directions, numbered from 1 on the strip. Raises UsageError for too many."""
+        return make_request(cls, "strip", directions=pack_directions(directions), seeds=tuple(seeds))
 
     def unpacked(self) -> tuple[Direction, ...]:
         """The directions. Raises InputFileError for what is none."""
@@ -225,8 +249,8 @@ class ConditionalMeanRequest(Value):
     kind: Literal["conditional_mean"] = "conditional_mean"
     bounds: Annotated[dict[Text, tuple[float | None, float | None]], Field(max_length=1024)]
     """(low, high) by attribute or direction name, in the predictor's units; null for an open end."""
-    draws: int = Field(ge=1, le=1_000_000)
-    min_faces: int = Field(ge=1, le=1_000_000)
+    draws: int = Field(ge=1, le=MAX_DRAWS)
+    min_faces: int = Field(ge=1, le=MAX_DRAWS)
     """Faces that must lie within."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
@@ -111,7 +111,11 @@ class ResidentEngine:
 
     def restart(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
         """Replace the process by a new one with the same settings; its streams are closed and must be opened again."""
+        was_shared = isinstance(self._process, DiscoveredEngine)
         self._stop()
+        if was_shared:
+            with suppress(TuifaceError):  # a folder that is not trusted: `start` says so
+                discovery.wait_for_successor(self._settings)
         self.start(timeout_s=timeout_s)
 
     def close(self) -> None:

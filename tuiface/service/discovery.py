@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from tuiface.core.errors import EngineError
@@ -14,6 +15,9 @@ from tuiface.service.unix_http import OK, UNREACHABLE, is_listening, request
 
 ANSWER_TIMEOUT_S = 10.0
 """For what the server answers without rendering."""
+RESTART_WAIT_S = 15.0
+"""Longer than an engine takes to open a network that was opened before."""
+POLL_INTERVAL_S = 0.1
 
 
 class DiscoveredEngine:
@@ -80,6 +84,20 @@ def require_engine(settings: Settings) -> DiscoveredEngine:
         user = runtime_folder.user_name(runtime_folder.locate_engine(settings)[1])
         raise EngineError(f"no resident engine of {user} runs, or it is not shared with you", "tuiface engine start")
     return found
+
+
+def wait_for_successor(settings: Settings) -> None:
+    """Return at once unless this user's engine is just being started: then once it listens, or after RESTART_WAIT_S.
+
+    Each client of one that crashed would else open the network for itself while the next one opens it for all.
+    """
+    folder, uid = runtime_folder.locate_engine(settings)
+    deadline = time.monotonic() + RESTART_WAIT_S
+    while uid == os.getuid() and runtime_folder.is_claimed(folder) and time.monotonic() < deadline:
+        socket = runtime_folder.find_socket(folder, uid)
+        if socket is not None and is_listening(socket):
+            return
+        time.sleep(POLL_INTERVAL_S)
 
 
 def _get(socket: Path, path: str) -> bytes:

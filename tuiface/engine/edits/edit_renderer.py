@@ -64,7 +64,7 @@ class EditRenderer:
     ) -> MeasuredPicture:
         """The recipe's picture at a block's resolution, with measures where it has edits.
 
-        `pause` is called between the steps in which a lock's step is looked for. Raises UsageError or ModelError for
+        `pause` is called between the steps of a locked picture alone. Raises UsageError or ModelError for
         parts that do not fit, before anything is computed for long.
         """
         until = self._renderer.check_resolution(resolution)
@@ -83,6 +83,8 @@ class EditRenderer:
             picture = self._render_locked(face, recipe.locks, edits, until, dtype)
             if quality == "unmeasured":
                 return MeasuredPicture(picture.pixels)
+            if recipe.locks:
+                pause()
             return self._measure(picture, recipe.locks)
 
     def _render_locked(

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from tuiface.core.console import print_json, print_line, show_bugs_and_warnings
+from tuiface.core.console import forget_odd_sizes, print_json, print_line, show_bugs_and_warnings
 from tuiface.core.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -133,6 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if argv is None:
         show_bugs_and_warnings()
+    forget_odd_sizes(os.environ)
     leave_out_working_folder()
     limit_spinning()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for some takes 10 ms, and runs foreign code

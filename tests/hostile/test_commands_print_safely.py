@@ -256,7 +256,7 @@ def test_the_environment_is_echoed_safely(
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("columns", ["0", "-5", "1", "9" * 20, "abc", "\x1b[2J"])
+@pytest.mark.parametrize("columns", ["²", "-5", "1", "9" * 20, "abc", "\x1b[2J"])
 def test_help_is_printed_in_any_width(
     columns: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,7 +41,7 @@ HOSTILE_INFO = replace(INFO, model=MODEL, licence=FORGED, path=FILE_NAME, device
 @pytest.fixture
 def hostile_settings(tui_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A user who was given hostile files, and whose commands answer with hostile names."""
-    library = tui_settings.library / f"l{ATTACKS['clear']}"
+    library = tui_settings.library / f"l{ATTACKS['clear']}{BYTES}"
     write_library(library, MODEL)
     write_directions(tui_settings.directions, MODEL)
 

@@ -104,6 +104,16 @@ def test_json_is_whole_and_plain(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(printed) == values
 
 
+@pytest.mark.parametrize("size", ["²", "9" * 20, "-5", "0", "1000", "\x1b[2J", "٣"])
+def test_a_size_that_no_terminal_has_is_forgotten(size: str) -> None:
+    environment = {"COLUMNS": size, "LINES": size, "TERM": size}
+    console.forget_odd_sizes(environment)
+    assert environment == {"TERM": size}
+    sound = {"COLUMNS": "132", "LINES": "43"}
+    console.forget_odd_sizes(sound)
+    assert len(sound) == 2
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_any_encoding_of_the_output_can_be_written(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     raw = io.BytesIO()

@@ -14,6 +14,7 @@ from tuiface.commands.engine_access import model_of, open_engine_for
 from tuiface.commands.output import emit, note
 from tuiface.core.console import ask, print_line
 from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, UsageError
+from tuiface.core.visible import to_visible
 from tuiface.core.words import parse_number
 from tuiface.directions.import_options import ImportOptions, add_import_options
 
@@ -111,10 +112,10 @@ def run_list(args: argparse.Namespace) -> int:
         header = entry.direction.header
         kind = "shipped" if entry.shipped else "own"
         foreign = "" if header.model.sha256 == model.sha256 else f"  for {header.model.name}"
+        low, high = map(to_visible, header.labels.en)
         emit(
             args,
-            f"{header.name:<22} {header.labels.en[0]} / {header.labels.en[1]}  "
-            f"(±{header.limit:g} {header.unit}, {header.space}, {kind}{foreign})",
+            f"{header.name:<22} {low} / {high}  (±{header.limit:g} {header.unit}, {header.space}, {kind}{foreign})",
             **_values(entry),
         )
     problems = catalogue.problems()

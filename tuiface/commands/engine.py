@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.output import emit, note
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError
+from tuiface.core.visible import to_visible
 
 if TYPE_CHECKING:
     from tuiface.service.messages import JobLine, Status
@@ -119,7 +120,7 @@ def _emit_status(args: argparse.Namespace, found: Status) -> None:
 def _job_text(line: JobLine) -> str:
     job = line.job
     steps = f" {job.done} of {job.total}" if job.total else ""
-    return f"{line.user}: {job.label}: {job.state}{steps}"
+    return f"{line.user}: {to_visible(job.label)}: {job.state}{steps}"
 
 
 def _report_none_running(args: argparse.Namespace) -> int:

@@ -6,10 +6,11 @@ pictures of `terminal/shell.py` and the help of argparse, which holds our own wo
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from types import TracebackType
 from typing import TextIO
 
@@ -42,6 +43,16 @@ def ask(question: str) -> str:
     """What the user answers, in one line."""
     print_line(question, end="")
     return input()
+
+
+def forget_odd_sizes(environment: MutableMapping[str, str]) -> None:
+    """Leave it to the terminal how large it is where COLUMNS or LINES is no plain number of up to three digits.
+
+    Rich ends in an error over `²`, and Textual lays out as many cells as it is told.
+    """
+    for name in ("COLUMNS", "LINES"):
+        if name in environment and not re.fullmatch("[1-9][0-9]{0,2}", environment[name]):
+            del environment[name]
 
 
 def show_bugs_and_warnings() -> None:

@@ -25,13 +25,15 @@ from pydantic import Field
 from tuiface.core import errors
 from tuiface.core.bounds import MAX_SIDE_PX, ClassLabel, Count, Figures, LargeCount, Notices, Side
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
-from tuiface.core.limits import MAX_FACES
+from tuiface.core.limits import MAX_FACES, MAX_WIDTH
 from tuiface.core.strict_json import MAX_JSON_BYTES
 from tuiface.core.values import Value, ValueType, parse_json
-from tuiface.directions.direction import decode_direction, encode_direction
+from tuiface.directions.direction import MAX_FILE_BYTES, decode_direction, encode_direction
 from tuiface.engine_api.packed import ArrayMessage
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
 from tuiface.engine_api.requests import (
+    MAX_DIRECTIONS,
+    AttributesRequest,
     ConditionalMean,
     FaceRequest,
     LearnedRegions,
@@ -39,6 +41,9 @@ from tuiface.engine_api.requests import (
     LongResult,
     MadeDirection,
     OptimisedFace,
+    PublishedChannelsRequest,
+    SearchRequest,
+    StripRequest,
 )
 from tuiface.faces.recipe import Recipe, Seed
 
@@ -56,12 +61,25 @@ PARTS_TYPE = "application/x-tuiface-parts"
 
 MAX_REQUEST_BYTES = MAX_JSON_BYTES
 """A recipe may carry latents, so a request is allowed what a recipe file is."""
-MAX_RENDER_RESULT_BYTES = 4 + MAX_JSON_BYTES + 3 * MAX_SIDE_PX**2
+
+
+def max_render_result_bytes(side: int) -> int:
+    """Of the result for a network whose full picture has that side."""
+    return 4 + MAX_JSON_BYTES + 3 * side**2
+
+
+MAX_RENDER_RESULT_BYTES = max_render_result_bytes(MAX_SIDE_PX)
 
 MAX_MESSAGE_VALUES = 100_000
 """Of one message: ten thousand seeds with a score each are the most that are sent."""
 MAX_PAYLOAD_BYTES = 1 << 30
 """Of a part of long work: a strip of a thousand faces is the largest."""
+MAX_STRIP_ROW_BYTES = 2 << 20
+"""Of a strip, for each face: five pictures of 256 px, with gaps and a label, take 1.2 MB."""
+MAX_REGIONS_BYTES = 64 << 20
+"""Of a segmenter's file."""
+MAX_PARTS = 1_000_000
+"""Of one answer: with five steps a second, two days."""
 
 _LENGTH = struct.Struct(">I")
 _PART_SIZES = struct.Struct(">II")
@@ -342,19 +360,53 @@ def encode_result(result: LongResult) -> bytes:
     return encode_part(PicturePart(height=result.shape[0], width=result.shape[1]), result.tobytes())
 
 
-def read_parts(read: Callable[[int], bytes]) -> Iterator[tuple[WorkPart, bytes]]:
+def read_parts(
+    read: Callable[[int], bytes], request: LongRequest | None = None, expect_part: Callable[[], object] = lambda: None
+) -> Iterator[tuple[WorkPart, bytes]]:
     """The parts of an answer to /work with their payloads, up to its end; `read` gives as many bytes as are asked for.
 
-    Raises EngineError for what is none, EOFError where the answer breaks off.
+    `expect_part` is called before each part, which may take long to begin. Raises EngineError for what is none, or more
+    than `request` can have asked for, EOFError where the answer breaks off.
     """
-    while True:
+    num_results = 0
+    for _ in range(MAX_PARTS):
+        expect_part()
         text_size, payload_size = _PART_SIZES.unpack(_read_exactly(read, _PART_SIZES.size))
-        if text_size > MAX_JSON_BYTES or payload_size > MAX_PAYLOAD_BYTES:
-            raise EngineError(f"the engine's answer is not understood: a part of {text_size + payload_size} bytes")
+        if text_size > MAX_JSON_BYTES:
+            raise EngineError(f"the engine's answer is not understood: a part of {text_size} bytes")
         part = parse_answer(PartMessage, _read_exactly(read, text_size), "part").part
+        if payload_size > max_payload_bytes(part, request):
+            raise EngineError(f"the engine's answer is not understood: {payload_size} bytes in a part '{part.kind}'")
+        num_results += not isinstance(part, StepPart | EndPart | ErrorPart)
+        if request is not None and num_results > max_results(request):
+            raise EngineError(f"the engine's answer is not understood: more than {max_results(request)} results")
         yield part, _read_exactly(read, payload_size)
         if isinstance(part, EndPart | ErrorPart):
             return
+    raise EngineError(f"the engine's answer is not understood: more than {MAX_PARTS} parts")
+
+
+def max_results(request: LongRequest) -> int:
+    """The most that can come of a request."""
+    if isinstance(request, SearchRequest):
+        return request.count
+    return MAX_DIRECTIONS if isinstance(request, AttributesRequest | PublishedChannelsRequest) else 1
+
+
+def max_payload_bytes(part: WorkPart, request: LongRequest | None = None) -> int:
+    """What may come with a part, in answer to `request`."""
+    if isinstance(part, DirectionPart):
+        return MAX_FILE_BYTES
+    if isinstance(part, MeanPart):
+        return 4 * MAX_WIDTH
+    if isinstance(part, RegionsPart):
+        return MAX_REGIONS_BYTES
+    if not isinstance(part, PicturePart):
+        return 0
+    asked = MAX_PAYLOAD_BYTES
+    if isinstance(request, StripRequest):
+        asked = (1 + len(request.directions) * len(request.seeds)) * MAX_STRIP_ROW_BYTES
+    return min(part.height * part.width * 3, asked, MAX_PAYLOAD_BYTES)
 
 
 def decode_result(part: WorkPart, payload: bytes) -> LongResult:

@@ -37,7 +37,7 @@ from tuiface.engine_api.requests import (
 from tuiface.service import discovery
 from tuiface.service.discovery import ANSWER_TIMEOUT_S, DiscoveredEngine
 from tuiface.service.job_client import SharedJobs
-from tuiface.service.preview_stream import PreviewStream
+from tuiface.service.preview_stream import PreviewStream, check_result
 from tuiface.service.private_process import COMMAND, EngineProcess
 from tuiface.service.unix_http import OK, UNREACHABLE, open_answer, request
 
@@ -163,22 +163,25 @@ class ResidentEngine:
         Raises the engine's own error, or EngineError where the process died.
         """
         body = codec.encode(codec.RenderMessage(job=request))
-        return codec.decode_render_result(self._request(self._require_process(), "POST", codec.RENDER_PATH, body))
+        answer = self._request(self._require_process(), "POST", codec.RENDER_PATH, body)
+        return check_result(codec.decode_render_result(answer), request, self.info().resolution)
 
     def map(self, z: np.ndarray, label: int | None = None) -> np.ndarray:
         """float [N, z_dim] -> w, float32 [N, w_dim]; raises as `render` does."""
         body = codec.encode(codec.MapMessage(z=ArrayMessage.of(z), label=label))
-        return codec.decode_array(self._request(self._require_process(), "POST", codec.MAP_PATH, body))
+        answer = self._request(self._require_process(), "POST", codec.MAP_PATH, body)
+        return _check_shape(codec.decode_array(answer), len(z), self.info().w_dim)
 
     def ws(self, recipe: Recipe) -> np.ndarray:
         """float32 [num_ws, w_dim] of a recipe; raises as `render` does."""
         body = codec.encode(codec.WsMessage(recipe=recipe))
-        return codec.decode_array(self._request(self._require_process(), "POST", codec.WS_PATH, body))
+        return self._check_ws(codec.decode_array(self._request(self._require_process(), "POST", codec.WS_PATH, body)))
 
     def features(self, seeds: Sequence[int]) -> np.ndarray:
         """float32 [N, F] of faces by number; raises as `render` does."""
         body = codec.encode(codec.FeaturesMessage(seeds=tuple(seeds)))
-        return codec.decode_array(self._request(self._require_process(), "POST", codec.FEATURES_PATH, body))
+        features = codec.decode_array(self._request(self._require_process(), "POST", codec.FEATURES_PATH, body))
+        return _check_shape(features, len(seeds), features.shape[1])
 
     def make_directions(self, request: DirectionRequest, on_step: OnStep = ignore_steps) -> Iterator[MadeDirection]:
         """Directions as they are made, however long that takes; raises as `render` does."""
@@ -193,7 +196,9 @@ class ResidentEngine:
         self, request: ConditionalMeanRequest, on_step: OnStep = ignore_steps
     ) -> ConditionalMean:
         """The mean of a part of the population; raises as `render` does."""
-        return _expect(ConditionalMean, self._work_once(request, on_step))
+        mean = _expect(ConditionalMean, self._work_once(request, on_step))
+        _check_shape(mean.centre[None], 1, self.info().w_dim)
+        return mean
 
     def draw_cluster_sheet(self, request: ClusterSheetRequest) -> np.ndarray:
         """uint8 [H, W, 3]; raises as `render` does."""
@@ -206,17 +211,25 @@ class ResidentEngine:
     def find_face(self, request: FaceRequest) -> OptimisedFace:
         """A face that is found by its gradient; raises as `render` does."""
         body = codec.encode(codec.FaceRequestMessage(request=request))
-        return codec.decode_optimised_face(self._request(self._require_process(), "POST", codec.FACES_PATH, body))
+        answer = self._request(self._require_process(), "POST", codec.FACES_PATH, body)
+        face = codec.decode_optimised_face(answer)
+        self._check_ws(face.ws)
+        return face
 
     def stream(
         self, on_result: Callable[[RenderResult], None], on_error: Callable[[TuifaceError], None]
     ) -> PreviewStream:
         """Open a stream of previews; the callbacks run on its thread and should only post messages."""
         process = self._require_process()
-        stream = PreviewStream(process.socket, on_result, on_error, lambda: self._end_error(process))
+        side = self.info().resolution
+        stream = PreviewStream(process.socket, on_result, on_error, lambda: self._end_error(process), side)
         with self._lock:
             self._streams = [*(s for s in self._streams if s.is_open), stream]
         return stream
+
+    def _check_ws(self, ws: np.ndarray) -> np.ndarray:
+        info = self.info()
+        return _check_shape(ws, info.num_ws, info.w_dim)
 
     def _work(self, request: LongRequest, on_step: OnStep = ignore_steps) -> Iterator[LongResult]:
         """Results as they come; closing the iterator, or what `on_step` raises, gives the work up."""
@@ -234,15 +247,17 @@ class ResidentEngine:
         body = codec.encode(codec.WorkMessage(request=request))
         try:
             with open_answer(process.socket, "POST", codec.WORK_PATH, body) as answer:
-                if answer.status != OK:
-                    raise codec.decode_error(answer.read())
-                yield from codec.read_parts(answer.read)
+                if not answer.is_ok:
+                    raise codec.decode_error(answer.read_error())
+                yield from codec.read_parts(answer.read, request, answer.expect_part)
         except (*UNREACHABLE, EOFError):
             raise self._end_error(process) from None
 
     def _work_once(self, request: LongRequest, on_step: OnStep = ignore_steps) -> LongResult:
-        (result,) = self._work(request, on_step)
-        return result
+        results = list(self._work(request, on_step))
+        if len(results) != 1:
+            raise EngineError(f"the engine's answer is not understood: {len(results)} results in place of one")
+        return results[0]
 
     def _find(self) -> DiscoveredEngine | None:
         self.remark = ""
@@ -301,6 +316,15 @@ def _expect(kind: type[ResultType], result: LongResult) -> ResultType:
     if not isinstance(result, kind):
         raise EngineError(f"the engine's answer is not understood: {type(result).__name__} in place of {kind.__name__}")
     return result
+
+
+def _check_shape(array: np.ndarray, num_rows: int, num_columns: int) -> np.ndarray:
+    """`array`, whose numbers are read by rows that were asked for."""
+    if array.shape != (num_rows, num_columns):
+        raise EngineError(
+            f"the engine's answer is not understood: shape {list(array.shape)} in place of {[num_rows, num_columns]}"
+        )
+    return array
 
 
 def _closed_error() -> EngineError:

@@ -7,6 +7,7 @@ is. Neither the end of the client nor that of the SSH connection touches it.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +21,7 @@ from tuiface.core.words import is_whole_number
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import JobProgress
 from tuiface.service import messages
+from tuiface.service.routes import max_answer_bytes
 from tuiface.service.unix_http import OK, UNREACHABLE, request
 
 COMMAND = processes.python_command("tuiface.service.job_process")
@@ -27,6 +29,8 @@ LOG_NAME = "jobs.log"
 MAX_LOG_BYTES = 1024 * 1024
 ANSWER_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 1.0
+MIN_INTERVAL_S = 0.05
+"""Between two lists; an engine tells changes no more often than this."""
 
 OnJobs = Callable[[tuple[JobProgress, ...]], None]
 
@@ -58,7 +62,7 @@ class JobWatch:
                 "ws://engine" + messages.JOBS_PATH,
                 compression=None,
                 ping_interval=None,
-                max_size=codec.MAX_REQUEST_BYTES,
+                max_size=max_answer_bytes(messages.JOBS_PATH),
                 close_timeout=CLOSE_TIMEOUT_S,
             ) as connection:
                 self._close = connection.close
@@ -66,6 +70,7 @@ class JobWatch:
                     if self._is_closed:
                         return
                     self._on_jobs(codec.parse_answer(messages.JobList, text, "jobs").jobs)
+                    time.sleep(MIN_INTERVAL_S)
         except (OSError, WebSocketException, EngineError):
             return
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from websockets.asyncio.client import ClientConnection
 
+MAX_UNANSWERED = 64
+"""Requests that are remembered; of those that were given up, none is answered behind a newer one."""
 JOIN_TIMEOUT_S = 5.0
 """How long `close` waits for a callback that is running."""
 
@@ -41,11 +43,14 @@ class PreviewStream:
         on_result: Callable[[RenderResult], None],
         on_error: Callable[[TuifaceError], None],
         describe_end: Callable[[], EngineError],
+        side: int,
     ) -> None:
+        """`side` is that of the network's full picture, pixels."""
         self._socket = socket
         self._on_result = on_result
         self._on_error = on_error
         self._describe_end = describe_end
+        self._side = side
         self._lock = threading.Lock()
         self._waiting: Latest[RenderRequest] = Latest()
         self._newest = 0
@@ -53,6 +58,8 @@ class PreviewStream:
         self._closed = False
         self._under_way: RenderRequest | None = None
         """The request whose answer is awaited; of the stream's thread alone."""
+        self._unanswered: dict[int, RenderRequest] = {}
+        """By sequence, what was sent since the last answer: a locked face may be given up without one."""
         self._thread = threading.Thread(target=self._run, name="preview", daemon=True)
         self._thread.start()
 
@@ -96,6 +103,9 @@ class PreviewStream:
         except (OSError, WebSocketException):
             if not self._closed:
                 self._on_error(self._describe_end())
+        except EngineError as error:  # the engine says what it was not asked for
+            if not self._closed:
+                self._on_error(error)
 
     async def _serve(self) -> None:
         """Until closed; raises OSError or WebSocketException when the engine goes away."""
@@ -110,7 +120,7 @@ class PreviewStream:
             async with unix_connect(
                 str(self._socket),
                 "ws://engine" + codec.PREVIEW_PATH,
-                max_size=codec.MAX_RENDER_RESULT_BYTES,
+                max_size=codec.max_render_result_bytes(self._side),
                 compression=None,
                 ping_interval=None,
                 close_timeout=1,
@@ -138,24 +148,46 @@ class PreviewStream:
             if self._under_way is not None and not _is_interruptible(self._under_way):
                 continue
             if (request := self._waiting.take()) is not None:
-                self._under_way = request
+                self._under_way = self._unanswered[request.sequence] = request
+                while len(self._unanswered) > MAX_UNANSWERED:
+                    del self._unanswered[min(self._unanswered)]
                 await connection.send(codec.encode(codec.RenderMessage(job=request)).decode())
         await connection.close()
 
     def _deliver(self, answer: str | bytes) -> None:
-        try:
-            if isinstance(answer, str):
-                raise codec.decode_error(answer)
-            result = codec.decode_render_result(answer)
-        except TuifaceError as error:
+        """Pass on what an answer says; raises EngineError for one to nothing that was asked."""
+        if isinstance(answer, str):
+            message = codec.parse_answer(codec.ErrorMessage, answer, "error")
+            self._settle(self._newest if message.sequence is None else message.sequence)
             self._under_way = None
             if not self._closed:
-                self._on_error(error)
+                self._on_error(codec.to_error(message))
             return
+        result = codec.decode_render_result(answer)
+        request = self._settle(result.sequence)
+        check_result(result, request, self._side)
         if self._under_way is not None and result.sequence >= self._under_way.sequence:
             self._under_way = None
         if not self._closed:
             self._on_result(result)
+
+    def _settle(self, sequence: int) -> RenderRequest:
+        """The newest request up to `sequence`, which is answered now; those before it never will be."""
+        settled = [sent for sent in self._unanswered if sent <= sequence]
+        if not settled:
+            raise EngineError("the engine's answer is not understood: nobody asked for it")
+        return [self._unanswered.pop(sent) for sent in settled][-1]
+
+
+def check_result(result: RenderResult, request: RenderRequest, side: int) -> RenderResult:
+    """`result`, which must be what was asked of a network of that side; raises EngineError."""
+    asked = request.resolution or side
+    if result.pixels.shape != (asked, asked, 3):
+        height, width = result.pixels.shape[:2]
+        raise EngineError(f"the engine's answer is not understood: {width} x {height} px in place of {asked} x {asked}")
+    if (result.sequence, result.recipe) != (request.sequence, request.recipe):
+        raise EngineError("the engine's answer is not understood: the picture of another recipe")
+    return result
 
 
 def _is_interruptible(request: RenderRequest) -> bool:

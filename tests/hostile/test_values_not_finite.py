@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from tests.checkpoints.writers import generator_config, random_tensors
+from tests.checkpoints.writers import Arrays, generator_config, random_tensors
 from tests.training.conftest import tiny_limits, tiny_settings, write_pictures
 from tuiface.core.errors import InputFileError, ModelError
+from tuiface.core.settings import Settings
 from tuiface.engine import load_checkpoint
 from tuiface.engine.checkpoints import (
     CheckpointContents,
@@ -24,19 +26,30 @@ from tuiface.engine.checkpoints import (
     read_checkpoint,
     write_native,
 )
+from tuiface.engine.loading import open_engine
 from tuiface.engine.training import SNAPSHOT_NAME, train
 from tuiface.engine.training.gan.snapshots import restore_optimizers, save_snapshot
 from tuiface.engine.training.gan.state import TrainingState
 from tuiface.engine.training.gan.warm_start import open_warm_start
+from tuiface.faces.studio import Studio
 
 SEEN = Path(__file__).parent / "data" / "s14b_inf_weights.safetensors"
 
 
 def write_network(path: Path, value: float, precision: StoragePrecision = "float32") -> Path:
     """A sound tuiface model but for one weight, with the digest of exactly these weights."""
+
+    def change(tensors: Arrays) -> None:
+        tensors["synthesis.b8.conv0.weight"][0, 0, 0, 0] = value
+
+    return write_changed(path, change, precision)
+
+
+def write_changed(path: Path, change: Callable[[Arrays], None], precision: StoragePrecision = "float32") -> Path:
+    """A tuiface model of random weights that were changed, with the right digest."""
     config = generator_config()
     tensors = random_tensors(config)
-    tensors["synthesis.b8.conv0.weight"][0, 0, 0, 0] = value
+    change(tensors)
     contents = CheckpointContents(
         format="stylegan2-ada-pytorch pickle",
         generator=GeneratorTensors(config, tensors),
@@ -88,6 +101,47 @@ def test_a_finite_network_opens(tmp_path: Path) -> None:
     for precision in ("float32", "float16"):
         path = write_network(tmp_path / f"{precision}.safetensors", 3.0, precision)
         assert load_checkpoint(path, cache=tmp_path).generator.config == generator_config()
+
+
+def large_latents(tensors: Arrays) -> None:
+    for name in tensors:
+        if name.startswith("mapping.fc"):
+            tensors[name][...] = 3e38
+
+
+def opposite_weights(tensors: Arrays) -> None:
+    tensors["synthesis.b8.torgb.weight"][...] = 3e38
+    tensors["synthesis.b8.torgb.weight"][:, ::2] *= -1
+
+
+def large_mean(tensors: Arrays) -> None:
+    tensors["mapping.w_avg"][...] = 3e38
+
+
+def no_weights(tensors: Arrays) -> None:
+    for tensor in tensors.values():
+        tensor[...] = 0
+
+
+@pytest.mark.parametrize(
+    ("change", "drawn", "measured"),
+    [
+        (large_latents, "draws values that are not finite", "latents lie beyond 1000000"),
+        (opposite_weights, "draws values that are not finite", "draws values that are not finite"),
+        (large_mean, "draws values that are not finite", "draws values that are not finite"),
+        (no_weights, "", "latents are all the same"),
+    ],
+)
+def test_weights_that_overflow_are_one_line_where_they_are_used(
+    change: Callable[[Arrays], None], drawn: str, measured: str, tmp_path: Path
+) -> None:
+    path = write_changed(tmp_path / "m.safetensors", change)
+    settings = Settings(model=path, cache=tmp_path / "cache", directions=tmp_path / "directions", threads=1)
+    face = Studio(open_engine(settings), settings).face(0)
+    with pytest.raises(ModelError, match=drawn) if drawn else contextlib.nullcontext():
+        face.render()
+    with pytest.raises(ModelError, match=measured):
+        face.edit("b8.conv0:1", 2.0).render()
 
 
 @pytest.fixture(scope="module")

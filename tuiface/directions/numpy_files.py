@@ -21,6 +21,7 @@ import numpy as np
 
 from tuiface.core.errors import InputFileError, ModelError, quote
 from tuiface.core.values import read_bytes
+from tuiface.core.visible import to_visible
 from tuiface.core.zip_members import list_members, unpack_member
 from tuiface.directions.direction import MAX_NUMBERS
 
@@ -54,7 +55,7 @@ def read_numpy_arrays(path: Path) -> dict[str, np.ndarray]:
         if sum(member.size for member in arrays.values()) > MAX_FILE_BYTES:
             raise ModelError(f"more than {MAX_FILE_BYTES} bytes in it")
         return {
-            name.removesuffix(".npy"): parse_npy(unpack_member(view, member, name), f"{path.name}: {name}")
+            name.removesuffix(".npy"): parse_npy(unpack_member(view, member, name), f"{path.name}: {to_visible(name)}")
             for name, member in arrays.items()
         }
     except ModelError as error:

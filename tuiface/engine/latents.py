@@ -154,6 +154,10 @@ def _one_hot(label: int | None, c_dim: int) -> Tensor | None:
 EXPLAINED_VARIANCE = 0.999
 
 
+MAX_LATENT = 1e6
+"""Of one number of w, which has a deviation near 1: beyond it squares and their sums overflow."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LatentPopulation:
     """First and second moments of w, and its principal axes."""
@@ -172,10 +176,14 @@ class LatentPopulation:
 
     @classmethod
     def of(cls, generator: Generator) -> LatentPopulation:
-        """Draw it: a tenth of a second."""
+        """Draw it: a tenth of a second. Raises ModelError for a network whose latents overflow or are all the same."""
         # In float64, so that the number of threads that share a sum leaves the float32 result alone.
         w = draw_w(generator, LATENT_POPULATION_SEED, LATENT_POPULATION_DRAWS).double()  # [N, w]
+        if not bool((w.abs() < MAX_LATENT).all()):
+            raise ModelError(f"this network's latents lie beyond {MAX_LATENT:.0f}", "its weights are too large")
         mean, covariance = w.mean(dim=0), torch.cov(w.t())
+        if not bool(covariance.any()):
+            raise ModelError("this network's latents are all the same: nothing can be measured by their spread")
         values, vectors = torch.linalg.eigh(covariance)
         values, vectors = values.flip(0).clamp_min(0), fix_signs(vectors.flip(1))
         kept = int((values.cumsum(0) < EXPLAINED_VARIANCE * values.sum()).sum()) + 1

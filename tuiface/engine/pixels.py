@@ -8,9 +8,13 @@ Shape legend: N = pictures, R = their side.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
+
+from tuiface.core.errors import ModelError
 
 #: Levels of 255 in one unit of a picture in [-1, 1].
 LEVELS_PER_UNIT = 127.5
@@ -21,9 +25,19 @@ def to_levels(images: Tensor) -> Tensor:
     return (images * LEVELS_PER_UNIT + 128).clamp(0, 255).to(torch.uint8)
 
 
+def refuse_not_finite(images: Tensor) -> Tensor:
+    """The same pictures. Raises ModelError for infinity or NaN, of which every measure and file would speak nonsense.
+
+    Weights may be finite and still so large that they overflow. A sum finds it in one pass over the picture.
+    """
+    if not math.isfinite(float(images.sum(dtype=torch.float32))):
+        raise ModelError("this network draws values that are not finite", "its weights, or the latents, are too large")
+    return images
+
+
 def to_pixels(image: Tensor) -> np.ndarray:
-    """One network's picture, float32 [1, 3, R, R] -> uint8 [R, R, 3]."""
-    return to_levels(image[0]).permute(1, 2, 0).contiguous().cpu().numpy()  # [3, R, R] -> [R, R, 3]
+    """One network's picture, float32 [1, 3, R, R] -> uint8 [R, R, 3]. Raises ModelError where it is not finite."""
+    return to_levels(refuse_not_finite(image)[0]).permute(1, 2, 0).contiguous().cpu().numpy()  # [3, R, R] -> [R, R, 3]
 
 
 def image_of_pixels(pixels: np.ndarray, device: torch.device) -> Tensor:

@@ -30,6 +30,7 @@ from tuiface.engine.latents import LatentPopulation, recipe_ws
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.networks.inference import Plan, step_styles
 from tuiface.engine.networks.layers import SynthesisLayer
+from tuiface.engine.pixels import refuse_not_finite
 from tuiface.engine_api.protocol import Dtype
 from tuiface.faces.recipe import ModelRef, Noise, Recipe
 
@@ -71,8 +72,8 @@ class Renderer:
         return step_styles(self.generator.synthesis.styles(ws + edits.ws, until), edits.styles)
 
     def synthesize(self, styles: Mapping[str, Tensor], noise: Noise, until: int, dtype: Dtype = "float32") -> Tensor:
-        """float32 [1, 3, r, r] with r = `until`, of styles [1, I] by layer."""
-        return self._plan(dtype).synthesize(styles, self.noise_maps(noise, until), until)
+        """float32 [1, 3, r, r] with r = `until`, of styles [1, I] by layer. Raises ModelError where not finite."""
+        return refuse_not_finite(self._plan(dtype).synthesize(styles, self.noise_maps(noise, until), until))
 
     def _plan(self, dtype: Dtype) -> Plan:
         return self.generator.plan(getattr(torch, dtype))

@@ -5,6 +5,7 @@ Pictures are float32 [1, 3, R, R] in [-1, 1], their pixels uint8 [R, R, 3]; chan
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.core.errors import ModelError
 from tuiface.directions.frame_metric import contour_shift_px, frame_variation_percent
 from tuiface.engine.edits.blend import border_jump_ratio
 from tuiface.engine.edits.edits import EditSum
@@ -56,7 +58,7 @@ class EditMeasurer:
         self._discriminator = discriminator
 
     def measure(self, picture: EditedPicture) -> tuple[dict[str, float], tuple[str, ...]]:
-        """Measures by name (docs/formats.md), and notices for the user."""
+        """Measures by name (docs/formats.md), and notices for the user. Raises ModelError where one is not finite."""
         face, pixels, side = picture.face, picture.pixels, picture.pixels.shape[0]
         before = face.image(side, picture.dtype)
         after = image_of_pixels(pixels, before.device)
@@ -75,6 +77,8 @@ class EditMeasurer:
             measures["identity_similarity"] = identity_similarity(self._discriminator, before, after, self._mean_image)
         sigma = self._renderer.population().distance_sigma(face.ws + picture.edits.ws)
         measures["population_sigma"] = round(sigma, 3)
+        if not all(map(math.isfinite, measures.values())):
+            raise ModelError("the edited face lies too far out to be measured", "use smaller amounts or other latents")
         far = f"edited {sigma:.1f} sigma beyond this network's population"
         return measures, (far,) if sigma > FAR_SIGMA else ()
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from tuiface.engine.networks import ops
 from tuiface.engine.networks.layers import SynthesisLayer, ToRGBLayer
 from tuiface.engine.networks.synthesis import SynthesisNetwork
-from tuiface.engine.pixels import to_levels
+from tuiface.engine.pixels import refuse_not_finite, to_levels
 
 FeatureBlend = Callable[[Tensor, int], Tensor]
 """Features or RGB sum [N, C, r, r] and r -> the same shape."""
@@ -202,7 +202,8 @@ class SynthesisPlan:
     ) -> np.ndarray:
         """As `Plan`."""
         styles = step_styles(self._network.styles(ws, until), steps)
-        return to_levels(self.synthesize(styles, noise, until)).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        images = refuse_not_finite(self.synthesize(styles, noise, until))
+        return to_levels(images).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def step_styles(styles: Mapping[str, Tensor], steps: Mapping[str, Tensor]) -> dict[str, Tensor]:

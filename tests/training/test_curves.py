@@ -63,3 +63,40 @@ def test_a_last_line_that_a_kill_cut_off_is_left_out(tmp_path: Path, rest: str) 
     steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
     assert steps == ([1, 3, 4, 5] if rest.endswith("}") else [1, 3, 5])
     write_curves(log, tmp_path / "curves.png")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "[]",
+            "null",
+            "3",
+            "[" * 5000,
+            '{"seconds": "1"}',
+            '{"seconds": -1}',
+            '{"seconds": 1e300}',
+            '{"seconds": NaN}',
+        ),
+        *('{"seconds": [1]}', '{"stage": ["a"]}', '{"step": "4"}', '{"step": true}', '{"step": 1e999}', "9" * 5000),
+    ],
+)
+def test_a_line_that_no_run_writes_is_named(tmp_path: Path, line: str) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text(f"{line}\n")
+    with pytest.raises(InputFileError, match="is not a run's log"):
+        write_curves(log, tmp_path / "curves.png")
+    with pytest.raises(InputFileError, match="is not a run's log"):
+        Report(tmp_path, resumed_at=Progress(stage="adversarial", total_steps=4))
+    assert log.read_text() == f"{line}\n"
+
+
+def test_figures_beyond_all_measure_are_left_out(tmp_path: Path) -> None:
+    hostile = {"seconds": 0.0, "stage": "\n" * 100, "generator": 1e308, "discriminator": [1], "real_logit": "x"}
+    records: list[dict[str, object]] = [
+        {**TICK, "seconds": 1.0},
+        {**TICK, **hostile},
+        {"generator": -1e308},
+        {"augment_p": {"a": 1}},
+    ]
+    assert has_colour(drawn(tmp_path, records), (0x1B, 0x6C, 0xA8))

@@ -13,7 +13,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,18 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from tuiface.core.console import print_line, print_over
-from tuiface.core.errors import InputFileError, quote
+from tuiface.core.errors import InputFileError, describe_value, quote
 from tuiface.core.files import translate_os_errors, write_file
 from tuiface.core.reading import read_regular
 from tuiface.core.strict_json import parse_strict_json
+from tuiface.core.visible import to_visible
 from tuiface.engine.pixels import to_levels
 from tuiface.engine.training.gan.state import Progress
 
 LOG_NAME = "log.jsonl"
 MAX_LOG_BYTES = 1 << 26
+_LARGEST = 1e15
+"""Of any figure that is drawn: axes are divided by differences."""
 
 
 class Report:
@@ -78,8 +81,8 @@ class Report:
         path = self._out / LOG_NAME
         if not path.exists():
             return
-        with translate_os_errors(path):
-            kept = [line for line in _read_log_lines(path) if _read_record(line)["step"] <= progress.total_steps]
+        with _explain_log(path):
+            kept = [line for line in _read_log_lines(path) if _read_record(line).get("step", 0) <= progress.total_steps]
         write_file(path, "".join(f"{line}\n" for line in kept).encode(), force=True)
 
 
@@ -92,8 +95,25 @@ def _read_log_lines(log: Path) -> list[str]:
     return lines
 
 
-def _read_record(line: str) -> Any:
-    return parse_strict_json(line, finite=False)
+def _read_record(line: str) -> dict[str, Any]:
+    """One record; raises ValueError for what no run writes."""
+    record = parse_strict_json(line, finite=False)
+    if not isinstance(record, dict) or not isinstance(record.get("stage", ""), str):
+        raise ValueError("a line is no record")
+    for key in ("step", "seconds"):
+        value = record.get(key, 0)
+        if type(value) not in (int, float) or not 0 <= value <= _LARGEST:
+            raise ValueError(f"{key} is {describe_value(value)}")
+    return record
+
+
+@contextlib.contextmanager
+def _explain_log(log: Path) -> Iterator[None]:
+    """Turn what goes wrong while a log is read into an InputFileError."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise InputFileError(f"{quote(log)} is not a run's log: {error}", "name the log.jsonl of a run") from None
 
 
 def picture_grid(images: Tensor, columns: int) -> Tensor:
@@ -151,10 +171,8 @@ def write_curves(log: Path, path: Path) -> None:
 
     Raises InputFileError for a log that cannot be read and OutputError for a path that cannot be written.
     """
-    try:
+    with _explain_log(log):
         records: list[Mapping[str, object]] = [_drop_latent_speed(_read_record(line)) for line in _read_log_lines(log)]
-    except (OSError, ValueError) as error:
-        raise InputFileError(f"{quote(log)} is not a run's log: {error}", "name the log.jsonl of a run") from None
     panels = [panel for panel in PANELS if any(_collect_series(records, field) for field, _ in panel.fields)]
     rows = max(-(-len(panels) // _COLUMNS), 1)
     picture = Image.new("RGB", (_WIDTH * _COLUMNS, _HEIGHT * rows), _PAPER)
@@ -182,7 +200,7 @@ def _collect_series(records: Iterable[Mapping[str, object]], field: str) -> Seri
         for key in field.split("."):
             value = value.get(key) if isinstance(value, Mapping) else None
         seconds = record.get("seconds")
-        if isinstance(value, int | float) and isinstance(seconds, int | float) and math.isfinite(value):
+        if isinstance(value, int | float) and isinstance(seconds, int | float) and abs(value) <= _LARGEST:
             points.append((seconds / 3600, float(value)))
     return points
 
@@ -227,14 +245,14 @@ def _draw_stages(
     """Shade every second stage, and name those that have room for it."""
     spans: list[tuple[str, float, float]] = []
     for record in records:
-        stage, hours = str(record["stage"]), float(str(record["seconds"])) / 3600
+        stage, hours = to_visible(str(record.get("stage", "")), 40), float(str(record.get("seconds", 0))) / 3600
         if spans and spans[-1][0] == stage:
             spans[-1] = (stage, spans[-1][1], hours)
         else:
             spans.append((stage, spans[-1][2] if spans else 0.0, hours))
     for index, (stage, begin, end) in enumerate(spans):
         left, right = place(begin), place(end)
-        if index % 2:
+        if index % 2 and left <= right:
             draw.rectangle((left, box[1], right, box[3]), fill=_STAGE)
         if right - left > draw.textlength(stage, _font(12)) + 8:
             draw.text(((left + right) / 2, box[1] + 3), stage, fill=_FAINT, font=_font(12), anchor="ma")

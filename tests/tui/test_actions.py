@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections import Counter
 from typing import NoReturn
 
@@ -76,12 +77,17 @@ def test_an_action_has_a_handler(action: Action) -> None:
     assert callable(getattr(owner, f"action_{name}", None))
 
 
+@pytest.fixture(scope="module")
+def parser() -> ArgumentParser:
+    return build_parser()
+
+
 @each_action
-def test_an_equivalent_command_exists(action: Action) -> None:
+def test_an_equivalent_command_exists(action: Action, parser: ArgumentParser) -> None:
     if isinstance(action.command, str):
         words = [EXAMPLES.get(word, word) for word in action.command.split()[1:]]
         if "--help" not in words:
-            build_parser().parse_args(words)
+            parser.parse_args(words)
 
 
 def test_every_step_is_an_action() -> None:

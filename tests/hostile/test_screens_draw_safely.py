@@ -25,6 +25,7 @@ from tuiface.core.settings import Settings
 from tuiface.engine_api.protocol import JobProgress
 from tuiface.faces.recipe import DirectionEdit, ModelRef
 from tuiface.screens import models
+from tuiface.screens.concepts.browser import ConceptBrowser
 from tuiface.screens.dialogs.confirm import ConfirmDialog
 from tuiface.screens.dialogs.prompts import LinePrompt, PathPrompt
 from tuiface.screens.library.screen import LibraryScreen
@@ -90,6 +91,13 @@ async def test_no_screen_obeys_a_file(open_app: Open, hostile_settings: Settings
             if place == "models":
                 await tui.until(lambda: "globals" in tui.text())
             seen[place] = check(tui)
+        concepts = tui.app.current_work_screen
+        assert isinstance(concepts, ConceptBrowser)
+        concepts.chosen = ("unfinished", "evil_concept")
+        await tui.until(lambda: "evil concept" in check(tui))
+        concepts.action_concepts_open()
+        await tui.until(lambda: tui.app.current_work_screen.SCREEN_NAME == "answering")
+        await tui.until(lambda: "\\x1b]0;" in check(tui))
         ElementTree.fromstring(tui.app.export_screenshot())  # an SVG, whatever stands on the screen
         assert "\\x1b[2J" in seen["face"] + seen["jobs"]
         for place in ("library", "models", "jobs", "concepts"):

@@ -7,7 +7,7 @@ SOURCES := tuiface tests tools
 WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE  # each of the suite's processes would compile everything again
 
-.PHONY: run test lint format types check bench schemas docs catalogues constraints audit clean
+.PHONY: run test chaos lint format types check bench schemas docs catalogues constraints audit clean
 
 run: $(VENV)/.run  ## set up and start; without a terminal, render sample faces into out/
 	@if [ -t 0 ] && [ -t 1 ]; then \
@@ -18,6 +18,9 @@ run: $(VENV)/.run  ## set up and start; without a terminal, render sample faces 
 
 test: $(VENV)/.test  ## the whole suite, on a CPU, in five to nine minutes on two cores
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder  # the order of tests/conftest.py
+
+chaos: $(VENV)/.test  ## kill random commands at random moments, 500 times, and see that nothing is lost
+	nice $(BIN)/python -m tests.chaos.long_run
 
 lint: $(VENV)/.test  ## style and layering of the sources
 	$(BIN)/ruff format --check $(SOURCES)

@@ -14,6 +14,7 @@ from unittest import mock
 
 OPERATIONS = ("open", "write", "fsync", "link", "rename", "replace", "unlink", "mkdir", "rmdir", "utime")
 """What leaves a trace; opening counts where it may create a file."""
+_TAKE_ROOM = ("open", "write", "fsync", "link", "rename", "replace", "mkdir")
 _KILLED = 99
 MAX_OPERATIONS = 200
 
@@ -73,7 +74,7 @@ def refuse_at(number: int, code: int, work: Callable[[], object]) -> tuple[bool,
     """Run `work` here on a disk that refuses its operation `number`; whether it came so far, and what it raised."""
 
     def act(count: int, name: str, args: tuple[Any, ...]) -> None:
-        if count == number and (code != errno.ENOSPC or name in ("open", "write", "link", "mkdir", "fsync")):
+        if count == number and (code != errno.ENOSPC or name in _TAKE_ROOM):
             raise OSError(code, os.strerror(code))
 
     operations = FileOperations(act)

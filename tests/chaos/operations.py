@@ -170,10 +170,9 @@ def add_population(scene: Scene) -> None:
     Populations(scene.root / "directions").add(population, force=True)
 
 
-def save_series_of_two(scene: Scene) -> None:
-    studio = scene.studio()
+def save_film(scene: Scene) -> None:
     with at_hour(1):
-        save_series([studio.face(1), studio.face(2)], scene.library.folder, "walk", films=("gif",), force=True)
+        save_series([scene.face()], scene.library.folder, "walk", films=("gif",), force=True)
 
 
 def convert(scene: Scene) -> None:
@@ -215,7 +214,7 @@ OPERATIONS: dict[str, tuple[Step, Step]] = {
     "save a file of the same name again": (save, save_over),
     "save over a JSON without its picture": (lose_picture, save_over),
     "save over a picture without its JSON": (lose_sidecar, save_over),
-    "save a series with a film": (nothing, save_series_of_two),
+    "save a series with a film": (nothing, save_film),
     "tag": (save, set_tags),
     "tag again": (save_tagged, set_more_tags),
     "remove": (save_tagged, remove),
@@ -234,5 +233,3 @@ OPERATIONS: dict[str, tuple[Step, Step]] = {
     "export a trained network again": (export, export_again),
 }
 """What is there first, and what is done then."""
-FACE_OPERATIONS = list(OPERATIONS)[:11]
-"""Those on a folder of faces, which `repair` is for."""

@@ -86,7 +86,7 @@ SPOILED: dict[str, Callable[[Path], object]] = {
     "wrong types": lambda path: execute(path, "UPDATE face SET stamp = x'00', entry = 5"),
     "other JSON": lambda path: execute(path, f"UPDATE face SET entry = '{ENTRY}'"),
     "no JSON": lambda path: execute(path, "UPDATE face SET entry = '{'"),
-    "deep JSON": lambda path: execute(path, f"UPDATE face SET entry = '{'[' * 100_000}'"),
+    "deep JSON": lambda path: execute(path, f"UPDATE face SET entry = '{'[' * 10_000}'"),
     "no UTF-8": lambda path: execute(path, "UPDATE face SET entry = CAST(x'ff' AS TEXT)"),
     "a folder": replace_by(Path.mkdir),
     "a pipe": replace_by(os.mkfifo),

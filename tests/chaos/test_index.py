@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.operations import at_hour
 from tests.fake_engine import FakeEngine
+from tuiface.core.errors import OutputError
 from tuiface.core.settings import Settings
 from tuiface.faces import library as library_module
 from tuiface.faces.library import Library, LibraryFace, read_tags
-from tuiface.faces.provenance import read_png_text
+from tuiface.faces.provenance import read_png_text, read_saved_face
+from tuiface.faces.repair import complete_face, repair_folder
 from tuiface.faces.studio import Studio
 
 NUM_FACES = 60
@@ -178,18 +182,42 @@ def test_two_writers_of_tags_keep_both(tmp_path: Path) -> None:
     assert len(read_tags(png).tags) == 24
 
 
-def test_two_writers_of_a_face_leave_one_of_them_whole(tmp_path: Path) -> None:
+def test_two_writers_leave_one_of_them_whole_and_nobody_who_looks_on_is_misled(tmp_path: Path) -> None:
+    """One child completes what seems half-written, one repairs, one reads; a living writer is none that was killed."""
     face = Studio(FakeEngine(resolution=8), Settings(library=tmp_path)).face(1)
-    face.save(tmp_path)
+    png = face.save(tmp_path)
+
+    def work(index: int) -> None:
+        result = face.render()
+        for number in range(12):
+            if index < 2:
+                with at_hour(12 * index + number):
+                    face.write(result, png, force=True)
+            elif index == 2:
+                complete_face(png, face.recipe, None)
+            elif index == 3:
+                assert {repair.outcome for repair in repair_folder(tmp_path)} <= {"rebuilt", "swept"}
+            else:
+                assert read_saved_face(png).sidecar == "agrees"
+                assert Library(tmp_path, Path("/dev/null/none")).look().problems == ()
+
+    assert run_in_children(5, work) == [0] * 5
+    assert png.with_suffix(".json").read_text() == read_png_text(png)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_three_who_save_the_same_new_faces_leave_each_whole(tmp_path: Path) -> None:
+    studio = Studio(FakeEngine(resolution=8), Settings(library=tmp_path))
 
     def save(index: int) -> None:
-        result = face.render()
-        for _ in range(10):
-            face.write(result, tmp_path / "a.png", force=True)
+        for seed in range(8):
+            with contextlib.suppress(OutputError):  # it exists already
+                studio.face(seed).save(tmp_path)
 
-    assert run_in_children(2, save) == [0, 0]
-    assert (tmp_path / "a.json").read_text() == read_png_text(tmp_path / "a.png")
-    assert len(list(tmp_path.iterdir())) == 4
+    assert run_in_children(3, save) == [0] * 3
+    for png in tmp_path.glob("*.png"):
+        assert png.with_suffix(".json").read_text() == read_png_text(png)
+    assert len(list(tmp_path.iterdir())) == 2 * 8
 
 
 @pytest.mark.parametrize("change", ["older mtime", "same mtime, same size", "other inode"])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.chaos.operations import Scene, save, save_over
+from tests.chaos.operations import Scene, Step, repair, save, save_over
 from tests.fake_engine import FakeEngine
-from tuiface.core.errors import InputFileError
+from tuiface.core.errors import InputFileError, OutputError
+from tuiface.core.files import lock_folder
 from tuiface.faces.provenance import encode_png, read_png, read_png_text, read_saved_face
 from tuiface.faces.verification import Verdict, verify
 
@@ -176,3 +178,23 @@ def test_quick_and_slow_readers_read_the_same_text(scene: Scene, tmp_path: Path)
             path = tmp_path / f"{add}{compressed}.png"
             Image.fromarray(pixels).save(path, pnginfo=info)
             assert read_png_text(path) == read_png(path)[1] == text
+
+
+@pytest.mark.parametrize("work", [repair, save], ids=["repair", "complete"])
+def test_a_writer_who_was_between_two_steps_is_not_interfered_with(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, work: Step
+) -> None:
+    """The JSON is missing when it is looked for, and there once the folder is free."""
+    scene.png().with_suffix(".json").unlink()
+
+    @contextlib.contextmanager
+    def wait_for_writer(folder: Path) -> Iterator[None]:
+        save_over(scene)
+        with lock_folder(folder):
+            yield
+
+    monkeypatch.setattr("tuiface.faces.repair.lock_folder", wait_for_writer)
+    with contextlib.suppress(OutputError):  # it exists already
+        work(scene)
+    assert scene.png().with_suffix(".json").read_text() == read_png_text(scene.png())
+    assert len(scene.contents()) == 2

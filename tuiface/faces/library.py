@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -23,7 +24,7 @@ from tuiface.core.files import lock_folder, write_file
 from tuiface.core.strict_json import JsonError, parse_strict_json
 from tuiface.core.values import Value, parse_json, read_json
 from tuiface.faces.index import Index, Row
-from tuiface.faces.provenance import Provenance, compare_sidecar, read_png_text
+from tuiface.faces.provenance import Provenance, compare_sidecar, read_png_text, read_steadily
 from tuiface.faces.recipe import SeedSource
 from tuiface.faces.repair import Repair, repair_folder
 from tuiface.faces.trash import Trash
@@ -103,7 +104,9 @@ class Library:
             if file in known and known[file][0] == stamp.text:
                 entry = _Entry.decode(self.folder / file, known[file][1])
             if entry is None:
-                entry = _Entry.read(self.folder / file)
+                entry = read_steadily(self.folder / file, partial(_Entry.read, self.folder / file))
+                if entry.face is None and not os.path.lexists(self.folder / file):
+                    continue  # removed meanwhile
                 if stamp.is_settled:
                     changed[file] = (stamp.text, entry.encode())
             found[file] = entry

@@ -7,10 +7,10 @@ import io
 import itertools
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -150,6 +150,10 @@ SidecarState = Literal["agrees", "older", "damaged", "differs"]
 """Of a JSON beside a PNG that has a text inside: `older` and `damaged` are what an interrupted write explains."""
 
 
+Read = TypeVar("Read")
+_TRIES = 5
+
+
 @dataclass(frozen=True, slots=True)
 class SavedFace:
     """What was found for one saved picture."""
@@ -165,6 +169,37 @@ class SavedFace:
 
 def read_saved_face(path: Path) -> SavedFace:
     """Read a PNG (alone or with its JSON) or a JSON (alone or with its PNG). Raises InputFileError in one line."""
+    return read_steadily(path, lambda: _read_saved_face(path))
+
+
+def read_steadily(path: Path, read: Callable[[], Read]) -> Read:
+    """What `read` makes of a picture and its JSON; once more where somebody replaced one of them in between.
+
+    Else a picture that was read before, and a JSON after that moment, would seem to be tampered with.
+    """
+    files = (path.with_suffix(".png"), path.with_suffix(".json"))
+    for _ in range(_TRIES):
+        before = list(map(_stamp, files))
+        try:
+            result = read()
+        except InputFileError:
+            if list(map(_stamp, files)) == before:
+                raise
+        else:
+            if list(map(_stamp, files)) == before:
+                return result
+    return read()
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _read_saved_face(path: Path) -> SavedFace:
     if path.suffix.lower() == ".json":
         try:
             provenance, text = _read_provenance(path, path.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -48,20 +48,19 @@ class Repair:
 def complete_face(png: Path, recipe: Recipe, resolution: int | None) -> np.ndarray | None:
     """Write the JSON of a picture of `recipe` that a kill left without; None if `png` is no such picture.
 
-    Returns its pixels, uint8 [H, W, 3].
-
-    Raises OutputError where the JSON cannot be written.
+    Returns its pixels, uint8 [H, W, 3]. Raises OutputError where the JSON cannot be written.
     """
     Trash(png.parent).finish()
-    saved = _read_half_face(png)
-    if (
-        saved is None
-        or saved.provenance.recipe_sha256 != recipe.digest
-        or saved.provenance.picture.resolution != resolution
-    ):
+    if _read_half_face(png) is None:
         return None
-    write_file(png.with_suffix(".json"), saved.text.encode())
-    sweep_leftovers(png.parent)  # what the JSON was before
+    with lock_folder(png.parent):  # a living writer may be between the two: then there is nothing to complete
+        saved = _read_half_face(png)
+        if saved is None or saved.provenance.recipe_sha256 != recipe.digest:
+            return None
+        if saved.provenance.picture.resolution != resolution:
+            return None
+        write_file(png.with_suffix(".json"), saved.text.encode())
+        sweep_leftovers(png.parent)  # what the JSON was before
     return saved.pixels
 
 
@@ -81,7 +80,8 @@ def _read_half_face(png: Path) -> SavedFace | None:
 
 def repair_folder(folder: Path, *, dry_run: bool = False) -> list[Repair]:
     """Repair each face of `folder`; returns what was not as it should be. With `dry_run`, nothing is written."""
-    found = [] if dry_run else [Repair(name, "finished", "its removal was interrupted") for name in _finish(folder)]
+    finished = [] if dry_run else Trash(folder).finish()
+    found = [Repair(name, "finished", "its removal was interrupted") for name in finished]
     for png in sorted(path for path in folder.glob("*.png") if not path.name.startswith(".")):
         try:
             repair = _repair_face(png, dry_run=dry_run)
@@ -95,32 +95,40 @@ def repair_folder(folder: Path, *, dry_run: bool = False) -> list[Repair]:
     return found
 
 
-def _finish(folder: Path) -> list[str]:
-    return Trash(folder).finish()
-
-
 def _repair_face(png: Path, *, dry_run: bool) -> Repair | None:
     """Raises InputFileError or OutputError for a face that cannot be read or written."""
+    if _find_damage(png) is None:
+        return None
+    # A living writer may be between two steps: what is wrong without one is wrong with the folder held.
+    with contextlib.nullcontext() if dry_run else lock_folder(png.parent):
+        found = _find_damage(png)
+        if found is None or found.outcome != "rebuilt":
+            return found
+        try:
+            text = _read_sound_face(png).text
+        except InputFileError as error:
+            return Repair(png.name, "tampered", f"the JSON is {found.reason}, and its picture is not sound: {error}")
+        return found if dry_run else replace(found, kept=_rebuild(png, text))
+
+
+def _find_damage(png: Path) -> Repair | None:
+    """What is wrong with a picture's JSON, and what is to be done. Raises InputFileError for what cannot be read."""
     sidecar = png.with_suffix(".json")
     inside = read_png_text(png)
     if inside is None:
-        if not sidecar.is_file():
+        if not os.path.lexists(sidecar):
             raise InputFileError(f"{png.name}: no provenance inside and no {sidecar.name} beside it")
         return None
     if not os.path.lexists(sidecar):
-        reason = "missing"
-    else:
-        state = compare_sidecar(png, inside, sidecar)
-        if state == "agrees":
-            return None
-        if state == "differs":
-            return Repair(sidecar.name, "tampered", "it does not say the same as the text inside the picture")
-        reason = "an older record of the same face" if state == "older" else "cut off or no JSON"
-    try:
-        text = _read_sound_face(png).text
-    except InputFileError as error:
-        return Repair(png.name, "tampered", f"the JSON is {reason}, and its picture is not sound: {error}")
-    return Repair(sidecar.name, "rebuilt", reason, None if dry_run else _rebuild(png, text))
+        return Repair(sidecar.name, "rebuilt", "missing")
+    state = compare_sidecar(png, inside, sidecar)
+    if state == "agrees":
+        return None
+    if state == "differs":
+        return Repair(sidecar.name, "tampered", "it does not say the same as the text inside the picture")
+    return Repair(
+        sidecar.name, "rebuilt", "an older record of the same face" if state == "older" else "cut off or no JSON"
+    )
 
 
 def _read_sound_face(png: Path) -> SavedFace:
@@ -137,13 +145,12 @@ def _read_sound_face(png: Path) -> SavedFace:
 
 
 def _rebuild(png: Path, text: str) -> Path | None:
-    """Write the JSON; returns where the replaced one lies now, if it said anything."""
+    """Write the JSON, with the folder held; returns where the replaced one lies now, if it said anything."""
     sidecar = png.with_suffix(".json")
     kept = None
-    with lock_folder(png.parent):
-        if os.path.lexists(sidecar) and read_bytes(sidecar, MAX_JSON_BYTES).strip(b"\0 \n"):
-            kept = Trash(png.parent).keep(sidecar)
-        write_file(sidecar, text.encode(), force=True)
+    if os.path.lexists(sidecar) and read_bytes(sidecar, MAX_JSON_BYTES).strip(b"\0 \n"):
+        kept = Trash(png.parent).keep(sidecar)
+    write_file(sidecar, text.encode(), force=True)
     return kept
 
 

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy
 
+from tests.directions.directions import make_direction
 from tests.fuzz.mutations import mutated_npy
 from tuiface.core.errors import InputFileError
+from tuiface.directions.importing import to_step
 from tuiface.directions.numpy_files import MAX_MEMBERS, parse_npy, read_numpy_arrays
 
 DATA = Path(__file__).parent / "data"
@@ -223,3 +225,14 @@ def test_an_archive_that_lies_is_one_line(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match=r"^d\.npz: ") as refused:
         read_numpy_arrays(path)
     assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("shape", [(6,), (4, 6)])
+@pytest.mark.parametrize("value", [1.1e6, -3e38, 1e20])
+def test_steps_whose_length_overflows_are_refused_from_arrays_and_files(value: float, shape: tuple[int, ...]) -> None:
+    array = np.ones(shape, np.float32)
+    array[..., 0] = value
+    with pytest.raises(InputFileError, match=r"^d\.npy: holds numbers up to .*; accepted are up to 1000000"):
+        to_step(array, 4, 6, "d.npy")
+    with pytest.raises(ValueError, match=r"array 'step' holds numbers up to .*; accepted are up to 1000000"):
+        make_direction(array=array)

@@ -34,6 +34,8 @@ NAME_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
 STEP = "step"
 DEFAULT_LIMIT = 3.0
 MAX_NUMBERS = 1 << 20
+MAX_STEP = 1e6
+"""Largest number of a step, as no latent or style comes near it: lengths and pictures of larger ones overflow."""
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Space = Literal["w", "w+", "styles"]
@@ -197,6 +199,8 @@ def _check_arrays(space: Space, arrays: dict[str, np.ndarray]) -> None:
             )
         if not np.isfinite(array).all():
             raise ValueError(f"array '{name}' holds NaN or infinity; numbers must be finite")
+        if (largest := float(np.abs(array).max())) > MAX_STEP:
+            raise ValueError(f"array '{name}' holds numbers up to {largest:.3g}; accepted are up to {MAX_STEP:.0f}")
     if not any(array.any() for array in arrays.values()):
         raise ValueError("all numbers are zero: it would move nothing")
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from tuiface.core.errors import InputFileError, ModelError, UsageError, quote, suggest_nearest
 from tuiface.core.visible import escape_bytes
-from tuiface.directions.direction import Direction
+from tuiface.directions.direction import MAX_STEP, Direction
 from tuiface.directions.import_options import ImportOptions
 from tuiface.directions.numpy_files import read_numpy_arrays
 from tuiface.engine.checkpoints import read_arrays
@@ -152,6 +152,8 @@ def to_step(array: np.ndarray, num_ws: int, w_dim: int, where: str) -> np.ndarra
         raise InputFileError(f"{where}: shape {list(array.shape)}; this model takes {shapes}")
     if not np.isfinite(array).all():
         raise InputFileError(f"{where}: holds NaN or infinity; numbers must be finite")
+    if (largest := float(np.abs(array).max())) > MAX_STEP:
+        raise InputFileError(f"{where}: holds numbers up to {largest:.3g}; accepted are up to {MAX_STEP:.0f}")
     if not array.any():
         raise InputFileError(f"{where}: all numbers are zero: it would move nothing")
     step = array.reshape(-1, w_dim).astype(np.float32)

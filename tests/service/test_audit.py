@@ -34,13 +34,13 @@ from tuiface.service import audit_log
 from tuiface.service.audit_log import (
     BEFORE_THE_FIRST,
     FILE_NAME,
-    FULL_NAMES,
     MAX_CHEAP_A_MINUTE,
     MAX_ENTRY_BYTES,
     AuditEntry,
     AuditLog,
     audit_files,
     check_files,
+    full_name,
     read_entry,
 )
 from tuiface.service.audited_engine import AuditedEngine
@@ -122,14 +122,19 @@ def test_a_full_file_makes_way_for_another_that_goes_on_with_its_chain(
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
     assert [entry.what for file in files for entry in entries_of(file)] == list("abcdefghijkl")
     for file, following in pairwise(files):
-        assert file.name == FULL_NAMES.replace("*", f"{entries_of(file)[-1].sequence:012d}")
+        assert file.name == full_name(entries_of(file)[-1].sequence)
         assert entries_of(following)[0].previous == entries_of(file)[-1].sha256
     assert check_files(files).problem == ""
     assert check_files(files[1:]).first == entries_of(files[1])[0].sequence
     assert "missing" in check_files([files[0], files[2]]).problem
+    (tmp_path / "audit-of-last-year.jsonl").write_text("somebody's own")
     path.unlink()  # as where the machine stopped between two files
     write(tmp_path, "m")
     assert entries_of(path)[0].previous == entries_of(files[-2])[-1].sha256
+    path.unlink()
+    files[-2].write_bytes(b"nothing of ours")
+    with pytest.raises(OutputError, match="holds no entry to go on from"):
+        AuditLog(tmp_path)
 
 
 def test_what_costs_nothing_cannot_fill_it(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from tuiface.core.visible import to_visible
 from tuiface.faces.recipe import Sha256
 
 FILE_NAME: Final = "audit.jsonl"
-FULL_NAMES: Final = "audit-*.jsonl"
+FULL_NAMES: Final = f"audit-{'[0-9]' * 12}.jsonl"
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 """A file is full before it is larger; some eight thousand entries."""
 MIN_ENTRY_BYTES: Final = 200
@@ -113,6 +113,11 @@ class AuditEntry(Value):
         return {name: value for name, value in values.items() if value or name not in _LEFT_OUT}
 
 
+def full_name(sequence: int) -> str:
+    """Of a file whose last entry has that number."""
+    return f"audit-{sequence:012d}.jsonl"
+
+
 def read_entry(line: bytes) -> AuditEntry | None:
     """The entry in a line with its end, whether or not its digest is right; None where there is none."""
     if not (MIN_ENTRY_BYTES <= len(line) <= MAX_ENTRY_BYTES and line.endswith(b"\n")):
@@ -176,6 +181,8 @@ class AuditLog:
         last, damage = _split_after_last_entry(data)
         if last is None and (full := sorted(folder.glob(FULL_NAMES))):
             last, _ = _split_after_last_entry(read_bytes(full[-1], 2 * MAX_FILE_BYTES))
+            if last is None:
+                raise OutputError(f"{quote(full[-1], 120)} holds no entry to go on from", "move it elsewhere")
         self._last = (0, BEFORE_THE_FIRST) if last is None else (last.sequence, last.sha256)
         if damage:
             text = f"{len(damage)} bytes before this entry are none, as a power cut leaves them"
@@ -219,7 +226,7 @@ class AuditLog:
         self._previews = self._omitted = 0
 
     def _begin_next_file(self, sequence: int) -> None:
-        full = self.path.with_name(FULL_NAMES.replace("*", f"{sequence:012d}"))
+        full = self.path.with_name(full_name(sequence))
         if os.path.lexists(full):
             raise OutputError(f"{quote(full, 120)} is in the way of the audit log", "move it elsewhere")
         self.path.rename(full)

@@ -30,6 +30,7 @@ from starlette.websockets import WebSocketDisconnect
 from tuiface.core.errors import EngineError, InputFileError, OutputError, TuifaceError, UsageError
 from tuiface.core.values import Value
 from tuiface.core.version import __version__
+from tuiface.core.visible import escape_bytes
 from tuiface.engine.scheduler import stopping_error
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import EngineInfo
@@ -170,7 +171,7 @@ class SharedEngineState:
             group=self._group,
             memory_mb=_memory_mb(),
             device_memory_mb=_device_memory_mb(info.device),
-            audit=str(self._audit.path),
+            audit=escape_bytes(str(self._audit.path)),
             clients=tuple(
                 ClientLine(user=user_name(user), interfaces=number)
                 for user, number in sorted(self._interfaces.items())

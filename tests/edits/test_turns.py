@@ -22,7 +22,7 @@ from tuiface.engine.latents import LatentPopulation, draw_w
 from tuiface.engine.learning import batch_predict, from_scores
 from tuiface.engine.local_engine import LocalEngine
 from tuiface.engine_api.protocol import RenderRequest
-from tuiface.engine_api.requests import ClusterSheetRequest, ScoresRequest, SearchRequest
+from tuiface.engine_api.requests import ClusterSheetRequest, ScoresRequest
 from tuiface.faces.recipe import ChannelEdit, LockMask, Recipe, RegionLock, SeedSource
 
 
@@ -43,10 +43,6 @@ LONG: dict[str, tuple[Callable[[LocalEngine], object], int]] = {
     "features": (lambda engine: engine.features(range(30)), 2 + 8),  # ten seeds are mapped at once, four are read
     "scores": (lambda engine: list(engine.make_directions(many_scores())), 2),
     "sheet": (lambda engine: engine.draw_cluster_sheet(ClusterSheetRequest(clusters=4)), 40),
-    "regional": (
-        lambda engine: list(engine.make_directions(SearchRequest(method="regional", region="mouth", count=1))),
-        40,
-    ),
 }
 
 

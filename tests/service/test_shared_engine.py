@@ -115,7 +115,7 @@ def test_start_status_and_stop(begin: Begin, settings: Settings) -> None:
     eventually(lambda: is_gone(begun.pid))
 
 
-def test_what_two_engines_made_after_each_other_is_one_chain(
+def test_what_a_killed_engine_left_does_not_stop_the_next_and_the_audit_log_goes_on(
     begin: Begin, connect: Connect, settings: Settings
 ) -> None:
     begin()
@@ -129,7 +129,11 @@ def test_what_two_engines_made_after_each_other_is_one_chain(
     engine.close()
     os.kill(found.pid, signal.SIGKILL)  # which leaves no time to say that it ends
     eventually(lambda: is_gone(found.pid))
+    assert daemon.query_status(settings) is None
+    assert (settings.runtime / SOCKET_NAME).exists()
+    assert find_engine(settings) is None
     begin()
+    assert daemon.query_status(settings) is not None
     answer = daemon.stop(settings, force=False)
     assert answer is not None
     assert answer.stops
@@ -176,17 +180,6 @@ def test_a_group_may_be_let_in(begin: Begin, settings: Settings) -> None:
 def test_an_unknown_group_is_refused(begin: Begin) -> None:
     with pytest.raises(UsageError, match="no-such-group"):
         begin(group="no-such-group")
-
-
-def test_what_a_killed_engine_left_does_not_stop_the_next(begin: Begin, settings: Settings) -> None:
-    pid = begin().pid
-    os.kill(pid, signal.SIGKILL)
-    eventually(lambda: is_gone(pid))
-    assert daemon.query_status(settings) is None
-    assert (settings.runtime / SOCKET_NAME).exists()
-    assert find_engine(settings) is None
-    begin()
-    assert daemon.query_status(settings) is not None
 
 
 def test_a_bad_model_is_told_and_leaves_nothing_locked(begin: Begin) -> None:

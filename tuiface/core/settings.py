@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
 from tuiface.core.limits import DEFAULT_PSI, PSI_RANGE
@@ -31,6 +31,7 @@ MAX_DOTS = 64
 """In one line of the file: each part of a dotted key is looked at again for each key behind it."""
 _MAX_PATH_BYTES = 4095
 """What Linux takes."""
+_MAX_KEY_LENGTH = 40
 _MAX_PATH_PARTS = 255
 """Python makes folders within folders by calling itself."""
 
@@ -57,7 +58,13 @@ def _to_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, str) else value
 
 
-KeyNames = Annotated[tuple[str, ...], BeforeValidator(_to_tuple)]
+def _check_key(name: str) -> str:
+    if not name or len(name) > _MAX_KEY_LENGTH or not name.isprintable() or any(c.isspace() or c == "," for c in name):
+        raise ValueError(f"no key is called {quote(name)}; accepted are Textual's names, such as W, f5, plus or ctrl+s")
+    return name
+
+
+KeyNames = Annotated[tuple[Annotated[str, AfterValidator(_check_key)], ...], BeforeValidator(_to_tuple)]
 
 
 class Settings(Value):

@@ -146,4 +146,4 @@ def test_heads_are_rendered_once_and_those_of_another_renderer_are_named(
 @pytest.mark.parametrize("count", ["7", "513", "-1"])
 def test_counts_that_measure_nothing_are_refused(count: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "quality", "--count", count]) == 2
-    assert f"--count {count}; accepted are 8 to 512" in capfd.readouterr().err
+    assert f"--count {count}; accepted: 8 to 512" in capfd.readouterr().err

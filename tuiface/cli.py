@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from tuiface.core.argument_types import parse_account, parse_path, to_usage, whole_number
 from tuiface.core.console import forget_odd_sizes, print_json, print_line, show_bugs_and_warnings
 from tuiface.core.errors import (
     EXIT_DONE,
@@ -23,6 +24,7 @@ from tuiface.core.errors import (
     quote,
     suggest_nearest,
 )
+from tuiface.core.limits import MAX_THREADS
 from tuiface.core.processes import leave_out_working_folder, limit_spinning
 from tuiface.core.reading import explain
 from tuiface.core.version import __version__
@@ -55,7 +57,7 @@ class Parser(argparse.ArgumentParser):
             raise UsageError(
                 f"{what} {quote(match[1])}; accepted: {', '.join(accepted)}", suggest_nearest(match[1], accepted)
             )
-        raise UsageError(message.removeprefix("argument "), f"{self.prog} --help")
+        raise UsageError(to_usage(message), f"{self.prog} --help")
 
 
 def build_parser() -> Parser:
@@ -110,10 +112,15 @@ def common_flags() -> argparse.ArgumentParser:
     """Flags that every command takes, in front of its name or behind it."""
     common = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument(
-        "--model", metavar="FILE", help="checkpoint to use instead of the settings' or the embedded one"
+        "--model",
+        type=parse_path,
+        metavar="FILE",
+        help="checkpoint to use instead of the settings' or the embedded one",
     )
     common.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where the engine runs (default: auto)")
-    common.add_argument("--threads", type=int, metavar="N", help="CPU threads of the engine (default: all)")
+    common.add_argument(
+        "--threads", type=whole_number(0, MAX_THREADS), metavar="N", help="CPU threads of the engine (default: all)"
+    )
     common.add_argument(
         "--graphics",
         choices=("auto", "kitty", "sixel", "block", "none"),
@@ -121,6 +128,7 @@ def common_flags() -> argparse.ArgumentParser:
     )
     common.add_argument(
         "--engine",
+        type=parse_account,
         metavar="WHICH",
         help="auto, private, resident (commands take yours too), or the user who shares one (docs/settings.md)",
     )

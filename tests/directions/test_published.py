@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuiface.directions.direction import NAME_PATTERN
+from tuiface.core.limits import NAME_PATTERN
 from tuiface.directions.importing import is_config_f, layer_name, single_channels
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from tests.service.fake_child import INFO, MODEL, direction, frame, recipe
-from tuiface.core.bounds import MAX_SIDE_PX
 from tuiface.core.errors import EngineError, InputFileError, ModelError, TuifaceError
+from tuiface.core.limits import MAX_SIDE_PX
 from tuiface.directions.direction import DirectionOrigin, Labels
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import Quality, RenderRequest, RenderResult

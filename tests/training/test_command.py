@@ -69,10 +69,13 @@ def test_a_run_is_not_resumed_with_other_settings(pictures: Path, tmp_path: Path
     [
         ((), "--out is missing"),
         (("--out", "run"), "--data and --res are needed"),
-        (("--out", "run", "--data", "heads", "--res", "100"), "resolution"),
-        (("--out", "run", "--data", "heads", "--res", "64", "--batch", "0"), "batch"),
-        (("--out", "run", "--data", "heads", "--res", "64", "--gamma", "-1"), "adversarial.gamma"),
-        (("--out", "run", "--data", "heads", "--res", "64", "--minutes", "0"), "minutes"),
+        (("--out", "run", "--data", "heads", "--res", "100"), "--res 100; accepted: 8, 16"),
+        (("--out", "run", "--data", "heads", "--res", "64", "--batch", "0"), "--batch 0; accepted: 2 to"),
+        (("--out", "run", "--data", "heads", "--res", "64", "--gamma", "-1"), "--gamma -1; accepted: numbers above 0"),
+        (
+            ("--out", "run", "--data", "heads", "--res", "64", "--minutes", "0"),
+            "--minutes 0; accepted: numbers above 0",
+        ),
         (("--out", "run", "--data", "nowhere", "--res", "64"), "no folder or zip"),
         (("--resume", "nowhere"), "cannot read the snapshot"),
         (("--resume", "run", "--out", "other"), "leave out --out"),

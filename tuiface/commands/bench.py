@@ -14,7 +14,9 @@ from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.catalogue import open_catalogue
 from tuiface.commands.engine_access import refuse_resident
 from tuiface.commands.output import emit, note
+from tuiface.core.argument_types import one_of, parse_path, parse_seed, parse_text, whole_number
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, ModelError, UsageError
+from tuiface.core.limits import MAX_BATCH, MAX_DIRECTIONS, MAX_RENDERED, MAX_SEED, NETWORK_SIDES_PX
 
 PREDICTED_EVERY = 5
 """Of so many pairs of face and direction one is predicted too: that takes four locks at their own amounts."""
@@ -29,21 +31,26 @@ def add_edit(kinds: Commands[argparse.ArgumentParser], common: argparse.Argument
         description="Measure edits on this network: what locks hold, what predictions are worth, what answers teach.",
         epilog="example: tuiface bench edit --seeds 200",
     )
-    parser.add_argument("--seeds", type=int, default=200, metavar="N", help="faces; default: 200")
-    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="first face's seed; default: 0")
-    parser.add_argument("--names", metavar="NAMES", help="directions, with commas; default: all of this network")
-    parser.add_argument("--each", type=int, metavar="N", help="directions a face, in turn; default: all on every face")
+    parser.add_argument(
+        "--seeds", type=whole_number(1, MAX_RENDERED), default=200, metavar="N", help="faces; default: 200"
+    )
+    parser.add_argument("--first", type=parse_seed, default=0, metavar="SEED", help="first face's seed; default: 0")
+    parser.add_argument(
+        "--names", type=parse_text, metavar="NAMES", help="directions, with commas; default: all of this network"
+    )
+    parser.add_argument(
+        "--each",
+        type=whole_number(1, MAX_DIRECTIONS),
+        metavar="N",
+        help="directions a face, in turn; default: all on every face",
+    )
     parser.set_defaults(run=run_edit)
 
 
 def run_edit(args: argparse.Namespace) -> int:
     """One line a figure."""
-    if args.seeds < 1:
-        raise UsageError(f"--seeds {args.seeds}; accepted: 1 and more")
-    if args.first < 0:
-        raise UsageError(f"--first {args.first}; accepted: 0 and more")
-    if args.each is not None and args.each < 1:
-        raise UsageError(f"--each {args.each}; accepted: 1 and more")
+    if args.first + args.seeds - 1 > MAX_SEED:
+        raise UsageError(f"--first {args.first} with --seeds {args.seeds}; accepted: seeds up to {MAX_SEED}")
     settings = settings_from(args)
     refuse_resident(settings, "bench edit")
     from tuiface.benchmarks import editing
@@ -103,6 +110,7 @@ examples:
 """
 
 _MIN_FACES, _MAX_FACES = 8, 512
+MAX_ROUNDS = 1000
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -120,10 +128,13 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     synthesis = kinds.add_parser(
         "synthesis", parents=[common], help="time of one picture", epilog="example: tuiface bench synthesis"
     )
-    synthesis.add_argument("--resolution", type=int, default=1024, metavar="PX", help="default: 1024")
-    synthesis.add_argument("--rounds", type=int, default=3, metavar="N", help="default: 3")
+    synthesis.add_argument(
+        "--resolution", type=one_of(*NETWORK_SIDES_PX), default=1024, metavar="PX", help="default: 1024"
+    )
+    synthesis.add_argument("--rounds", type=whole_number(1, MAX_ROUNDS), default=3, metavar="N", help="default: 3")
     synthesis.add_argument(
         "--against",
+        type=parse_path,
         metavar="ADAPTER",
         help="beside another implementation on --model's network: an adapter, which is run (docs/performance.md)",
     )
@@ -139,13 +150,13 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     tui = kinds.add_parser(
         "tui", parents=[common], help="time from a key to the face", epilog="example: tuiface bench tui"
     )
-    tui.add_argument("--rounds", type=int, default=50, metavar="N", help="default: 50")
+    tui.add_argument("--rounds", type=whole_number(1, MAX_ROUNDS), default=50, metavar="N", help="default: 50")
     tui.set_defaults(run=run_tui)
     train = kinds.add_parser(
         "train", parents=[common], help="pictures a second of training", epilog="example: tuiface bench train"
     )
-    train.add_argument("--resolution", type=int, default=128, metavar="PX", help="default: 128")
-    train.add_argument("--batch", type=int, default=16, metavar="N", help="default: 16")
+    train.add_argument("--resolution", type=one_of(*NETWORK_SIDES_PX), default=128, metavar="PX", help="default: 128")
+    train.add_argument("--batch", type=whole_number(2, MAX_BATCH), default=16, metavar="N", help="default: 16")
     train.add_argument(
         "--precision",
         choices=("both", "float32", "bfloat16"),
@@ -170,10 +181,21 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         description="Compare faces at psi 1 with rendered heads: KID, precision, recall, diversity, attributes.",
         epilog="example: tuiface bench quality --model runs/heads128/best.safetensors --out report",
     )
-    quality.add_argument("--count", type=int, default=512, metavar="N", help="faces, and as many heads; default: 512")
-    quality.add_argument("--out", default="quality", metavar="DIR", help="folder of the report; default: quality")
     quality.add_argument(
-        "--cache", metavar="DIR", help="rendered heads, as of a run; made where absent; default: the user's cache"
+        "--count",
+        type=whole_number(_MIN_FACES, _MAX_FACES),
+        default=512,
+        metavar="N",
+        help="faces, and as many heads; default: 512",
+    )
+    quality.add_argument(
+        "--out", type=parse_path, default="quality", metavar="DIR", help="folder of the report; default: quality"
+    )
+    quality.add_argument(
+        "--cache",
+        type=parse_path,
+        metavar="DIR",
+        help="rendered heads, as of a run; made where absent; default: the user's cache",
     )
     quality.set_defaults(run=run_quality)
 
@@ -184,9 +206,8 @@ def run_synthesis(args: argparse.Namespace) -> int:
 
     if args.against:
         return _compare_synthesis(args)
-    _check_resolution(args.resolution)
     threads = _threads(args)
-    result = measure(args.resolution, threads, rounds=max(1, args.rounds))
+    result = measure(args.resolution, threads, rounds=args.rounds)
     engine = result["engine"]["median_ms"]
     for variant in VARIANTS:
         row = result[variant]
@@ -254,7 +275,7 @@ def run_tui(args: argparse.Namespace) -> int:
     """What a user feels, a line each."""
     from tuiface.benchmarks.tui import measure
 
-    for key, value in measure(max(1, args.rounds)).items():
+    for key, value in measure(args.rounds).items():
         emit(args, f"{key:<36} {value:8.1f}", **{key: value})
     return EXIT_DONE
 
@@ -263,7 +284,6 @@ def run_train(args: argparse.Namespace) -> int:
     """Pictures a second of the adversarial and the regression stage, in both precisions or one."""
     from tuiface.benchmarks.training import PRECISIONS, measure
 
-    _check_resolution(args.resolution)
     precisions = PRECISIONS if args.precision == "both" else (args.precision,)
     for precision, row in measure(args.resolution, _threads(args), batch=args.batch, precisions=precisions).items():
         text = "  ".join(f"{key} {value:.1f}" for key, value in row.items())
@@ -295,8 +315,6 @@ def run_gpu(args: argparse.Namespace) -> int:
 
 def run_quality(args: argparse.Namespace) -> int:
     """Figures, a sheet and histograms in a folder; the figures also line by line."""
-    if not _MIN_FACES <= args.count <= _MAX_FACES:
-        raise UsageError(f"--count {args.count}; accepted are {_MIN_FACES} to {_MAX_FACES}")
     settings = settings_from(args)
     refuse_resident(settings, "bench quality")
     from tuiface.engine.device import keep_freed_memory
@@ -327,12 +345,6 @@ def run_quality(args: argparse.Namespace) -> int:
         emit(args, f"spread of {attribute.name:<20} {attribute.spread:5.2f}   overlap {attribute.overlap:5.2f}")
     emit(args, f"report in {args.out}")
     return EXIT_DONE
-
-
-def _check_resolution(resolution: int) -> None:
-    accepted = (8, 16, 32, 64, 128, 256, 512, 1024)
-    if resolution not in accepted:
-        raise UsageError(f"--resolution {resolution}; accepted: {', '.join(map(str, accepted))}")
 
 
 def _threads(args: argparse.Namespace) -> int:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.output import emit
+from tuiface.core.argument_types import one_of, parse_path, whole_number
 from tuiface.core.console import print_over
-from tuiface.core.errors import EXIT_DONE, UsageError
+from tuiface.core.errors import EXIT_DONE
+from tuiface.core.limits import HEAD_SIDES_PX, MAX_HEADS, MAX_POPULATION
 
 EXAMPLE = """\
 example:
@@ -35,10 +37,20 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         help="render labelled head portraits",
         epilog="example: tuiface dataset heads --count 1000 --out heads/",
     )
-    heads.add_argument("--count", type=int, required=True, metavar="N", help="how many heads")
-    heads.add_argument("--out", required=True, metavar="DIR", help="new folder: pictures, region maps, labels")
-    heads.add_argument("--size", type=int, default=128, metavar="PX", help="side of a picture; default: 128")
-    heads.add_argument("--seed", type=int, default=0, metavar="N", help="number of the population; default: 0")
+    heads.add_argument("--count", type=whole_number(1, MAX_HEADS), required=True, metavar="N", help="how many heads")
+    heads.add_argument(
+        "--out", type=parse_path, required=True, metavar="DIR", help="new folder: pictures, region maps, labels"
+    )
+    heads.add_argument(
+        "--size", type=one_of(*HEAD_SIDES_PX), default=128, metavar="PX", help="side of a picture; default: 128"
+    )
+    heads.add_argument(
+        "--seed",
+        type=whole_number(0, MAX_POPULATION),
+        default=0,
+        metavar="N",
+        help="number of the population; default: 0",
+    )
     heads.add_argument(
         "--sheet", action="store_true", help="also write sheet.png and sheet-regions.png of the first 48 into DIR"
     )
@@ -50,10 +62,8 @@ def run_heads(args: argparse.Namespace) -> int:
     import torch
 
     from tuiface.engine.device import choose_device, keep_freed_memory
-    from tuiface.heads import RESOLUTIONS, write_dataset
+    from tuiface.heads import write_dataset
 
-    if args.size not in RESOLUTIONS:
-        raise UsageError(f"--size {args.size}; accepted: {', '.join(map(str, RESOLUTIONS))}")
     settings = settings_from(args)
     device = choose_device(settings.device)
     torch.set_num_threads(1)  # the operators are many and small: a second thread mostly waits, a second process works

@@ -12,10 +12,10 @@ from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.catalogue import open_catalogue, save_direction
 from tuiface.commands.engine_access import model_of, open_engine_for
 from tuiface.commands.output import emit, note
+from tuiface.core.argument_types import parse_concept_name, parse_path, parse_text, real_number
 from tuiface.core.console import ask, print_line
 from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, UsageError
 from tuiface.core.visible import to_visible
-from tuiface.core.words import parse_number
 from tuiface.directions.import_options import ImportOptions, add_import_options
 
 FFHQ_WORD = "ffhq-channels"
@@ -52,8 +52,10 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     show = actions.add_parser(
         "show", parents=[common], help="everything about one direction", epilog="example: tuiface directions show smile"
     )
-    show.add_argument("name", metavar="NAME")
-    show.add_argument("--old-amount", metavar="N", help="convert an amount of the earlier systems")
+    show.add_argument("name", type=parse_text, metavar="NAME")
+    show.add_argument(
+        "--old-amount", type=real_number(-1e6, 1e6), metavar="N", help="convert an amount of the earlier systems"
+    )
     show.add_argument("--boost", action="store_true", help="the old amount was given with the boost by three")
     show.set_defaults(run=run_show)
     _add_import(actions, common)
@@ -74,7 +76,10 @@ def _add_import(actions: Commands[argparse.ArgumentParser], common: argparse.Arg
         epilog="example: tuiface directions import age.npy --name age --legacy first",
     )
     parser.add_argument(
-        "file", metavar="FILE", help="[w_dim] or [num_ws, w_dim], read without executing anything; or ffhq-channels"
+        "file",
+        type=parse_path,
+        metavar="FILE",
+        help="[w_dim] or [num_ws, w_dim], read without executing anything; or ffhq-channels",
     )
     add_import_options(parser)
     parser.add_argument(
@@ -90,8 +95,8 @@ def _add_rename_and_remove(actions: Commands[argparse.ArgumentParser], common: a
         help="give a direction of your own another name",
         epilog="example: tuiface directions rename ganspace_2 age",
     )
-    rename.add_argument("name", metavar="NAME")
-    rename.add_argument("new_name", metavar="NEW_NAME")
+    rename.add_argument("name", type=parse_text, metavar="NAME")
+    rename.add_argument("new_name", type=parse_concept_name, metavar="NEW_NAME")
     rename.set_defaults(run=run_rename)
     remove = actions.add_parser(
         "remove",
@@ -99,7 +104,7 @@ def _add_rename_and_remove(actions: Commands[argparse.ArgumentParser], common: a
         help="delete a direction of your own",
         epilog="example: tuiface directions remove age --yes",
     )
-    remove.add_argument("name", metavar="NAME")
+    remove.add_argument("name", type=parse_text, metavar="NAME")
     remove.add_argument("--yes", action="store_true", help="do not ask")
     remove.set_defaults(run=run_remove)
 
@@ -129,7 +134,7 @@ def run_show(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     direction = open_catalogue(settings).find(args.name, model_of(settings), foreign=True)
     if args.old_amount is not None:
-        amount = _convert_old_amount(direction, parse_number(args.old_amount, "--old-amount"), boosted=args.boost)
+        amount = _convert_old_amount(direction, args.old_amount, boosted=args.boost)
         emit(args, f"--edit {direction.name}={amount:.3g}", name=direction.name, amount=amount)
         return EXIT_DONE
     if getattr(args, "json", False):

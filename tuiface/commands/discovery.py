@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,14 @@ from tuiface.commands.catalogue import open_catalogue, save_direction
 from tuiface.commands.edits import parse_lock
 from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import emit, note
+from tuiface.core.argument_types import parse_path, parse_text, real_number, whole_number
 from tuiface.core.errors import EXIT_DONE, UsageError, quote, suggest_nearest
-from tuiface.core.words import parse_number, parse_rows
+from tuiface.core.limits import MAX_AMOUNT, MAX_DIRECTIONS, MAX_SEED, NAME_PATTERN, NAME_WORDS
+from tuiface.core.words import format_rows, is_whole_number, parse_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from tuiface.directions.direction import Direction
@@ -35,6 +40,8 @@ examples:
   tuiface directions report smile --out smile.png --lock frame:blend
   tuiface directions report age yaw smile --seeds 0-19
 """
+MAX_REPORTED = 10_000
+"""Faces that directions are measured on."""
 METHODS = ("sefa", "ganspace", "regional", "channels")
 """Those of tuiface.engine_api.requests, which is slow to import: a test binds them."""
 
@@ -50,12 +57,22 @@ def add_discover(actions: Commands[argparse.ArgumentParser], common: argparse.Ar
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--method", choices=METHODS, default="ganspace", help="default: ganspace")
-    parser.add_argument("--region", metavar="REGION", help="for regional and channels: what they are to change")
-    parser.add_argument("--rows", metavar="A-B", help="rows of W+ that move; default: all; not for channels")
-    parser.add_argument("--count", type=int, default=8, metavar="N", help="default: 8")
-    parser.add_argument("--seeds", default="0-2", metavar="A-B", help="faces of the strip; default: 0-2")
-    parser.add_argument("--out", metavar="PNG", help="write a contact strip, amounts -3 to 3, of channels -30 to 30")
-    parser.add_argument("--keep", action="append", default=[], metavar="N=NAME", help="keep number N as NAME")
+    parser.add_argument(
+        "--region", type=parse_text, metavar="REGION", help="for regional and channels: what they are to change"
+    )
+    parser.add_argument(
+        "--rows", type=parse_rows, metavar="A-B", help="rows of W+ that move; default: all; not for channels"
+    )
+    parser.add_argument("--count", type=whole_number(1, MAX_DIRECTIONS), default=8, metavar="N", help="default: 8")
+    parser.add_argument(
+        "--seeds", type=parse_seeds, default="0-2", metavar="A-B", help="faces of the strip; default: 0-2"
+    )
+    parser.add_argument(
+        "--out", type=parse_path, metavar="PNG", help="write a contact strip, amounts -3 to 3, of channels -30 to 30"
+    )
+    parser.add_argument(
+        "--keep", type=parse_text, action="append", default=[], metavar="N=NAME", help="keep number N as NAME"
+    )
     parser.add_argument("--force", action="store_true", help="replace the strip, and directions of the same names")
     parser.set_defaults(run=run_discover)
 
@@ -70,11 +87,21 @@ def add_report(actions: Commands[argparse.ArgumentParser], common: argparse.Argu
         epilog=REPORT_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", metavar="NAME", nargs="+")
-    parser.add_argument("--amount", default="2", metavar="N", help="measured both ways; default: 2")
-    parser.add_argument("--seeds", default="0-7", metavar="A-B", help="faces A to B; default: 0-7")
-    parser.add_argument("--lock", metavar="REGION[=STRENGTH][:GUARANTEE]", help="measure with this lock too")
-    parser.add_argument("--out", metavar="PNG", help="write a contact strip of one direction, on the first three faces")
+    parser.add_argument("names", type=parse_text, metavar="NAME", nargs="+")
+    parser.add_argument(
+        "--amount",
+        type=real_number(-MAX_AMOUNT, MAX_AMOUNT),
+        default=2.0,
+        metavar="N",
+        help="measured both ways; default: 2",
+    )
+    parser.add_argument("--seeds", type=parse_seeds, default="0-7", metavar="A-B", help="faces A to B; default: 0-7")
+    parser.add_argument(
+        "--lock", type=parse_lock, metavar="REGION[=STRENGTH][:GUARANTEE]", help="measure with this lock too"
+    )
+    parser.add_argument(
+        "--out", type=parse_path, metavar="PNG", help="write a contact strip of one direction, on the first three faces"
+    )
     parser.add_argument("--force", action="store_true", help="replace the strip")
     parser.set_defaults(run=run_report)
 
@@ -82,21 +109,20 @@ def add_report(actions: Commands[argparse.ArgumentParser], common: argparse.Argu
 def run_discover(args: argparse.Namespace) -> int:
     """Find, show, and keep what was named."""
     kept = dict(_parse_keep(text, args.count) for text in args.keep)
-    seeds = parse_seeds(args.seeds)
     request = _parse_request(args)
     if args.out:
-        _refuse_long_strip(args.count, len(seeds))
+        _refuse_long_strip(args.count, len(args.seeds))
     settings = settings_from(args)
     with closing(open_engine_for(settings)) as engine:
         num_ws = engine.info().num_ws
         if request.rows is not None and request.rows[1] > num_ws:
-            raise UsageError(f"--rows {args.rows}: this model has {num_ws} rows")
+            raise UsageError(f"--rows {format_rows(args.rows)}: this model has {num_ws} rows")
         found = []
         for number, made in enumerate(engine.make_directions(request), start=1):
             found.append(made.direction)
             _emit_made(args, number, made)
         if args.out:
-            write_strip(args, _draw_strip(engine, request, found, seeds))
+            write_strip(args, _draw_strip(engine, request, found, args.seeds))
     from tuiface.directions.catalogue import rename_direction
     from tuiface.directions.direction import labels_of
 
@@ -153,19 +179,17 @@ def _channel_of(direction: Direction) -> tuple[str, int]:
 def run_report(args: argparse.Namespace) -> int:
     """Measure directions on faces, both ways, and print a line each."""
     settings = settings_from(args)
-    amount, seeds = parse_number(args.amount, "--amount"), parse_seeds(args.seeds)
-    lock = parse_lock(args.lock) if args.lock else None
     if args.out and len(args.names) > 1:
         raise UsageError(f"--out with {len(args.names)} directions; a strip is of one", "name one, or leave out --out")
     from tuiface.directions.report import draw_direction_strip, measure_direction
 
-    locks = (None,) if lock is None else (None, lock)
+    locks = (None,) if args.lock is None else (None, args.lock)
     with closing(open_engine_for(settings)) as engine:
         catalogue, model = open_catalogue(settings), engine.info().model
         directions = [catalogue.find(name, model) for name in args.names]
         for direction in directions:
             for held in locks:
-                means = measure_direction(engine, direction, seeds, amount, held)
+                means = measure_direction(engine, direction, args.seeds, args.amount, held)
                 text = "  ".join(f"{key} {value:.3g}" for key, value in means.items())
                 kind = "free" if held is None else f"{held.region}:{held.guarantee}"
                 emit(args, f"{direction.name:<20} {kind:<16} {text}", name=direction.name, lock=kind, **means)
@@ -174,7 +198,7 @@ def run_report(args: argparse.Namespace) -> int:
             if worst:
                 note(f"{direction.name}: one unit also changes {worst} (sigma)")
         if args.out:
-            write_strip(args, draw_direction_strip(engine, directions[0], seeds[:3], locks))
+            write_strip(args, draw_direction_strip(engine, directions[0], args.seeds[:3], locks))
     return EXIT_DONE
 
 
@@ -192,17 +216,21 @@ def write_strip(args: argparse.Namespace, pixels: np.ndarray) -> None:
 def parse_seeds(text: str) -> list[int]:
     """`3`, `0-7` (both included) or `3,5,9`. Raises UsageError."""
     start, dash, stop = text.partition("-")
-    if dash and start.isdecimal() and stop.isdecimal() and int(start) <= int(stop) < int(start) + 10_000:
-        return list(range(int(start), int(stop) + 1))
-    if all(part.isdecimal() for part in text.split(",")):
-        return [int(part) for part in text.split(",")]
-    raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 3,5,9")
+    if dash and is_whole_number(start) and is_whole_number(stop):
+        seeds: Sequence[int] = range(int(start), int(stop) + 1)
+    else:
+        seeds = [int(part) if is_whole_number(part) else MAX_SEED + 1 for part in text.split(",")]
+    if not 1 <= len(seeds) <= MAX_REPORTED or max(seeds) > MAX_SEED:
+        raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 3,5,9: up to {MAX_REPORTED} from 0 to {MAX_SEED}")
+    return list(seeds)
 
 
 def _parse_request(args: argparse.Namespace) -> SearchRequest:
     if args.rows and args.method == "channels":
-        raise UsageError(f"--rows {args.rows} with --method channels: a style channel has no rows", "leave out --rows")
-    from tuiface.engine_api.requests import MAX_DIRECTIONS, REGIONAL_METHODS, REGIONS, SearchRequest
+        raise UsageError(
+            f"--rows {format_rows(args.rows)} with --method channels: a style channel has no rows", "leave out --rows"
+        )
+    from tuiface.engine_api.requests import REGIONAL_METHODS, REGIONS, SearchRequest
 
     region: Region | None = next((one for one in REGIONS if one == args.region), None)
     if args.method not in REGIONAL_METHODS:
@@ -213,14 +241,13 @@ def _parse_request(args: argparse.Namespace) -> SearchRequest:
         raise UsageError(
             f"--region: {given}; accepted: {', '.join(REGIONS)}", suggest_nearest(args.region or "", REGIONS)
         )
-    if not 1 <= args.count <= MAX_DIRECTIONS:
-        raise UsageError(f"--count {args.count}; accepted: 1 to {MAX_DIRECTIONS}")
-    rows = parse_rows(args.rows) if args.rows else None
-    return SearchRequest(method=args.method, region=region, rows=rows, count=args.count)
+    return SearchRequest(method=args.method, region=region, rows=args.rows, count=args.count)
 
 
 def _parse_keep(text: str, count: int) -> tuple[int, str]:
     number, equals, name = text.partition("=")
-    if not (equals and name and number.isdecimal() and 1 <= int(number) <= count):
+    if not (equals and name and is_whole_number(number) and 1 <= int(number) <= count):
         raise UsageError(f"--keep {quote(text)}; accepted: N=NAME with N from 1 to {count}")
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise UsageError(f"--keep {quote(text)}: name {quote(name)}; accepted: {NAME_WORDS}")
     return int(number), name

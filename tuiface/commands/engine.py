@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.output import emit, note
-from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError
+from tuiface.core.argument_types import parse_account, real_number
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE
 from tuiface.core.visible import to_visible
 
 if TYPE_CHECKING:
@@ -44,12 +45,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     start = action("start", "start it, detached from this login", "start --idle-minutes 600")
     start.add_argument(
         "--idle-minutes",
-        type=float,
+        type=real_number(0, 999_999, accepted="0 (never) to 999999"),
         default=DEFAULT_IDLE_MINUTES,
         metavar="N",
         help=f"end after N minutes without interfaces and work; 0: never (default: {DEFAULT_IDLE_MINUTES:g})",
     )
-    start.add_argument("--group", metavar="G", help="Unix group whose users may use it too; default: you alone")
+    start.add_argument(
+        "--group", type=parse_account, metavar="G", help="Unix group whose users may use it too; default: you alone"
+    )
     start.set_defaults(run=run_start)
     status = action("status", "show it, its clients and its jobs; exit code 1 if none runs", "status --json")
     status.set_defaults(run=run_status)
@@ -62,8 +65,6 @@ def run_start(args: argparse.Namespace) -> int:
     """Start it and say what it holds."""
     from tuiface.service.daemon import start
 
-    if not 0 <= args.idle_minutes < 1e6:
-        raise UsageError(f"--idle-minutes {args.idle_minutes:g}; accepted: 0 (never) to 999999")
     _emit_status(args, start(settings_from(args), idle_minutes=args.idle_minutes, group=args.group))
     return EXIT_DONE
 

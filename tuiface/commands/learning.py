@@ -12,7 +12,9 @@ from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.catalogue import save_direction
 from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import note, note_step
+from tuiface.core.argument_types import parse_concept_name, parse_path, parse_text, whole_number
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quote
+from tuiface.core.limits import MAX_DRAWS, MAX_FACES
 from tuiface.core.visible import escape_bytes
 
 if TYPE_CHECKING:
@@ -52,11 +54,21 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--attributes", metavar="NAMES", help="from the attribute reader: names with commas, or all")
-    source.add_argument("--ask", metavar="NAME", help="from your own answers about faces, for a concept of that name")
-    source.add_argument("--ratings", metavar="CSV", help="from ratings by several people")
+    source.add_argument(
+        "--attributes", type=parse_text, metavar="NAMES", help="from the attribute reader: names with commas, or all"
+    )
+    source.add_argument(
+        "--ask",
+        type=parse_concept_name,
+        metavar="NAME",
+        help="from your own answers about faces, for a concept of that name",
+    )
+    source.add_argument("--ratings", type=parse_path, metavar="CSV", help="from ratings by several people")
     parser.add_argument(
-        "--hold", metavar="NAMES", help="of --attributes: those to leave alone: names, all (default) or none"
+        "--hold",
+        type=parse_text,
+        metavar="NAMES",
+        help="of --attributes: those to leave alone: names, all (default) or none",
     )
     parser.add_argument(
         "--method",
@@ -70,26 +82,53 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
         help="of --attributes: fit what is not monotone on enough faces through the network; minutes for each",
     )
     parser.add_argument(
-        "--draws", type=int, default=4000, metavar="N", help="of --attributes: faces to learn from; default: 4000"
+        "--draws",
+        type=whole_number(200, MAX_DRAWS),
+        default=4000,
+        metavar="N",
+        help="of --attributes: faces to learn from; default: 4000",
     )
     parser.add_argument(
-        "--seeds", type=int, default=200, metavar="N", help="of --attributes: faces to verify on; default: 200"
+        "--seeds",
+        type=whole_number(20, MAX_FACES),
+        default=200,
+        metavar="N",
+        help="of --attributes: faces to verify on; default: 200",
     )
     parser.add_argument("--scale", choices=("yes-no", "1-7"), default="yes-no", help="of --ask; default: yes-no")
     parser.add_argument(
-        "--pool", type=int, default=400, metavar="N", help="of --ask: faces to choose from; default: 400"
+        "--pool",
+        type=whole_number(60, MAX_FACES),
+        default=400,
+        metavar="N",
+        help="of --ask: faces to choose from; default: 400",
     )
-    parser.add_argument("--stop-at", type=int, default=200, metavar="N", help="of --ask: answers to take; default: 200")
-    parser.add_argument("--answers", metavar="FILE", help="of --ask: where answers are kept and taken up again")
     parser.add_argument(
-        "--ends", metavar="LOW/HIGH", help="of --ask and --ratings: what both ends look like, in English"
+        "--stop-at",
+        type=whole_number(30, 200),
+        default=200,
+        metavar="N",
+        help="of --ask: answers to take; default: 200",
     )
-    parser.add_argument("--ends-es", metavar="LOW/HIGH", help="of --ask and --ratings: the same in Spanish")
-    parser.add_argument("--name", metavar="NAME", help="of --ratings: default: the file's name")
+    parser.add_argument(
+        "--answers", type=parse_path, metavar="FILE", help="of --ask: where answers are kept and taken up again"
+    )
+    parser.add_argument(
+        "--ends",
+        type=parse_text,
+        metavar="LOW/HIGH",
+        help="of --ask and --ratings: what both ends look like, in English",
+    )
+    parser.add_argument(
+        "--ends-es", type=parse_text, metavar="LOW/HIGH", help="of --ask and --ratings: the same in Spanish"
+    )
+    parser.add_argument(
+        "--name", type=parse_concept_name, metavar="NAME", help="of --ratings: default: the file's name"
+    )
     parser.add_argument(
         "--keep-weak", action="store_true", help="of --attributes: keep what fails its verification too"
     )
-    parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the settings'")
+    parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the settings'")
     parser.add_argument("--force", action="store_true", help="replace directions of the same names")
     defaults = {flag: parser.get_default(_name_of(flag)) for flag in SOURCES_OF}
     parser.set_defaults(run=partial(run_learn, defaults))
@@ -117,14 +156,10 @@ def _name_of(flag: str) -> str:
 
 def _learn_from_answers(args: argparse.Namespace) -> int:
     from tuiface.commands.questions import ask
-    from tuiface.directions.catalogue import refuse_invalid_name
-    from tuiface.directions.questionnaire import MIN_ANSWERS, AnswersFile, Questionnaire, answers_path, read_pool
+    from tuiface.directions.questionnaire import AnswersFile, Questionnaire, answers_path, read_pool
     from tuiface.faces.studio import Studio
     from tuiface.terminal.shell import show_pixels
 
-    if not MIN_ANSWERS <= args.stop_at <= 200 or args.pool < 2 * MIN_ANSWERS:
-        raise UsageError(f"--stop-at {args.stop_at} --pool {args.pool}; accepted: {MIN_ANSWERS} to 200, and from 60")
-    refuse_invalid_name(args.ask)
     settings = settings_from(args)
     with Studio(open_engine_for(settings), settings) as studio:
         if not studio.info.attributes:
@@ -182,8 +217,6 @@ def _learn_from_ratings(args: argparse.Namespace) -> int:
 def _learn_from_attributes(args: argparse.Namespace) -> int:
     from tuiface.engine_api.requests import AttributesRequest, make_request
 
-    if args.draws < 200 or args.seeds < 20:
-        raise UsageError(f"--draws {args.draws} --seeds {args.seeds}; accepted: at least 200 and 20")
     held = None if args.hold in (None, "all") else () if args.hold == "none" else _split_names(args.hold)
     names = () if args.attributes == "all" else _split_names(args.attributes)
     settings = settings_from(args)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands
 from tuiface.commands.faces import open_library
 from tuiface.commands.output import emit, note
+from tuiface.core.argument_types import parse_path, parse_text
 from tuiface.core.console import ask
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_INPUT, UsageError
 
@@ -38,7 +39,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     folder = argparse.ArgumentParser(add_help=False)
-    folder.add_argument("--library", metavar="DIR", help="folder; default: the settings'")
+    folder.add_argument("--library", type=parse_path, metavar="DIR", help="folder; default: the settings'")
 
     def action(name: str, text: str, example: str) -> argparse.ArgumentParser:
         return actions.add_parser(
@@ -46,17 +47,19 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         )
 
     listing = action("list", "list faces, oldest first", "list suspect")
-    listing.add_argument("text", nargs="?", default="", metavar="TEXT", help="part of an id, file name, tag or series")
-    listing.add_argument("--tag", metavar="TAG", help="faces with this tag alone")
-    listing.add_argument("--series", metavar="NAME", help="faces of this series alone")
+    listing.add_argument(
+        "text", type=parse_text, nargs="?", default="", metavar="TEXT", help="part of an id, file name, tag or series"
+    )
+    listing.add_argument("--tag", type=parse_text, metavar="TAG", help="faces with this tag alone")
+    listing.add_argument("--series", type=parse_text, metavar="NAME", help="faces of this series alone")
     listing.set_defaults(run=run_list)
     tag = action("tag", "add or remove tags", "tag 1f0c9a7b3d suspect")
-    tag.add_argument("face", metavar="FACE", help="id (or its beginning) or file name")
-    tag.add_argument("tags", metavar="TAG", nargs="+")
+    tag.add_argument("face", type=parse_text, metavar="FACE", help="id (or its beginning) or file name")
+    tag.add_argument("tags", type=parse_text, metavar="TAG", nargs="+")
     tag.add_argument("--remove", action="store_true", help="remove these tags instead")
     tag.set_defaults(run=run_tag)
     remove = action("remove", "move faces into the library's .trash", "remove 1f0c9a7b3d")
-    remove.add_argument("faces", metavar="FACE", nargs="+", help="id (or its beginning) or file name")
+    remove.add_argument("faces", type=parse_text, metavar="FACE", nargs="+", help="id (or its beginning) or file name")
     remove.add_argument("--yes", action="store_true", help="do not ask")
     remove.set_defaults(run=run_remove)
     repair = action("repair", "make JSON that is missing, cut off or older again from the pictures", "repair --dry-run")

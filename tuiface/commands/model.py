@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.engine_access import model_of, open_engine_for, wants_resident
 from tuiface.commands.output import emit, note, note_step
+from tuiface.core.argument_types import parse_path, parse_text, whole_number
 from tuiface.core.console import print_json, print_line
 from tuiface.core.errors import EXIT_DONE, EXIT_MODEL, UsageError, quote
 from tuiface.core.visible import escape_bytes
@@ -41,9 +42,13 @@ def add_regions(actions: Commands[argparse.ArgumentParser], common: argparse.Arg
         epilog=REGIONS_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--clusters", type=int, default=12, metavar="N", help="default: 12")
-    parser.add_argument("--out", metavar="PNG", help="write the sheet of clusters")
-    parser.add_argument("--name", action="append", default=[], metavar="N,N=REGION", help="what clusters show")
+    parser.add_argument(
+        "--clusters", type=whole_number(MIN_CLUSTERS, MAX_CLUSTERS), default=12, metavar="N", help="default: 12"
+    )
+    parser.add_argument("--out", type=parse_path, metavar="PNG", help="write the sheet of clusters")
+    parser.add_argument(
+        "--name", type=parse_text, action="append", default=[], metavar="N,N=REGION", help="what clusters show"
+    )
     parser.add_argument("--forget", action="store_true", help="remove the regions that were named for this network")
     parser.add_argument("--force", action="store_true", help="replace the sheet, or regions that were named before")
     parser.set_defaults(run=run_regions)
@@ -51,8 +56,6 @@ def add_regions(actions: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def run_regions(args: argparse.Namespace) -> int:
     """Show the clusters, or learn from their names."""
-    if not MIN_CLUSTERS <= args.clusters <= MAX_CLUSTERS:
-        raise UsageError(f"--clusters {args.clusters}; accepted: {MIN_CLUSTERS} to {MAX_CLUSTERS}")
     if sum(map(bool, (args.out, args.name, args.forget))) != 1:
         raise UsageError("one of --out, --name and --forget", "begin with --out clusters.png")
     from tuiface.core.files import refuse_existing, translate_os_errors
@@ -126,7 +129,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         help="say what a file holds, without building it",
         epilog="example: tuiface model inspect ffhq.pkl",
     )
-    inspect.add_argument("file", metavar="FILE")
+    inspect.add_argument("file", type=parse_path, metavar="FILE")
     inspect.set_defaults(run=run_inspect)
     convert = actions.add_parser(
         "convert",
@@ -134,9 +137,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         help="write a checkpoint as safetensors",
         epilog="example: tuiface model convert ffhq.pkl ffhq.safetensors",
     )
-    convert.add_argument("file", metavar="FILE")
-    convert.add_argument("out", metavar="OUT.safetensors")
-    convert.add_argument("--licence", metavar="TEXT", help="licence of the weights, recorded in the file")
+    convert.add_argument("file", type=parse_path, metavar="FILE")
+    convert.add_argument("out", type=parse_path, metavar="OUT.safetensors")
+    convert.add_argument(
+        "--licence", type=parse_text, metavar="TEXT", help="licence of the weights, recorded in the file"
+    )
     convert.add_argument("--force", action="store_true", help="overwrite OUT")
     convert.set_defaults(run=run_convert)
     add_regions(actions, common)

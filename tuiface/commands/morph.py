@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit, note, print_progress
+from tuiface.core.argument_types import (
+    parse_face,
+    parse_file_stem,
+    parse_path,
+    parse_psi,
+    parse_side,
+    real_number,
+    whole_number,
+)
 from tuiface.core.errors import EXIT_DONE
+from tuiface.core.limits import FPS_RANGE, MAX_FRAMES
 
 if TYPE_CHECKING:
     from tuiface.stimuli.morph import Space
@@ -33,16 +43,26 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("faces", metavar="FACE", nargs="+", help="two or more: seed number, library id, PNG or JSON")
+    parser.add_argument(
+        "faces", type=parse_face, metavar="FACE", nargs="+", help="two or more: seed number, library id, PNG or JSON"
+    )
     parser.add_argument("--space", choices=("z", "w", "w+"), default="w+", help="where to interpolate (default: w+)")
-    parser.add_argument("--frames", type=int, metavar="N", help="ends included; default: 100 in z, else 50")
-    parser.add_argument("--psi", type=float, help="truncation of faces given by seed; default: the settings'")
-    parser.add_argument("--size", type=int, metavar="PX", help="stop at the block of PX pixels; default: full size")
+    parser.add_argument(
+        "--frames", type=whole_number(2, MAX_FRAMES), metavar="N", help="ends included; default: 100 in z, else 50"
+    )
+    parser.add_argument("--psi", type=parse_psi, help="truncation of faces given by seed; default: the settings'")
+    parser.add_argument(
+        "--size", type=parse_side, metavar="PX", help="stop at the block of PX pixels; default: full size"
+    )
     parser.add_argument("--gif", action="store_true", help="write a GIF as well")
     parser.add_argument("--mp4", action="store_true", help="write an MP4 as well; needs ffmpeg")
-    parser.add_argument("--fps", type=float, default=25.0, help="frames a second of films (default: 25)")
-    parser.add_argument("--name", metavar="NAME", help="of the series and its files; default: after the faces")
-    parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the library")
+    parser.add_argument(
+        "--fps", type=real_number(*FPS_RANGE), default=25.0, help="frames a second of films (default: 25)"
+    )
+    parser.add_argument(
+        "--name", type=parse_file_stem, metavar="NAME", help="of the series and its files; default: after the faces"
+    )
+    parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the library")
     parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
     parser.set_defaults(run=run)
 

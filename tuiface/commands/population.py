@@ -11,7 +11,9 @@ from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.engine_access import model_of, open_engine_for
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit
+from tuiface.core.argument_types import parse_concept_name, parse_face, parse_text, whole_number
 from tuiface.core.errors import EXIT_DONE, UsageError, quote
+from tuiface.core.limits import MAX_DRAWS, W_AVG
 from tuiface.core.visible import escape_bytes
 
 if TYPE_CHECKING:
@@ -49,13 +51,25 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    make.add_argument("name", metavar="NAME", help="small letters, as in andean")
+    make.add_argument("name", type=parse_concept_name, metavar="NAME", help="small letters, as in andean")
     source = make.add_mutually_exclusive_group(required=True)
-    source.add_argument("--faces", metavar="FACE", nargs="+", help="the mean of these faces, each at psi 1")
     source.add_argument(
-        "--where", metavar="ATTRIBUTE=LOW..HIGH", action="append", help="the mean of drawn faces that read so"
+        "--faces", type=parse_face, metavar="FACE", nargs="+", help="the mean of these faces, each at psi 1"
     )
-    make.add_argument("--draws", type=int, default=4000, metavar="N", help="of --where: faces to draw; default: 4000")
+    source.add_argument(
+        "--where",
+        type=parse_text,
+        metavar="ATTRIBUTE=LOW..HIGH",
+        action="append",
+        help="the mean of drawn faces that read so",
+    )
+    make.add_argument(
+        "--draws",
+        type=whole_number(MIN_DRAWN, MAX_DRAWS),
+        default=4000,
+        metavar="N",
+        help="of --where: faces to draw; default: 4000",
+    )
     make.add_argument("--force", action="store_true", help="replace a population of the same name")
     make.set_defaults(run=run_make)
     listing = actions.add_parser(
@@ -65,19 +79,19 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     remove = actions.add_parser(
         "remove", parents=[common], help="remove one", epilog="example: tuiface population remove andean"
     )
-    remove.add_argument("name", metavar="NAME")
+    remove.add_argument("name", type=parse_text, metavar="NAME")
     remove.set_defaults(run=run_remove)
 
 
 def run_make(args: argparse.Namespace) -> int:
     """Find the faces, take their mean and write it."""
     from tuiface.core.files import refuse_existing
-    from tuiface.core.limits import W_AVG
-    from tuiface.directions.direction import NAME_PATTERN
     from tuiface.directions.populations import NamedPopulation, Populations
 
+    if args.name == W_AVG:
+        raise UsageError(f"name {quote(W_AVG)} is that of the network's own mean", "choose another one")
+    bounds = dict(_parse_bounds(text) for text in args.where or ())
     settings = settings_from(args)
-    _refuse_name(args.name, NAME_PATTERN, W_AVG)
     if args.faces:
         with open_studio(settings) as studio:
             faces = [resolve_face(studio, name) for name in args.faces]
@@ -87,7 +101,6 @@ def run_make(args: argparse.Namespace) -> int:
             centre, model, count = sum(rows) / len(rows), studio.info.model, len(rows)
             origin = _origin("faces", " ".join(args.faces), faces=count)
     else:
-        bounds = dict(_parse_bounds(text) for text in args.where)
         model, centre, count = _draw_centre(settings, bounds, args.draws)
         origin = _origin("attributes", " ".join(args.where), faces=count, draws=args.draws)
     populations = Populations(settings.directions)
@@ -128,13 +141,6 @@ def run_remove(args: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _refuse_name(name: str, pattern: str, reserved: str) -> None:
-    import re
-
-    if not re.fullmatch(pattern, name) or name == reserved:
-        raise UsageError(f"name {quote(name)}; accepted: a small letter, then small letters, digits and _")
-
-
 def _parse_bounds(text: str) -> tuple[str, tuple[float | None, float | None]]:
     """`skin_tone=0.2..0.6`; either end may be left out."""
     name, _, span = text.partition("=")
@@ -154,8 +160,6 @@ def _draw_centre(
     """The network, the mean of w over drawn faces within `bounds`, and how many they are."""
     from tuiface.engine_api.requests import ConditionalMeanRequest, make_request
 
-    if draws < MIN_DRAWN:
-        raise UsageError(f"--draws {draws}; accepted: {MIN_DRAWN} and more")
     request = make_request(ConditionalMeanRequest, "population make", bounds=bounds, draws=draws, min_faces=MIN_DRAWN)
     with closing(open_engine_for(settings)) as engine:
         mean = engine.estimate_conditional_mean(request)

@@ -11,9 +11,11 @@ from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.edits import add_edit_flags, apply_edits
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit, note
+from tuiface.core.argument_types import parse_face, parse_path, parse_psi, parse_side, parse_text, whole_number
 from tuiface.core.console import print_over
 from tuiface.core.errors import EXIT_DONE, UsageError, quote
-from tuiface.core.words import parse_rows
+from tuiface.core.limits import MAX_RENDERED, MAX_ROWS, MAX_SEED, MAX_WIDTH
+from tuiface.core.words import is_whole_number, parse_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,25 +44,37 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("faces", metavar="FACE", nargs="+", help="seed number, library id, PNG or JSON")
     parser.add_argument(
-        "--psi", type=_parse_number, help="truncation, 0 (mean face) to 1 (none); default: the settings'"
+        "faces", type=parse_face, metavar="FACE", nargs="+", help="seed number, library id, PNG or JSON"
     )
-    parser.add_argument("--cutoff", type=_parse_count, metavar="N", help="truncate rows 0 to N-1 alone")
-    parser.add_argument("--population", metavar="NAME", help="truncate towards this population; w_avg: the network's")
+    parser.add_argument("--psi", type=parse_psi, help="truncation, 0 (mean face) to 1 (none); default: the settings'")
+    parser.add_argument("--cutoff", type=whole_number(0, MAX_ROWS), metavar="N", help="truncate rows 0 to N-1 alone")
     parser.add_argument(
-        "--class", dest="label", type=_parse_count, metavar="N", help="class, for a network with labels"
+        "--population", type=parse_text, metavar="NAME", help="truncate towards this population; w_avg: the network's"
+    )
+    parser.add_argument(
+        "--class",
+        dest="label",
+        type=whole_number(0, MAX_WIDTH - 1),
+        metavar="N",
+        help="class, for a network with labels",
     )
     add_edit_flags(parser)
-    parser.add_argument("--mix", action="append", default=[], metavar="FACE@A-B", help="take rows A to B-1 from FACE")
-    parser.add_argument("--noise", metavar="MODE", help="const (stored maps), none, or random:SEED")
     parser.add_argument(
-        "--size", type=_parse_count, metavar="PX", help="stop at the block of PX pixels; default: full size"
+        "--mix", type=_parse_mix, action="append", default=[], metavar="FACE@A-B", help="take rows A to B-1 from FACE"
+    )
+    parser.add_argument("--noise", type=_parse_noise, metavar="MODE", help="const (stored maps), none, or random:SEED")
+    parser.add_argument(
+        "--size", type=parse_side, metavar="PX", help="stop at the block of PX pixels; default: full size"
     )
     parser.add_argument(
-        "--count", type=_parse_count, default=1, metavar="N", help="N consecutive seeds from each given one"
+        "--count",
+        type=whole_number(1, MAX_RENDERED),
+        default=1,
+        metavar="N",
+        help="N consecutive seeds from each given one",
     )
-    parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the library")
+    parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the library")
     parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
     parser.add_argument("--show", action="store_true", help="show each face in the terminal")
     parser.set_defaults(run=run)
@@ -129,11 +143,14 @@ def _tell_saved(args: argparse.Namespace, face: Face, target: Path, pixels: np.n
 def _expand(names: list[str], count: int) -> list[str]:
     if count == 1:
         return names
-    if count < 1:
-        raise UsageError(f"--count {count}; accepted: 1 and more")
     wrong = next((name for name in names if not name.isdecimal()), None)
     if wrong is not None:
         raise UsageError(f"--count goes on from seed numbers; {quote(wrong)} is none")
+    last = max(map(int, names)) + count - 1
+    if last > MAX_SEED:
+        raise UsageError(f"--count {count} ends at seed {last}; accepted: 0 to {MAX_SEED}")
+    if count * len(names) > MAX_RENDERED:
+        raise UsageError(f"--count {count} from {len(names)} seeds; accepted: up to {MAX_RENDERED} faces in all")
     return [str(int(name) + i) for name in names for i in range(count)]
 
 
@@ -145,24 +162,13 @@ def _apply_flags(studio: Studio, face: Face, args: argparse.Namespace) -> Face:
         face = face.truncate(psi, truncation.cutoff if args.cutoff is None else args.cutoff)
     if args.population is not None:
         face = face.towards(args.population)
-    for text in args.mix:
-        name, at, rows = text.rpartition("@")
-        if not at:
-            raise UsageError(f"--mix {quote(text)}; accepted: FACE@A-B, as in 7@6-12")
-        other = resolve_face(studio, name, label=args.label, foreign=args.foreign)
-        face = face.mix(other, parse_rows(rows))
+    for name, rows in args.mix:
+        face = face.mix(resolve_face(studio, name, label=args.label, foreign=args.foreign), rows)
     face = apply_edits(face, args)
     if args.frame_of is not None:
         face = _match_contour(face, resolve_face(studio, args.frame_of, label=args.label, foreign=args.foreign))
     if args.noise is not None:
-        mode, _, seed = args.noise.partition(":")
-        if (
-            mode not in ("const", "none", "random")
-            or (mode == "random") != seed.isdecimal()
-            or (mode != "random" and seed)
-        ):
-            raise UsageError(f"--noise {quote(args.noise)}; accepted: const, none, random:SEED")
-        face = face.noise(mode, int(seed) if seed else None)
+        face = face.noise(*args.noise)
     return face
 
 
@@ -190,17 +196,19 @@ def _print_progress(args: argparse.Namespace, done: int, total: int) -> None:
         print_over(f"{done} of {total}", end="\n" if done == total else "")
 
 
-def _parse_number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{quote(text)} is not a number, such as 0.7") from None
-    if value != value or value in (float("inf"), float("-inf")):
-        raise argparse.ArgumentTypeError(f"{quote(text)} is not a finite number")
-    return value
+def _parse_mix(text: str) -> tuple[str, tuple[int, int]]:
+    """`7@6-12` as a face and rows."""
+    name, at, rows = text.rpartition("@")
+    if not at:
+        raise UsageError(f"--mix {quote(text)}; accepted: FACE@A-B, as in 7@6-12")
+    return parse_face(name), parse_rows(rows)
 
 
-def _parse_count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{quote(text)} is not a whole number from 0 up")
-    return int(text)
+def _parse_noise(text: str) -> tuple[str, int | None]:
+    """`random:8` as a mode and a seed."""
+    mode, colon, number = text.partition(":")
+    if mode == "random" and is_whole_number(number) and int(number) <= MAX_SEED:
+        return "random", int(number)
+    if mode not in ("const", "none") or colon:
+        raise UsageError(f"--noise {quote(text)}; accepted: const, none, random:SEED with a SEED from 0 to {MAX_SEED}")
+    return mode, None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tuiface.commands.arguments import Commands
 from tuiface.commands.output import note
+from tuiface.core.argument_types import parse_path
 from tuiface.core.errors import EXIT_DONE, InputFileError
 
 EXAMPLE = """\
@@ -25,7 +26,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a PNG, or a JSON with its PNG beside it")
+    parser.add_argument(
+        "files", type=parse_path, metavar="FILE", nargs="+", help="a PNG, or a JSON with its PNG beside it"
+    )
     parser.set_defaults(run=run)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit, note
+from tuiface.core.argument_types import parse_face, parse_path, parse_psi
 from tuiface.core.errors import EXIT_DONE
 from tuiface.core.words import parse_rows
 
@@ -33,15 +34,17 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("a", metavar="A", help="seed number, library id, PNG or JSON")
-    parser.add_argument("b", metavar="B", help="the same")
+    parser.add_argument("a", type=parse_face, metavar="A", help="seed number, library id, PNG or JSON")
+    parser.add_argument("b", type=parse_face, metavar="B", help="the same")
     exchanged = parser.add_mutually_exclusive_group()
-    exchanged.add_argument("--rows", metavar="A-B", help="rows A up to and without B; default: 6 and up")
+    exchanged.add_argument(
+        "--rows", type=parse_rows, metavar="A-B", help="rows A up to and without B; default: 6 and up"
+    )
     exchanged.add_argument(
         "--cross", action="store_true", help="each one's inner face in the other's contour, beside both faces: a table"
     )
-    parser.add_argument("--psi", type=float, help="truncation of faces given by seed; default: the settings'")
-    parser.add_argument("--out", metavar="DIR", help="folder to write to; default: the library")
+    parser.add_argument("--psi", type=parse_psi, help="truncation of faces given by seed; default: the settings'")
+    parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the library")
     parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
     parser.set_defaults(run=run)
 
@@ -49,7 +52,6 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 def run(args: argparse.Namespace) -> int:
     """Save both children, or the four cells of a cross."""
     settings = settings_from(args)
-    rows = parse_rows(args.rows) if args.rows else None
     with open_studio(settings) as studio:
         parents = resolve_face(studio, args.a), resolve_face(studio, args.b)
         for text in studio.info.notices:
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         if args.cross:
             _save_cross(args, *parents, folder)
         else:
-            _save_children(args, *parents, rows, folder)
+            _save_children(args, *parents, args.rows, folder)
     return EXIT_DONE
 
 

@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Literal
 
 from tuiface.commands.arguments import Commands
 from tuiface.commands.output import emit, note
+from tuiface.core.argument_types import one_of, parse_name, parse_path, parse_text, real_number, whole_number
 from tuiface.core.errors import EXIT_DONE, EXIT_INTERRUPTED, OutputError, UsageError, quote
+from tuiface.core.limits import HEAD_SIDES_PX, MAX_BATCH, MAX_POPULATION, MAX_WORKERS, NETWORK_SIDES_PX
 from tuiface.core.visible import escape_bytes
 
 if TYPE_CHECKING:
     from tuiface.engine.training import RunLimits, TrainingSettings, WarmStart
     from tuiface.engine.training.predictors.settings import PredictorSettings, PredictorWarmStart
+
+MAX_HEADS = 10_000_000
+MAX_LENGTH = 1e6
+"""Of a training, in thousands of pictures or in minutes; and of the weight of R1."""
 
 _PREDICTORS: dict[Literal["segmenter", "attributes"], str] = {
     "segmenter": "train the network that finds hair, skin, eyes and the other regions",
@@ -36,24 +42,55 @@ def add_predictor_parsers(parser: argparse.ArgumentParser, common: argparse.Argu
             description=f"{about.capitalize()} from rendered heads. Ctrl-C ends early with what was learned so far.",
             epilog=f"example: tuiface train {kind} --out runs/{kind}",
         )
-        reader.add_argument("--out", required=True, metavar="DIR", help="folder of the reader, its log and its sheet")
         reader.add_argument(
-            "--from", dest="start", metavar="FILE", help="train a reader further, without normalisation"
+            "--out", type=parse_path, required=True, metavar="DIR", help="folder of the reader, its log and its sheet"
         )
-        reader.add_argument("--kimg", type=float, metavar="N", help="thousands of pictures to train on")
-        reader.add_argument("--minutes", type=float, metavar="M", help="end early, after M minutes")
-        reader.add_argument("--heads", type=int, metavar="N", help="heads to render in all; default: 20480")
         reader.add_argument(
-            "--population", type=int, metavar="N", help="seed of the heads; with --from, others than before; default: 0"
+            "--from",
+            type=parse_path,
+            dest="start",
+            metavar="FILE",
+            help="train a reader further, without normalisation",
         )
-        reader.add_argument("--workers", type=int, metavar="N", help="processes that render heads; default: 1")
-        reader.add_argument("--cache", metavar="DIR", help="rendered heads, shared by runs; default: DIR/heads")
-        reader.add_argument("--batch", type=int, metavar="N", help="default: 48")
-        reader.add_argument("--rate", type=float, metavar="X", help="learning rate at its highest; default: 0.003")
-        reader.add_argument("--seed", type=int, metavar="N", help="of the weights and of every draw; default: 0")
+        reader.add_argument(
+            "--kimg", type=real_number(0, MAX_LENGTH, above=True), metavar="N", help="thousands of pictures to train on"
+        )
+        reader.add_argument(
+            "--minutes", type=real_number(0, MAX_LENGTH, above=True), metavar="M", help="end early, after M minutes"
+        )
+        reader.add_argument(
+            "--heads", type=whole_number(1024, MAX_HEADS), metavar="N", help="heads to render in all; default: 20480"
+        )
+        reader.add_argument(
+            "--population",
+            type=whole_number(0, MAX_POPULATION),
+            metavar="N",
+            help="seed of the heads; with --from, others than before; default: 0",
+        )
+        reader.add_argument(
+            "--workers", type=whole_number(0, MAX_WORKERS), metavar="N", help="processes that render heads; default: 1"
+        )
+        reader.add_argument(
+            "--cache", type=parse_path, metavar="DIR", help="rendered heads, shared by runs; default: DIR/heads"
+        )
+        reader.add_argument("--batch", type=whole_number(2, MAX_BATCH), metavar="N", help="default: 48")
+        reader.add_argument(
+            "--rate",
+            type=real_number(0, 1, above=True),
+            metavar="X",
+            help="learning rate at its highest; default: 0.003",
+        )
+        reader.add_argument(
+            "--seed",
+            type=whole_number(0, MAX_POPULATION),
+            metavar="N",
+            help="of the weights and of every draw; default: 0",
+        )
         reader.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: the faster here")
-        reader.add_argument("--name", metavar="TEXT", help="name recorded in the reader; default: the folder's")
-        reader.add_argument("--licence", metavar="TEXT", help="licence recorded in the reader")
+        reader.add_argument(
+            "--name", type=parse_name, metavar="TEXT", help="name recorded in the reader; default: the folder's"
+        )
+        reader.add_argument("--licence", type=parse_text, metavar="TEXT", help="licence recorded in the reader")
         reader.set_defaults(run=run_predictor, kind=kind)
 
 
@@ -143,29 +180,55 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", metavar="heads|DIR|ZIP", help="procedural heads, or pictures of equal square size")
-    parser.add_argument("--res", type=int, metavar="PX", help="side of the network's pictures, 8 to 1024")
-    parser.add_argument("--out", metavar="RUN", help="folder of the run")
-    parser.add_argument("--resume", metavar="RUN", help="go on with a run, exactly")
-    parser.add_argument("--from", dest="start", metavar="FILE", help="begin from a run, or a network of PX or PX/2")
+    parser.add_argument(
+        "--data", type=parse_path, metavar="heads|DIR|ZIP", help="procedural heads, or pictures of equal square size"
+    )
+    parser.add_argument(
+        "--res", type=one_of(*NETWORK_SIDES_PX), metavar="PX", help="side of the network's pictures, 8 to 1024"
+    )
+    parser.add_argument("--out", type=parse_path, metavar="RUN", help="folder of the run")
+    parser.add_argument("--resume", type=parse_path, metavar="RUN", help="go on with a run, exactly")
+    parser.add_argument(
+        "--from", type=parse_path, dest="start", metavar="FILE", help="begin from a run, or a network of PX or PX/2"
+    )
     limits = parser.add_argument_group("how long, and where")
-    limits.add_argument("--kimg", type=float, metavar="N", help="thousands of pictures; default: 1000")
-    limits.add_argument("--minutes", type=float, metavar="M", help="stop, resumably, after M minutes")
+    limits.add_argument(
+        "--kimg", type=real_number(0, MAX_LENGTH, above=True), metavar="N", help="thousands of pictures; default: 1000"
+    )
+    limits.add_argument(
+        "--minutes", type=real_number(0, MAX_LENGTH, above=True), metavar="M", help="stop, resumably, after M minutes"
+    )
     limits.add_argument("--stage", choices=("paired", "all"), help="stop before the adversarial stage; default: all")
-    limits.add_argument("--workers", type=int, metavar="N", help="processes that render heads; default: 1")
-    limits.add_argument("--cache", metavar="DIR", help="rendered heads, shared by runs; default: RUN/heads")
+    limits.add_argument(
+        "--workers", type=whole_number(0, MAX_WORKERS), metavar="N", help="processes that render heads; default: 1"
+    )
+    limits.add_argument(
+        "--cache", type=parse_path, metavar="DIR", help="rendered heads, shared by runs; default: RUN/heads"
+    )
     limits.add_argument("--half", action="store_true", help="write the model in half precision")
     model = parser.add_argument_group("the network; recorded with the run")
-    model.add_argument("--batch", type=int, metavar="N", help="default: 32")
+    model.add_argument("--batch", type=whole_number(2, MAX_BATCH), metavar="N", help="default: 32")
     model.add_argument(
-        "--gamma", type=float, metavar="X", help="weight of R1; default: 0.0002 PX^2 / batch, for heads 1"
+        "--gamma",
+        type=real_number(0, MAX_LENGTH, above=True),
+        metavar="X",
+        help="weight of R1; default: 0.0002 PX^2 / batch, for heads 1",
     )
     model.add_argument(
-        "--channel-base", type=int, metavar="N", help="channels at r px: N / r; default: 2048, for heads 4096"
+        "--channel-base",
+        type=whole_number(64, 65_536),
+        metavar="N",
+        help="channels at r px: N / r; default: 2048, for heads 4096",
     )
-    model.add_argument("--channel-max", type=int, metavar="N", help="and at most N; default: 128, for heads 192")
-    model.add_argument("--seed", type=int, metavar="N", help="of the weights and of every draw; default: 0")
-    model.add_argument("--heads", type=int, metavar="N", help="heads to render in all; default: 50176")
+    model.add_argument(
+        "--channel-max", type=whole_number(8, 1024), metavar="N", help="and at most N; default: 128, for heads 192"
+    )
+    model.add_argument(
+        "--seed", type=whole_number(0, MAX_POPULATION), metavar="N", help="of the weights and of every draw; default: 0"
+    )
+    model.add_argument(
+        "--heads", type=whole_number(1024, MAX_HEADS), metavar="N", help="heads to render in all; default: 50176"
+    )
     model.add_argument(
         "--mirror",
         action=argparse.BooleanOptionalAction,
@@ -174,14 +237,19 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     )
     model.add_argument("--no-paired", action="store_true", help="heads: leave out the paired start")
     model.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: auto, the faster here")
-    model.add_argument("--name", metavar="TEXT", help="name recorded in the model; default: the run folder's")
-    model.add_argument("--licence", metavar="TEXT", help="licence recorded in the model")
+    model.add_argument(
+        "--name", type=parse_name, metavar="TEXT", help="name recorded in the model; default: the run folder's"
+    )
+    model.add_argument("--licence", type=parse_text, metavar="TEXT", help="licence recorded in the model")
     parser.set_defaults(run=run)
     add_predictor_parsers(parser, common)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train until done, out of time or interrupted; exit code 130 for the last."""
+    if args.data == "heads" and args.res not in (None, *HEAD_SIDES_PX):
+        sides = ", ".join(map(str, HEAD_SIDES_PX))
+        raise UsageError(f"--res {args.res} with --data heads; accepted: {sides}, at which heads are rendered")
     from tuiface.engine.device import keep_freed_memory
 
     keep_freed_memory()

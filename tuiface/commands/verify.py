@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import emit, note
+from tuiface.core.argument_types import parse_path
 from tuiface.core.errors import (
     EXIT_CHECK_FAILED,
     EXIT_DONE,
@@ -48,7 +49,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", metavar="FILE", nargs="*", help="a PNG or JSON that tuiface wrote; or an audit log")
+    parser.add_argument(
+        "files", type=parse_path, metavar="FILE", nargs="*", help="a PNG or JSON that tuiface wrote; or an audit log"
+    )
     parser.add_argument("--exact", action="store_true", help="accept exact pictures alone, none within tolerance")
     parser.add_argument(
         "--audit", action="store_true", help="check the chain of audit logs; without FILE, of all in the state folder"

@@ -10,13 +10,11 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
-from tuiface.core.limits import MAX_THREADS, MAX_WIDTH
+from tuiface.core.limits import MAX_ROWS, MAX_SIDE_PX, MAX_THREADS, MAX_WIDTH
 
 MAX_EXACT_INTEGER: Final = 2**53 - 1
 """The largest that every reader of JSON holds exactly, and that canonical JSON (RFC 8785) accepts."""
 MAX_COUNT: Final = 2**31
-MAX_SIDE_PX: Final = 4096
-"""Four times the largest published network."""
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
@@ -24,9 +22,9 @@ ThreadCount = Annotated[int, Field(ge=1, le=MAX_THREADS)]
 """CPU threads to compute with. OpenMP ends the process that asks for more than the system gives."""
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 """Of a picture, pixels."""
-RowIndex = Annotated[int, Field(ge=0, le=1024)]
+RowIndex = Annotated[int, Field(ge=0, le=MAX_ROWS)]
 """Row of W+, or the one behind the last; the largest network has 22."""
-RowEnd = Annotated[int, Field(ge=1, le=1024)]
+RowEnd = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 """Where a range of rows ends, exclusive."""
 ChannelIndex = Annotated[int, Field(ge=0, lt=MAX_WIDTH)]
 ClassLabel = Annotated[int, Field(ge=0, lt=MAX_WIDTH)]

@@ -8,6 +8,12 @@ from __future__ import annotations
 
 MAX_SEED = 2**32 - 1
 """numpy's RandomState takes no larger one."""
+MAX_POPULATION = 2**53 - 1
+"""Number of a population of heads, and seed of a training: the largest that every reader of JSON holds exactly."""
+HEAD_SIDES_PX = (32, 64, 128, 256, 512)
+"""Heads are rendered at these."""
+NETWORK_SIDES_PX = (8, 16, 32, 64, 128, 256, 512, 1024)
+"""Networks are trained and measured at these."""
 DEFAULT_PSI = 0.7
 """Truncation of new faces, and of those that are measured: figures are to hold where people work."""
 PSI_RANGE = (-3, 3)
@@ -21,9 +27,40 @@ MAX_WIDTH = 65_536
 
 MAX_FACES = 10_000
 """Faces of one request to an engine, and so of what a direction is learned from."""
+MAX_SIDE_PX = 4096
+"""Of a picture, pixels: four times the largest published network."""
+
+MAX_ROWS = 1024
+"""Of W+; the largest network has 22."""
 
 MAX_THREADS = 1024
 """CPU threads that a picture may be asked for: the largest machines have half of them."""
+
+MAX_AMOUNT = 1000.0
+"""Largest amount of an edit, and of a limit, with --beyond too: no face is left at a tenth of it."""
+
+MAX_RENDERED = 100_000
+"""Faces that one command renders."""
+MAX_DRAWS = 100_000
+"""Faces that are drawn to be read, an hour's work: what is known of them is kept, a gigabyte of a large network's."""
+MAX_HEADS = 1_000_000
+"""Of a data set, whose files are numbered in six digits."""
+MAX_DIRECTIONS = 1024
+"""Directions that one search or strip may be of."""
+MAX_BATCH = 4096
+"""Pictures of a step of training."""
+MAX_WORKERS = 256
+"""Processes that render heads."""
+MAX_FRAMES = 10_000
+"""Of a transition."""
+MAX_FILM_PIXELS = 2**28
+"""Of all frames of a film together, which are in memory at once: 256 frames of 1024 px, 4096 of 256 px."""
+FPS_RANGE = (0.1, 120.0)
+"""Frames a second of a film; a GIF counts hundredths of a second."""
+
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
+NAME_WORDS = "a small letter, then up to 63 small letters, digits and _"
+"""Names of directions and populations, and that in words."""
 
 W_AVG = "w_avg"
 """The network's own mean latent, as `truncation.center`."""

@@ -18,6 +18,7 @@ from typing import Literal
 from PIL import Image, UnidentifiedImageError
 
 from tuiface.core.errors import InputFileError, TuifaceError
+from tuiface.core.limits import MAX_SIDE_PX
 
 Format = Literal["PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF"]
 PHOTO_FORMATS: tuple[Format, ...] = ("PNG", "JPEG", "WEBP")
@@ -25,8 +26,6 @@ PHOTO_FORMATS: tuple[Format, ...] = ("PNG", "JPEG", "WEBP")
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 """More than 4096 x 4096 pixels take without compression."""
-MAX_SIDE = 4096
-"""Of a square; others may have as many pixels. Four times the largest network's."""
 MAX_SCANS = 100
 """Of a progressive JPEG, each of which costs a pass over the whole picture; encoders write ten."""
 MAX_PARTS = 1 << 16
@@ -94,7 +93,7 @@ def decode_picture(
 def _refuse_costly(picture: Image.Image, data: bytes, name: str) -> None:
     """Raise InputFileError for what must not be decoded, or would lose something."""
     width, height = picture.size
-    if width * height > MAX_SIDE**2:
+    if width * height > MAX_SIDE_PX**2:
         raise _too_large(name, f"{width} x {height} pixels; ")
     if getattr(picture, "is_animated", False):
         # TIFFs of many pages are walked from one to the next, so they are not counted.
@@ -113,7 +112,7 @@ def _refuse_costly(picture: Image.Image, data: bytes, name: str) -> None:
 
 
 def _too_large(name: str, size: str = "") -> InputFileError:
-    return InputFileError(f"{name}: {size}accepted: at most {MAX_SIDE} x {MAX_SIDE} pixels", "make it smaller")
+    return InputFileError(f"{name}: {size}accepted: at most {MAX_SIDE_PX} x {MAX_SIDE_PX} pixels", "make it smaller")
 
 
 def _keep_pixels(data: bytes, name: str, text_key: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from tuiface.core.errors import UsageError, quote
+from tuiface.core.limits import MAX_AMOUNT, MAX_ROWS
 
 MAX_DIGITS = 18
 """Of a whole number that a user writes: no seed, row or count has as many."""
@@ -15,20 +16,40 @@ def is_whole_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
 
 
+def to_float(text: str) -> float | None:
+    """What `float` reads in `text`, without Python's own ways to write a number (1_0) and digits of other scripts."""
+    try:
+        return float(text) if text.isascii() and "_" not in text else None
+    except ValueError:
+        return None
+
+
 def parse_number(text: str, what: str) -> float:
     """A finite number. Raises UsageError that begins with `what`."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise UsageError(f"{what}: {quote(text)} is not a number, such as 1.5") from None
+    value = to_float(text)
+    if value is None:
+        raise UsageError(f"{what}: {quote(text)} is not a number, such as 1.5")
     if not math.isfinite(value):
         raise UsageError(f"{what}: {quote(text)} is not a finite number")
     return value
 
 
+def parse_amount(text: str, what: str) -> float:
+    """An amount of an edit. Raises UsageError that begins with `what`."""
+    amount = parse_number(text, what)
+    if abs(amount) > MAX_AMOUNT:
+        raise UsageError(f"{what} {amount:g}; accepted: -{MAX_AMOUNT:g} to {MAX_AMOUNT:g}")
+    return amount
+
+
 def parse_rows(text: str) -> tuple[int, int]:
     """`6-12` as rows [6, 12). Raises UsageError."""
     start, dash, stop = text.partition("-")
-    if not (dash and is_whole_number(start) and is_whole_number(stop) and int(start) < int(stop)):
-        raise UsageError(f"rows {quote(text)}; accepted: A-B with A < B, rows A up to and without B")
+    if not (dash and is_whole_number(start) and is_whole_number(stop) and int(start) < int(stop) <= MAX_ROWS):
+        raise UsageError(f"rows {quote(text)}; accepted: A-B with A < B <= {MAX_ROWS}, rows A up to and without B")
     return int(start), int(stop)
+
+
+def format_rows(rows: tuple[int, int]) -> str:
+    """What `parse_rows` reads."""
+    return f"{rows[0]}-{rows[1]}"

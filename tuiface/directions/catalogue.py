@@ -14,11 +14,11 @@ from pathlib import Path
 
 from tuiface.core.errors import ModelError, TuifaceError, UsageError, quote, suggest_nearest
 from tuiface.core.files import make_folder, sync_folder, translate_os_errors
+from tuiface.core.limits import NAME_PATTERN
 from tuiface.core.reading import is_file
 from tuiface.core.values import read_bytes
 from tuiface.directions.direction import (
     MAX_FILE_BYTES,
-    NAME_PATTERN,
     SUFFIX,
     Direction,
     Labels,

@@ -24,13 +24,13 @@ from pydantic import Field, model_validator
 from tuiface.core.bounds import Figures, SettingValues
 from tuiface.core.errors import InputFileError, ModelError, quote
 from tuiface.core.files import write_file
+from tuiface.core.limits import NAME_PATTERN
 from tuiface.core.safetensors_header import encode_header, read_places, split_header
 from tuiface.core.tensor_file import view_tensor
 from tuiface.core.values import Value, canonical_json, parse_json, read_bytes
 from tuiface.directions.concepts import concept_ends
 from tuiface.faces.recipe import ModelRef, Rows
 
-NAME_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
 STEP = "step"
 DEFAULT_LIMIT = 3.0
 MAX_NUMBERS = 1 << 20

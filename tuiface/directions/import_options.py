@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from tuiface.core.argument_types import parse_concept_name, parse_text, real_number, to_usage
 from tuiface.core.errors import UsageError
-from tuiface.core.words import parse_number, parse_rows
+from tuiface.core.limits import MAX_AMOUNT
+from tuiface.core.words import parse_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,13 @@ class ImportOptions:
 
         name = flags.name or path.stem.lower().replace("-", "_")
         legacy_rows = find_legacy_rows(name, flags.legacy) if flags.legacy else None
-        limit = None if flags.limit is None else parse_number(flags.limit, "--limit")
-        if limit is not None and limit <= 0:
-            raise UsageError(f"--limit {limit:g}; accepted: a number above 0")
         return cls(
             name=name,
             key=flags.key,
-            rows=parse_rows(flags.rows) if flags.rows else legacy_rows,
+            rows=flags.rows or legacy_rows,
             system=flags.legacy,
             raw=flags.raw,
-            limit=limit,
+            limit=flags.limit,
             licence=flags.licence,
             paper=flags.paper,
             force=flags.force,
@@ -60,14 +59,23 @@ class ImportOptions:
 
 def add_import_options(parser: argparse.ArgumentParser) -> None:
     """Describe the flags that `ImportOptions` are made of."""
-    parser.add_argument("--name", metavar="NAME", help="default: the file's name")
-    parser.add_argument("--key", metavar="KEY", help="which array of a file with several")
-    parser.add_argument("--rows", metavar="A-B", help="rows that move; default: all, or those of the earlier system")
+    parser.add_argument("--name", type=parse_concept_name, metavar="NAME", help="default: the file's name")
+    parser.add_argument("--key", type=parse_text, metavar="KEY", help="which array of a file with several")
+    parser.add_argument(
+        "--rows", type=parse_rows, metavar="A-B", help="rows that move; default: all, or those of the earlier system"
+    )
     parser.add_argument("--legacy", choices=("first", "later"), help="it belongs to one of the lab's earlier systems")
     parser.add_argument("--raw", action="store_true", help="amount 1 is the array as it is, not a standard deviation")
-    parser.add_argument("--limit", metavar="N", help="largest amount without --beyond; default: 3")
-    parser.add_argument("--licence", default="unknown", metavar="TEXT", help="recorded with every picture")
-    parser.add_argument("--paper", default="", metavar="TEXT", help="where it was published")
+    parser.add_argument(
+        "--limit",
+        type=real_number(0, MAX_AMOUNT, above=True),
+        metavar="N",
+        help="largest amount without --beyond; default: 3",
+    )
+    parser.add_argument(
+        "--licence", type=parse_text, default="unknown", metavar="TEXT", help="recorded with every picture"
+    )
+    parser.add_argument("--paper", type=parse_text, default="", metavar="TEXT", help="where it was published")
     parser.add_argument("--force", action="store_true", help="replace a direction of the same name")
 
 
@@ -81,4 +89,4 @@ def parse_import_options(path: Path, words: Sequence[str]) -> ImportOptions:
 class _WordParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError; argparse would print the usage and exit."""
-        raise UsageError(message)
+        raise UsageError(to_usage(message))

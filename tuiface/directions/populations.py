@@ -16,11 +16,11 @@ from pydantic import Field, model_validator
 from tuiface.core.arrays import decode_floats, encode_floats
 from tuiface.core.errors import ModelError, TuifaceError, quote, suggest_nearest
 from tuiface.core.files import make_folder, write_file
-from tuiface.core.limits import W_AVG
+from tuiface.core.limits import NAME_PATTERN, W_AVG
 from tuiface.core.reading import is_there
 from tuiface.core.values import Value, parse_json, read_bytes
 from tuiface.directions.catalogue import SHORT_DIGEST
-from tuiface.directions.direction import NAME_PATTERN, DirectionOrigin, Name
+from tuiface.directions.direction import DirectionOrigin, Name
 from tuiface.faces.recipe import ModelRef
 
 SUFFIX = ".json"

@@ -23,16 +23,15 @@ import numpy as np
 from pydantic import Field
 
 from tuiface.core import errors
-from tuiface.core.bounds import MAX_SIDE_PX, ClassLabel, Count, Figures, LargeCount, Notices, Side
+from tuiface.core.bounds import ClassLabel, Count, Figures, LargeCount, Notices, Side
 from tuiface.core.errors import EngineError, InputFileError, TuifaceError
-from tuiface.core.limits import MAX_FACES, MAX_WIDTH
+from tuiface.core.limits import MAX_DIRECTIONS, MAX_FACES, MAX_SIDE_PX, MAX_WIDTH
 from tuiface.core.strict_json import MAX_JSON_BYTES
 from tuiface.core.values import Value, ValueType, parse_json
 from tuiface.directions.direction import MAX_FILE_BYTES, decode_direction, encode_direction
 from tuiface.engine_api.packed import ArrayMessage
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult
 from tuiface.engine_api.requests import (
-    MAX_DIRECTIONS,
     AttributesRequest,
     ConditionalMean,
     FaceRequest,

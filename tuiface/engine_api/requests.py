@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from tuiface.core.errors import UsageError, quote, suggest_nearest
-from tuiface.core.limits import MAX_FACES
+from tuiface.core.limits import MAX_DIRECTIONS, MAX_DRAWS, MAX_FACES
 from tuiface.core.regions import REGION_NAMES
 from tuiface.core.values import Value, describe_error
 from tuiface.core.words import is_whole_number
@@ -94,12 +94,8 @@ class OptimisedFace:
 
 MAX_SEARCH_COUNT = 64
 """Directions that a person looks through in the interface."""
-MAX_DIRECTIONS = 1024
-"""Directions that one search or strip may be of."""
 MAX_STRIP_ROWS = 2048
 """Directions times faces of one strip: some seven hundred megabytes of pictures, as many as an answer holds."""
-MAX_DRAWS = 100_000
-"""Faces that are drawn to be read, an hour's work: what is known of them is kept, a gigabyte of a large network's."""
 DEFAULT_SEARCH_COUNT = 8
 
 Method = Literal["sefa", "ganspace", "regional", "channels"]

@@ -19,7 +19,7 @@ import numpy as np
 from tuiface.core.assets import directions_path
 from tuiface.core.errors import ModelError, UsageError, quote
 from tuiface.core.files import reserve_paths, write_pair
-from tuiface.core.limits import CHANNEL_LIMIT, MAX_SEED, W_AVG
+from tuiface.core.limits import CHANNEL_LIMIT, MAX_AMOUNT, MAX_SEED, W_AVG
 from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.populations import Populations
@@ -281,6 +281,8 @@ def complete_faces(faces: Sequence[Face], pictures: Sequence[Path], resolution: 
 
 def _refuse_beyond(name: str, amount: float, limit: float, *, beyond: bool) -> None:
     """Raise UsageError for an amount that the concept was not verified for, unless it is asked for."""
+    if not abs(amount) <= MAX_AMOUNT:
+        raise UsageError(f"{name}={amount:g}; accepted: -{MAX_AMOUNT:g} to {MAX_AMOUNT:g} at most")
     if abs(amount) > limit and not beyond:
         raise UsageError(
             f"{name}={amount:g}: beyond what this model is known to do; accepted: -{limit:g} to {limit:g}",

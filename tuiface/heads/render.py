@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tuiface.core.errors import UsageError
+from tuiface.core.limits import HEAD_SIDES_PX
 from tuiface.core.regions import Region
 from tuiface.heads.geometry.body import build_body, build_ears
 from tuiface.heads.geometry.chart import Chart, build_chart, scalp_weights
@@ -27,7 +28,7 @@ from tuiface.heads.shading.light import Lights, place_lights, shade_strands, sha
 from tuiface.heads.shading.raster import GBuffer, Polylines, StrandLayer, blend_strands, build_atlas, rasterise
 from tuiface.heads.shading.shadow import ShadowMaps, cast_shadows
 
-RESOLUTIONS = (32, 64, 128, 256, 512)
+RESOLUTIONS = HEAD_SIDES_PX
 _SUPERSAMPLING = 2
 _CHUNK_PIXELS = {"cpu": 4 * 128**2, "cuda": 32 * 128**2}
 """Pixels rendered together: more overflow the CPU's caches, fewer pay for each operator's start."""

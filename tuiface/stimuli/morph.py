@@ -5,6 +5,7 @@ The first and the last frame, and each face on the way, are those faces themselv
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,13 +13,14 @@ from typing import Literal
 import numpy as np
 
 from tuiface.core.errors import UsageError
+from tuiface.core.limits import MAX_FRAMES
 from tuiface.faces.recipe import LatentSource, Recipe, SeedSource
 from tuiface.faces.studio import Face
 from tuiface.stimuli.neighbours import draw_z
 
 Space = Literal["z", "w", "w+"]
 SPACES: tuple[Space, ...] = ("z", "w", "w+")
-MAX_FRAMES = 10_000
+MAX_NAMED_FACES = 12
 #: The lab's habits.
 DEFAULT_FRAMES: dict[Space, int] = {"z": 100, "w": 50, "w+": 50}
 
@@ -110,5 +112,11 @@ def _seed_source(recipe: Recipe) -> SeedSource:
 
 
 def series_name(faces: Sequence[Face], space: Space, num_frames: int) -> str:
-    """`morph-1f0c9a7b3d-8e41b0c2aa-w+-50`: the name of a transition's series and the beginning of its files."""
-    return "-".join(("morph", *(face.id for face in faces), space, str(num_frames)))
+    """`morph-1f0c9a7b3d-8e41b0c2aa-w+-50`: the name of a transition's series and the beginning of its files.
+
+    Of more than twelve faces, which no name can hold, the first and the last stand there, and a digest of all.
+    """
+    ids = [face.id for face in faces]
+    if len(ids) > MAX_NAMED_FACES:
+        ids = [ids[0], hashlib.sha256("".join(ids).encode()).hexdigest()[:10], ids[-1]]
+    return "-".join(("morph", *ids, space, str(num_frames)))

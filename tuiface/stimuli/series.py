@@ -12,6 +12,7 @@ import numpy as np
 from tuiface.core import processes
 from tuiface.core.errors import OutputError, UsageError
 from tuiface.core.files import refuse_unfit_name, reserve_paths, write_file
+from tuiface.core.limits import FPS_RANGE, MAX_FILM_PIXELS
 from tuiface.engine_api.protocol import RenderRequest, RenderResult
 from tuiface.faces.library import remove_tags, write_tags
 from tuiface.faces.provenance import list_saved_files
@@ -48,9 +49,12 @@ def save_series(
 ) -> SavedSeries:
     """Render and write `NAME-000.png`, ... with JSON and tags, and the films (`gif`, `mp4`) that are asked for.
 
-    Every name is checked before the first picture is computed. Raises UsageError for `name`, OutputError, or Cancelled.
+    Every name is checked before the first picture is computed. Raises UsageError for `name`, `fps` and films that are
+    too large, OutputError, or Cancelled.
     """
     refuse_unfit_name(name, "name of a series")
+    if films:
+        _refuse_unfit_film(faces, fps, resolution)
     width = max(3, len(str(len(faces) - 1)))
     paths = [folder / f"{name}-{index:0{width}}.png" for index in range(len(faces))]
     film_paths = [folder / f"{name}.{kind}" for kind in films]
@@ -98,6 +102,21 @@ def write_tagged(
         raise
 
 
+def _refuse_unfit_film(faces: Sequence[Face], fps: float, resolution: int | None) -> None:
+    """Raise UsageError for a speed that no film has, and for more pixels than memory should hold at once."""
+    least, most = FPS_RANGE
+    if not least <= fps <= most:
+        raise UsageError(f"{fps:g} frames a second; accepted: {least:g} to {most:g}")
+    full = faces[0].studio.info.resolution
+    side = full if resolution is None else min(resolution, full)
+    longest = MAX_FILM_PIXELS // side**2
+    if len(faces) > longest:
+        raise UsageError(
+            f"a film of {len(faces)} frames of {side} px; accepted: up to {longest} frames of that size",
+            "fewer frames, a smaller size, or no film",
+        )
+
+
 def write_film(pixels: Sequence[np.ndarray], path: Path, *, fps: float, force: bool) -> None:
     """A GIF or MP4, by the name's ending, of pictures uint8 [H, W, 3]."""
     data = encode_gif(pixels, fps) if path.suffix == ".gif" else encode_mp4(pixels, fps)
@@ -108,10 +127,9 @@ def encode_gif(pixels: Sequence[np.ndarray], fps: float) -> bytes:
     """An endless GIF; one palette for all pictures, so that nothing flickers."""
     from PIL import Image
 
-    images = [Image.fromarray(p) for p in pixels]
     sample = Image.fromarray(np.concatenate([p[::2, ::2] for p in pixels[:: max(1, len(pixels) // 16)]]))
     palette = sample.quantize(256, Image.Quantize.MEDIANCUT)
-    frames = [image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for image in images]
+    frames = [Image.fromarray(p).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for p in pixels]
     buffer = io.BytesIO()
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=max(20, round(1000 / fps)), loop=0)
     return buffer.getvalue()

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuiface.core.errors import EngineError
+from tuiface.core.errors import EngineError, UsageError
 from tuiface.core.files import make_folder, translate_os_errors
 from tuiface.engine.training.data.head_shards import (
     SHARD_HEADS,
@@ -28,7 +28,7 @@ from tuiface.engine.training.data.head_shards import (
 )
 from tuiface.engine.training.data.pictures import flip_odd
 from tuiface.engine.training.gan.settings import RunLimits, TrainingSettings
-from tuiface.heads import HeadParameters, concatenate
+from tuiface.heads import RESOLUTIONS, HeadParameters, concatenate
 from tuiface.heads.sampling.parameters import SIDED_PARAMETERS, mirror_heads
 from tuiface.heads.sampling.priors import stream_names
 from tuiface.heads.sampling.rng import draw_normals
@@ -71,8 +71,11 @@ class HeadData:
     ) -> HeadData:
         """Start the workers and wait until there are `at_least` training heads, and enough to begin with.
 
-        Raises EngineError where nobody renders them, or rendering fails.
+        Raises EngineError where nobody renders them, or rendering fails, UsageError for a side that is never rendered.
         """
+        if limits.workers and settings.resolution not in RESOLUTIONS:
+            sides = ", ".join(map(str, RESOLUTIONS))
+            raise UsageError(f"heads of {settings.resolution} px are not rendered; accepted: {sides}")
         folder = _prepare_cache_folder(limits)
         workers = None
         if limits.workers:

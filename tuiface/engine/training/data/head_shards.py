@@ -10,8 +10,8 @@ Shard i of population s holds heads 512*i .. 512*i + 511 as `sample_parameters(.
 head has the same place at every resolution.
 
 `HeadWorkers` are processes that render while the trainer trains: `python -m` of this module with FOLDER RESOLUTION
-POPULATION SHARDS FIRST STEP renders shards FIRST, FIRST+STEP, ... below SHARDS that are not there yet, on one thread,
-until it is done or the process that started it ends.
+POPULATION SHARDS FIRST STEP PARENT renders shards FIRST, FIRST+STEP, ... below SHARDS that are not there yet, on one
+thread, until it is done or the process PARENT, which started it, ends.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -169,14 +170,19 @@ class HeadWorkers:
 
     def __init__(self, folder: Path, resolution: int, population: int, num_shards: int, num_workers: int) -> None:
         arguments = [str(folder), str(resolution), str(population), str(num_shards)]
-        self._processes = [
-            processes.start(
-                processes.python_command(__name__, *arguments, str(first), str(num_workers)),
-                stderr=processes.PIPE,
-                new_session=True,  # Ctrl-C is for the trainer, which ends its workers itself
-            )
-            for first in range(num_workers)
-        ]
+        self._processes: list[subprocess.Popen[bytes]] = []
+        try:
+            for first in range(num_workers):
+                command = processes.python_command(__name__, *arguments, str(first), str(num_workers), str(os.getpid()))
+                # Ctrl-C is for the trainer, which ends its workers itself.
+                self._processes.append(processes.start(command, stderr=processes.PIPE, new_session=True))
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raise EngineError(
+                    f"cannot start {num_workers} processes: {error.strerror}", "fewer --workers"
+                ) from None
+            raise
 
     def check(self) -> None:
         """Raise EngineError with the last line of a worker that failed."""
@@ -194,7 +200,7 @@ class HeadWorkers:
             process.wait()
 
 
-def _main(folder: Path, resolution: int, population: int, num_shards: int, first: int, step: int) -> None:
+def _main(folder: Path, resolution: int, population: int, num_shards: int, first: int, step: int, parent: int) -> None:
     from tuiface.engine.device import keep_freed_memory
 
     keep_freed_memory()
@@ -202,7 +208,6 @@ def _main(folder: Path, resolution: int, population: int, num_shards: int, first
 
     torch.set_num_threads(1)
     os.nice(5)
-    parent = os.getppid()
     for index in range(first, num_shards, step):
         key = ShardKey(resolution, population, index)
         if not (folder / key.file_name).exists():
@@ -210,4 +215,4 @@ def _main(folder: Path, resolution: int, population: int, num_shards: int, first
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), *map(int, sys.argv[2:7]))
+    _main(Path(sys.argv[1]), *map(int, sys.argv[2:8]))

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from tuiface.core.bounds import MAX_COUNT, MAX_EXACT_INTEGER, Line, PathText, Word
+from tuiface.core.limits import MAX_THREADS, MAX_WORKERS
 from tuiface.core.values import Value
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig, block_resolutions
 
@@ -186,9 +187,9 @@ class RunLimits(Value):
     """Stop, resumably, after so long."""
     stage: Literal["paired", "all"] = "all"
     """Stop before the adversarial stage, or go through all."""
-    threads: int = Field(0, ge=0)
+    threads: int = Field(0, ge=0, le=MAX_THREADS)
     """CPU threads; 0 leaves torch's choice. Exact resume needs the same number."""
-    workers: int = Field(1, ge=0)
+    workers: int = Field(1, ge=0, le=MAX_WORKERS)
     """Processes that render heads meanwhile; 0 when another program fills the cache."""
     cache: Path | None = None
     """Folder of rendered heads, shared by runs; None for the run's own."""

@@ -19,7 +19,8 @@ from tests.hostile.files import FILE_NAME, SHORT, write_directions, write_librar
 from tests.hostile.terminal_text import ALL, ATTACKS, BYTES, FORGED, MARKUP, find_obeyed
 from tests.tui.conftest import Open, Running, open_app, quick_textual, tui_settings
 from tests.tui.fake_engine import INFO, FakeEngine
-from tuiface.actions import SCREENS, quote_words
+from tuiface.actions import SCREENS, flag_words, quote_words
+from tuiface.cli import build_parser
 from tuiface.core.errors import EngineError, ModelError, TuifaceError
 from tuiface.core.settings import Settings
 from tuiface.engine_api.protocol import JobProgress
@@ -223,6 +224,13 @@ def test_logs_have_lines_of_ours_alone(tmp_path: Path) -> None:
     assert "\\nforged" in text.splitlines()[0]
     assert "ValueError: \\x1b]0;pwned" in text
     assert max(map(len, text.splitlines())) <= 2000
+
+
+@pytest.mark.parametrize("value", ["-rf", "--force", "-"])
+def test_a_value_that_looks_like_a_flag_stays_one(value: str) -> None:
+    args = build_parser().parse_args(["library", "list", *flag_words("--series", value), "--", value])
+    assert (args.series, args.text) == (value, value)
+    assert flag_words("--series", "a") == ["--series", "a"]
 
 
 @pytest.mark.parametrize(

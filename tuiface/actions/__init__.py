@@ -22,7 +22,14 @@ from tuiface.actions.action import (
     format_key,
     format_key_ascii,
 )
-from tuiface.actions.command_line import command_line, face_argument, format_number, population_flags, quote_words
+from tuiface.actions.command_line import (
+    command_line,
+    face_argument,
+    flag_words,
+    format_number,
+    population_flags,
+    quote_words,
+)
 from tuiface.actions.face_screen import FACE_ACTIONS
 from tuiface.actions.other_screens import (
     CONCEPTS_ACTIONS,
@@ -49,6 +56,7 @@ __all__ = [
     "Topic",
     "command_line",
     "face_argument",
+    "flag_words",
     "format_key",
     "format_key_ascii",
     "format_number",

@@ -39,13 +39,18 @@ def command_line(recipe: Recipe, settings: Settings, catalogue: Catalogue | None
     elif recipe.noise.mode != "const":
         words += ["--noise", recipe.noise.mode]
     if settings.model is not None:
-        words += ["--model", str(settings.model)]
+        words += flag_words("--model", str(settings.model))
     return quote_words(words)
 
 
 def population_flags(center: str) -> list[str]:
     """The flag that truncates towards a population; none for the network's own mean."""
-    return [] if center == W_AVG else ["--population", center]
+    return [] if center == W_AVG else flag_words("--population", center)
+
+
+def flag_words(flag: str, value: str) -> list[str]:
+    """A flag with its value, also where the value would be taken for a flag."""
+    return [f"{flag}={value}"] if value.startswith("-") else [flag, value]
 
 
 def face_argument(recipe: Recipe) -> str:

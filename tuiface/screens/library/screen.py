@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from tuiface.actions import quote_words
+from tuiface.actions import flag_words, quote_words
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr, trn
 from tuiface.core.visible import to_visible
@@ -212,8 +212,9 @@ class LibraryScreen(GridScreen):
 
     def command_line(self) -> str:
         """`tuiface library list` with what is searched for."""
-        words = ["tuiface", "library", "list", *([self.text] if self.text else [])]
-        return quote_words([*words, *(["--series", self.series] if self.series else [])])
+        words = ["tuiface", "library", "list", *(flag_words("--series", self.series) if self.series else [])]
+        dashes = ["--"] if self.text.startswith("-") else []
+        return quote_words([*words, *dashes, *([self.text] if self.text else [])])
 
     # --- actions -------------------------------------------------------------------------------------------------
 

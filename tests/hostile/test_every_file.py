@@ -93,6 +93,7 @@ FEW_PLACES = ("nothing", "a list", "an empty zip", "an empty header", "a pipe", 
 #: What is typed, and the file that it reads, in the folder where it is typed.
 COMMANDS: tuple[tuple[str, str], ...] = (
     *((f"{command} x{end}", f"x{end}") for command in ("render", "show", "verify") for end in (".png", ".json")),
+    ("verify --audit x.jsonl", "x.jsonl"),
     ("render 0 --mix x.json@0-1", "x.json"),
     ("render 0 --lock x.png", "x.png"),
     ("render 0 --frame-of x.json", "x.json"),

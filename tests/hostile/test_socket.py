@@ -184,6 +184,7 @@ def test_a_request_that_does_not_come_to_its_end_is_given_up(
 
 def test_an_interface_that_is_silent_keeps_its_previews(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocols, "HEAD_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(protocols, "BODY_TIMEOUT_S", 0.2)
     with previews(path) as stream, connect(path) as slow:
         assert read_to_end(slow) == b""
         stream.send(JOB.decode())

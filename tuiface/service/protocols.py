@@ -40,6 +40,8 @@ class LimitedHTTP(H11Protocol):
         self._awaited: object = None
         """What of a request must come next: h11.IDLE for its head, h11.SEND_BODY, anything else for nothing."""
         self._deadline: asyncio.TimerHandle | None = None
+        self._is_handed_over = False
+        """The connection has become a WebSocket, of the other protocol."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Ask the kernel once a connection, and expect a request."""
@@ -73,6 +75,7 @@ class LimitedHTTP(H11Protocol):
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand over to the other protocol, which counts its own time."""
+        self._is_handed_over = True
         self._stop_watching()
         super().handle_websocket_upgrade(event)
 
@@ -85,6 +88,8 @@ class LimitedHTTP(H11Protocol):
     def _watch(self) -> None:
         """Begin to wait for what must come next, unless that is waited for already."""
         awaited: object = self.conn.their_state
+        if self._is_handed_over:
+            return
         if awaited == self._awaited and self._deadline is not None:
             return
         self._stop_watching()

@@ -28,15 +28,16 @@ MODEL = CHECKPOINTS["a_ada_uncond32"]
 
 
 DEAREST_FIRST = (
-    *("tests/training/test_resume.py", "tests/tui/test_screens.py", "tests/tui/test_concepts.py"),
-    *("tests/tui/test_editing.py", "tests/service/test_shared_engine.py", "tests/tui/test_start.py"),
-    *("tests/cli/test_commands.py", "tests/training/test_trainer.py", "tests/training/test_readers.py"),
-    *("tests/training/test_paired.py", "tests/edits/test_locks.py", "tests/cli/test_resident_commands.py"),
-    *("tests/heads/test_dataset.py", "tests/predictors/test_shipped.py", "tests/edits/test_evening.py"),
-    *("tests/edits/test_crossing.py", "tests/edits/test_learning.py", "tests/tui/test_face_screen.py"),
-    *("tests/fuzz/test_mutated_checkpoints.py", "tests/checkpoints/test_hostile_files.py", "tests/test_layering.py"),
-    *("tests/tui/test_engine_life.py", "tests/tui/test_going_on.py", "tests/cli/test_engine_command.py"),
-    *("tests/edits/test_own_regions.py", "tests/tui/test_wire.py", "tests/service/test_client.py"),
+    *("tests/tui/test_start.py", "tests/chaos/test_kills.py", "tests/tui/test_screens.py"),
+    *("tests/cli/test_resident_commands.py", "tests/training/test_paired.py", "tests/tui/test_concepts.py"),
+    *("tests/edits/test_locks.py", "tests/training/test_resume.py", "tests/cli/test_commands.py"),
+    *("tests/heads/test_dataset.py", "tests/fuzz/test_mutated_checkpoints.py", "tests/training/test_readers.py"),
+    *("tests/tui/test_editing.py", "tests/service/test_client.py", "tests/service/test_shared_engine.py"),
+    *("tests/tui/test_wire.py", "tests/predictors/test_shipped.py", "tests/hostile/test_working_folder.py"),
+    *("tests/edits/test_learning.py", "tests/edits/test_crossing.py", "tests/service/test_shared_jobs.py"),
+    *("tests/training/test_trainer.py", "tests/tui/test_face_screen.py", "tests/cli/test_directions.py"),
+    *("tests/tui/test_going_on.py", "tests/edits/test_evening.py", "tests/tui/test_sizes.py"),
+    *("tests/heads/test_render.py", "tests/test_layering.py", "tests/checkpoints/test_hostile_files.py"),
 )
 """The files that take longest, in that order: where workers share the suite, what is begun last must be short."""
 

@@ -114,7 +114,7 @@ def test_a_renamed_direction_keeps_its_digest(tmp_path: Path) -> None:
     catalogue = Catalogue(tmp_path / "shipped", tmp_path / "own")
     catalogue.add(make_direction("ganspace_2"))
     before = catalogue.find("ganspace_2", MODEL).sha256
-    catalogue.add(make_direction("age"))
+    catalogue.add(make_direction("age", np.array([0, 1, 0, 0], np.float32)))
     with pytest.raises(OutputError, match="exists already"):
         catalogue.rename("ganspace_2", "age", MODEL)
     with pytest.raises(UsageError, match="name 'No'"):

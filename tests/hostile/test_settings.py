@@ -10,7 +10,8 @@ import pytest
 
 from tuiface.cli import main
 from tuiface.core.errors import EXIT_INPUT, EXIT_MODEL, InputFileError, ModelError, UsageError
-from tuiface.core.settings import MAX_DOTS, MAX_FILE_BYTES, Settings, load_settings
+from tuiface.core.settings import MAX_DOTS, MAX_FILE_BYTES, MAX_PATH_BYTES, MAX_PATH_PARTS, Settings, load_settings
+from tuiface.core.strict_json import MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_JSON_KEYS, MAX_JSON_VALUES
 from tuiface.engine.checkpoint import prepare_checkpoint
 
 PATHS = ("model", "library", "directions", "regions", "cache", "state", "runtime")
@@ -165,3 +166,12 @@ def test_honest_settings_are_read(tmp_path: Path, isolated_home: Path) -> None:
     assert settings.model == isolated_home / "a.b" / "ffhq.pkl"
     assert settings.keys == {"save": ("s", "ctrl+s"), "quit": ("q",)}
     assert load_settings({}, {}) == Settings()
+
+
+def test_the_documents_say_what_is_accepted() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    settings, formats = ((docs / name).read_text("utf-8") for name in ("settings.md", "formats.md"))
+    assert f"at most {MAX_FILE_BYTES >> 10} KiB" in settings
+    assert f"at most {MAX_PATH_BYTES} bytes and {MAX_PATH_PARTS} folders" in settings
+    sizes = f"{MAX_JSON_BYTES >> 20} MiB, {MAX_JSON_VALUES:,} values, {MAX_JSON_DEPTH} levels, {MAX_JSON_KEYS} keys"
+    assert sizes in formats

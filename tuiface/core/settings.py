@@ -29,11 +29,11 @@ ENVIRONMENT_PREFIX = "TUIFACE_"
 MAX_FILE_BYTES = 1 << 16
 MAX_DOTS = 64
 """In one line of the file: each part of a dotted key is looked at again for each key behind it."""
-_MAX_PATH_BYTES = 4095
+MAX_PATH_BYTES = 4095
 """What Linux takes."""
-_MAX_KEY_LENGTH = 40
-_MAX_PATH_PARTS = 255
+MAX_PATH_PARTS = 255
 """Python makes folders within folders by calling itself."""
+_MAX_KEY_LENGTH = 40
 
 
 def _to_path(value: object) -> object:
@@ -41,13 +41,13 @@ def _to_path(value: object) -> object:
         return value
     if "\0" in value:
         raise ValueError("a path cannot hold NUL")
-    if len(os.fsencode(value)) > _MAX_PATH_BYTES:
-        raise ValueError(f"a path of {len(os.fsencode(value))} bytes; accepted are at most {_MAX_PATH_BYTES}")
+    if len(os.fsencode(value)) > MAX_PATH_BYTES:
+        raise ValueError(f"a path of {len(os.fsencode(value))} bytes; accepted are at most {MAX_PATH_BYTES}")
     path = expand_user(value)
     if str(path).startswith("~"):
         raise ValueError(f"no user {quote(path.parts[0][1:])}")
-    if len(path.parts) > _MAX_PATH_PARTS:
-        raise ValueError(f"a path of {len(path.parts)} folders; accepted are at most {_MAX_PATH_PARTS}")
+    if len(path.parts) > MAX_PATH_PARTS:
+        raise ValueError(f"a path of {len(path.parts)} folders; accepted are at most {MAX_PATH_PARTS}")
     return path
 
 

@@ -236,3 +236,8 @@ def test_steps_whose_length_overflows_are_refused_from_arrays_and_files(value: f
         to_step(array, 4, 6, "d.npy")
     with pytest.raises(ValueError, match=r"array 'step' holds numbers up to .*; accepted are up to 1000000"):
         make_direction(array=array)
+
+
+def test_an_array_of_no_numbers_is_refused() -> None:
+    with pytest.raises(InputFileError, match=r"^d\.pt: all numbers are zero"):
+        to_step(np.zeros((1, 0), np.float32), 4, 0, "d.pt")

@@ -152,10 +152,10 @@ def to_step(array: np.ndarray, num_ws: int, w_dim: int, where: str) -> np.ndarra
         raise InputFileError(f"{where}: shape {list(array.shape)}; this model takes {shapes}")
     if not np.isfinite(array).all():
         raise InputFileError(f"{where}: holds NaN or infinity; numbers must be finite")
-    if (largest := float(np.abs(array).max())) > MAX_STEP:
-        raise InputFileError(f"{where}: holds numbers up to {largest:.3g}; accepted are up to {MAX_STEP:.0f}")
     if not array.any():
         raise InputFileError(f"{where}: all numbers are zero: it would move nothing")
+    if (largest := float(np.abs(array).max())) > MAX_STEP:
+        raise InputFileError(f"{where}: holds numbers up to {largest:.3g}; accepted are up to {MAX_STEP:.0f}")
     step = array.reshape(-1, w_dim).astype(np.float32)
     same = (step == step[0]).all()
     return step[0].copy() if same else step

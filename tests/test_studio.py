@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.fake_engine import FakeEngine
-from tuiface.core.errors import InputFileError, ModelError, OutputError, UsageError
+from tuiface.core.errors import InputFileError, ModelError, OutputError, TuifaceError, UsageError
 from tuiface.core.settings import Settings
 from tuiface.core.values import parse_json
 from tuiface.faces.provenance import DIGITAL_SOURCE_TYPE, Provenance, read_png, read_saved_face
@@ -219,3 +219,10 @@ def test_network_with_labels_starts_with_the_first_class(settings: Settings) -> 
     studio = Studio(FakeEngine(c_dim=3), settings)
     assert studio.current.recipe.source.label == 0  # type: ignore[union-attr]
     assert studio.face(seed=1, label=2).recipe.source.label == 2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["b4.conv1:70000", "b4.conv１:3", "foo:3", "b4.conv1:１", "b4.conv1:" + "9" * 5000])
+def test_a_channel_that_no_network_has_is_refused_in_one_line(settings: Settings, name: str) -> None:
+    with pytest.raises(TuifaceError) as refused:
+        Studio(FakeEngine(), settings).face(seed=1).edit(name, 1.0)
+    assert len(str(refused.value)) < 300

@@ -10,6 +10,7 @@ from tuiface.commands.arguments import settings_from
 from tuiface.commands.engine_access import open_engine_for
 from tuiface.core.errors import InputFileError, UsageError, quote
 from tuiface.core.reading import is_there
+from tuiface.core.words import is_whole_number
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
@@ -43,7 +44,7 @@ def resolve_face(studio: Studio, text: str, *, label: int | None = None, foreign
     """
     from tuiface.faces.library import Library
 
-    if text.isdecimal():
+    if is_whole_number(text):
         return studio.face(seed=int(text), label=label)
     path = Path(text)
     if path.suffix.lower() in (".png", ".json"):

@@ -143,7 +143,7 @@ def _tell_saved(args: argparse.Namespace, face: Face, target: Path, pixels: np.n
 def _expand(names: list[str], count: int) -> list[str]:
     if count == 1:
         return names
-    wrong = next((name for name in names if not name.isdecimal()), None)
+    wrong = next((name for name in names if not is_whole_number(name)), None)
     if wrong is not None:
         raise UsageError(f"--count goes on from seed numbers; {quote(wrong)} is none")
     last = max(map(int, names)) + count - 1

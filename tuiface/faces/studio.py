@@ -15,12 +15,15 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from pydantic import ValidationError
 
 from tuiface.core.assets import directions_path
 from tuiface.core.errors import ModelError, UsageError, quote
 from tuiface.core.files import reserve_paths, write_pair
 from tuiface.core.limits import CHANNEL_LIMIT, MAX_AMOUNT, MAX_SEED, W_AVG
 from tuiface.core.settings import Settings
+from tuiface.core.values import describe_error
+from tuiface.core.words import is_whole_number
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.populations import Populations
 from tuiface.engine_api.protocol import Engine, EngineInfo, RenderRequest, RenderResult
@@ -111,11 +114,14 @@ class Face:
         for, `foreign` a direction of another network. Raises ModelError for an unknown name, UsageError for the rest.
         """
         layer, _, channel = name.partition(":")
-        if channel.isdecimal():
+        if is_whole_number(channel):
             if rows is not None:
                 raise UsageError(f"rows for the channel {quote(name)}: a channel has none")
             _refuse_beyond(name, amount, CHANNEL_LIMIT, beyond=beyond)
-            edit = ChannelEdit(channel=(layer, int(channel)), amount=float(amount))
+            try:
+                edit = ChannelEdit(channel=(layer, int(channel)), amount=float(amount))
+            except ValidationError as error:
+                raise UsageError(*describe_error(error, ChannelEdit, f"edit {quote(name)}")) from None
             return self.derive(edits=(*self.recipe.edits, edit))
         direction = self.studio.catalogue.find(name, self.studio.info.model, foreign=foreign)
         _refuse_beyond(name, amount, direction.header.limit, beyond=beyond)

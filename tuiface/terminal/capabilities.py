@@ -172,7 +172,7 @@ def _has_placeholders(answers: Answers, tmux: TmuxFacts | None) -> bool:
     if tmux is not None:
         return tmux.passthrough and tmux.outer_term in ("xterm-kitty", "xterm-ghostty")
     name = answers.name.lower()
-    version = tuple(int(n) for n in re.findall(r"\d+", name)[:2])
+    version = tuple(int(n) for n in re.findall(r"[0-9]{1,9}", name)[:2])
     return answers.kitty and (
         name.startswith("ghostty") or (name.startswith("kitty") and version >= _MIN_KITTY_VERSION)
     )

@@ -190,7 +190,7 @@ class RowsPrompt(LinePrompt):
 
 def parse_rows(text: str, num_ws: int) -> tuple[int, int] | None:
     """`4-8` as (4, 8), half-open; None for what a network of `num_ws` rows has not."""
-    match = re.fullmatch(r"(\d+)-(\d+)", text)
+    match = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", text)
     if match is None:
         return None
     start, stop = int(match[1]), int(match[2])

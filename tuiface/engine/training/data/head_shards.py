@@ -65,7 +65,7 @@ class ShardKey:
     @classmethod
     def parse(cls, file_name: str) -> ShardKey | None:
         """The key in a file's name; None for any other file."""
-        match = re.fullmatch(r"heads-(\d+)px-seed(\d+)-(\d{5})\.safetensors", file_name)
+        match = re.fullmatch(r"heads-([0-9]{1,9})px-seed([0-9]{1,20})-([0-9]{5})\.safetensors", file_name)
         return None if match is None else cls(*map(int, match.groups()))
 
 

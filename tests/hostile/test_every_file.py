@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import MODEL
 from tests.fake_engine import FakeEngine
 from tuiface import cli
+from tuiface.commands.doctor import _check_folder
 from tuiface.core import assets
 from tuiface.core.errors import (
     EXIT_CHECK_FAILED,
@@ -314,3 +315,13 @@ def test_a_folder_that_is_none_ends_no_command_without_a_line(
                     command,
                     err,
                 )
+
+
+@pytest.mark.parametrize("place", NO_FOLDERS)
+def test_the_doctor_says_what_cannot_be_a_folder(place: str, folder: Path) -> None:
+    make = NO_FOLDERS[place]
+    path = Path(place if make is None else "place")
+    if make is not None:
+        make(path)
+    assert _check_folder("library", path, "name another").status == "problem"
+    assert _check_folder("library", Path("new/within"), "name another").status == "ok"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.output import emit
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, TuifaceError
+from tuiface.core.reading import is_folder, is_there
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
@@ -136,13 +137,18 @@ def _check_terminal(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_folder(topic: str, folder: Path, setting: str) -> Finding:
-    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    try:
+        folder.stat()
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError) or folder.is_symlink():
+            return Finding(topic, "problem", f"{folder}: {error.strerror}", f"choose another: {setting}")
+    existing = next(p for p in (folder, *folder.absolute().parents) if is_there(p))
+    if not is_folder(existing) or not os.access(existing, os.W_OK):
         return Finding(topic, "problem", f"{folder} cannot be written", f"choose another: {setting}")
     free_mb = shutil.disk_usage(existing).free // 2**20
     if free_mb < LOW_SPACE_MB:
         return Finding(topic, "problem", f"{folder}: {free_mb} MB left", "free some space")
-    made = "" if folder.exists() else ", made when first needed"
+    made = "" if is_there(folder) else ", made when first needed"
     return Finding(topic, "ok", f"{folder}{made}; {free_mb // 1024} GB left")
 
 

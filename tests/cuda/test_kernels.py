@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tests.cuda.emulator import Emulator
 from tests.engine.networks import small_discriminator, small_generator
+from tuiface.core.errors import ModelError
 from tuiface.engine.cuda import loaded
 from tuiface.engine.cuda.filtering import filter_low_pass
 from tuiface.engine.cuda.kernels import Activation, Argument, Kernels, RGBSum, Unit
@@ -222,6 +223,14 @@ def test_features_may_be_blended_on_the_way(kernels: Kernels, dtype: torch.dtype
     assert seen == [(37, 4), (3, 4), (8, 8), (3, 8)]
     expected = generator.plan(torch.float32).synthesize(styles, noise, 8, blend)
     assert relative_error(found, expected) < 2 * ERRORS[dtype]
+
+
+def test_a_network_that_overflows_is_refused(kernels: Kernels) -> None:
+    generator = small_generator((8, 8))
+    generator.synthesis.get_submodule("b8.torgb").weight.fill_(3e38)  # type: ignore[operator]
+    ws, _, noise = plan_inputs(generator, 1)
+    with pytest.raises(ModelError, match="not finite"):
+        CudaSynthesisPlan(generator.synthesis, torch.float32, kernels).draw(ws, {}, noise, 8)
 
 
 def test_float16_holds_where_styles_are_large(kernels: Kernels) -> None:

@@ -19,6 +19,7 @@ from tuiface.engine.cuda.kernels import Kernels
 from tuiface.engine.cuda.synthesis import CudaSynthesisPlan, NoiseKind
 from tuiface.engine.networks.inference import FeatureBlend, Plan
 from tuiface.engine.networks.synthesis import SynthesisNetwork
+from tuiface.engine.pixels import refuse_not_finite
 
 MAX_GRAPHS = 16
 """Of one plan; the one that was used longest ago goes."""
@@ -96,6 +97,7 @@ class GraphedSynthesisPlan:
         try:
             captured = self._replay((ws, self._plan.flat_steps(ws, steps)), noise, until)
             captured.host.copy_(captured.levels, non_blocking=True)
+            refuse_not_finite(captured.image)
             torch.cuda.current_stream(self._device).synchronize()
             return captured.host.numpy().copy()
         except torch.OutOfMemoryError:

@@ -28,6 +28,7 @@ from tuiface.engine.networks import ops
 from tuiface.engine.networks.inference import FeatureBlend, parameter_versions
 from tuiface.engine.networks.layers import SynthesisLayer, ToRGBLayer
 from tuiface.engine.networks.synthesis import SynthesisNetwork
+from tuiface.engine.pixels import refuse_not_finite
 
 NoiseKind = Literal["none", "own", "given"]
 
@@ -168,7 +169,8 @@ class CudaSynthesisPlan:
     ) -> np.ndarray:
         """As `Plan`."""
         levels = torch.empty(ws.shape[0], until, until, 3, dtype=torch.uint8, device=ws.device)
-        self.synthesize_flat(self.flat_styles(ws, self.flat_steps(ws, steps)), noise, until, levels=levels)
+        flat = self.flat_styles(ws, self.flat_steps(ws, steps))
+        refuse_not_finite(self.synthesize_flat(flat, noise, until, levels=levels))
         return levels.cpu().numpy()
 
     def flat_steps(self, ws: Tensor, steps: Mapping[str, Tensor]) -> Tensor:

@@ -106,9 +106,9 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     *((f"directions import x{end} --name x", f"x{end}") for end in (".npy", ".npz", ".pt", ".pth", ".pkl")),
     ("directions learn --ratings x.csv", "x.csv"),
     ("directions learn --ask x --pool 60 --stop-at 30 --answers x.json", "x.json"),
-    ("directions list --all", "directions/x.safetensors"),
-    ("directions show x", "directions/x.safetensors"),
-    ("directions rename x y", "directions/eeeeeeeeee/x.safetensors"),
+    ("directions list --all --model m.pkl", "directions/x.safetensors"),
+    ("directions show x --model m.pkl", "directions/x.safetensors"),
+    ("directions rename x y --model m.pkl", "directions/below/x.safetensors"),
     ("render 0 --edit x=1", "directions/x.safetensors"),
     ("render 0 --population x", "directions/populations/eeeeeeeeee/x.json"),
     *((f"model inspect x{end}", f"x{end}") for end in (".pkl", ".pt", ".safetensors")),
@@ -154,6 +154,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parser: cli.Parser) 
         saved = studio.face(seed=1).save(tmp_path / "library")
     for path in (saved, saved.with_suffix(".json")):
         path.rename(path.with_stem("face"))
+    shutil.copy(MODEL, tmp_path / "m.pkl")
     return tmp_path
 
 
@@ -278,7 +279,7 @@ NO_FOLDERS: Mapping[str, Callable[[Path], object] | None] = {
 FOLDER_COMMANDS: Mapping[str, tuple[str, ...]] = {
     "TUIFACE_LIBRARY": ("render 1", "library list", "library repair", "library tag face old"),
     "TUIFACE_DIRECTIONS": (
-        *("directions list", "directions remove y", "directions import a.npy --name x --force"),
+        *("directions list --model m.pkl", "directions remove y", "directions import a.npy --name x --force"),
         "population make x --faces 1 2 --force",
     ),
     "TUIFACE_REGIONS": ("render 2", "model regions --name 0=skin --clusters 2"),
@@ -301,7 +302,6 @@ def test_a_folder_that_is_none_ends_no_command_without_a_line(
     path = Path(place if make is None else "place")
     if make is not None:
         make(path)
-    shutil.copy(MODEL, "m.pkl")
     np.save("a.npy", np.ones(4, np.float32))
     for variable, commands in FOLDER_COMMANDS.items():
         with monkeypatch.context() as patch:
@@ -311,6 +311,8 @@ def test_a_folder_that_is_none_ends_no_command_without_a_line(
                 err = capsys.readouterr().err
                 assert code in (*ACCEPTED, EXIT_ENGINE), (variable, command)
                 assert "Traceback" not in err
+                if command.startswith("directions list") and place != "a link to nothing":
+                    assert code == EXIT_INPUT
                 assert len(err.splitlines()) == (code > EXIT_CHECK_FAILED or command == "library repair"), (
                     command,
                     err,

@@ -8,11 +8,12 @@ A user's direction hides a shipped one of the same name for the same network.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiface.core.errors import ModelError, TuifaceError, UsageError, quote, suggest_nearest
+from tuiface.core.errors import InputFileError, ModelError, TuifaceError, UsageError, quote, suggest_nearest
 from tuiface.core.files import make_folder, sync_folder, translate_os_errors
 from tuiface.core.limits import NAME_PATTERN
 from tuiface.core.reading import is_file
@@ -61,8 +62,14 @@ class Catalogue:
         return sorted(found.values(), key=lambda e: (e.direction.name, e.direction.header.model.sha256))
 
     def problems(self) -> list[TuifaceError]:
-        """The files that cannot be read, a line each."""
-        found = []
+        """The files that cannot be read, or their folder, a line each."""
+        found: list[TuifaceError] = []
+        try:
+            os.scandir(self._own).close()
+        except FileNotFoundError:
+            pass
+        except OSError as error:  # which looking for its files would pass over
+            found.append(InputFileError(f"cannot read {quote(self._own)}: {error.strerror}"))
         for path, _ in self._paths():
             try:
                 self._load(path)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.chaos.operations import Scene, Step, repair, save, save_over
 from tests.fake_engine import FakeEngine
+from tuiface import cli
 from tuiface.core.errors import InputFileError, OutputError
 from tuiface.core.files import lock_folder
 from tuiface.faces.provenance import encode_png, read_png, read_png_text, read_saved_face
@@ -198,3 +199,25 @@ def test_a_writer_who_was_between_two_steps_is_not_interfered_with(
         work(scene)
     assert scene.png().with_suffix(".json").read_text() == read_png_text(scene.png())
     assert len(scene.contents()) == 2
+
+
+def test_the_command_says_what_it_did_and_ends_with_1_for_what_it_left(
+    scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUIFACE_CACHE", str(scene.root / "cache"))
+    folder = str(scene.library.folder)
+    assert cli.main(["library", "repair", "--library", folder]) == 0
+    assert "nothing to repair" in capsys.readouterr().err
+    sidecar = scene.png().with_suffix(".json")
+    sidecar.unlink()
+    assert cli.main(["library", "repair", "--dry-run", "--library", folder]) == 0
+    assert f"{sidecar.name}: missing; would be made again" in capsys.readouterr().out
+    assert cli.main(["library", "repair", "--json", "--library", folder]) == 0
+    assert json.loads(capsys.readouterr().out)["outcome"] == "rebuilt"
+    change(sidecar, {"operator": "somebody else"}, keeps_mtime=False)
+    assert cli.main(["library", "repair", "--library", folder]) == 1
+    assert f"{sidecar.name}: tampered with, and left as it is" in capsys.readouterr().out
+    assert cli.main(["library", "list", "--library", folder]) == 0
+    assert f"problem: {sidecar.name}" in capsys.readouterr().err
+    scene.png().write_bytes(b"nonsense")
+    assert cli.main(["library", "repair", "--library", folder]) == 3

@@ -77,7 +77,7 @@ def run_list(args: argparse.Namespace) -> int:
     for face in select_faces(found.faces, args.text, tag=args.tag, series=args.series):
         emit(args, _format_face(face), **_values(face))
     for problem in found.problems:
-        note(f"not read: {problem}")
+        note(f"problem: {problem}")
     return EXIT_DONE
 
 
@@ -134,7 +134,7 @@ def run_repair(args: argparse.Namespace) -> int:
 
 def _format_outcome(repair: Repair, *, dry_run: bool) -> str:
     if repair.outcome == "tampered":
-        return f"left as it is: {repair.reason}"
+        return f"tampered with, and left as it is: {repair.reason}"
     if repair.outcome == "unreadable":
         return f"not read: {repair.reason}"
     if repair.outcome != "rebuilt":
@@ -149,7 +149,7 @@ def run_reindex(args: argparse.Namespace) -> int:
     library = open_library(args)
     problems = library.reindex()
     for problem in problems:
-        note(f"not read: {problem}")
+        note(f"problem: {problem}")
     count = len(library.faces())
     emit(args, f"{count} faces in {library.folder}", faces=count, skipped=[str(p) for p in problems])
     return EXIT_INPUT if problems else EXIT_DONE

@@ -457,6 +457,9 @@ def to_error(message: ErrorMessage) -> TuifaceError:
 
 def parse_request(model: type[ValueType], text: str | bytes, where: str) -> ValueType:
     """What a client sent; raises InputFileError. Messages have no digest, so sequences and times may be large."""
+    # At once, before anything is looked at closely: nothing that a message holds has many commas but its values.
+    if (text.count(b",") if isinstance(text, bytes) else text.count(",")) > MAX_MESSAGE_VALUES:
+        raise InputFileError(f"{where}: more than {MAX_MESSAGE_VALUES} values, the most that a message may hold")
     return parse_json(model, text, where, max_values=MAX_MESSAGE_VALUES, max_integer=None)
 
 

@@ -2,7 +2,7 @@
 
     connections    MAX_CONNECTIONS of a user; of all users, what the process may have open
     bytes          MAX_HELD_BYTES of requests that are not answered yet
-    requests       REQUESTS_PER_S, once a burst is spent: whoever asks more often waits
+    requests       REQUESTS_PER_S, messages and pieces of bodies too, once a burst is spent: whoever asks for more waits
     decoding       one large request at a time, in a thread: the event loop goes on with everybody's small ones
 
 All methods are called on the server's event loop.
@@ -25,8 +25,8 @@ MAX_CONNECTIONS_IN_ALL: Final = 1024
 RESERVED_FILES: Final = 128
 """Of the files that the process may have open: for models, logs, libraries."""
 MAX_HELD_BYTES: Final = 64 * 1024 * 1024
-REQUESTS_PER_S: Final = 500
-BURST: Final = 2000
+REQUESTS_PER_S: Final = 300
+BURST: Final = 1000
 """Requests that need not wait, after a rest."""
 SMALL_BYTES: Final = 64 * 1024
 """What is decoded in a millisecond, for which a thread is not worth it."""

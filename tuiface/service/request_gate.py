@@ -40,6 +40,7 @@ class RequestGate:
                     await self._allowances.wait_for_turn(uid)
                     held.replace(len(message.get("text") or message.get("bytes") or b""))
                 elif message["type"] == "http.request":
+                    await self._allowances.wait_for_turn(uid)
                     held.add(len(message.get("body", b"")), path)
                 return message
 

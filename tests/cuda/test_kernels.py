@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tests.cuda.emulator import Emulator
 from tests.engine.networks import small_discriminator, small_generator
+from tuiface.benchmarks import gpu
 from tuiface.core.errors import ModelError
 from tuiface.engine.cuda import loaded
 from tuiface.engine.cuda.filtering import filter_low_pass
@@ -284,6 +285,26 @@ def test_networks_are_trained_through_the_kernels(on_kernels: Kernels, monkeypat
     monkeypatch.delitem(loaded.LOADED, torch.device("cpu"))
     for ours, expected in zip(found, gradients(), strict=True):
         assert relative_error(ours, expected) < 1e-4
+
+
+# --- what a card is measured by
+
+
+def test_kernels_are_compared_and_timed(on_kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tuiface bench gpu`, whose figures mean nothing here."""
+    monkeypatch.setattr(gpu, "_SHORT_S", 0.0)
+    generator = small_generator((8, 8))
+    rows = list(gpu.check_parity(generator))
+    assert [row.name for row in rows] == list(gpu.MODES)
+    assert float(rows[0].figures["relative_error"]) < 1e-5
+    assert rows[0].figures["same_bits_in_a_batch"] == "yes"
+    assert 1e-5 < float(rows[1].figures["relative_error"]) < 1e-2
+    [*_, last] = gpu.time_synthesis(generator, [(4, 2)])
+    assert last.name == "bfloat16 4 px x 2"
+    assert float(last.figures["ms"]) > 0
+    assert gpu.draw_digest(generator) == gpu.draw_digest(generator)
+    other = small_generator((8, 8), seed=1)
+    assert gpu.draw_digest(generator) != gpu.draw_digest(other)
 
 
 # --- geometry

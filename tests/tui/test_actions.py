@@ -53,7 +53,11 @@ SCREEN_CLASSES = {
         QuestionnaireScreen,
     )
 }
-EXAMPLES = {"SEED": "42", "PSI": "0.5", "MODE": "none", "GRAPHICS": "block", "TEXT": "x", "TAG": "x", "NAME": "x"}
+EXAMPLES = {
+    **{"SEED": "42", "PSI": "0.5", "MODE": "none", "GRAPHICS": "block", "TEXT": "x", "TAG": "x", "NAME": "x"},
+    **{"NAME=AMOUNT": "smile=1.5", "NAME=AMOUNT@A-B": "smile=1.5@2-6", "NEW_NAME": "grin"},
+    **{"REGION": "mouth", "REGION:GUARANTEE": "mouth:blend"},
+}
 """What stands for the capitals in a command."""
 MODEL = ModelRef(sha256="ab" * 32, name="m")
 

@@ -212,7 +212,7 @@ def time_ms(work: Callable[[], object], device: torch.device) -> tuple[float, fl
 
     run()
     first = max(run(), 1e-3)
-    times = sorted(run() for _ in range(max(5, min(200, int(_SHORT_S * 1000 / first)))))
+    times = sorted(run() for _ in range(max(3, min(200, int(_SHORT_S * 1000 / first)))))
     return statistics.median(times), times[3 * len(times) // 4] - times[len(times) // 4]
 
 

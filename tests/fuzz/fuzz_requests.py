@@ -103,7 +103,10 @@ def mutate(value: Any, rng: random.Random) -> Any:
         if not places:
             break
         parent, key = rng.choice(places)
-        rng.choice(_CHANGES)(parent, key, rng)
+        change = rng.choice(_CHANGES)
+        change(parent, key, rng)
+        if change is _repeat:
+            break  # what is repeated is one object: a change in it would be repeated too, and fill the memory
     return changed
 
 

@@ -17,7 +17,7 @@ from tests.service.fake_child import INFO, FakeEngine, frame, recipe
 from tuiface.core.errors import EngineError
 from tuiface.core.settings import Settings
 from tuiface.engine.renderer import exact_convolutions, remember_convolutions
-from tuiface.engine.scheduler import MAX_PICTURES_BEFORE_WORK, MAX_WAITING, Kind, Scheduler, scheduler_of
+from tuiface.engine.scheduler import MAX_OWED_S, MAX_PICTURES_BEFORE_WORK, MAX_WAITING, Kind, Scheduler, scheduler_of
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult, Superseded
 from tuiface.service.previews import PreviewRenderer
 
@@ -81,9 +81,24 @@ def engine() -> Iterator[SteppedEngine]:
     engine.close()
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def scheduler() -> Iterator[Scheduler]:
-    with contextlib.closing(Scheduler()) as scheduler:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def scheduler(clock: Clock) -> Iterator[Scheduler]:
+    with contextlib.closing(Scheduler(clock=clock)) as scheduler:
         yield scheduler
 
 
@@ -342,6 +357,48 @@ def test_work_waits_for_pictures_but_not_for_ever(scheduler: Scheduler, diary: D
         wishes = [diary.submit(kind, "a", kind) for kind in kinds]
     wait(wishes, PATIENCE_S)
     assert diary.lines[-3:] == ["preview", "save", "work"]
+
+
+@pytest.mark.parametrize("kind", ["save", "work"])
+def test_previews_keep_three_quarters_of_the_time(scheduler: Scheduler, diary: Diary, clock: Clock, kind: Kind) -> None:
+    """However long the steps of what is asked for beside them."""
+
+    def take(name: str, seconds: float) -> None:
+        diary.write(name)
+        clock.now += seconds
+
+    with engaged(scheduler):
+        wishes = [scheduler.submit("preview", "a", partial(take, "preview", 0.1)) for _ in range(80)]
+        wishes += [scheduler.submit(kind, "b", partial(take, "other", 0.7)) for _ in range(4)]
+    wait(wishes, PATIENCE_S)
+    others = [place for place, line in enumerate(diary.lines) if line == "other"]
+    assert [after - before for before, after in pairwise(others)] == [22, 22, 22], "2.1 s of previews after each"
+
+
+def test_what_waits_beside_previews_is_not_held_up_for_ever(scheduler: Scheduler, diary: Diary, clock: Clock) -> None:
+    """After one endless step previews get MAX_OWED_S, not thrice eternity."""
+
+    def take(name: str, seconds: float) -> None:
+        diary.write(name)
+        clock.now += seconds
+
+    with engaged(scheduler):
+        wishes = [scheduler.submit("preview", "a", partial(take, "preview", 0.5)) for _ in range(30)]
+        wishes += [scheduler.submit("save", "b", partial(take, name, 1000.0)) for name in ("first", "second")]
+    wait(wishes, PATIENCE_S)
+    assert diary.lines.index("second") - diary.lines.index("first") == 1 + MAX_OWED_S / 0.5
+
+
+def test_nothing_is_owed_where_no_preview_waits(scheduler: Scheduler, diary: Diary, clock: Clock) -> None:
+    def take() -> None:
+        clock.now += 100
+
+    scheduler.submit("save", "a", take).result(PATIENCE_S)
+    with engaged(scheduler):
+        wishes = [diary.submit("preview", "a", f"preview{n}") for n in range(2)]
+        wishes.append(diary.submit("save", "b", "save"))
+    wait(wishes, PATIENCE_S)
+    assert diary.lines == ["preview0", "save", "preview1"]
 
 
 def test_work_lets_pictures_go_between_two_steps_alone(scheduler: Scheduler, diary: Diary) -> None:

@@ -24,7 +24,7 @@ def serve(
     settings = Settings(model=folder / "model.bin", state=folder)
     (folder / "model.bin").write_bytes(b"a network")
     server = engine_process._build_server(lambda _: engine, settings, options, allowances)
-    listener = engine_process._listen(path, None, allowances)
+    listener = engine_process._listen(path, None)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")
     thread.start()
     try:

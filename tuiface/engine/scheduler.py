@@ -9,9 +9,11 @@ work      seconds to hours: searches, faces that are found, features of many fac
 Whatever takes longer than one picture is done in steps of about that length, a locked picture as well as a search, and
 between two steps it lets others go as if it only began. Previews and saves alternate where both wait: a save waits for
 at most one step of a preview, and a long line of saves leaves previews moving. Work goes on when no picture waits, or
-has let MAX_PICTURES_BEFORE_WORK of them pass. Of one kind the client goes first whose last turn is longest ago, so that
-300 saves of one client hold up those of another by a single picture, and the works of two clients take turns step by
-step; what one client asks for is done in the order in which it asked. Nothing that waits is ever dropped, unless
+has let MAX_PICTURES_BEFORE_WORK of them pass. But steps differ in length: what a save or a step of work takes while
+previews wait, previews get back PREVIEW_TIME-fold before the next one, so that people at the keys keep three quarters
+of the time, whatever is asked for beside them. Of one kind the client goes first whose last turn is longest ago, so
+that 300 saves of one client hold up those of another by a single picture, and the works of two clients take turns step
+by step; what one client asks for is done in the order in which it asked. Nothing that waits is ever dropped, unless
 whoever asked cancels it; whoever has MAX_WAITING of a kind in line is refused one more.
 
 Nobody holds a lock while waiting or computing. PyTorch's number of threads and its gradient mode belong to a thread:
@@ -22,6 +24,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
@@ -47,6 +50,12 @@ def no_pause() -> None:
 
 MAX_PICTURES_BEFORE_WORK = 4
 """Pictures that a step of work which waits lets pass: with several people at the keys none of it would ever end."""
+PREVIEW_TIME = 3.0
+"""Seconds of previews for each second of anything else, while previews wait."""
+MIN_OWED_S = 0.01
+"""Owed seconds below this are let pass: the order of short steps goes by the kinds alone."""
+MAX_OWED_S = 4.0
+"""More is not owed: what waits beside previews is not held up for longer by one long step."""
 MAX_WAITING = 512
 """Of one kind and client in line: a series is asked for picture by picture, so only a program gone wild comes near."""
 
@@ -131,14 +140,26 @@ class _Line:
 class Scheduler:
     """Gives turns, one at a time. Clients are told apart by any hashable value, of which there should be few: users."""
 
-    def __init__(self, usual: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext) -> None:
-        """`usual` gives a context with the process's usual settings: work that changed some waits for others in it."""
+    def __init__(
+        self,
+        usual: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`usual` gives a context with the process's usual settings: work that changed some waits for others in it.
+
+        clock: monotonic seconds.
+        """
         self._usual = usual
+        self._clock = clock
         self._lock = threading.Lock()
         self._lines: dict[Kind, _Line] = {"preview": _Line(), "save": _Line(), "work": _Line()}
         self._holder: _Turn | None = None
         self._preview_next = True
         self._num_pictures_before_work = 0
+        self._began = 0.0
+        """When the step of the holder began."""
+        self._owed_s = 0.0
+        """Seconds that previews get before anything else does."""
         self._closed = False
         self._own = threading.local()
         """`turn`: the one that a thread has; `runs`, where it is one of pictures: what it takes them from."""
@@ -205,7 +226,7 @@ class Scheduler:
                 if self._closed:
                     raise stopping_error()
                 self._lines[turn.kind].add(turn, first=True)
-                self._holder = None
+                self._end_step()
                 self._advance()
             turn.future.result()
 
@@ -239,8 +260,18 @@ class Scheduler:
         with self._lock:
             self._lines[turn.kind].discard(turn)
             if self._holder is turn:
-                self._holder = None
+                self._end_step()
                 self._advance()
+
+    def _end_step(self) -> None:
+        """Count what the holder's step took, and take its turn; under the lock."""
+        assert self._holder is not None
+        spent = self._clock() - self._began
+        if self._holder.kind == "preview":
+            self._owed_s = max(0.0, self._owed_s - spent)
+        elif self._lines["preview"]:
+            self._owed_s = min(MAX_OWED_S, self._owed_s + PREVIEW_TIME * spent)
+        self._holder = None
 
     def _advance(self) -> None:
         """Begin the next turn where nobody has one; under the lock."""
@@ -248,7 +279,7 @@ class Scheduler:
             turn = line.pop()
             if not turn.future.set_running_or_notify_cancel():
                 continue
-            self._holder = turn
+            self._holder, self._began = turn, self._clock()
             if turn.kind == "work":
                 self._num_pictures_before_work = 0
             else:
@@ -258,6 +289,8 @@ class Scheduler:
 
     def _next_line(self) -> _Line | None:
         previews, saves, works = self._lines["preview"], self._lines["save"], self._lines["work"]
+        if previews and self._owed_s >= MIN_OWED_S:
+            return previews
         if works and (self._num_pictures_before_work >= MAX_PICTURES_BEFORE_WORK or not (previews or saves)):
             return works
         if previews and (self._preview_next or not saves):

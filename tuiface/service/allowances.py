@@ -1,6 +1,6 @@
 """What one Unix user may take of an engine at a time, so that enough is left for the others who share it.
 
-    connections    MAX_CONNECTIONS of a user; of all users, what the process may have open
+    connections    MAX_CONNECTIONS of a user, CONNECTIONS_PER_S new ones; of all users, what the process may have open
     bytes          MAX_HELD_BYTES of requests that are not answered yet
     requests       REQUESTS_PER_S, messages and pieces of bodies too, once a burst is spent: whoever asks for more waits
     decoding       one large request at a time, in a thread: the event loop goes on with everybody's small ones
@@ -21,11 +21,14 @@ from tuiface.core.errors import EngineError
 
 MAX_CONNECTIONS: Final = 128
 """Of one user: thirty interfaces with their previews and jobs."""
+CONNECTIONS_PER_S: Final = 50
+"""New ones of one user, once a burst is spent: a command makes a few, and takes a third of a second."""
+CONNECTION_BURST: Final = 500
 MAX_CONNECTIONS_IN_ALL: Final = 1024
 RESERVED_FILES: Final = 128
 """Of the files that the process may have open: for models, logs, libraries."""
 MAX_HELD_BYTES: Final = 64 * 1024 * 1024
-REQUESTS_PER_S: Final = 300
+REQUESTS_PER_S: Final = 100
 BURST: Final = 1000
 """Requests that need not wait, after a rest."""
 SMALL_BYTES: Final = 64 * 1024
@@ -40,6 +43,8 @@ class Allowances:
     def __init__(self, max_connections_in_all: int = MAX_CONNECTIONS_IN_ALL) -> None:
         self._max_in_all = max_connections_in_all
         self._connections: Counter[int] = Counter()
+        self._may_connect_from: dict[int, float] = {}
+        """By user: when they may make a new connection."""
         self._held: Counter[int] = Counter()
         self._free_from: dict[int, float] = {}
         """By user: when a request of theirs need not wait."""
@@ -47,6 +52,14 @@ class Allowances:
 
     def connect(self, uid: int) -> None:
         """One more connection of `uid`; raises EngineError where there are enough."""
+        now = time.monotonic()
+        free_from = max(self._may_connect_from.get(uid, 0.0), now - CONNECTION_BURST / CONNECTIONS_PER_S)
+        if free_from > now:
+            raise EngineError(
+                f"more than {CONNECTIONS_PER_S} new connections a second of yours, the most that one user may make",
+                "wait a second",
+            )
+        self._may_connect_from[uid] = free_from + 1 / CONNECTIONS_PER_S
         if self._connections[uid] >= MAX_CONNECTIONS:
             raise EngineError(
                 f"the engine has {MAX_CONNECTIONS} connections of yours, the most that one user may have",

@@ -44,6 +44,12 @@ if TYPE_CHECKING:
 GRACE_S = 1
 """How long a stopping server waits for answers that are under way."""
 
+BACKLOG = 1024
+"""Connections that wait to be accepted; the system may allow fewer."""
+SWITCH_S = 0.0005
+"""After so long a thread that runs Python lets another run. The one that renders needs Python hundreds of times a
+picture, and by default it waits 5 ms for it each time that the event loop is busy."""
+
 log = logging.getLogger(__name__)
 
 
@@ -61,6 +67,7 @@ def main(arguments: Sequence[str] | None = None, *, engine_factory: EngineFactor
     """
     options = _parse(arguments)
     limit_spinning()
+    sys.setswitchinterval(SWITCH_S)
     is_private = options.lifeline is not None
     if is_private:
         lifeline.watch_parent(options.lifeline, options.socket)
@@ -74,7 +81,7 @@ def main(arguments: Sequence[str] | None = None, *, engine_factory: EngineFactor
 
         allowances = Allowances(raise_file_limit())
         server = _build_server(engine_factory, _read_settings(), options, allowances)
-        listener = _listen(options.socket, options.group, allowances)
+        listener = _listen(options.socket, options.group)
     except Exception as error:
         log.exception("the engine did not start")
         return _report_failure(options.ready, error)
@@ -143,6 +150,7 @@ def _build_server(
 
     from tuiface.service.audit_log import AuditLog
     from tuiface.service.audited_engine import AuditedEngine
+    from tuiface.service.listener import GuardedServer
     from tuiface.service.messages import Offer
     from tuiface.service.protocols import LimitedHTTP, LimitedWebSocket
     from tuiface.service.server import create_app
@@ -155,7 +163,7 @@ def _build_server(
         audit = AuditLog(settings.state, None if options.group is None else grp.getgrnam(options.group).gr_gid)
         engine = AuditedEngine(engine, audit)
         sharing = SharedEngineState(engine.info(), offer, audit, idle_s=options.idle_s, group=options.group)
-    server = uvicorn.Server(
+    server = GuardedServer(
         uvicorn.Config(
             create_app(engine, sharing, allowances),
             loop="asyncio",
@@ -168,7 +176,8 @@ def _build_server(
             ws_ping_interval=None,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=GRACE_S,
-        )
+        ),
+        allowances,
     )
     if sharing is not None:
         sharing.leave = partial(_request_exit, server)
@@ -179,11 +188,9 @@ def _request_exit(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-def _listen(path: Path, group: str | None, allowances: Allowances) -> socket.socket:
+def _listen(path: Path, group: str | None) -> socket.socket:
     """A listening socket that is never, not even for a moment, open to others than its user and `group`."""
-    from tuiface.service.listener import GuardedListener
-
-    listener = GuardedListener(allowances)
+    listener = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)
     try:
         listener.bind(os.fspath(path))
@@ -195,7 +202,7 @@ def _listen(path: Path, group: str | None, allowances: Allowances) -> socket.soc
         raise EngineError(f"cannot listen on {quote(path, 120)}: {error.strerror or error}") from None
     finally:
         os.umask(mask)
-    listener.listen()
+    listener.listen(BACKLOG)
     return listener
 
 

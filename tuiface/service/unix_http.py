@@ -28,6 +28,7 @@ MAX_SILENCE_S: Final = 24 * 3600.0
 """Until an answer begins, where the caller sets no limit: an engine may have a day's saves in line."""
 MAX_TRANSFER_S: Final = 120.0
 """From the first byte of an answer, or of a part of one, to its last."""
+_LINE_FULL_PAUSE_S: Final = 0.005
 MAX_ERROR_BYTES: Final = 64 * 1024
 
 
@@ -67,13 +68,27 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = self.patient = _PatientSocket(socket.AF_UNIX)
         self.patient.silence_s = self._silence_s
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        _connect_patiently(self.sock, self._path, MAX_TRANSFER_S if self.timeout is None else self.timeout)
 
     def ask(self, method: str, target: str, body: bytes) -> http.client.HTTPResponse:
         """Send a request; its answer's status and headers. An engine that refuses unread what is asked says why."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.request(method, target, body, {"Connection": "close"})
         return self.getresponse()
+
+
+def _connect_patiently(connection: socket.socket, path: Path, timeout_s: float) -> None:
+    """Connect, also where many others do: a socket with a time limit is turned away at once while the line is full."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            connection.connect(str(path))
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError("too many others connect") from None
+            time.sleep(_LINE_FULL_PAUSE_S)
+        else:
+            return
 
 
 class PartedAnswer:
@@ -143,6 +158,8 @@ def is_listening(path: Path) -> bool:
         probe.settimeout(1)  # a full queue of connections makes even this wait
         try:
             probe.connect(str(path))
+        except BlockingIOError:  # so many wait to be accepted that the line is full
+            return True
         except OSError:
             return False
     return True

@@ -18,6 +18,7 @@ def test_no_changed_request_is_answered_without_a_reason(tmp_path: Path, caplog:
         fuzzer = RequestFuzzer(path, engine.info(), seed=1)
         fuzzer.run(120)
     assert fuzzer.unnamed == []
-    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+    logged = [record for record in caplog.records if record.name != "websockets.client"]  # which is the fuzzer's own
+    assert [record.getMessage() for record in logged if record.exc_info] == []
     assert fuzzer.outcomes[f"{codec.RENDER_PATH} 400"]
     assert fuzzer.outcomes[f"{codec.RENDER_PATH} 200"], "some changes leave a request what it is"

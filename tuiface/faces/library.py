@@ -201,7 +201,7 @@ def remove_tags(png: Path) -> None:
 
 def _refuse_invalid_tag(tag: str) -> None:
     if not tag or len(tag) > 64 or any(c.isspace() or c == "," or not c.isprintable() for c in tag):
-        raise UsageError(f"tag {quote(tag)}; accepted: 1 to 64 characters without spaces or commas")
+        raise UsageError(f"tag {quote(tag)}; accepted: 1 to 64 visible characters without spaces or commas")
 
 
 def _write_tags(png: Path, tags: tuple[str, ...], series: str | None) -> None:

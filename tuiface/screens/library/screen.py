@@ -184,7 +184,7 @@ class LibraryScreen(GridScreen):
             (tr("series"), face.series or "-"),
         ]
         lines = [styled(to_visible(face.path.stem), "bold $text-primary")]
-        lines += [assemble((f"{name:<9}", label), (to_visible(value), "$foreground 85%")) for name, value in rows]
+        lines += [assemble((f"{name:<10}", label), (to_visible(value), "$foreground 85%")) for name, value in rows]
         lineage = self._lineage(face)
         if lineage:
             lines += [Content(""), styled(tr("Lineage"), "bold $text-primary"), *lineage]

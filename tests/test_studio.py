@@ -190,10 +190,11 @@ def test_picture_without_provenance_is_said(studio: Studio, tmp_path: Path) -> N
         studio.open_file(tmp_path / "a.png")
 
 
-def test_sidecar_cannot_point_elsewhere(studio: Studio, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["../other.png", "/dev/zero", r"a\u0000b.png"])
+def test_sidecar_cannot_point_elsewhere(studio: Studio, tmp_path: Path, name: str) -> None:
     png = studio.face(seed=1).save(tmp_path)
     sidecar = png.with_suffix(".json")
-    sidecar.write_text(sidecar.read_text().replace(png.name, "../other.png"))
+    sidecar.write_text(sidecar.read_text().replace(png.name, name))
     with pytest.raises(InputFileError, match="is not a file name"):
         read_saved_face(sidecar)
 

@@ -75,6 +75,7 @@ async def test_mix(open_app: Open) -> None:
     async with open_app() as tui:
         await go_to(tui, "mix")
         await tui.settled()
+        await tui.until(lambda: "rendering" not in tui.text())
         await assert_looks_as_before(tui, "mix")
 
 
@@ -83,6 +84,7 @@ async def test_morph(open_app: Open) -> None:
     async with open_app() as tui:
         await go_to(tui, "morph")
         await tui.settled()
+        await tui.until(lambda: "rendering" not in tui.text())
         await assert_looks_as_before(tui, "morph")
 
 

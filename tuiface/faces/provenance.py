@@ -207,7 +207,7 @@ def _read_saved_face(path: Path) -> SavedFace:
             hint = "tuiface library repair makes it again from its picture" if _can_be_repaired(path) else error.hint
             raise InputFileError(error.message, hint) from None
         name = provenance.picture.file
-        if Path(name).name != name:
+        if Path(name).name != name or "\0" in name:
             raise InputFileError(f"{path.name}: picture.file: {quote(name)} is not a file name")
         picture = path.with_name(name)
         if not is_file(picture):

@@ -18,8 +18,226 @@ from tuiface.core.argument_types import one_of, parse_path, parse_seed, parse_te
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, ModelError, UsageError
 from tuiface.core.limits import MAX_BATCH, MAX_DIRECTIONS, MAX_RENDERED, MAX_SEED, NETWORK_SIDES_PX
 
+MAX_ROUNDS = 1000
+"""Pictures, or keys, that one figure may be the median of."""
 PREDICTED_EVERY = 5
 """Of so many pairs of face and direction one is predicted too: that takes four locks at their own amounts."""
+_MIN_FACES, _MAX_FACES = 8, 512
+"""Of a comparison with rendered heads."""
+
+EXAMPLE = """\
+examples:
+  tuiface bench synthesis                    one 1024 px picture: the engine beside a textbook forward pass
+  tuiface bench synthesis --resolution 256
+  tuiface bench open                         opening a full-size network
+  tuiface bench start                        --help, first paint, first face
+  tuiface bench tui                          from a key to the painted face, here and on a slow link
+  tuiface bench gpu                          kernels on a card: right, exact, fast
+  tuiface bench train                        pictures a second of training, float32 beside bfloat16
+  tuiface bench edit --seeds 20              what edits, locks and answers are worth on this network
+  tuiface bench quality --out report         a network's faces beside held-out rendered heads
+"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the command and its measurements."""
+    parser = commands.add_parser(
+        "bench",
+        parents=[common],
+        help="measure speed on this machine, or the quality of a network",
+        description="Measure speed on this machine, or the quality of a network; docs/performance.md explains the "
+        "figures.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    for add in (add_synthesis, add_open, add_start, add_tui, add_train, add_gpu, add_edit, add_quality):
+        add(kinds, common)
+
+
+def add_synthesis(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the measurement."""
+    parser = kinds.add_parser(
+        "synthesis", parents=[common], help="time of one picture", epilog="example: tuiface bench synthesis"
+    )
+    parser.add_argument(
+        "--resolution", type=one_of(*NETWORK_SIDES_PX), default=1024, metavar="PX", help="default: 1024"
+    )
+    parser.add_argument("--rounds", type=whole_number(1, MAX_ROUNDS), default=3, metavar="N", help="default: 3")
+    parser.add_argument(
+        "--against",
+        type=parse_path,
+        metavar="ADAPTER",
+        help="beside another implementation on --model's network: an adapter, which is run (docs/performance.md)",
+    )
+    parser.set_defaults(run=run_synthesis)
+
+
+def run_synthesis(args: argparse.Namespace) -> int:
+    """The engine's variants beside each other."""
+    from tuiface.benchmarks.synthesis import VARIANTS, measure
+
+    if args.against:
+        return _compare_synthesis(args)
+    threads = _threads(args)
+    result = measure(args.resolution, threads, rounds=args.rounds)
+    engine = result["engine"]["median_ms"]
+    for variant in VARIANTS:
+        row = result[variant]
+        ratio = row["median_ms"] / engine
+        emit(
+            args,
+            f"{variant:<28} {row['median_ms']:8.1f} ms   {ratio:5.2f} x   {row['resident_mb']:6.0f} MB",
+            variant=variant,
+            resolution=args.resolution,
+            threads=threads,
+            ratio=round(ratio, 3),
+            **row,
+        )
+    peak = result["peak"]
+    text = f"bare convolutions: {peak['gflops']:.0f} GFLOP/s, a floor of {peak['floor_ms']:.0f} ms"
+    emit(args, text, variant="floor", **peak)
+    return EXIT_DONE
+
+
+def _compare_synthesis(args: argparse.Namespace) -> int:
+    """Ours beside the adapter's, on the settings' network and device."""
+    settings = settings_from(args)
+    refuse_resident(settings, "bench synthesis --against")
+    from dataclasses import asdict
+
+    from tuiface.benchmarks.against import compare, load_adapter
+    from tuiface.core.assets import embedded_model_path
+    from tuiface.engine.cuda.loaded import choose_operators
+    from tuiface.engine.device import open_device
+    from tuiface.engine.loading import load_checkpoint
+
+    device = open_device(settings.device, settings.threads)
+    kernels, _ = choose_operators(device, settings.cache)
+    path = settings.model or embedded_model_path()
+    theirs = load_adapter(Path(args.against), path, str(device))
+    generator = load_checkpoint(path, str(device), settings.cache).generator
+    found = compare(generator, theirs, args.rounds * 5)
+    text = (
+        f"ours {found.ours_ms:.1f} ms ({kernels}), theirs {found.theirs_ms:.1f} ms: {found.ratio:.2f} x; "
+        f"pictures differ by at most {found.max_levels} of 255, in {found.differing_percent:.3f} % of values"
+    )
+    emit(args, text, device=str(device), kernels=kernels, **asdict(found))
+    return EXIT_DONE
+
+
+def add_open(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the measurement."""
+    parser = kinds.add_parser(
+        "open", parents=[common], help="time to open a network", epilog="example: tuiface bench open"
+    )
+    parser.set_defaults(run=run_open)
+
+
+def run_open(args: argparse.Namespace) -> int:
+    """Seconds to write, parse and open a 1024 px network."""
+    from tuiface.benchmarks.opening import measure
+
+    result = measure()
+    emit(args, "  ".join(f"{key} {value:.3f}" for key, value in result.items()), **result)
+    return EXIT_DONE
+
+
+def add_start(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the measurement."""
+    parser = kinds.add_parser(
+        "start", parents=[common], help="time to first paint and first face", epilog="example: tuiface bench start"
+    )
+    parser.set_defaults(run=run_start)
+
+
+def run_start(args: argparse.Namespace) -> int:
+    """Milliseconds that a user waits."""
+    from tuiface.benchmarks.startup import measure
+
+    result = measure()
+    emit(args, "  ".join(f"{key} {value:.0f}" for key, value in result.items()), **result)
+    return EXIT_DONE
+
+
+def add_tui(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the measurement."""
+    parser = kinds.add_parser(
+        "tui", parents=[common], help="time from a key to the face", epilog="example: tuiface bench tui"
+    )
+    parser.add_argument("--rounds", type=whole_number(1, MAX_ROUNDS), default=50, metavar="N", help="default: 50")
+    parser.set_defaults(run=run_tui)
+
+
+def run_tui(args: argparse.Namespace) -> int:
+    """What a user feels, a line each."""
+    from tuiface.benchmarks.tui import measure
+
+    for key, value in measure(args.rounds).items():
+        emit(args, f"{key:<36} {value:8.1f}", **{key: value})
+    return EXIT_DONE
+
+
+def add_train(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the measurement."""
+    parser = kinds.add_parser(
+        "train", parents=[common], help="pictures a second of training", epilog="example: tuiface bench train"
+    )
+    parser.add_argument("--resolution", type=one_of(*NETWORK_SIDES_PX), default=128, metavar="PX", help="default: 128")
+    parser.add_argument("--batch", type=whole_number(2, MAX_BATCH), default=16, metavar="N", help="default: 16")
+    parser.add_argument(
+        "--precision",
+        choices=("both", "float32", "bfloat16"),
+        default="both",
+        help="default: both, which takes long where bfloat16 is emulated",
+    )
+    parser.set_defaults(run=run_train)
+
+
+def run_train(args: argparse.Namespace) -> int:
+    """Pictures a second of the adversarial and the regression stage, in both precisions or one."""
+    from tuiface.benchmarks.training import PRECISIONS, measure
+
+    precisions = PRECISIONS if args.precision == "both" else (args.precision,)
+    for precision, row in measure(args.resolution, _threads(args), batch=args.batch, precisions=precisions).items():
+        text = "  ".join(f"{key} {value:.1f}" for key, value in row.items())
+        emit(args, f"{precision:<10} {text}", precision=precision, resolution=args.resolution, **row)
+    return EXIT_DONE
+
+
+def add_gpu(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the measurement."""
+    parser = kinds.add_parser(
+        "gpu",
+        parents=[common],
+        help="whether the CUDA kernels are right, exact and fast on this card",
+        description="Check the CUDA kernels against the reference, compare digests of five processes, and time "
+        "pictures, previews and locks; about two minutes.",
+        epilog="example: tuiface bench gpu --json > gpu.jsonl",
+    )
+    parser.set_defaults(run=run_gpu)
+
+
+def run_gpu(args: argparse.Namespace) -> int:
+    """A line a figure; exit code 1 where something failed, or is not exact."""
+    from tuiface.benchmarks.gpu import measure
+
+    code = EXIT_DONE
+    for row in measure(settings_from(args)):
+        texts = [
+            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.figures.items()
+        ]
+        emit(
+            args,
+            f"{row.section:<10} {row.name:<26} {row.error or '  '.join(texts)}",
+            section=row.section,
+            name=row.name,
+            error=row.error,
+            **row.figures,
+        )
+        if row.error or row.figures.get("different", 1) != 1 or row.figures.get("same_bits_in_a_batch") == "no":
+            code = EXIT_CHECK_FAILED
+    return code
 
 
 def add_edit(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -96,221 +314,32 @@ def _emit_figures(args: argparse.Namespace, figure: str, **values: object) -> No
     emit(args, f"{figure:<18} " + "  ".join(f"{key} {value}" for key, value in values.items()), figure=figure, **values)
 
 
-EXAMPLE = """\
-examples:
-  tuiface bench synthesis                    one 1024 px picture: the engine beside a textbook forward pass
-  tuiface bench synthesis --resolution 256
-  tuiface bench open                         opening a full-size network
-  tuiface bench start                        --help, first paint, first face
-  tuiface bench tui                          from a key to the painted face, here and on a slow link
-  tuiface bench gpu                          kernels on a card: right, exact, fast
-  tuiface bench train                        pictures a second of training, float32 beside bfloat16
-  tuiface bench edit --seeds 20              what edits, locks and answers are worth on this network
-  tuiface bench quality --out report         a network's faces beside held-out rendered heads
-"""
-
-_MIN_FACES, _MAX_FACES = 8, 512
-MAX_ROUNDS = 1000
-
-
-def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
-    """Describe the command and its measurements."""
-    parser = commands.add_parser(
-        "bench",
-        parents=[common],
-        help="measure speed on this machine, or the quality of a network",
-        description="Measure speed on this machine, or the quality of a network; docs/performance.md explains the "
-        "figures.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
-    synthesis = kinds.add_parser(
-        "synthesis", parents=[common], help="time of one picture", epilog="example: tuiface bench synthesis"
-    )
-    synthesis.add_argument(
-        "--resolution", type=one_of(*NETWORK_SIDES_PX), default=1024, metavar="PX", help="default: 1024"
-    )
-    synthesis.add_argument("--rounds", type=whole_number(1, MAX_ROUNDS), default=3, metavar="N", help="default: 3")
-    synthesis.add_argument(
-        "--against",
-        type=parse_path,
-        metavar="ADAPTER",
-        help="beside another implementation on --model's network: an adapter, which is run (docs/performance.md)",
-    )
-    synthesis.set_defaults(run=run_synthesis)
-    opening = kinds.add_parser(
-        "open", parents=[common], help="time to open a network", epilog="example: tuiface bench open"
-    )
-    opening.set_defaults(run=run_open)
-    start = kinds.add_parser(
-        "start", parents=[common], help="time to first paint and first face", epilog="example: tuiface bench start"
-    )
-    start.set_defaults(run=run_start)
-    tui = kinds.add_parser(
-        "tui", parents=[common], help="time from a key to the face", epilog="example: tuiface bench tui"
-    )
-    tui.add_argument("--rounds", type=whole_number(1, MAX_ROUNDS), default=50, metavar="N", help="default: 50")
-    tui.set_defaults(run=run_tui)
-    train = kinds.add_parser(
-        "train", parents=[common], help="pictures a second of training", epilog="example: tuiface bench train"
-    )
-    train.add_argument("--resolution", type=one_of(*NETWORK_SIDES_PX), default=128, metavar="PX", help="default: 128")
-    train.add_argument("--batch", type=whole_number(2, MAX_BATCH), default=16, metavar="N", help="default: 16")
-    train.add_argument(
-        "--precision",
-        choices=("both", "float32", "bfloat16"),
-        default="both",
-        help="default: both, which takes long where bfloat16 is emulated",
-    )
-    train.set_defaults(run=run_train)
-    gpu = kinds.add_parser(
-        "gpu",
-        parents=[common],
-        help="whether the CUDA kernels are right, exact and fast on this card",
-        description="Check the CUDA kernels against the reference, compare digests of five processes, and time "
-        "pictures, previews and locks; about two minutes.",
-        epilog="example: tuiface bench gpu --json > gpu.jsonl",
-    )
-    gpu.set_defaults(run=run_gpu)
-    add_edit(kinds, common)
-    quality = kinds.add_parser(
+def add_quality(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    """Describe the measurement."""
+    parser = kinds.add_parser(
         "quality",
         parents=[common],
         help="a network's faces against held-out rendered heads",
         description="Compare faces at psi 1 with rendered heads: KID, precision, recall, diversity, attributes.",
         epilog="example: tuiface bench quality --model runs/heads128/best.safetensors --out report",
     )
-    quality.add_argument(
+    parser.add_argument(
         "--count",
         type=whole_number(_MIN_FACES, _MAX_FACES),
         default=512,
         metavar="N",
         help="faces, and as many heads; default: 512",
     )
-    quality.add_argument(
+    parser.add_argument(
         "--out", type=parse_path, default="quality", metavar="DIR", help="folder of the report; default: quality"
     )
-    quality.add_argument(
+    parser.add_argument(
         "--cache",
         type=parse_path,
         metavar="DIR",
         help="rendered heads, as of a run; made where absent; default: the user's cache",
     )
-    quality.set_defaults(run=run_quality)
-
-
-def run_synthesis(args: argparse.Namespace) -> int:
-    """The engine's variants beside each other."""
-    from tuiface.benchmarks.synthesis import VARIANTS, measure
-
-    if args.against:
-        return _compare_synthesis(args)
-    threads = _threads(args)
-    result = measure(args.resolution, threads, rounds=args.rounds)
-    engine = result["engine"]["median_ms"]
-    for variant in VARIANTS:
-        row = result[variant]
-        ratio = row["median_ms"] / engine
-        emit(
-            args,
-            f"{variant:<28} {row['median_ms']:8.1f} ms   {ratio:5.2f} x   {row['resident_mb']:6.0f} MB",
-            variant=variant,
-            resolution=args.resolution,
-            threads=threads,
-            ratio=round(ratio, 3),
-            **row,
-        )
-    peak = result["peak"]
-    text = f"bare convolutions: {peak['gflops']:.0f} GFLOP/s, a floor of {peak['floor_ms']:.0f} ms"
-    emit(args, text, variant="floor", **peak)
-    return EXIT_DONE
-
-
-def _compare_synthesis(args: argparse.Namespace) -> int:
-    """Ours beside the adapter's, on the settings' network and device."""
-    settings = settings_from(args)
-    refuse_resident(settings, "bench synthesis --against")
-    from dataclasses import asdict
-
-    from tuiface.benchmarks.against import compare, load_adapter
-    from tuiface.core.assets import embedded_model_path
-    from tuiface.engine.cuda.loaded import choose_operators
-    from tuiface.engine.device import open_device
-    from tuiface.engine.loading import load_checkpoint
-
-    device = open_device(settings.device, settings.threads)
-    kernels, _ = choose_operators(device, settings.cache)
-    path = settings.model or embedded_model_path()
-    theirs = load_adapter(Path(args.against), path, str(device))
-    generator = load_checkpoint(path, str(device), settings.cache).generator
-    found = compare(generator, theirs, max(1, args.rounds) * 5)
-    text = (
-        f"ours {found.ours_ms:.1f} ms ({kernels}), theirs {found.theirs_ms:.1f} ms: {found.ratio:.2f} x; "
-        f"pictures differ by at most {found.max_levels} of 255, in {found.differing_percent:.3f} % of values"
-    )
-    emit(args, text, device=str(device), kernels=kernels, **asdict(found))
-    return EXIT_DONE
-
-
-def run_open(args: argparse.Namespace) -> int:
-    """Seconds to write, parse and open a 1024 px network."""
-    from tuiface.benchmarks.opening import measure
-
-    result = measure()
-    emit(args, "  ".join(f"{key} {value:.3f}" for key, value in result.items()), **result)
-    return EXIT_DONE
-
-
-def run_start(args: argparse.Namespace) -> int:
-    """Milliseconds that a user waits."""
-    from tuiface.benchmarks.startup import measure
-
-    result = measure()
-    emit(args, "  ".join(f"{key} {value:.0f}" for key, value in result.items()), **result)
-    return EXIT_DONE
-
-
-def run_tui(args: argparse.Namespace) -> int:
-    """What a user feels, a line each."""
-    from tuiface.benchmarks.tui import measure
-
-    for key, value in measure(args.rounds).items():
-        emit(args, f"{key:<36} {value:8.1f}", **{key: value})
-    return EXIT_DONE
-
-
-def run_train(args: argparse.Namespace) -> int:
-    """Pictures a second of the adversarial and the regression stage, in both precisions or one."""
-    from tuiface.benchmarks.training import PRECISIONS, measure
-
-    precisions = PRECISIONS if args.precision == "both" else (args.precision,)
-    for precision, row in measure(args.resolution, _threads(args), batch=args.batch, precisions=precisions).items():
-        text = "  ".join(f"{key} {value:.1f}" for key, value in row.items())
-        emit(args, f"{precision:<10} {text}", precision=precision, resolution=args.resolution, **row)
-    return EXIT_DONE
-
-
-def run_gpu(args: argparse.Namespace) -> int:
-    """A line a figure; exit code 1 where something failed, or is not exact."""
-    from tuiface.benchmarks.gpu import measure
-
-    code = EXIT_DONE
-    for row in measure(settings_from(args)):
-        texts = [
-            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.figures.items()
-        ]
-        emit(
-            args,
-            f"{row.section:<10} {row.name:<26} {row.error or '  '.join(texts)}",
-            section=row.section,
-            name=row.name,
-            error=row.error,
-            **row.figures,
-        )
-        if row.error or row.figures.get("different", 1) != 1 or row.figures.get("same_bits_in_a_batch") == "no":
-            code = EXIT_CHECK_FAILED
-    return code
+    parser.set_defaults(run=run_quality)
 
 
 def run_quality(args: argparse.Namespace) -> int:

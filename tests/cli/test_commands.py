@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 
 from tests.conftest import CHECKPOINTS, DATA, MODEL
 from tuiface.cli import main
+from tuiface.faces.provenance import encode_png, read_png
 
 HOSTILE = [
     "01b_os_system_in_valid_network.pkl",
@@ -139,6 +141,17 @@ def test_show_without_a_terminal_says_so_and_saves(tuiface: Tuiface) -> None:
     assert tuiface("render", "1", "--show", "--out", "out") == 0
     assert "not a terminal" in tuiface.err
     assert tuiface("show", *tuiface.folder.glob("out/*")) == 0
+
+
+def test_show_says_of_a_picture_that_its_record_is_refused(tuiface: Tuiface) -> None:
+    assert tuiface("render", "1", "--out", "out") == 0
+    [png] = tuiface.folder.glob("out/*.png")
+    pixels, text = read_png(png)
+    assert text is not None
+    png.write_bytes(encode_png(pixels, re.sub(r'"threads": ?\d+', '"threads":100000', text)))
+    assert tuiface("show", png) == 0
+    assert "its record is refused" in tuiface.err
+    assert "device.threads: '100000'" in tuiface.err
 
 
 # --- swap ----------------------------------------------------------------------------------------------------------

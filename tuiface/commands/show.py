@@ -33,17 +33,23 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show each file with its name."""
-    from tuiface.faces.provenance import read_png, read_saved_face
+    """Show each file with its name; of a picture whose record cannot be read, say so too."""
+    from tuiface.core.values import parse_json
+    from tuiface.faces.provenance import Provenance, read_png, read_saved_face
     from tuiface.terminal.shell import show_pixels
 
     for name in args.files:
         path = Path(name)
-        pixels = read_saved_face(path).pixels if path.suffix.lower() == ".json" else read_png(path)[0]
+        pixels, text = (read_saved_face(path).pixels, None) if path.suffix.lower() == ".json" else read_png(path)
         if pixels is None:
             raise InputFileError(
                 f"the picture of {path.name} is not beside it", f"tuiface render {path} makes it again"
             )
         note(str(path))
+        if text is not None:
+            try:
+                parse_json(Provenance, text.encode(), path.name)
+            except InputFileError as error:
+                note(f"note: a picture alone, its record is refused: {error}")
         show_pixels(pixels)
     return EXIT_DONE

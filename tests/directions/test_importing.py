@@ -120,6 +120,16 @@ def test_archive_that_inflates_without_end_is_refused(tmp_path: Path) -> None:
     path.write_bytes(buffer.getvalue())
     with pytest.raises(UsageError, match="holds 0 arrays"):
         choose_array(read_numpy_arrays(path), None, path.name)
+    with pytest.raises(UsageError, match="holds no array 'a'; it has none"):
+        choose_array(read_numpy_arrays(path), "a", path.name)
+
+
+def test_a_key_for_an_array_without_a_name_is_said_to_be_needless(tmp_path: Path) -> None:
+    np.save(tmp_path / "d.npy", np.ones(6))
+    torch.save(torch.ones(6), tmp_path / "d.pt")
+    for arrays in (read_numpy_arrays(tmp_path / "d.npy"), read_arrays(tmp_path / "d.pt")):
+        with pytest.raises(UsageError, match=r"one array, which has no name: there is no 'a' \(leave --key out\)"):
+            choose_array(arrays, "a", "d")
 
 
 def test_earlier_systems_are_all_there() -> None:

@@ -139,8 +139,10 @@ def choose_array(arrays: dict[str, np.ndarray], key: str | None, where: str) -> 
         if len(arrays) != 1:
             raise UsageError(f"{where} holds {len(arrays)} arrays: {shown or 'none'}", "choose one with --key NAME")
         return next(iter(arrays.values()))
+    if list(arrays) == [""]:
+        raise UsageError(f"{where} holds one array, which has no name: there is no {quote(key)}", "leave --key out")
     if key not in arrays:
-        raise UsageError(f"{where} holds no array {quote(key)}; it has {shown}", suggest_nearest(key, arrays))
+        raise UsageError(f"{where} holds no array {quote(key)}; it has {shown or 'none'}", suggest_nearest(key, arrays))
     return arrays[key]
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.chaos.operations import Scene, Step, repair, save, save_over
 from tests.fake_engine import FakeEngine
 from tuiface import cli
-from tuiface.core.errors import InputFileError, OutputError
+from tuiface.core.errors import InputFileError, OutputError, quote
 from tuiface.core.files import lock_folder
 from tuiface.faces.provenance import encode_png, read_png, read_png_text, read_saved_face
 from tuiface.faces.verification import Verdict, verify
@@ -221,3 +221,19 @@ def test_the_command_says_what_it_did_and_ends_with_1_for_what_it_left(
     assert f"problem: {sidecar.name}" in capsys.readouterr().err
     scene.png().write_bytes(b"nonsense")
     assert cli.main(["library", "repair", "--library", folder]) == 3
+
+
+@pytest.mark.parametrize("action", ["list", "repair", "reindex"])
+def test_a_folder_that_is_not_there_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    monkeypatch.setenv("TUIFACE_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "mistyped"
+    assert cli.main(["library", action, "--library", str(folder)]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        f"no folder {quote(folder)}; the first face that is saved there makes it"
+    ]
+    assert not folder.exists()
+    folder.mkdir()
+    assert cli.main(["library", action, "--library", str(folder)]) == 0
+    assert "no folder" not in capsys.readouterr().err

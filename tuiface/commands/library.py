@@ -11,10 +11,11 @@ from tuiface.commands.faces import open_library
 from tuiface.commands.output import emit, note
 from tuiface.core.argument_types import parse_path, parse_text
 from tuiface.core.console import ask
-from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_INPUT, UsageError
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_INPUT, UsageError, quote
+from tuiface.core.reading import is_there
 
 if TYPE_CHECKING:
-    from tuiface.faces.library import LibraryFace
+    from tuiface.faces.library import Library, LibraryFace
     from tuiface.faces.repair import Repair
 
 EXAMPLE = """\
@@ -73,11 +74,13 @@ def run_list(args: argparse.Namespace) -> int:
     """One line a face; what could not be read is named."""
     from tuiface.faces.library import select_faces
 
-    found = open_library(args).look()
+    library = open_library(args)
+    found = library.look()
     for face in select_faces(found.faces, args.text, tag=args.tag, series=args.series):
         emit(args, _format_face(face), **_values(face))
     for problem in found.problems:
         note(f"problem: {problem}")
+    _note_absence(library)
     return EXIT_DONE
 
 
@@ -125,11 +128,19 @@ def run_repair(args: argparse.Namespace) -> int:
             dry_run=args.dry_run,
         )
     outcomes = {repair.outcome for repair in repairs}
-    if not outcomes:
+    if not _note_absence(library) and not outcomes:
         note(f"nothing to repair in {library.folder}")
     if "tampered" in outcomes:
         return EXIT_CHECK_FAILED
     return EXIT_INPUT if "unreadable" in outcomes else EXIT_DONE
+
+
+def _note_absence(library: Library) -> bool:
+    """Say so, and return it, where the library's folder is not there: one whose path is mistyped seems empty."""
+    is_absent = not is_there(library.folder)
+    if is_absent:
+        note(f"no folder {quote(library.folder)}; the first face that is saved there makes it")
+    return is_absent
 
 
 def _format_outcome(repair: Repair, *, dry_run: bool) -> str:
@@ -150,6 +161,7 @@ def run_reindex(args: argparse.Namespace) -> int:
     problems = library.reindex()
     for problem in problems:
         note(f"problem: {problem}")
+    _note_absence(library)
     count = len(library.faces())
     emit(args, f"{count} faces in {library.folder}", faces=count, skipped=[str(p) for p in problems])
     return EXIT_INPUT if problems else EXIT_DONE

@@ -131,6 +131,21 @@ def test_json_that_no_interrupted_write_explains_is_left_and_named(
     assert verdict.differences == ("provenance: the JSON file does not say the same as the text inside the PNG",)
 
 
+def test_json_that_is_a_link_to_nothing_is_named_and_left(scene: Scene) -> None:
+    """What it led to may be on a disk that is away; once the link is removed, the JSON is made again."""
+    sidecar = scene.png().with_suffix(".json")
+    whole = sidecar.read_bytes()
+    sidecar.unlink()
+    sidecar.symlink_to("/nowhere/face.json")
+    reason = f"{quote(sidecar)} is a link to nothing (bring back what it led to, or remove the link)"
+    assert [(r.outcome, r.reason) for r in scene.library.repair()] == [("unreadable", reason)]
+    assert [str(problem) for problem in scene.library.look().problems] == [reason]
+    assert sidecar.is_symlink()
+    sidecar.unlink()
+    assert [r.outcome for r in scene.library.repair()] == ["rebuilt"]
+    assert sidecar.read_bytes() == whole
+
+
 def test_json_is_never_made_from_a_picture_that_was_changed(scene: Scene) -> None:
     pixels, text = read_png(scene.png())
     scene.png().write_bytes(encode_png(pixels ^ np.uint8(1), text or ""))

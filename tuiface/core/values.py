@@ -91,6 +91,9 @@ def read_bytes(path: Path, limit: int) -> bytes:
     try:
         return read_regular(path, limit)
     except FileNotFoundError:
+        if path.is_symlink():
+            hint = "bring back what it led to, or remove the link"
+            raise InputFileError(f"{quote(path)} is a link to nothing", hint) from None
         raise InputFileError(f"no file {quote(path)}") from None
     except TooLargeError as error:
         raise InputFileError(f"{quote(path)} is {error.strerror}") from None

@@ -21,142 +21,11 @@ if TYPE_CHECKING:
     from tuiface.engine.training import RunLimits, TrainingSettings, WarmStart
     from tuiface.engine.training.predictors.settings import PredictorSettings, PredictorWarmStart
 
-MAX_HEADS = 10_000_000
 MAX_LENGTH = 1e6
-"""Of a training, in thousands of pictures or in minutes; and of the weight of R1."""
-
-_PREDICTORS: dict[Literal["segmenter", "attributes"], str] = {
-    "segmenter": "train the network that finds hair, skin, eyes and the other regions",
-    "attributes": "train the network that reads age, smile, yaw, hair length and the rest",
-}
-
-
-def add_predictor_parsers(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
-    """Describe both commands below `train`."""
-    kinds = parser.add_subparsers(dest="reader", metavar="READER", title="readers of pictures")
-    for kind, about in _PREDICTORS.items():
-        reader = kinds.add_parser(
-            kind,
-            parents=[common],
-            help=about,
-            description=f"{about.capitalize()} from rendered heads. Ctrl-C ends early with what was learned so far.",
-            epilog=f"example: tuiface train {kind} --out runs/{kind}",
-        )
-        reader.add_argument(
-            "--out", type=parse_path, required=True, metavar="DIR", help="folder of the reader, its log and its sheet"
-        )
-        reader.add_argument(
-            "--from",
-            type=parse_path,
-            dest="start",
-            metavar="FILE",
-            help="train a reader further, without normalisation",
-        )
-        reader.add_argument(
-            "--kimg", type=real_number(0, MAX_LENGTH, above=True), metavar="N", help="thousands of pictures to train on"
-        )
-        reader.add_argument(
-            "--minutes", type=real_number(0, MAX_LENGTH, above=True), metavar="M", help="end early, after M minutes"
-        )
-        reader.add_argument(
-            "--heads", type=whole_number(1024, MAX_HEADS), metavar="N", help="heads to render in all; default: 20480"
-        )
-        reader.add_argument(
-            "--population",
-            type=whole_number(0, MAX_POPULATION),
-            metavar="N",
-            help="seed of the heads; with --from, others than before; default: 0",
-        )
-        reader.add_argument(
-            "--workers", type=whole_number(0, MAX_WORKERS), metavar="N", help="processes that render heads; default: 1"
-        )
-        reader.add_argument(
-            "--cache", type=parse_path, metavar="DIR", help="rendered heads, shared by runs; default: DIR/heads"
-        )
-        reader.add_argument("--batch", type=whole_number(2, MAX_BATCH), metavar="N", help="default: 48")
-        reader.add_argument(
-            "--rate",
-            type=real_number(0, 1, above=True),
-            metavar="X",
-            help="learning rate at its highest; default: 0.003",
-        )
-        reader.add_argument(
-            "--seed",
-            type=whole_number(0, MAX_POPULATION),
-            metavar="N",
-            help="of the weights and of every draw; default: 0",
-        )
-        reader.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: the faster here")
-        reader.add_argument(
-            "--name", type=parse_name, metavar="TEXT", help="name recorded in the reader; default: the folder's"
-        )
-        reader.add_argument("--licence", type=parse_text, metavar="TEXT", help="licence recorded in the reader")
-        reader.set_defaults(run=run_predictor, kind=kind)
-
-
-def run_predictor(args: argparse.Namespace) -> int:
-    """Train a reader; exit code 130 after Ctrl-C, with the reader written all the same."""
-    from tuiface.engine.device import keep_freed_memory
-
-    keep_freed_memory()
-    from tuiface.engine.training import build_run_limits
-    from tuiface.engine.training.predictors.settings import open_predictor_warm_start
-    from tuiface.engine.training.predictors.training import train_predictor
-
-    given = {
-        "out": Path(args.out),
-        "minutes": args.minutes,
-        "threads": getattr(args, "threads", None),
-        "workers": args.workers,
-        "cache": Path(args.cache) if args.cache else None,
-        "device": _prepare_device(args),
-    }
-    limits = build_run_limits({name: value for name, value in given.items() if value is not None})
-    start = open_predictor_warm_start(Path(args.start), args.kind) if args.start else None
-    outcome = train_predictor(_settings(args, limits.device, start), limits, start)
-    figures = outcome.card.figures
-    first = "  ".join(f"{name} {value:g}" for name, value in list(figures.items())[:3])
-    emit(args, f"{outcome.path}  {first}", reader=str(outcome.path), figures=figures, interrupted=outcome.interrupted)
-    return EXIT_INTERRUPTED if outcome.interrupted else EXIT_DONE
-
-
-def _prepare_device(args: argparse.Namespace) -> str:
-    """The device to train on, with our kernels loaded where it is a GPU."""
-    from tuiface.core.settings import load_settings
-    from tuiface.engine.cuda.loaded import choose_operators
-    from tuiface.engine.device import choose_device
-
-    device = choose_device(getattr(args, "device", "auto"))
-    _, notices = choose_operators(device, load_settings({}).cache)
-    for notice in notices:
-        note(f"note: {notice}")
-    return str(device)
-
-
-def _settings(args: argparse.Namespace, device: str, start: PredictorWarmStart | None) -> PredictorSettings:
-    from tuiface.engine.training import choose_precision
-    from tuiface.engine.training.predictors.settings import recommend_predictor_settings
-
-    changes = {
-        "kimg": args.kimg,
-        "num_heads": args.heads,
-        "population": args.population,
-        "batch": args.batch,
-        "learning_rate": args.rate,
-        "start": None if start is None else start.sha256,
-        "seed": args.seed,
-        "licence": args.licence,
-        "name": args.name or escape_bytes(Path(args.out).name),
-        "precision": None if args.precision == "auto" else args.precision,
-    }
-    settings = recommend_predictor_settings(
-        args.kind, {name: value for name, value in changes.items() if value is not None}
-    )
-    if args.precision in (None, "auto"):
-        settings = settings.model_copy(update={"precision": choose_precision(settings.heads(), device)})
-        note(f"precision {settings.precision}: the faster one here")
-    return settings
-
+"""Of a training, in thousands of pictures or in minutes."""
+MAX_TRAINING_HEADS = 10_000_000
+"""Heads that one training has rendered for it."""
+MAX_GAMMA = 1e6
 
 EXAMPLE = """\
 examples:
@@ -191,58 +60,67 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser.add_argument(
         "--from", type=parse_path, dest="start", metavar="FILE", help="begin from a run, or a network of PX or PX/2"
     )
-    limits = parser.add_argument_group("how long, and where")
-    limits.add_argument(
+    _add_limits(parser.add_argument_group("how long, and where"))
+    _add_network(parser.add_argument_group("the network; recorded with the run"))
+    parser.set_defaults(run=run)
+    add_predictor_parsers(parser, common)
+
+
+def _add_limits(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--kimg", type=real_number(0, MAX_LENGTH, above=True), metavar="N", help="thousands of pictures; default: 1000"
     )
-    limits.add_argument(
+    group.add_argument(
         "--minutes", type=real_number(0, MAX_LENGTH, above=True), metavar="M", help="stop, resumably, after M minutes"
     )
-    limits.add_argument("--stage", choices=("paired", "all"), help="stop before the adversarial stage; default: all")
-    limits.add_argument(
+    group.add_argument("--stage", choices=("paired", "all"), help="stop before the adversarial stage; default: all")
+    group.add_argument(
         "--workers", type=whole_number(0, MAX_WORKERS), metavar="N", help="processes that render heads; default: 1"
     )
-    limits.add_argument(
+    group.add_argument(
         "--cache", type=parse_path, metavar="DIR", help="rendered heads, shared by runs; default: RUN/heads"
     )
-    limits.add_argument("--half", action="store_true", help="write the model in half precision")
-    model = parser.add_argument_group("the network; recorded with the run")
-    model.add_argument("--batch", type=whole_number(2, MAX_BATCH), metavar="N", help="default: 32")
-    model.add_argument(
+    group.add_argument("--half", action="store_true", help="write the model in half precision")
+
+
+def _add_network(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--batch", type=whole_number(2, MAX_BATCH), metavar="N", help="default: 32")
+    group.add_argument(
         "--gamma",
-        type=real_number(0, MAX_LENGTH, above=True),
+        type=real_number(0, MAX_GAMMA, above=True),
         metavar="X",
         help="weight of R1; default: 0.0002 PX^2 / batch, for heads 1",
     )
-    model.add_argument(
+    group.add_argument(
         "--channel-base",
         type=whole_number(64, 65_536),
         metavar="N",
         help="channels at r px: N / r; default: 2048, for heads 4096",
     )
-    model.add_argument(
+    group.add_argument(
         "--channel-max", type=whole_number(8, 1024), metavar="N", help="and at most N; default: 128, for heads 192"
     )
-    model.add_argument(
+    group.add_argument(
         "--seed", type=whole_number(0, MAX_POPULATION), metavar="N", help="of the weights and of every draw; default: 0"
     )
-    model.add_argument(
-        "--heads", type=whole_number(1024, MAX_HEADS), metavar="N", help="heads to render in all; default: 50176"
+    group.add_argument(
+        "--heads",
+        type=whole_number(1024, MAX_TRAINING_HEADS),
+        metavar="N",
+        help="heads to render in all; default: 50176",
     )
-    model.add_argument(
+    group.add_argument(
         "--mirror",
         action=argparse.BooleanOptionalAction,
         default=None,
         help="show every picture mirrored too; default: heads yes, pictures no",
     )
-    model.add_argument("--no-paired", action="store_true", help="heads: leave out the paired start")
-    model.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: auto, the faster here")
-    model.add_argument(
+    group.add_argument("--no-paired", action="store_true", help="heads: leave out the paired start")
+    group.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: auto, the faster here")
+    group.add_argument(
         "--name", type=parse_name, metavar="TEXT", help="name recorded in the model; default: the run folder's"
     )
-    model.add_argument("--licence", type=parse_text, metavar="TEXT", help="licence recorded in the model")
-    parser.set_defaults(run=run)
-    add_predictor_parsers(parser, common)
+    group.add_argument("--licence", type=parse_text, metavar="TEXT", help="licence recorded in the model")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -290,6 +168,19 @@ def _parse_limits(args: argparse.Namespace) -> RunLimits:
     return build_run_limits({name: value for name, value in given.items() if value is not None})
 
 
+def _prepare_device(args: argparse.Namespace) -> str:
+    """The device to train on, with our kernels loaded where it is a GPU."""
+    from tuiface.core.settings import load_settings
+    from tuiface.engine.cuda.loaded import choose_operators
+    from tuiface.engine.device import choose_device
+
+    device = choose_device(getattr(args, "device", "auto"))
+    _, notices = choose_operators(device, load_settings({}).cache)
+    for notice in notices:
+        note(f"note: {notice}")
+    return str(device)
+
+
 def _choose_new_settings(args: argparse.Namespace, limits: RunLimits, start: WarmStart | None) -> TrainingSettings:
     from tuiface.engine.training import SNAPSHOT_NAME, choose_precision, recommend_settings
 
@@ -332,3 +223,139 @@ def _collect_changes(args: argparse.Namespace) -> dict[str, object]:
         "precision": None if args.precision == "auto" else args.precision,
     }
     return {path: value for path, value in given.items() if value is not None}
+
+
+_PREDICTORS: dict[Literal["segmenter", "attributes"], str] = {
+    "segmenter": "train the network that finds hair, skin, eyes and the other regions",
+    "attributes": "train the network that reads age, smile, yaw, hair length and the rest",
+}
+
+
+def add_predictor_parsers(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Describe both commands below `train`."""
+    kinds = parser.add_subparsers(dest="reader", metavar="READER", title="readers of pictures")
+    for kind, about in _PREDICTORS.items():
+        _add_predictor(kinds, common, kind, about)
+
+
+def _add_predictor(
+    kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentParser, kind: str, about: str
+) -> None:
+    parser = kinds.add_parser(
+        kind,
+        parents=[common],
+        help=about,
+        description=f"{about.capitalize()} from rendered heads. Ctrl-C ends early with what was learned so far.",
+        epilog=f"example: tuiface train {kind} --out runs/{kind}",
+    )
+    parser.add_argument(
+        "--out", type=parse_path, required=True, metavar="DIR", help="folder of the reader, its log and its sheet"
+    )
+    parser.add_argument(
+        "--from",
+        type=parse_path,
+        dest="start",
+        metavar="FILE",
+        help="train a reader further, without normalisation",
+    )
+    parser.add_argument(
+        "--kimg", type=real_number(0, MAX_LENGTH, above=True), metavar="N", help="thousands of pictures to train on"
+    )
+    parser.add_argument(
+        "--minutes", type=real_number(0, MAX_LENGTH, above=True), metavar="M", help="end early, after M minutes"
+    )
+    parser.add_argument(
+        "--heads",
+        type=whole_number(1024, MAX_TRAINING_HEADS),
+        metavar="N",
+        help="heads to render in all; default: 20480",
+    )
+    parser.add_argument(
+        "--population",
+        type=whole_number(0, MAX_POPULATION),
+        metavar="N",
+        help="seed of the heads; with --from, others than before; default: 0",
+    )
+    parser.add_argument(
+        "--workers", type=whole_number(0, MAX_WORKERS), metavar="N", help="processes that render heads; default: 1"
+    )
+    parser.add_argument(
+        "--cache", type=parse_path, metavar="DIR", help="rendered heads, shared by runs; default: DIR/heads"
+    )
+    _add_recorded(parser)
+    parser.set_defaults(run=run_predictor, kind=kind)
+
+
+def _add_recorded(parser: argparse.ArgumentParser) -> None:
+    """What the reader is trained with, and its names; recorded in it."""
+    parser.add_argument("--batch", type=whole_number(2, MAX_BATCH), metavar="N", help="default: 48")
+    parser.add_argument(
+        "--rate",
+        type=real_number(0, 1, above=True),
+        metavar="X",
+        help="learning rate at its highest; default: 0.003",
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0, MAX_POPULATION),
+        metavar="N",
+        help="of the weights and of every draw; default: 0",
+    )
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: the faster here")
+    parser.add_argument(
+        "--name", type=parse_name, metavar="TEXT", help="name recorded in the reader; default: the folder's"
+    )
+    parser.add_argument("--licence", type=parse_text, metavar="TEXT", help="licence recorded in the reader")
+
+
+def run_predictor(args: argparse.Namespace) -> int:
+    """Train a reader; exit code 130 after Ctrl-C, with the reader written all the same."""
+    from tuiface.engine.device import keep_freed_memory
+
+    keep_freed_memory()
+    from tuiface.engine.training import build_run_limits
+    from tuiface.engine.training.predictors.settings import open_predictor_warm_start
+    from tuiface.engine.training.predictors.training import train_predictor
+
+    given = {
+        "out": Path(args.out),
+        "minutes": args.minutes,
+        "threads": getattr(args, "threads", None),
+        "workers": args.workers,
+        "cache": Path(args.cache) if args.cache else None,
+        "device": _prepare_device(args),
+    }
+    limits = build_run_limits({name: value for name, value in given.items() if value is not None})
+    start = open_predictor_warm_start(Path(args.start), args.kind) if args.start else None
+    outcome = train_predictor(_choose_predictor_settings(args, limits.device, start), limits, start)
+    figures = outcome.card.figures
+    first = "  ".join(f"{name} {value:g}" for name, value in list(figures.items())[:3])
+    emit(args, f"{outcome.path}  {first}", reader=str(outcome.path), figures=figures, interrupted=outcome.interrupted)
+    return EXIT_INTERRUPTED if outcome.interrupted else EXIT_DONE
+
+
+def _choose_predictor_settings(
+    args: argparse.Namespace, device: str, start: PredictorWarmStart | None
+) -> PredictorSettings:
+    from tuiface.engine.training import choose_precision
+    from tuiface.engine.training.predictors.settings import recommend_predictor_settings
+
+    changes = {
+        "kimg": args.kimg,
+        "num_heads": args.heads,
+        "population": args.population,
+        "batch": args.batch,
+        "learning_rate": args.rate,
+        "start": None if start is None else start.sha256,
+        "seed": args.seed,
+        "licence": args.licence,
+        "name": args.name or escape_bytes(Path(args.out).name),
+        "precision": None if args.precision == "auto" else args.precision,
+    }
+    settings = recommend_predictor_settings(
+        args.kind, {name: value for name, value in changes.items() if value is not None}
+    )
+    if args.precision in (None, "auto"):
+        settings = settings.model_copy(update={"precision": choose_precision(settings.heads(), device)})
+        note(f"precision {settings.precision}: the faster one here")
+    return settings

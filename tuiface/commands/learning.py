@@ -64,6 +64,19 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
         help="from your own answers about faces, for a concept of that name",
     )
     source.add_argument("--ratings", type=parse_path, metavar="CSV", help="from ratings by several people")
+    _add_attributes(parser)
+    _add_questions(parser)
+    _add_labels(parser)
+    parser.add_argument(
+        "--keep-weak", action="store_true", help="of --attributes: keep what fails its verification too"
+    )
+    parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the settings'")
+    parser.add_argument("--force", action="store_true", help="replace directions of the same names")
+    defaults = {flag: parser.get_default(_name_of(flag)) for flag in SOURCES_OF}
+    parser.set_defaults(run=partial(run_learn, defaults))
+
+
+def _add_attributes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hold",
         type=parse_text,
@@ -95,6 +108,9 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
         metavar="N",
         help="of --attributes: faces to verify on; default: 200",
     )
+
+
+def _add_questions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", choices=("yes-no", "1-7"), default="yes-no", help="of --ask; default: yes-no")
     parser.add_argument(
         "--pool",
@@ -113,6 +129,9 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
     parser.add_argument(
         "--answers", type=parse_path, metavar="FILE", help="of --ask: where answers are kept and taken up again"
     )
+
+
+def _add_labels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ends",
         type=parse_text,
@@ -125,13 +144,6 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
     parser.add_argument(
         "--name", type=parse_concept_name, metavar="NAME", help="of --ratings: default: the file's name"
     )
-    parser.add_argument(
-        "--keep-weak", action="store_true", help="of --attributes: keep what fails its verification too"
-    )
-    parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the settings'")
-    parser.add_argument("--force", action="store_true", help="replace directions of the same names")
-    defaults = {flag: parser.get_default(_name_of(flag)) for flag in SOURCES_OF}
-    parser.set_defaults(run=partial(run_learn, defaults))
 
 
 def run_learn(defaults: dict[str, object], args: argparse.Namespace) -> int:

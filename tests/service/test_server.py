@@ -18,6 +18,7 @@ from tests.service.fake_child import BROKEN, GATED, REFUSAL, REFUSED, recipe
 from tests.service.processes import PATIENCE_S, command, eventually, forget_rendered, open_gate, rendered
 from tuiface.core.errors import EngineError, ModelError
 from tuiface.core.settings import Settings
+from tuiface.core.strict_json import MAX_JSON_BYTES
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import RenderRequest
 from tuiface.service.private_process import EngineProcess
@@ -76,7 +77,7 @@ def test_a_body_that_is_no_job_is_refused(path: Path, body: bytes) -> None:
 
 def test_an_oversized_body_is_refused_whatever_length_it_claims(path: Path) -> None:
     def chunks() -> Iterator[bytes]:
-        for _ in range(codec.MAX_REQUEST_BYTES // 2**20 + 1):
+        for _ in range(MAX_JSON_BYTES // 2**20 + 1):
             yield b" " * 2**20
 
     with http(path) as client:
@@ -144,7 +145,7 @@ def test_a_preview_client_that_sends_no_job_is_told_and_sent_away(path: Path, me
 def test_an_oversized_preview_message_ends_its_connection_alone(path: Path) -> None:
     with previews(path) as other, previews(path) as stream:
         with contextlib.suppress(ConnectionClosed):  # the server may hang up while we still send
-            stream.send(" " * (codec.MAX_REQUEST_BYTES + 1))
+            stream.send(" " * (MAX_JSON_BYTES + 1))
         with pytest.raises(ConnectionClosed):
             stream.recv(PATIENCE_S)
         other.send(job(1, 5).decode())

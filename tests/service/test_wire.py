@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as npst
 from tests.service.fake_child import INFO, MODEL, direction, frame, recipe
 from tuiface.core.errors import EngineError, InputFileError, ModelError, TuifaceError
 from tuiface.core.limits import MAX_SIDE_PX
+from tuiface.core.strict_json import MAX_JSON_BYTES
 from tuiface.directions.direction import DirectionOrigin, Labels
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import Quality, RenderRequest, RenderResult
@@ -122,7 +123,7 @@ def test_text_that_is_no_job_is_refused_in_one_line(text: str | bytes) -> None:
 
 def test_a_job_of_more_than_the_limit_is_refused() -> None:
     with pytest.raises(InputFileError, match="accepted are at most"):
-        codec.decode_render_request(" " * (codec.MAX_REQUEST_BYTES + 1))
+        codec.decode_render_request(" " * (MAX_JSON_BYTES + 1))
 
 
 @given(st.integers(0, len(FRAME) - 1))

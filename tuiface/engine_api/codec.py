@@ -58,9 +58,6 @@ FACES_PATH = "/faces"
 RENDER_RESULT_TYPE = "application/x-tuiface-frame"
 PARTS_TYPE = "application/x-tuiface-parts"
 
-MAX_REQUEST_BYTES = MAX_JSON_BYTES
-"""A recipe may carry latents, so a request is allowed what a recipe file is."""
-
 
 def max_render_result_bytes(side: int) -> int:
     """Of the result for a network whose full picture has that side."""

@@ -101,6 +101,15 @@ def connect(path: Path) -> socket.socket:
     return stranger
 
 
+@contextlib.contextmanager
+def impatience(monkeypatch: pytest.MonkeyPatch, *, head_s: float, body_s: float) -> Iterator[None]:
+    """Deadlines for connections that begin in the block alone: the fixture's next client may be slower."""
+    with monkeypatch.context() as patch:
+        patch.setattr(protocols, "HEAD_TIMEOUT_S", head_s)
+        patch.setattr(protocols, "BODY_TIMEOUT_S", body_s)
+        yield
+
+
 def read_to_end(stranger: socket.socket) -> bytes:
     found = b""
     try:
@@ -152,12 +161,19 @@ def test_others_are_served_while_one_user_has_all_that_they_may(
 
 
 def test_a_connection_that_nobody_closed_is_not_counted_for_ever() -> None:
-    limits, ours = Allowances(), os.getuid()
+    limits = Allowances()
     for _ in range(3 * allowances.MAX_CONNECTIONS):
-        limits.connect(ours)
-        limits.disconnect(ours)
-    limits.connect(ours)
+        ours, theirs = socket.socketpair()
+        admitted = admit(ours, limits)
+        assert admitted is not None
+        with pytest.warns(ResourceWarning, match="unclosed"):
+            del admitted
+        theirs.close()
+    limits.connect(os.getuid())
     assert limits._connections.total() == 1
+
+
+def test_all_users_together_have_no_more_connections_than_the_process_may() -> None:
     full = Allowances(max_connections_in_all=1)
     full.connect(1)
     with pytest.raises(EngineError, match="the engine has 1 connections, the most that it may have"):
@@ -177,18 +193,15 @@ def test_a_connection_that_nobody_closed_is_not_counted_for_ever() -> None:
 def test_a_request_that_does_not_come_to_its_end_is_given_up(
     path: Path, monkeypatch: pytest.MonkeyPatch, beginning: bytes
 ) -> None:
-    monkeypatch.setattr(protocols, "HEAD_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(protocols, "BODY_TIMEOUT_S", 0.05)
-    with connect(path) as slow:
+    with impatience(monkeypatch, head_s=0.05, body_s=0.05), connect(path) as slow:
         slow.sendall(beginning)
         assert read_to_end(slow) == b""
 
 
 def test_an_interface_that_is_silent_keeps_its_previews(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocols, "HEAD_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(protocols, "BODY_TIMEOUT_S", 0.2)
-    with previews(path) as stream, connect(path) as slow:
-        assert read_to_end(slow) == b""
+    with impatience(monkeypatch, head_s=0.3, body_s=0.2), previews(path) as stream:
+        with connect(path) as slow:
+            assert read_to_end(slow) == b""
         stream.send(JOB.decode())
         assert isinstance(stream.recv(PATIENCE_S), bytes)
 

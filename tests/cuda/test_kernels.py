@@ -125,6 +125,8 @@ def test_dense_layers_are_those_of_the_mapping(kernels: Kernels) -> None:
 def test_z_is_normalised(kernels: Kernels) -> None:
     z = torch.randn(3, 70)
     assert relative_error(kernels.normalize(z), ops.normalize_second_moment(z)) < 2e-6
+    columns = torch.randn(70, 3).t()
+    assert relative_error(kernels.normalize(columns), ops.normalize_second_moment(columns)) < 2e-6
 
 
 # --- between convolutions
@@ -174,6 +176,20 @@ def test_a_broken_picture_has_bytes_all_the_same(kernels: Kernels) -> None:
     none = Activation(None, None, None, None, None)
     kernels.finish(x, none, RGBSum(torch.zeros(3, 32), torch.zeros(1, 32), bias, None, None, levels), keep=False)
     assert levels[0, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_what_overflows_stays_infinite_without_a_clamp(kernels: Kernels) -> None:
+    """So that a single pixel of it is found: two of opposite signs add up to nothing finite."""
+    x = torch.zeros(1, 32, 4, 4)
+    x[0, :2, 0, 0] = torch.tensor([1e38, -1e38])
+    after = Activation(torch.full((1, 32), 100.0), torch.zeros(32), None, None, None)
+    rgb = RGBSum(torch.eye(3, 32), torch.full((1, 32), 100.0), torch.zeros(3), None, None)
+    features, total = kernels.finish(x, after, rgb)
+    assert features is not None
+    assert total is not None
+    for found in (features[0, :2, 0, 0], total[0, 0, 0, :2]):
+        assert not found.isfinite().any()
+        assert not found.sum().isfinite()
 
 
 # --- a whole network

@@ -109,7 +109,7 @@ class Activation:
             0 if self.factor is None else self.factor.stride(0),
             noise_stride,
             0 if self.scale is None else self.scale.stride(0),
-            _finite(self.clamp),
+            _limit(self.clamp),
         )
 
 
@@ -139,7 +139,7 @@ class RGBSum:
             _address(total),
             _address(self.levels),
             self.style.stride(0),
-            _finite(self.clamp),
+            _limit(self.clamp),
         )
 
 
@@ -223,8 +223,9 @@ class Kernels:
     # ---- latents.cu
     def normalize(self, x: Tensor) -> Tensor:
         """float32 [N, I], each row by the root of its mean square."""
+        x = x.contiguous()
         y = torch.empty_like(x)
-        self._launch("latents", "normalize", _WARP * x.shape[0], [x.contiguous(), y, *x.shape])
+        self._launch("latents", "normalize", _WARP * x.shape[0], [x, y, *x.shape])
         return y
 
     def dense(
@@ -309,5 +310,5 @@ def _address(tensor: Tensor | None) -> int | None:
     return tensor.data_ptr()
 
 
-def _finite(clamp: float | None) -> float:
-    return 3e38 if clamp is None else float(clamp)
+def _limit(clamp: float | None) -> float:
+    return math.inf if clamp is None else float(clamp)

@@ -42,8 +42,11 @@ class Driver:
         function = self._functions.get((unit, name)) or self._find(unit, name)
         pointers, _keep = to_pointers(arguments)
         stream = ctypes.c_void_p(torch.cuda.current_stream(self._device).cuda_stream)
-        self._check("cuCtxSetCurrent", self._context)  # a thread of autograd's may have none yet
-        self._check("cuLaunchKernel", function, *grid, threads, 1, 1, 0, stream, pointers, None)
+        self._check("cuCtxPushCurrent_v2", self._context)  # a thread of autograd's may have none, or another device's
+        try:
+            self._check("cuLaunchKernel", function, *grid, threads, 1, 1, 0, stream, pointers, None)
+        finally:
+            self._driver.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
 
     def _load(self, image: bytes) -> ctypes.c_void_p:
         module = ctypes.c_void_p()

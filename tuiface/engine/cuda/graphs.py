@@ -7,9 +7,11 @@ memory, since none runs beside another, so what they hold together is what the l
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,9 +29,56 @@ MAX_GRAPHS = 16
 
 def prepare_plan(network: SynthesisNetwork, dtype: torch.dtype, kernels: Kernels) -> Plan:
     """The plan of our kernels: captured on a CUDA device, kernel by kernel where they are emulated."""
-    if next(network.parameters()).is_cuda:
-        return GraphedSynthesisPlan(network, dtype, kernels)
+    device = next(network.parameters()).device
+    if device.type == "cuda":
+        return GraphedSynthesisPlan(network, dtype, kernels, CudaRecorder(device))
     return CudaSynthesisPlan(network, dtype, kernels)
+
+
+class Recorder(Protocol):
+    """What captures."""
+
+    def record(self, run: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
+        """(what does again what `run` did on the device, `run`'s result, which that overwrites).
+
+        `run` is called several times.
+        """
+        ...
+
+    def forget(self) -> None:
+        """All that was recorded is gone: its memory is not used again."""
+        ...
+
+
+class CudaRecorder:
+    """CUDA graphs on one device, captured into one pool of memory."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def record(self, run: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
+        """As `Recorder`."""
+        current = torch.cuda.current_stream(self._device)
+        with torch.cuda.device(self._device), torch.cuda.stream(current):  # restored if a capture cannot be ended
+            self._stream.wait_stream(current)
+            try:
+                with torch.cuda.stream(self._stream):
+                    for _ in range(2):  # libraries choose algorithms here: they may not while a graph is captured
+                        run()
+            finally:
+                current.wait_stream(self._stream)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads may allocate and synchronize meanwhile.
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+                result = run()
+        return graph.replay, result
+
+    def forget(self) -> None:
+        """As `Recorder`."""
+        self._pool = torch.cuda.graph_pool_handle()  # none may be captured into a pool that has lost all its graphs
+        torch.cuda.empty_cache()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +96,10 @@ class _Shape:
 class _Captured:
     """A graph with its inputs and outputs, which the next replay overwrites."""
 
-    graph: torch.cuda.CUDAGraph
+    replay: Callable[[], object]
     inputs: tuple[Tensor, ...]
     noise: dict[str, Tensor]
-    """The inputs of those convolutions whose noise is given."""
+    """[N, 1, r, r], the inputs of those convolutions whose noise is given."""
     image: Tensor
     """float32 [N, 3, r, r]."""
     levels: Tensor
@@ -60,14 +109,13 @@ class _Captured:
 
 
 class GraphedSynthesisPlan:
-    """Implements `Plan`, on one CUDA device; what cannot be captured runs kernel by kernel."""
+    """Implements `Plan`, by one recorder's device; what cannot be captured runs kernel by kernel."""
 
-    def __init__(self, network: SynthesisNetwork, dtype: torch.dtype, kernels: Kernels) -> None:
+    def __init__(self, network: SynthesisNetwork, dtype: torch.dtype, kernels: Kernels, recorder: Recorder) -> None:
         self._plan = CudaSynthesisPlan(network, dtype, kernels)
-        self._latents = (network.config.num_ws, network.config.w_dim)
+        self._recorder = recorder
         self._device = next(network.parameters()).device
         self._graphs: OrderedDict[_Shape, _Captured] = OrderedDict()
-        self._pool = torch.cuda.graph_pool_handle()
 
     def is_current(self, network: SynthesisNetwork, dtype: torch.dtype) -> bool:
         """As `Plan`."""
@@ -84,30 +132,33 @@ class GraphedSynthesisPlan:
         if blend is not None:
             return self._plan.synthesize(styles, noise, until, blend)
         flat = self._plan.flatten(styles)
-        try:
+        with contextlib.suppress(torch.OutOfMemoryError):
             return self._replay((flat,), noise, until).image.clone()
-        except torch.OutOfMemoryError:
-            self.release()
-            return self._synthesize_in_parts(flat, noise, until)
+        # Not while the exception is handled: its traceback holds what the attempt had allocated.
+        self.release()
+        return self._synthesize_in_parts(flat, noise, until)
 
     def draw(
         self, ws: Tensor, steps: Mapping[str, Tensor], noise: Mapping[str, Tensor | None], until: int
     ) -> np.ndarray:
         """As `Plan`."""
-        try:
-            captured = self._replay((ws, self._plan.flat_steps(ws, steps)), noise, until)
-            captured.host.copy_(captured.levels, non_blocking=True)
-            refuse_not_finite(captured.image)
-            torch.cuda.current_stream(self._device).synchronize()
-            return captured.host.numpy().copy()
-        except torch.OutOfMemoryError:
-            self.release()
-            return self._plan.draw(ws, steps, noise, until)
+        with contextlib.suppress(torch.OutOfMemoryError):
+            return self._draw(ws, steps, noise, until)
+        self.release()
+        return self._plan.draw(ws, steps, noise, until)
 
     def release(self) -> None:
         """Give the memory of all graphs back."""
         self._graphs.clear()
-        torch.cuda.empty_cache()
+        self._recorder.forget()
+
+    def _draw(
+        self, ws: Tensor, steps: Mapping[str, Tensor], noise: Mapping[str, Tensor | None], until: int
+    ) -> np.ndarray:
+        captured = self._replay((ws, self._plan.flat_steps(ws, steps)), noise, until)
+        captured.host.copy_(captured.levels, non_blocking=True)
+        refuse_not_finite(captured.image)  # reads a sum from the same stream, so that the copy before it has ended
+        return captured.host.numpy().copy()
 
     def _synthesize_in_parts(self, flat: Tensor, noise: Mapping[str, Tensor | None], until: int) -> Tensor:
         """Without a graph, and in halves of the batch as long as memory is short; raises OutOfMemoryError for one."""
@@ -143,13 +194,18 @@ class GraphedSynthesisPlan:
             given_maps = wanted[name]
             assert given_maps is not None
             kept.copy_(given_maps)
-        captured.graph.replay()
+        captured.replay()
         return captured
 
     def _capture(self, shape: _Shape, inputs: tuple[Tensor, ...], noise: Mapping[str, Tensor | None]) -> _Captured:
         kept = tuple(given.clone() for given in inputs)
         maps = {name: noise[name] for name, _ in shape.noise}
-        given = {name: maps[name].clone() for name, kind in shape.noise if kind == "given"}  # type: ignore[union-attr]
+        # One map for all samples and one for each are the same graph.
+        given = {
+            name: maps[name].expand(shape.batch, 1, -1, -1).clone()  # type: ignore[union-attr]
+            for name, kind in shape.noise
+            if kind == "given"
+        }
         maps |= given
         side = (shape.batch, shape.until, shape.until, 3)
         levels = torch.empty(side, dtype=torch.uint8, device=self._device)
@@ -158,15 +214,6 @@ class GraphedSynthesisPlan:
             flat = self._plan.flat_styles(*kept) if shape.takes_latents else kept[0]
             return self._plan.synthesize_flat(flat, maps, shape.until, levels=levels)
 
-        current = torch.cuda.current_stream(self._device)
-        warm_up = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        warm_up.wait_stream(current)
-        with torch.cuda.stream(warm_up):
-            for _ in range(2):  # libraries choose their algorithms here: they may not while a graph is captured
-                run()
-        current.wait_stream(warm_up)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            image = run()
-        host = torch.empty(side, dtype=torch.uint8, pin_memory=True)
-        return _Captured(graph, kept, given, image, levels, host)
+        replay, image = self._recorder.record(run)
+        host = torch.empty(side, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+        return _Captured(replay, kept, given, image, levels, host)

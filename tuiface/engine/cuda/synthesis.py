@@ -54,6 +54,8 @@ class _Conv:
     """float32 [1, r, r]: the network's own map times that."""
     noise_const: Tensor
     """[r, r]: that map as the layer holds it."""
+    noise_version: int
+    """Of that map, which may be changed in place."""
     up: bool
     clamp: float | None
 
@@ -116,6 +118,7 @@ class CudaSynthesisPlan:
             noise_gain=gain,
             own_noise=(layer.noise_const * gain)[None].contiguous(),
             noise_const=layer.noise_const,
+            noise_version=layer.noise_const._version,
             up=layer.up,
             clamp=clamp,
         )
@@ -129,7 +132,12 @@ class CudaSynthesisPlan:
 
     def is_current(self, network: SynthesisNetwork, dtype: torch.dtype) -> bool:
         """Whether the plan still stands for `network` in `dtype`: training changes parameters in place."""
-        return dtype == self._dtype and parameter_versions(network) == self._versions
+        convs = [layer for layer in self._layers.values() if isinstance(layer, _Conv)]
+        return (
+            dtype == self._dtype
+            and all(conv.noise_const._version == conv.noise_version for conv in convs)
+            and parameter_versions(network) == self._versions
+        )
 
     def flat_styles(self, ws: Tensor, steps: Tensor | None) -> Tensor:
         """ws float32 [N, L, w_dim] -> [N, S], plus `steps` [N, S]: the bits that the network's own affines give."""

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuiface.core.errors import UsageError
-from tuiface.directions.questionnaire import MIN_ANSWERS, Answer, Answers, Questionnaire, wilson_interval
+from tuiface.core.limits import MIN_ANSWERS
+from tuiface.directions.questionnaire import Answer, Answers, Questionnaire, wilson_interval
 from tuiface.directions.regression import conditional_step, cosine, fit_linear, ridge_slopes
 from tuiface.faces.recipe import ModelRef
 

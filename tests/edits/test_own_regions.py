@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Le
 
 from tuiface.cli import main
-from tuiface.commands import model
 from tuiface.core.errors import EXIT_DONE, EXIT_USAGE, UsageError
+from tuiface.core.limits import MAX_CLUSTERS, MIN_CLUSTERS
 from tuiface.core.regions import REGION_NAMES, Region, own_regions_path
 from tuiface.core.settings import Settings
 from tuiface.engine.loading import open_engine
@@ -118,5 +119,6 @@ def test_the_command_shows_clusters_and_asks_for_one_thing_at_a_time(
 
 
 def test_what_the_command_knows_without_importing_is_what_the_engine_takes() -> None:
-    assert (model.MIN_CLUSTERS, model.MAX_CLUSTERS) == (requests.MIN_CLUSTERS, requests.MAX_CLUSTERS)
+    bounds = requests.ClusterSheetRequest.model_fields["clusters"].metadata
+    assert bounds == [Ge(MIN_CLUSTERS), Le(MAX_CLUSTERS)]
     assert get_args(requests.RegionName) == REGION_NAMES

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from tuiface.cli import build_parser, main
-from tuiface.commands.model import MAX_CLUSTERS
 from tuiface.core.argument_types import real_number, whole_number
 from tuiface.core.errors import EXIT_USAGE, TuifaceError, UsageError
-from tuiface.core.limits import HEAD_SIDES_PX, MAX_AMOUNT, MAX_FRAMES, MAX_SEED, NETWORK_SIDES_PX
+from tuiface.core.limits import HEAD_SIDES_PX, MAX_AMOUNT, MAX_CLUSTERS, MAX_FRAMES, MAX_SEED, NETWORK_SIDES_PX
 from tuiface.directions.import_options import parse_import_options
 from tuiface.engine.training.gan.settings import TrainingSettings
 from tuiface.heads import RESOLUTIONS

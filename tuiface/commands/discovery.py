@@ -15,7 +15,7 @@ from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import emit, note
 from tuiface.core.argument_types import parse_path, parse_text, real_number, whole_number
 from tuiface.core.errors import EXIT_DONE, UsageError, quote, suggest_nearest
-from tuiface.core.limits import MAX_AMOUNT, MAX_DIRECTIONS, MAX_SEED, NAME_PATTERN, NAME_WORDS
+from tuiface.core.limits import MAX_AMOUNT, MAX_DIRECTIONS, MAX_FACES, MAX_SEED, NAME_PATTERN, NAME_WORDS
 from tuiface.core.words import format_rows, is_whole_number, parse_rows
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ examples:
   tuiface directions report smile --out smile.png --lock frame:blend
   tuiface directions report age yaw smile --seeds 0-19
 """
-MAX_REPORTED = 10_000
-"""Faces that directions are measured on."""
 METHODS = ("sefa", "ganspace", "regional", "channels")
 """Those of tuiface.engine_api.requests, which is slow to import: a test binds them."""
 
@@ -220,8 +218,8 @@ def parse_seeds(text: str) -> list[int]:
         seeds: Sequence[int] = range(int(start), int(stop) + 1)
     else:
         seeds = [int(part) if is_whole_number(part) else MAX_SEED + 1 for part in text.split(",")]
-    if not 1 <= len(seeds) <= MAX_REPORTED or max(seeds) > MAX_SEED:
-        raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 3,5,9: up to {MAX_REPORTED} from 0 to {MAX_SEED}")
+    if not 1 <= len(seeds) <= MAX_FACES or max(seeds) > MAX_SEED:
+        raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 3,5,9: up to {MAX_FACES} from 0 to {MAX_SEED}")
     return list(seeds)
 
 

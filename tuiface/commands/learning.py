@@ -14,7 +14,7 @@ from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import note, note_step
 from tuiface.core.argument_types import parse_concept_name, parse_path, parse_text, whole_number
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quote
-from tuiface.core.limits import MAX_DRAWS, MAX_FACES
+from tuiface.core.limits import MAX_ANSWERS, MAX_DRAWS, MAX_FACES, MIN_ANSWERS
 from tuiface.core.visible import escape_bytes
 
 if TYPE_CHECKING:
@@ -114,15 +114,15 @@ def _add_questions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", choices=("yes-no", "1-7"), default="yes-no", help="of --ask; default: yes-no")
     parser.add_argument(
         "--pool",
-        type=whole_number(60, MAX_FACES),
+        type=whole_number(2 * MIN_ANSWERS, MAX_FACES),
         default=400,
         metavar="N",
         help="of --ask: faces to choose from; default: 400",
     )
     parser.add_argument(
         "--stop-at",
-        type=whole_number(30, 200),
-        default=200,
+        type=whole_number(MIN_ANSWERS, MAX_ANSWERS),
+        default=MAX_ANSWERS,
         metavar="N",
         help="of --ask: answers to take; default: 200",
     )

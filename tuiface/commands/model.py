@@ -16,6 +16,7 @@ from tuiface.commands.output import emit, note, note_step
 from tuiface.core.argument_types import parse_path, parse_text, whole_number
 from tuiface.core.console import print_json, print_line
 from tuiface.core.errors import EXIT_DONE, EXIT_MODEL, UsageError, quote
+from tuiface.core.limits import MAX_CLUSTERS, MIN_CLUSTERS
 from tuiface.core.visible import escape_bytes
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from tuiface.engine.checkpoints import CheckpointReport
     from tuiface.engine_api.requests import LearnedRegions
 
-MIN_CLUSTERS, MAX_CLUSTERS = 2, 32
-"""Those of tuiface.engine_api.requests, which is slow to import: a test binds them."""
 REGIONS_EXAMPLE = """\
 examples:
   tuiface model regions --model cats.pkl --out clusters.png      look at the clusters and their numbers

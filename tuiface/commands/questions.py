@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from tuiface.commands.output import note
 from tuiface.core.console import print_line
 from tuiface.core.errors import UsageError, quote
-from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, Questionnaire
+from tuiface.core.limits import MAX_ANSWERS, MIN_ANSWERS
+from tuiface.directions.questionnaire import Questionnaire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -47,6 +47,10 @@ MAX_HEADS = 1_000_000
 """Of a data set, whose files are numbered in six digits."""
 MAX_DIRECTIONS = 1024
 """Directions that one search or strip may be of."""
+MIN_CLUSTERS, MAX_CLUSTERS = 2, 32
+"""Groups of activations, by which the regions of a network are named."""
+MIN_ANSWERS, MAX_ANSWERS = 30, 200
+"""Of one person, from which a concept is learned."""
 MAX_BATCH = 4096
 """Pictures of a step of training."""
 MAX_WORKERS = 256

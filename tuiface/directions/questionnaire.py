@@ -23,6 +23,7 @@ from pydantic import Field
 
 from tuiface.core.errors import InputFileError, TuifaceError, UsageError
 from tuiface.core.files import make_folder, write_file
+from tuiface.core.limits import MIN_ANSWERS
 from tuiface.core.reading import is_there
 from tuiface.core.values import Value, read_json
 from tuiface.core.visible import escape_bytes
@@ -31,7 +32,6 @@ from tuiface.engine_api.protocol import Engine
 from tuiface.engine_api.requests import ScoresRequest
 from tuiface.faces.recipe import ModelRef, Seed
 
-MIN_ANSWERS, MAX_ANSWERS = 30, 200
 #: With 100 answers, 5 % of them wrong, a direction comes near the fully supervised one.
 RECOMMENDED_ANSWERS = 100
 RANDOM_EVERY, REPEAT_EVERY = 4, 11

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from tuiface.core.errors import UsageError, quote, suggest_nearest
-from tuiface.core.limits import MAX_DIRECTIONS, MAX_DRAWS, MAX_FACES
+from tuiface.core.limits import MAX_CLUSTERS, MAX_DIRECTIONS, MAX_DRAWS, MAX_FACES, MIN_CLUSTERS
 from tuiface.core.regions import REGION_NAMES
 from tuiface.core.values import Value, describe_error
 from tuiface.core.words import is_whole_number
@@ -262,7 +262,6 @@ class ConditionalMean:
 
 # --- regions that a user names ---------------------------------------------------------------------------------------
 
-MIN_CLUSTERS, MAX_CLUSTERS = 2, 32
 RegionName = Literal[
     "background", "hair", "skin", "brows", "eyes", "nose", "mouth", "ears", "neck", "clothing", "glasses", "beard"
 ]

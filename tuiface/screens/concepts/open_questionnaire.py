@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiface.core.errors import UsageError
-from tuiface.directions.questionnaire import MAX_ANSWERS, Questionnaire
+from tuiface.core.limits import MAX_ANSWERS
+from tuiface.directions.questionnaire import Questionnaire
 
 if TYPE_CHECKING:
     import numpy as np

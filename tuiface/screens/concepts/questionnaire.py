@@ -12,10 +12,11 @@ from textual.content import Content
 from tuiface.actions import quote_words
 from tuiface.core.errors import OutputError, TuifaceError
 from tuiface.core.i18n import current_language, tr, trn
+from tuiface.core.limits import MAX_ANSWERS, MIN_ANSWERS
 from tuiface.core.visible import to_visible
 from tuiface.directions.concepts import concept_word
 from tuiface.directions.direction import labels_of
-from tuiface.directions.questionnaire import MAX_ANSWERS, MIN_ANSWERS, RECOMMENDED_ANSWERS, Questionnaire
+from tuiface.directions.questionnaire import RECOMMENDED_ANSWERS, Questionnaire
 from tuiface.screens.changes import Drawn
 from tuiface.screens.concepts.work import check_replacement, submit_direction_job
 from tuiface.screens.widgets.face_view import FaceView

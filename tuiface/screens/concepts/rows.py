@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from textual.content import Content
 
 from tuiface.core.i18n import current_language, tr, trn
+from tuiface.core.limits import MIN_ANSWERS
 from tuiface.core.visible import to_visible
 from tuiface.directions.concepts import GROUPS, Group, concept_sort_key, concept_word, group_of
-from tuiface.directions.questionnaire import MIN_ANSWERS
 from tuiface.screens.face.words import home_relative
 from tuiface.screens.widgets.text import assemble, styled
 

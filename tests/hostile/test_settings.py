@@ -10,7 +10,8 @@ import pytest
 
 from tuiface.cli import main
 from tuiface.core.errors import EXIT_INPUT, EXIT_MODEL, InputFileError, ModelError, UsageError
-from tuiface.core.settings import MAX_DOTS, MAX_FILE_BYTES, MAX_PATH_BYTES, MAX_PATH_PARTS, Settings, load_settings
+from tuiface.core.limits import MAX_PATH_BYTES
+from tuiface.core.settings import MAX_DOTS, MAX_FILE_BYTES, MAX_PATH_PARTS, Settings, load_settings
 from tuiface.core.strict_json import MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_JSON_KEYS, MAX_JSON_VALUES
 from tuiface.engine.checkpoint import prepare_checkpoint
 

@@ -12,7 +12,7 @@ from tuiface.commands.output import emit
 from tuiface.core.argument_types import one_of, parse_path, whole_number
 from tuiface.core.console import print_over
 from tuiface.core.errors import EXIT_DONE
-from tuiface.core.limits import HEAD_SIDES_PX, MAX_HEADS, MAX_POPULATION
+from tuiface.core.limits import HEAD_SIDES_PX, MAX_EXACT_INTEGER, MAX_HEADS
 
 EXAMPLE = """\
 example:
@@ -46,7 +46,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     )
     heads.add_argument(
         "--seed",
-        type=whole_number(0, MAX_POPULATION),
+        type=whole_number(0, MAX_EXACT_INTEGER),
         default=0,
         metavar="N",
         help="number of the population; default: 0",

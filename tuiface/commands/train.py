@@ -14,7 +14,7 @@ from tuiface.commands.arguments import Commands
 from tuiface.commands.output import emit, note
 from tuiface.core.argument_types import one_of, parse_name, parse_path, parse_text, real_number, whole_number
 from tuiface.core.errors import EXIT_DONE, EXIT_INTERRUPTED, OutputError, UsageError, quote
-from tuiface.core.limits import HEAD_SIDES_PX, MAX_BATCH, MAX_POPULATION, MAX_WORKERS, NETWORK_SIDES_PX
+from tuiface.core.limits import HEAD_SIDES_PX, MAX_BATCH, MAX_EXACT_INTEGER, MAX_WORKERS, NETWORK_SIDES_PX
 from tuiface.core.visible import escape_bytes
 
 if TYPE_CHECKING:
@@ -101,7 +101,10 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "--channel-max", type=whole_number(8, 1024), metavar="N", help="and at most N; default: 128, for heads 192"
     )
     group.add_argument(
-        "--seed", type=whole_number(0, MAX_POPULATION), metavar="N", help="of the weights and of every draw; default: 0"
+        "--seed",
+        type=whole_number(0, MAX_EXACT_INTEGER),
+        metavar="N",
+        help="of the weights and of every draw; default: 0",
     )
     group.add_argument(
         "--heads",
@@ -272,7 +275,7 @@ def _add_predictor(
     )
     parser.add_argument(
         "--population",
-        type=whole_number(0, MAX_POPULATION),
+        type=whole_number(0, MAX_EXACT_INTEGER),
         metavar="N",
         help="seed of the heads; with --from, others than before; default: 0",
     )
@@ -297,7 +300,7 @@ def _add_recorded(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seed",
-        type=whole_number(0, MAX_POPULATION),
+        type=whole_number(0, MAX_EXACT_INTEGER),
         metavar="N",
         help="of the weights and of every draw; default: 0",
     )

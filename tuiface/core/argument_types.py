@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 from tuiface.core.errors import UsageError, quote
 from tuiface.core.files import refuse_unfit_name
-from tuiface.core.limits import MAX_SEED, MAX_SIDE_PX, NAME_PATTERN, NAME_WORDS, PSI_RANGE
+from tuiface.core.limits import MAX_PATH_BYTES, MAX_SEED, MAX_SIDE_PX, NAME_PATTERN, NAME_WORDS, PSI_RANGE
 from tuiface.core.words import is_whole_number, to_float
 
-MAX_PATH_BYTES, MAX_PART_BYTES = 4095, 255
-"""Linux' PATH_MAX and NAME_MAX."""
+MAX_PART_BYTES = 255
+"""Linux' NAME_MAX."""
 MAX_TEXT, MAX_NAME, MAX_ACCOUNT = 2000, 200, 64
 
 

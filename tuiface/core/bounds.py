@@ -10,10 +10,8 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
-from tuiface.core.limits import MAX_ROWS, MAX_SIDE_PX, MAX_THREADS, MAX_WIDTH
+from tuiface.core.limits import MAX_EXACT_INTEGER, MAX_ROWS, MAX_SIDE_PX, MAX_THREADS, MAX_WIDTH
 
-MAX_EXACT_INTEGER: Final = 2**53 - 1
-"""The largest that every reader of JSON holds exactly, and that canonical JSON (RFC 8785) accepts."""
 MAX_COUNT: Final = 2**31
 
 # --- numbers ---------------------------------------------------------------------------------------------------------

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 MAX_SEED = 2**32 - 1
 """numpy's RandomState takes no larger one."""
-MAX_POPULATION = 2**53 - 1
-"""Number of a population of heads, and seed of a training: the largest that every reader of JSON holds exactly."""
+MAX_EXACT_INTEGER = 2**53 - 1
+"""The largest that every reader of JSON holds exactly, and that canonical JSON (RFC 8785) accepts: so nothing that has
+a digest is larger, nor the number of a population of heads, nor the seed of a training."""
+MAX_PATH_BYTES = 4095
+"""Linux' PATH_MAX, without the NUL at its end."""
 HEAD_SIDES_PX = (32, 64, 128, 256, 512)
 """Heads are rendered at these."""
 NETWORK_SIDES_PX = (8, 16, 32, 64, 128, 256, 512, 1024)

@@ -17,7 +17,7 @@ import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
-from tuiface.core.limits import DEFAULT_PSI, PSI_RANGE
+from tuiface.core.limits import DEFAULT_PSI, MAX_PATH_BYTES, PSI_RANGE
 from tuiface.core.reading import expand_user, read_regular
 from tuiface.core.values import Value, describe_error
 from tuiface.core.visible import to_visible
@@ -25,12 +25,9 @@ from tuiface.core.visible import to_visible
 APP = "tuiface"
 ENVIRONMENT_PREFIX = "TUIFACE_"
 
-
 MAX_FILE_BYTES = 1 << 16
 MAX_DOTS = 64
 """In one line of the file: each part of a dotted key is looked at again for each key behind it."""
-MAX_PATH_BYTES = 4095
-"""What Linux takes."""
 MAX_PATH_PARTS = 255
 """Python makes folders within folders by calling itself."""
 _MAX_KEY_LENGTH = 40

@@ -28,8 +28,6 @@ MAX_JSON_DEPTH: Final = 64
 """The deepest format here takes ten."""
 MAX_NUMBER_LENGTH: Final = 1100
 """Characters: more than any double takes that is written out to its last digit."""
-MAX_INTEGER: Final = 2**53 - 1
-"""Beyond it readers of JSON disagree (RFC 8785), so nothing that has a digest may be larger."""
 
 _STRING = re.compile(rb'"[^"]*"?')  # an unclosed one ends with the text: each byte is looked at once
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationErro
 from pydantic_core import CoreSchema, ErrorDetails
 
 from tuiface.core.errors import InputFileError, quote, suggest_nearest
+from tuiface.core.limits import MAX_EXACT_INTEGER
 from tuiface.core.reading import TooLargeError, read_regular
 from tuiface.core.strict_json import (
-    MAX_INTEGER,
     MAX_JSON_BYTES,
     MAX_JSON_VALUES,
     MAX_NUMBER_LENGTH,
@@ -64,7 +64,7 @@ def parse_json(
     where: str,
     *,
     max_values: int = MAX_JSON_VALUES,
-    max_integer: int | None = MAX_INTEGER,
+    max_integer: int | None = MAX_EXACT_INTEGER,
 ) -> ValueType:
     """The value that `text` holds; raises InputFileError with one line that begins with `where`.
 

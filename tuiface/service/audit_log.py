@@ -28,9 +28,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from tuiface.core.bounds import MAX_EXACT_INTEGER, Count, Word
+from tuiface.core.bounds import Count, Word
 from tuiface.core.errors import EngineError, InputFileError, OutputError, quote
 from tuiface.core.files import make_folder, translate_os_errors
+from tuiface.core.limits import MAX_EXACT_INTEGER
 from tuiface.core.own_files import OWNER_ALONE, OWNER_AND_READING_GROUP, open_own_file
 from tuiface.core.values import Value, canonical_json, parse_json, read_bytes
 from tuiface.core.visible import to_visible

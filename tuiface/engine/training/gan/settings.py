@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tuiface.core.bounds import MAX_COUNT, MAX_EXACT_INTEGER, Line, PathText, Word
-from tuiface.core.limits import MAX_THREADS, MAX_WORKERS
+from tuiface.core.bounds import MAX_COUNT, Line, PathText, Word
+from tuiface.core.limits import MAX_EXACT_INTEGER, MAX_THREADS, MAX_WORKERS
 from tuiface.core.values import Value
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig, block_resolutions
 

@@ -10,8 +10,9 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from torch import nn
 
-from tuiface.core.bounds import MAX_COUNT, MAX_EXACT_INTEGER, Line, Width, Word
+from tuiface.core.bounds import MAX_COUNT, Line, Width, Word
 from tuiface.core.errors import UsageError
+from tuiface.core.limits import MAX_EXACT_INTEGER
 from tuiface.core.values import Value, describe_error
 from tuiface.engine.checkpoint import file_sha256
 from tuiface.engine.predictors.files import Kind, PredictorCard, load_predictor

@@ -266,12 +266,13 @@ class _Entry:
     def read(cls, png: Path) -> _Entry:
         """From its files; whatever can be read of them counts."""
         problems: list[str] = []
-        provenance = _attempt(lambda: _read_inside(png), problems)
+        inside = _attempt(lambda: read_png_text(png), problems)
+        provenance = None if inside is None else _attempt(lambda: parse_json(Provenance, inside, png.name), problems)
         sidecar = png.with_suffix(".json")
         if provenance is None and os.path.lexists(sidecar):
             provenance = _attempt(lambda: read_json(Provenance, sidecar), problems)
         elif provenance is not None and os.path.lexists(sidecar):
-            _attempt(lambda: _refuse_disagreeing(png, sidecar), problems)
+            _attempt(lambda: _refuse_disagreeing(png, inside, sidecar), problems)
         elif provenance is None and not problems:
             problems.append(f"{png.name}: no provenance inside and no {sidecar.name} beside it")
         tags = _attempt(lambda: read_tags(png), problems) or Tags()
@@ -326,16 +327,10 @@ def _attempt(work: Callable[[], Any], problems: list[str]) -> Any:
         return None
 
 
-def _read_inside(png: Path) -> Provenance | None:
-    text = read_png_text(png)
-    return None if text is None else parse_json(Provenance, text, png.name)
-
-
-def _refuse_disagreeing(png: Path, sidecar: Path) -> None:
-    inside = read_png_text(png)
-    if inside is not None and (state := compare_sidecar(png, inside, sidecar)) != "agrees":
-        reason = _REASONS[state]
-        raise InputFileError(f"{sidecar.name}: {reason}", "tuiface library repair; tuiface verify")
+def _refuse_disagreeing(png: Path, inside: str, sidecar: Path) -> None:
+    state = compare_sidecar(png, inside, sidecar)
+    if state != "agrees":
+        raise InputFileError(f"{sidecar.name}: {_REASONS[state]}", "tuiface library repair; tuiface verify")
 
 
 _REASONS = {

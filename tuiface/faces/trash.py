@@ -137,14 +137,12 @@ class Trash:
         return self._trash / f".{stamp}{state}"
 
     def _close(self, entry: Path) -> Path:
-        """Say of a folder that it is finished: an empty one goes."""
-        stamp = entry.name.removeprefix(".").removesuffix(_REMOVING).removesuffix(_RESTORING)
+        """Say of a folder that it is finished, by its name, which is returned; an empty one goes."""
+        finished = self._trash / entry.name.removeprefix(".").removesuffix(_REMOVING).removesuffix(_RESTORING)
         with translate_os_errors(entry):
             if any(entry.iterdir()):
-                return self._sync(entry.rename(self._trash / stamp))
-            entry.rmdir()
-            return self._sync(self._trash)
-
-    def _sync(self, path: Path) -> Path:
-        sync_folder(self._trash)
-        return path
+                entry.rename(finished)
+            else:
+                entry.rmdir()
+            sync_folder(self._trash)
+        return finished

@@ -17,7 +17,8 @@ from tuiface.engine import load_checkpoint
 from tuiface.engine.pixels import normalise
 from tuiface.engine.training import SNAPSHOT_NAME, open_warm_start, train
 from tuiface.engine.training.data.pictures import PictureData
-from tuiface.engine.training.gan.evaluation import Evaluation
+from tuiface.engine.training.gan.adversarial import fade_alpha
+from tuiface.engine.training.gan.evaluation import Evaluation, Measures
 from tuiface.engine.training.gan.settings import AdversarialSettings, AugmentSettings
 from tuiface.engine.training.gan.snapshots import read_networks
 from tuiface.engine.training.gan.state import TrainingState
@@ -70,7 +71,15 @@ def test_a_run_leaves_samples_a_log_and_a_model_that_the_engine_opens(pictures: 
     assert summary["measures"]["patch_swd"] > 0
 
 
-def test_the_best_network_is_kept(pictures: Path, tmp_path: Path) -> None:
+def test_the_best_network_is_kept(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of three: so short a run by itself gets better each time."""
+    evaluate, surplus = Evaluation.evaluate, iter((2000.0, 0.0, 1000.0))
+
+    def evaluate_worse(evaluation: Evaluation) -> Measures:
+        measures = evaluate(evaluation)
+        return {**measures, "patch_swd": float(str(measures["patch_swd"])) + next(surplus)}
+
+    monkeypatch.setattr(Evaluation, "evaluate", evaluate_worse)
     out = tmp_path / "run"
     train(tiny_settings(pictures), tiny_limits(out, kimg=0.3))
     distances = [r["patch_swd"] for r in read_log(out) if "patch_swd" in r]
@@ -165,6 +174,17 @@ def test_a_run_starts_from_anothers_networks(pictures: Path, tmp_path: Path) -> 
     again = tiny_settings(pictures, start=start.sha256)
     train(again, tiny_limits(tmp_path / "second", kimg=0.008), start=start)
     assert (tmp_path / "second" / MODEL_NAME).exists()
+
+
+def test_a_new_block_is_faded_in_over_the_pictures_of_the_adversarial_stage(pictures: Path) -> None:
+    state = TrainingState(tiny_settings(pictures, adversarial=AdversarialSettings(fade_kimg=0.05)))
+    state.advance(stage="warmup", images=25)
+    assert fade_alpha(state) == 0
+    shares = []
+    for images in (0, 25, 50, 75):
+        state.advance(stage="adversarial", images=images)
+        shares.append(fade_alpha(state))
+    assert shares == [0, 0.5, 1, 1]
 
 
 def test_a_grown_run_fades_its_new_block_in_and_resumes_exactly(tmp_path: Path) -> None:

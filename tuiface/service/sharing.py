@@ -60,7 +60,6 @@ from tuiface.service.messages import (
 )
 from tuiface.service.peercred import peer_uid
 from tuiface.service.runtime_folder import user_name
-from tuiface.service.unix_http import OK
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +238,7 @@ class ConnectionCounter:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        status = OK
+        status = 0
 
         async def send_and_watch(message: Message) -> None:
             nonlocal status

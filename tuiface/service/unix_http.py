@@ -60,15 +60,16 @@ class _UnixConnection(http.client.HTTPConnection):
     """The socket, also when http.client has handed it over to the answer."""
 
     def __init__(self, path: Path, timeout_s: float | None) -> None:
-        super().__init__("engine", timeout=MAX_TRANSFER_S if timeout_s is None else timeout_s)
+        super().__init__("engine")
         self._path = path
+        self._connect_s = MAX_TRANSFER_S if timeout_s is None else timeout_s
         self._silence_s = MAX_SILENCE_S if timeout_s is None else timeout_s
 
     def connect(self) -> None:
         self.sock = self.patient = _PatientSocket(socket.AF_UNIX)
         self.patient.silence_s = self._silence_s
-        self.sock.settimeout(self.timeout)
-        _connect_patiently(self.sock, self._path, MAX_TRANSFER_S if self.timeout is None else self.timeout)
+        self.sock.settimeout(self._connect_s)
+        _connect_patiently(self.sock, self._path, self._connect_s)
 
     def ask(self, method: str, target: str, body: bytes) -> http.client.HTTPResponse:
         """Send a request; its answer's status and headers. An engine that refuses unread what is asked says why."""
@@ -108,7 +109,7 @@ class PartedAnswer:
         return _read_bounded(self._answer, MAX_ERROR_BYTES)
 
     def read(self, size: int) -> bytes:
-        """So many bytes, or fewer at the end; the engine may be silent before `expect_part`, not within a part."""
+        """So many bytes, or fewer at the end; the engine may be silent after `expect_part`, not within a part."""
         return self._answer.read(size)
 
     def expect_part(self) -> None:

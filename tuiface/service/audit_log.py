@@ -17,10 +17,11 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -333,19 +334,10 @@ def check_files(paths: Sequence[Path]) -> AuditReport:
     checker, problem = _Checker(), ""
     try:
         for path in paths:
-            checker.check(_split_lines(read_bytes(path, 2 * MAX_FILE_BYTES)))
+            checker.check(io.BytesIO(read_bytes(path, 2 * MAX_FILE_BYTES)))
     except _ChainError as error:
         problem = str(error)
     return checker.report(problem)
-
-
-def _split_lines(data: bytes) -> Iterator[bytes]:
-    """Lines with their ends, as `bytes.splitlines` would give them if only b"\\n" ended one."""
-    start = 0
-    while start < len(data):
-        stop = data.find(b"\n", start) + 1 or len(data)
-        yield data[start:stop]
-        start = stop
 
 
 class _Checker:
@@ -354,7 +346,7 @@ class _Checker:
         self._last: AuditEntry | None = None
         self._damages: list[int] = []
 
-    def check(self, lines: Iterator[bytes]) -> None:
+    def check(self, lines: Iterable[bytes]) -> None:
         damage, num_damaged = bytearray(), 0
         for line in lines:
             entry = read_entry(line)

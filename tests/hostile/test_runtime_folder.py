@@ -7,12 +7,12 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.hostile.in_place import NO_OWN_FILES, Put, put_dangling_link
 from tests.service.fake_child import GATED, INFO, FakeEngine, recipe
 from tests.service.in_process import serve
 from tests.service.processes import PATIENCE_S, eventually, open_gate, rendered
@@ -41,17 +41,13 @@ def one_line(error: pytest.ExceptionInfo[Exception]) -> str:
 # --- in place of the folder ------------------------------------------------------------------------------------------
 
 
-def dangling_link(path: Path) -> None:
-    path.symlink_to("nowhere")
-
-
 def link_to_a_folder(path: Path) -> None:
     (path.parent / "elsewhere").mkdir()
     path.symlink_to("elsewhere")
 
 
-@pytest.mark.parametrize("put", [Path.touch, os.mkfifo, dangling_link, link_to_a_folder])
-def test_what_is_no_folder_is_neither_used_nor_followed(tmp_path: Path, put: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("put", [Path.touch, os.mkfifo, put_dangling_link, link_to_a_folder])
+def test_what_is_no_folder_is_neither_used_nor_followed(tmp_path: Path, put: Put) -> None:
     put(tmp_path / "run")
     with pytest.raises(OutputError) as refusal, claim_folder(tmp_path / "run", None):
         pytest.fail("claimed")
@@ -79,8 +75,8 @@ def left_socket(path: Path) -> None:
         left.bind(str(path))
 
 
-@pytest.mark.parametrize("put", [left_socket, Path.touch, os.mkfifo, dangling_link])
-def test_what_an_engine_left_in_place_of_its_socket_is_removed(tmp_path: Path, put: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("put", [left_socket, Path.touch, os.mkfifo, put_dangling_link])
+def test_what_an_engine_left_in_place_of_its_socket_is_removed(tmp_path: Path, put: Put) -> None:
     (tmp_path / "run").mkdir(mode=0o700)
     put(tmp_path / "run" / SOCKET_NAME)
     with claim_folder(tmp_path / "run", None):
@@ -101,8 +97,8 @@ def test_whoever_may_look_into_the_folder_cannot_keep_an_engine_from_starting(tm
     os.close(theirs)
 
 
-@pytest.mark.parametrize("put", [dangling_link, os.mkfifo, Path.mkdir])
-def test_what_stands_in_place_of_the_lock_is_refused(tmp_path: Path, put: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("put", [put_dangling_link, os.mkfifo, Path.mkdir])
+def test_what_stands_in_place_of_the_lock_is_refused(tmp_path: Path, put: Put) -> None:
     (tmp_path / "run").mkdir(mode=0o700)
     put(tmp_path / "run" / LOCK_NAME)
     with pytest.raises(OutputError) as refusal, claim_folder(tmp_path / "run", None):
@@ -183,28 +179,9 @@ def test_clients_of_an_engine_that_crashed_wait_for_one_that_is_being_started(
 # --- logs ------------------------------------------------------------------------------------------------------------
 
 
-def hard_link(path: Path) -> None:
-    (path.parent / "elsewhere").touch()
-    path.hardlink_to(path.parent / "elsewhere")
-
-
-def writable_by_all(path: Path) -> None:
-    path.touch()
-    path.chmod(0o666)
-
-
-@pytest.mark.parametrize(
-    ("put", "reason"),
-    [
-        (dangling_link, "is a link"),
-        (hard_link, "is no file of its own"),
-        (os.mkfifo, "is no file of its own"),
-        (Path.mkdir, "Is a directory"),
-        (writable_by_all, "can be written by others"),
-    ],
-)
+@pytest.mark.parametrize(("put", "reason"), NO_OWN_FILES.values(), ids=NO_OWN_FILES)
 @pytest.mark.parametrize("flags", [os.O_WRONLY | os.O_APPEND, os.O_RDWR | os.O_TRUNC])
-def test_a_log_is_a_file_of_ones_own(tmp_path: Path, put: Callable[[Path], None], reason: str, flags: int) -> None:
+def test_a_log_is_a_file_of_ones_own(tmp_path: Path, put: Put, reason: str, flags: int) -> None:
     put(tmp_path / "resident.log")
     with pytest.raises(OutputError) as refusal:
         open_own_file(tmp_path / "resident.log", flags)

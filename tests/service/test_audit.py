@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hostile.in_place import NO_OWN_FILES, Put
 from tests.service.fake_child import REFUSED, FakeEngine, frame, recipe
 from tuiface.cli import main
 from tuiface.core.errors import (
@@ -180,34 +181,9 @@ def test_an_entry_that_cannot_be_written_leaves_no_part_of_itself(
 # --- what stands in its place ----------------------------------------------------------------------------------------
 
 
-def link(path: Path) -> None:
-    (path.parent / "elsewhere").touch()
-    path.symlink_to("elsewhere")
-
-
-def hard_link(path: Path) -> None:
-    (path.parent / "elsewhere").touch()
-    path.hardlink_to(path.parent / "elsewhere")
-
-
-def writable_by_all(path: Path) -> None:
-    path.touch()
-    path.chmod(0o666)
-
-
-@pytest.mark.parametrize(
-    ("prepare", "reason"),
-    [
-        (link, "is a link"),
-        (hard_link, "is no file of its own"),
-        (os.mkfifo, "is no file of its own"),
-        (Path.mkdir, "Is a directory"),
-        (writable_by_all, "can be written by others"),
-    ],
-    ids=["link", "hard link", "pipe", "folder", "writable"],
-)
-def test_what_is_no_file_of_ones_own_is_refused(tmp_path: Path, prepare: Callable[[Path], None], reason: str) -> None:
-    prepare(tmp_path / FILE_NAME)
+@pytest.mark.parametrize(("put", "reason"), NO_OWN_FILES.values(), ids=NO_OWN_FILES)
+def test_what_is_no_file_of_ones_own_is_refused(tmp_path: Path, put: Put, reason: str) -> None:
+    put(tmp_path / FILE_NAME)
     with pytest.raises(OutputError, match=reason) as refusal:
         AuditLog(tmp_path)
     assert "\n" not in str(refusal.value)

@@ -22,6 +22,7 @@ from tuiface.core.settings import Settings
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import RenderRequest
 from tuiface.service import daemon, discovery, messages
+from tuiface.service.engine_log import RotatingLog
 from tuiface.service.runtime_folder import (
     LOCK_NAME,
     SOCKET_NAME,
@@ -187,7 +188,7 @@ def test_a_log_is_a_file_of_ones_own(tmp_path: Path, put: Put, reason: str, flag
         open_own_file(tmp_path / "resident.log", flags)
     assert reason in one_line(refusal)
     with pytest.raises(OutputError):
-        daemon.RotatingLog(tmp_path / "resident.log")
+        RotatingLog(tmp_path / "resident.log")
 
 
 def test_a_log_that_is_refused_is_not_emptied(tmp_path: Path) -> None:

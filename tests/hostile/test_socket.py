@@ -40,8 +40,8 @@ from tuiface.engine_api.requests import (
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.service import allowances, messages, protocols
 from tuiface.service.allowances import Allowances
+from tuiface.service.engine_log import MAX_IN_A_WINDOW, RepetitionFilter
 from tuiface.service.listener import admit
-from tuiface.service.log_lines import MAX_IN_A_WINDOW, RepetitionFilter
 
 RECIPE = Recipe(model=ModelRef(sha256="e" * 64, name="fake"), source=SeedSource(seed=1))
 JOB = codec.encode(codec.RenderMessage(job=RenderRequest(RECIPE, 16)))
@@ -415,7 +415,7 @@ def test_no_line_of_a_traceback_can_be_taken_for_another() -> None:
 
 def test_what_is_said_over_and_over_does_not_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("tuiface.service.log_lines.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("tuiface.service.engine_log.time", SimpleNamespace(monotonic=lambda: now))
     repetition = RepetitionFilter()
     written = [repetition.filter(record(f"no request {n}")) for n in range(10_000)]
     assert sum(written) == MAX_IN_A_WINDOW

@@ -381,12 +381,12 @@ def test_a_user_who_does_not_exist_is_refused(settings: Settings) -> None:
 
 
 def test_the_log_is_limited(tmp_path: Path) -> None:
-    from tuiface.service.daemon import MAX_LOG_BYTES, NUM_BACKUPS
+    from tuiface.service.engine_log import MAX_LOG_BYTES, NUM_BACKUPS
 
     script = (
         "import logging, os, sys\n"
         "from pathlib import Path\n"
-        "from tuiface.service.daemon import RotatingLog\n"
+        "from tuiface.service.engine_log import RotatingLog\n"
         "os.umask(0)\n"
         "logging.basicConfig(handlers=[RotatingLog(Path(sys.argv[1]))])\n"
         "for number in range(6000): logging.warning('x' * 1000)\n"

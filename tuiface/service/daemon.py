@@ -1,20 +1,15 @@
-"""A resident engine from the command line's side: started detached from its login, asked how it is, stopped.
-
-It may run for weeks, so its log is of limited size.
-"""
+"""A resident engine from the command line's side: started detached from its login, asked how it is, stopped."""
 
 from __future__ import annotations
 
 import contextlib
-import logging.handlers
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from io import FileIO, TextIOWrapper
+from io import FileIO
 from pathlib import Path
-from typing import cast
 
 from tuiface.core import processes
 from tuiface.core.errors import EngineError
@@ -32,32 +27,6 @@ from tuiface.service.private_process import (
 )
 from tuiface.service.runtime_folder import SOCKET_NAME, EngineTakenError
 from tuiface.service.unix_http import OK, UNREACHABLE, is_listening, request
-
-MAX_LOG_BYTES = 1024 * 1024
-NUM_BACKUPS = 2
-
-
-class RotatingLog(logging.handlers.RotatingFileHandler):
-    """Also takes what the process prints, as libraries and the interpreter's last words do."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, maxBytes=MAX_LOG_BYTES, backupCount=NUM_BACKUPS, encoding="utf-8")
-        self._redirect_output()
-
-    def _open(self) -> TextIOWrapper:
-        """As `open_own_file` does, also after each rollover: logging's own would leave that to the umask."""
-        return cast(TextIOWrapper, open(self.baseFilename, self.mode, encoding=self.encoding, opener=open_own_file))
-
-    def doRollover(self) -> None:  # noqa: N802 - logging's name
-        """Begin a new file; output goes there too."""
-        super().doRollover()
-        self._redirect_output()
-
-    def _redirect_output(self) -> None:
-        assert self.stream is not None  # it is opened at once, and again by a rollover
-        for descriptor in (1, 2):
-            os.dup2(self.stream.fileno(), descriptor)
-
 
 LOG_NAME = "resident.log"
 START_TIMEOUT_S = 300.0

@@ -122,14 +122,9 @@ def _install_signal_handlers(path: Path, *, private: bool) -> None:
 
 
 def _configure_logging(path: Path | None) -> None:
-    from tuiface.service.log_lines import RepetitionFilter
+    from tuiface.service.engine_log import RepetitionFilter, RotatingLog
 
-    if path is None:
-        handler: logging.Handler = logging.StreamHandler()
-    else:
-        from tuiface.service.daemon import RotatingLog
-
-        handler = RotatingLog(path)
+    handler = logging.StreamHandler() if path is None else RotatingLog(path)
     handler.setFormatter(OneLineFormatter())
     handler.addFilter(RepetitionFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -112,8 +112,8 @@ class _Line:
 
     def discard(self, turn: _Turn) -> None:
         """Take a turn out, if it waits here."""
-        line = self._waiting.get(turn.client, ())
-        if isinstance(line, deque) and turn in line:
+        line = self._waiting.get(turn.client)
+        if line and turn in line:
             line.remove(turn)
             self._drop_empty(turn.client)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
-import grp
 import logging
 import os
 import signal
@@ -148,6 +147,7 @@ def _build_server(
     from tuiface.service.listener import GuardedServer
     from tuiface.service.messages import Offer
     from tuiface.service.protocols import LimitedHTTP, LimitedWebSocket
+    from tuiface.service.runtime_folder import group_id
     from tuiface.service.server import create_app
     from tuiface.service.sharing import SharedEngineState
 
@@ -155,7 +155,7 @@ def _build_server(
     engine = engine_factory(settings)
     sharing = None
     if offer is not None:
-        audit = AuditLog(settings.state, None if options.group is None else grp.getgrnam(options.group).gr_gid)
+        audit = AuditLog(settings.state, None if options.group is None else group_id(options.group))
         engine = AuditedEngine(engine, audit)
         sharing = SharedEngineState(engine.info(), offer, audit, idle_s=options.idle_s, group=options.group)
     server = GuardedServer(
@@ -185,12 +185,14 @@ def _request_exit(server: uvicorn.Server) -> None:
 
 def _listen(path: Path, group: str | None) -> socket.socket:
     """A listening socket that is never, not even for a moment, open to others than its user and `group`."""
+    from tuiface.service.runtime_folder import group_id
+
     listener = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)
     try:
         listener.bind(os.fspath(path))
         if group is not None:
-            os.chown(path, -1, grp.getgrnam(group).gr_gid)
+            os.chown(path, -1, group_id(group))
             path.chmod(0o660)
     except OSError as error:
         listener.close()

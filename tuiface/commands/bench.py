@@ -212,7 +212,7 @@ def add_gpu(kinds: Commands[argparse.ArgumentParser], common: argparse.ArgumentP
         parents=[common],
         help="whether the CUDA kernels are right, exact and fast on this card",
         description="Check the CUDA kernels against the reference, compare digests of five processes, and time "
-        "pictures, previews and locks; about two minutes.",
+        "pictures, previews and locks.",
         epilog="example: tuiface bench gpu --json > gpu.jsonl",
     )
     parser.set_defaults(run=run_gpu)

@@ -12,7 +12,6 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 from tuiface.core.errors import UsageError, quote
-from tuiface.core.files import refuse_unfit_name
 from tuiface.core.limits import MAX_PATH_BYTES, MAX_SEED, MAX_SIDE_PX, NAME_PATTERN, NAME_WORDS, PSI_RANGE
 from tuiface.core.words import is_whole_number, to_float
 
@@ -102,6 +101,8 @@ def parse_name(words: str) -> str:
 
 def parse_file_stem(name: str) -> str:
     """The beginning of names of files in one folder."""
+    from tuiface.core.files import refuse_unfit_name
+
     try:
         refuse_unfit_name(name, "")
     except UsageError as error:

@@ -12,7 +12,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import stat
 import time
@@ -422,7 +421,7 @@ def _rename_to_free_name(hidden: Path, path: Path) -> None:
 
 
 def _make_hidden_path(path: Path, kind: str) -> Path:
-    return path.parent / f".{path.name}.{secrets.token_hex(4)}.{kind}"
+    return path.parent / f".{path.name}.{os.urandom(4).hex()}.{kind}"
 
 
 def _write_all(descriptor: int, data: Data) -> None:

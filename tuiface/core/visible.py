@@ -25,16 +25,17 @@ _HIDDEN = (
 )
 """Characters that `str.isprintable` accepts although nothing of them is seen."""
 _MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
-_SUSPECT = re.compile(f"[{_HIDDEN}]|[{_MARKS}]{{{MAX_MARKS + 1}}}")
-_JOINED = re.compile("(?<=[\u0620-\u0fff])[\u200c\u200d](?=[\u0620-\u0fff])")
+# These are compiled where they are first needed: `tuiface --help` stands on this module.
+_SUSPECT = f"[{_HIDDEN}]|[{_MARKS}]{{{MAX_MARKS + 1}}}"
+_JOINED = "(?<=[\u0620-\u0fff])[\u200c\u200d](?=[\u0620-\u0fff])"
 """Joiners between letters of Arabic and Indian scripts, which spelling asks for there."""
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_SURROGATES = "[\ud800-\udfff]"
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def is_visible(text: str) -> bool:
     """Whether a terminal may be given `text` as it is; quick, and no for some honest texts that stay unchanged."""
-    return text.isprintable() and (text.isascii() or _SUSPECT.search(text) is None)
+    return text.isprintable() and (text.isascii() or re.search(_SUSPECT, text) is None)
 
 
 def to_visible(text: str, limit: int | None = NAME_LIMIT, *, keep: str = "") -> str:
@@ -47,11 +48,11 @@ def to_visible(text: str, limit: int | None = NAME_LIMIT, *, keep: str = "") -> 
 
 def escape_bytes(text: str) -> str:
     """`text` as JSON and UTF-8 can hold it: bytes of a file's name that are no UTF-8 become `\\xff`."""
-    return _SURROGATES.sub(lambda match: _code(ord(match[0])), text)
+    return re.sub(_SURROGATES, lambda match: _code(ord(match[0])), text)
 
 
 def _escape(text: str, keep: str) -> str:
-    joined = {match.start() for match in _JOINED.finditer(text)}
+    joined = {match.start() for match in re.finditer(_JOINED, text)}
     shown = []
     num_marks = 0
     for place, character in enumerate(text):
@@ -67,7 +68,7 @@ def _is_shown(text: str, place: int) -> bool:
     character = text[place]
     if character in "\ufe0e\ufe0f":  # chooses between the two looks of the sign in front of it, as in ❤️
         return place > 0 and unicodedata.category(text[place - 1]) == "So"
-    if _SUSPECT.fullmatch(character):
+    if re.fullmatch(_SUSPECT, character):
         return False
     return character.isprintable() or unicodedata.category(character) == "Zs"
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from PIL import Image
 
 from tests.conftest import CHECKPOINTS, DATA, MODEL
 from tuiface.cli import main
+from tuiface.commands.output import confirm
+from tuiface.core.errors import UsageError
 from tuiface.faces.provenance import encode_png, read_png
 
 HOSTILE = [
@@ -339,6 +342,22 @@ def test_library_tags_lists_and_removes(tuiface: Tuiface) -> None:
     assert tuiface("library", "remove", face, "--yes", model=None) == 0
     assert tuiface("library", "reindex", "--json", model=None) == 0
     assert tuiface.lines()[0]["faces"] == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_yes"),
+    [("y\n", True), ("YES \n", True), ("n\n", False), ("\n", False), ("yesterday\n", False), ("", False)],
+)
+def test_a_question_is_answered_by_yes_alone_and_not_by_the_end_of_the_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, *, is_yes: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", StringIO(answer))
+    with pytest.raises(UsageError, match=r"removing it needs a yes \(add --yes\)"):
+        confirm("removing it", "Remove it?", "it will be gone")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    assert confirm("removing it", "Remove it?", "it will be gone") == is_yes
+    out, err = capsys.readouterr()
+    assert (out.rstrip("\n"), err) == ("Remove it? [y/N] ", "it will be gone\n")
 
 
 def test_doctor_reports_and_finds_a_bad_model(tuiface: Tuiface) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.catalogue import open_catalogue, save_direction
 from tuiface.commands.engine_access import model_of, open_engine_for
-from tuiface.commands.output import emit, note
+from tuiface.commands.output import confirm, emit, note
 from tuiface.core.argument_types import parse_concept_name, parse_path, parse_text, real_number
-from tuiface.core.console import ask, print_line
+from tuiface.core.console import print_line
 from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, UsageError
 from tuiface.core.visible import to_visible
 from tuiface.directions.import_options import ImportOptions, add_import_options
@@ -158,13 +157,10 @@ def run_remove(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     catalogue, model = open_catalogue(settings), model_of(settings)
     entry = catalogue.find_own(args.name, model)
-    if not args.yes:
-        note(f"{entry.path} will be deleted; faces that were made with it cannot be rendered again without it.")
-        if not sys.stdin.isatty():
-            raise UsageError("remove needs a yes", "add --yes")
-        if ask("Delete it? [y/N] ").strip().lower() not in ("y", "yes"):
-            note("nothing deleted")
-            return EXIT_DONE
+    loss = f"{entry.path} will be deleted; faces that were made with it cannot be rendered again without it."
+    if not args.yes and not confirm("remove", "Delete it?", loss):
+        note("nothing deleted")
+        return EXIT_DONE
     catalogue.remove(args.name, model)
     emit(args, f"deleted {entry.path}", name=args.name, file=str(entry.path))
     return EXIT_DONE
@@ -195,14 +191,13 @@ def _import_published(args: argparse.Namespace) -> int:
     with closing(open_engine_for(settings)) as engine:
         name = engine.info().model.name
         refuse_other_shape(name, engine.info().layers)
-        if not args.yes:
-            note(f"The shape of '{name}' fits. Only you know whether these are the original FFHQ weights;")
-            note("for a network trained or fine-tuned on anything else these channels mean nothing.")
-            if not sys.stdin.isatty():
-                raise UsageError("ffhq-channels needs a yes", "add --yes")
-            if ask("Are they? [y/N] ").strip().lower() not in ("y", "yes"):
-                note("nothing imported")
-                return EXIT_DONE
+        doubt = (
+            f"The shape of '{name}' fits. Only you know whether these are the original FFHQ weights;",
+            "for a network trained or fine-tuned on anything else these channels mean nothing.",
+        )
+        if not args.yes and not confirm(FFHQ_WORD, "Are they?", *doubt):
+            note("nothing imported")
+            return EXIT_DONE
         for made in engine.make_directions(PublishedChannelsRequest(licence=args.licence)):
             save_direction(args, settings, made.direction)
     return EXIT_DONE

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands
 from tuiface.commands.faces import open_library
-from tuiface.commands.output import emit, note
+from tuiface.commands.output import confirm, emit, note
 from tuiface.core.argument_types import parse_path, parse_text
-from tuiface.core.console import ask
-from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_INPUT, UsageError, quote
+from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_INPUT, quote
 from tuiface.core.reading import is_there
 
 if TYPE_CHECKING:
@@ -98,15 +96,10 @@ def run_remove(args: argparse.Namespace) -> int:
     """Move faces to the trash after a question."""
     library = open_library(args)
     faces = [library.find(name) for name in args.faces]
-    if not args.yes:
-        if not sys.stdin.isatty():
-            raise UsageError(f"removing {len(faces)} face(s) needs a yes", "add --yes")
-        for face in faces:
-            note(_format_face(face))
-        question = f"Move {len(faces)} face(s) to {library.folder / '.trash'}? [y/N] "
-        if ask(question).strip().lower() not in ("y", "yes"):
-            note("nothing removed")
-            return EXIT_DONE
+    question = f"Move {len(faces)} face(s) to {library.folder / '.trash'}?"
+    if not args.yes and not confirm(f"removing {len(faces)} face(s)", question, *map(_format_face, faces)):
+        note("nothing removed")
+        return EXIT_DONE
     for face in faces:
         moved = library.remove(face)
         emit(args, f"{face.id}  now {moved}", id=face.id, moved_to=str(moved))

@@ -1,11 +1,12 @@
-"""What commands say: lines for people or JSON, progress, remarks."""
+"""What commands say: lines for people or JSON, progress, remarks, questions."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from tuiface.core.console import print_json, print_line, print_over
+from tuiface.core.console import ask, print_json, print_line, print_over
+from tuiface.core.errors import UsageError
 
 
 def emit(args: argparse.Namespace, /, *lines: str, **values: object) -> None:
@@ -34,3 +35,11 @@ def note_step(text: str) -> None:
     """A step of long work, where there is something to say of it."""
     if text:
         note(text)
+
+
+def confirm(what: str, question: str, *explanation: str) -> bool:
+    """Whether the user, told the `explanation`, says yes. Raises UsageError where nobody can be asked about `what`."""
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what} needs a yes", "add --yes")
+    note(*explanation)
+    return ask(f"{question} [y/N] ").strip().lower() in ("y", "yes")

@@ -40,9 +40,13 @@ def print_json(values: Mapping[str, object], *, to_stderr: bool = False) -> None
 
 
 def ask(question: str) -> str:
-    """What the user answers, in one line."""
+    """What the user answers, in one line; nothing at the end of the input, as Ctrl+D makes one."""
     print_line(question, end="")
-    return input()
+    try:
+        return input()
+    except EOFError:
+        print_line()
+        return ""
 
 
 def forget_odd_sizes(environment: MutableMapping[str, str]) -> None:

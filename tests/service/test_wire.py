@@ -15,12 +15,14 @@ from hypothesis.extra import numpy as npst
 
 from tests.service.fake_child import INFO, MODEL, direction, frame, recipe
 from tuiface.core.errors import EngineError, InputFileError, ModelError, TuifaceError
-from tuiface.core.limits import MAX_SIDE_PX
+from tuiface.core.limits import MAX_SEED, MAX_SIDE_PX
 from tuiface.core.strict_json import MAX_JSON_BYTES
+from tuiface.directions import report
 from tuiface.directions.direction import DirectionOrigin, Labels
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import Quality, RenderRequest, RenderResult
 from tuiface.engine_api.requests import (
+    MAX_STRIP_ROWS,
     ConditionalMean,
     LearnedRegions,
     LongResult,
@@ -235,6 +237,15 @@ def test_a_direction_that_is_none_is_an_engine_error(file: bytes) -> None:
     ((part, payload), _) = parts_of(codec.encode_part(codec.DirectionPart(holds=True, figures={}), file), END)
     with pytest.raises(EngineError, match="not understood"):
         codec.decode_result(part, payload)
+
+
+def test_the_longest_strip_fits_into_an_answer() -> None:
+    side = report.MAX_SIDE_PX
+    row = [np.zeros((side, side, 3), np.uint8) for _ in report.STRIP_AMOUNTS]
+    amounts = [f"{amount:+g}" for amount in report.STRIP_AMOUNTS]
+    strip = report.draw_contact_strip([row], amounts, [f"{MAX_STRIP_ROWS} {MAX_SEED}"])
+    assert strip.nbytes <= codec.MAX_STRIP_ROW_BYTES
+    assert strip.nbytes * MAX_STRIP_ROWS <= codec.MAX_PAYLOAD_BYTES
 
 
 @pytest.mark.parametrize("part", [codec.PicturePart(height=2, width=2), codec.MeanPart(num_faces=3), codec.EndPart()])

@@ -69,7 +69,7 @@ MAX_RENDER_RESULT_BYTES = max_render_result_bytes(MAX_SIDE_PX)
 MAX_MESSAGE_VALUES = 100_000
 """Of one message: ten thousand seeds with a score each are the most that are sent."""
 MAX_PAYLOAD_BYTES = 1 << 30
-"""Of a part of long work: a strip of a thousand faces is the largest."""
+"""Of a part of long work: a strip of MAX_STRIP_ROWS is the largest."""
 MAX_STRIP_ROW_BYTES = 2 << 20
 """Of a strip, for each face: five pictures of 256 px, with gaps and a label, take 1.2 MB."""
 MAX_REGIONS_BYTES = 64 << 20

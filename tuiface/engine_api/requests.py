@@ -94,8 +94,8 @@ class OptimisedFace:
 
 MAX_SEARCH_COUNT = 64
 """Directions that a person looks through in the interface."""
-MAX_STRIP_ROWS = 2048
-"""Directions times faces of one strip: some seven hundred megabytes of pictures, as many as an answer holds."""
+MAX_STRIP_ROWS = 900
+"""Directions times faces of one strip: a gigabyte of pictures, as many as an answer holds."""
 DEFAULT_SEARCH_COUNT = 8
 
 Method = Literal["sefa", "ganspace", "regional", "channels"]

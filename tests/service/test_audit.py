@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import re
@@ -194,6 +196,16 @@ def test_two_engines_at_once_do_not_write_one_file(tmp_path: Path, monkeypatch: 
     with closing(AuditLog(tmp_path)), pytest.raises(EngineError, match="another engine of yours writes"):
         AuditLog(tmp_path)
     AuditLog(tmp_path).close()
+
+
+def test_it_is_written_also_where_the_file_system_knows_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert check_files([write(tmp_path, "a", "b")]).num_entries == 2
 
 
 # --- what was done to it ---------------------------------------------------------------------------------------------

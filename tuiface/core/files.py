@@ -99,7 +99,7 @@ def lock_folder(folder: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
         descriptor = _open_lock(folder)
     try:
         deadline = time.monotonic() + wait_s
-        while not _try_lock(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() >= deadline:
                 raise OutputError(f"{quote(folder)} is held by another tuiface", "wait for it, or end it; then again")
             time.sleep(0.01)
@@ -122,7 +122,7 @@ def _open_lock(folder: Path) -> int:
     return descriptor
 
 
-def _try_lock(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
     """Whether the file is ours alone now; true also where the file system knows no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -258,7 +258,7 @@ def _make_hidden_folder(path: Path) -> tuple[Path, int]:
         hidden.mkdir()
         with contextlib.suppress(FileNotFoundError):
             lock = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY)
-            if _try_lock(lock) and os.path.lexists(hidden):  # else a sweeper came between
+            if try_lock(lock) and os.path.lexists(hidden):  # else a sweeper came between
                 return hidden, lock
             os.close(lock)
 
@@ -314,7 +314,7 @@ class _StagedFile:
         """Its name until then; None while it has none."""
         unnamed = _open_unnamed(path.parent)
         self._descriptor = self._open_hidden() if unnamed is None else unnamed
-        _try_lock(self._descriptor)
+        try_lock(self._descriptor)
 
     def write(self, content: Content) -> None:
         """All of it, down to the disk."""
@@ -368,7 +368,7 @@ class _StagedFile:
             self._hidden = _make_hidden_path(self._path, "tmp")
             descriptor = os.open(self._hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
             # A sweeper may have come between the two.
-            if _try_lock(descriptor) and os.fstat(descriptor).st_nlink:
+            if try_lock(descriptor) and os.fstat(descriptor).st_nlink:
                 return descriptor
             os.close(descriptor)
 

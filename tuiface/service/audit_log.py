@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import io
 import os
@@ -31,7 +30,7 @@ from pydantic import Field
 
 from tuiface.core.bounds import Count, Word
 from tuiface.core.errors import EngineError, InputFileError, OutputError, quote
-from tuiface.core.files import make_folder, translate_os_errors
+from tuiface.core.files import make_folder, translate_os_errors, try_lock
 from tuiface.core.limits import MAX_EXACT_INTEGER
 from tuiface.core.own_files import OWNER_ALONE, OWNER_AND_READING_GROUP, open_own_file
 from tuiface.core.values import Value, canonical_json, parse_json, read_bytes
@@ -254,17 +253,12 @@ def _open_to_append(path: Path, gid: int | None) -> int:
 
 def _lock_file(descriptor: int, path: Path) -> None:
     deadline = time.monotonic() + LOCK_TIMEOUT_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    f"another engine of yours writes {quote(path, 120)}", "stop it, or set `state` to another folder"
-                ) from None
-            time.sleep(0.02)
-        else:
-            return
+    while not try_lock(descriptor):
+        if time.monotonic() > deadline:
+            raise EngineError(
+                f"another engine of yours writes {quote(path, 120)}", "stop it, or set `state` to another folder"
+            )
+        time.sleep(0.02)
 
 
 def _append(descriptor: int, line: bytes) -> None:

@@ -11,7 +11,6 @@ The folder does not lie in XDG_RUNTIME_DIR, which is removed when its user's las
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import grp
 import os
 import pwd
@@ -20,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuiface.core.errors import EngineError, OutputError, UsageError, quote
-from tuiface.core.files import translate_os_errors
+from tuiface.core.files import translate_os_errors, try_lock
 from tuiface.core.own_files import open_own_file
 from tuiface.core.settings import Settings, runtime_folder
 
@@ -99,9 +98,9 @@ def claim_folder(folder: Path, gid: int | None) -> Iterator[tuple[int, int]]:
         os.close(descriptor)
         raise
     try:
-        if not _try_lock(lock):
+        if not try_lock(lock):
             raise EngineTakenError("an engine of yours is starting, or runs already")
-        _try_lock(descriptor)  # a member of the group may hold it, which keeps the folder from being cleaned as well
+        try_lock(descriptor)  # a member of the group may hold it, which keeps the folder from being cleaned as well
         with translate_os_errors(folder):
             if gid is not None:
                 os.fchown(descriptor, -1, gid)
@@ -120,17 +119,9 @@ def is_claimed(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _try_lock(lock)
+        return not try_lock(lock)
     finally:
         os.close(lock)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _refuse_untrusted(folder: Path, status: os.stat_result, uid: int) -> None:

@@ -323,6 +323,20 @@ def test_kernels_are_compared_and_timed(on_kernels: Kernels, monkeypatch: pytest
     assert gpu.draw_digest(generator) != gpu.draw_digest(other)
 
 
+@pytest.mark.parametrize("broken", ["upsample", "dense"])
+def test_a_wrong_kernel_is_told(on_kernels: Kernels, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    """Also one by which the network's own operators go."""
+    right = getattr(Kernels, broken)
+
+    def wrong(*arguments: object, **options: object) -> Tensor:
+        result: Tensor = right(*arguments, **options)
+        return result * 1.01
+
+    monkeypatch.setattr(Kernels, broken, wrong)
+    [float32, *_] = gpu.check_parity(small_generator((8, 8)))
+    assert float32.error.startswith("wrong: relative_error" if broken == "upsample" else "wrong: styles_error")
+
+
 # --- geometry
 
 

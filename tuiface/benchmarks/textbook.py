@@ -45,7 +45,7 @@ def _convolution(x: Tensor, layer: SynthesisLayer, styles: Tensor, noise: Tensor
     if layer.up:
         kernel = weight.transpose(1, 2).reshape(-1, out, 3, 3)
         x = F.conv_transpose2d(grouped, kernel, stride=2, groups=n).reshape(n, out, 2 * h + 1, 2 * h + 1)
-        fir = (ops.resample_filter() * 4).expand(out, 1, 4, 4)
+        fir = (ops.resample_filter(x.device) * 4).expand(out, 1, 4, 4)
         x = F.conv2d(x, fir, padding=1, groups=out)
     else:
         x = F.conv2d(grouped, weight.reshape(-1, weight.shape[2], 3, 3), padding=1, groups=n).reshape(n, out, h, h)
@@ -63,7 +63,7 @@ def _to_rgb(x: Tensor, img: Tensor | None, layer: ToRGBLayer, styles: Tensor) ->
         return rgb
     zeros = img.new_zeros(n, img.shape[1], h // 2, 2, w // 2, 2)
     zeros[:, :, :, 0, :, 0] = img
-    fir = (ops.resample_filter() * 4).expand(img.shape[1], 1, 4, 4)
+    fir = (ops.resample_filter(img.device) * 4).expand(img.shape[1], 1, 4, 4)
     up = F.conv2d(F.pad(zeros.reshape(n, -1, h, w), (2, 1, 2, 1)), fir, groups=img.shape[1])
     return up + rgb
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.edits.fakes import PixelAttributes, QuarterRegions
-from tuiface.engine.learning import learn
+from tuiface.engine.learning import learn, monotone_refinement
 from tuiface.engine.learning.fitting import EvaluationFaces, scale_to_population
 from tuiface.engine.learning.learn import learn_directions
 from tuiface.engine.learning.monotone_refinement import refine_step
@@ -59,6 +59,13 @@ def test_a_step_that_goes_back_on_every_face_is_turned_round(
     assert before[0] == 1.0
     assert after[0] < 0.1
     assert after[1] < 0.1 * before[1]
+
+
+def test_going_back_between_two_amounts_costs_although_the_ends_are_as_far_apart() -> None:
+    even = torch.linspace(-3, 3, len(AMOUNTS))[:, None, None].expand(-1, 2, 1)  # [7, N, A]
+    back = even[[0, 1, 3, 2, 4, 5, 6]]
+    assert monotone_refinement._loss(even, 0, [], 6.0) == 0
+    assert monotone_refinement._loss(back, 0, [], 6.0) > 0.1
 
 
 def test_evening_again_gives_the_same_step(network: OpenedNetwork, bench: EvaluationFaces) -> None:

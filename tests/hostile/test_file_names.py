@@ -8,9 +8,10 @@ import pytest
 
 from tests.conftest import MODEL
 from tests.hostile.terminal_text import BYTES
+from tuiface.core.limits import MAX_NAME
 from tuiface.core.settings import Settings
 from tuiface.core.strict_json import JsonError, parse_strict_json
-from tuiface.engine.checkpoint import MAX_NAME, ModelStore, prepare_checkpoint
+from tuiface.engine.checkpoint import ModelStore, prepare_checkpoint
 from tuiface.service.messages import Offer
 
 

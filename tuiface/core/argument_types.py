@@ -12,12 +12,12 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 from tuiface.core.errors import UsageError, quote
-from tuiface.core.limits import MAX_PATH_BYTES, MAX_SEED, MAX_SIDE_PX, NAME_PATTERN, NAME_WORDS, PSI_RANGE
+from tuiface.core.limits import MAX_NAME, MAX_PATH_BYTES, MAX_SEED, MAX_SIDE_PX, NAME_PATTERN, NAME_WORDS, PSI_RANGE
 from tuiface.core.words import is_whole_number, to_float
 
 MAX_PART_BYTES = 255
 """Linux' NAME_MAX."""
-MAX_TEXT, MAX_NAME, MAX_ACCOUNT = 2000, 200, 64
+MAX_TEXT, MAX_ACCOUNT = 2000, 64
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:

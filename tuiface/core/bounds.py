@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
-from tuiface.core.limits import MAX_EXACT_INTEGER, MAX_ROWS, MAX_SIDE_PX, MAX_THREADS, MAX_WIDTH
+from tuiface.core.limits import MAX_EXACT_INTEGER, MAX_NAME, MAX_ROWS, MAX_SIDE_PX, MAX_THREADS, MAX_WIDTH
 
 MAX_COUNT: Final = 2**31
 
@@ -38,7 +38,7 @@ ExactInteger = Annotated[int, Field(ge=-MAX_EXACT_INTEGER, le=MAX_EXACT_INTEGER)
 
 # --- texts -----------------------------------------------------------------------------------------------------------
 
-Word = Annotated[str, Field(max_length=200)]
+Word = Annotated[str, Field(max_length=MAX_NAME)]
 """A name, a version, a user."""
 Line = Annotated[str, Field(max_length=2000)]
 """A sentence for people, a licence."""

@@ -65,6 +65,8 @@ MAX_FILM_PIXELS = 2**28
 FPS_RANGE = (0.1, 120.0)
 """Frames a second of a film; a GIF counts hundredths of a second."""
 
+MAX_NAME = 200
+"""Characters of a name that files record: of a network, a version, a user."""
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
 NAME_WORDS = "a small letter, then up to 63 small letters, digits and _"
 """Names of directions and populations, and that in words."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tuiface.core.errors import ModelError, TuifaceError, quote
 from tuiface.core.files import make_folder, write_file
+from tuiface.core.limits import MAX_NAME
 from tuiface.core.reading import is_file, is_folder, is_there, read_regular
 from tuiface.core.visible import escape_bytes, to_visible
 from tuiface.engine.checkpoints import CheckpointContents, read_checkpoint, read_native_header, write_native
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from tuiface.engine.networks.generator import Generator
 
 NATIVE_SUFFIX = ".safetensors"
-MAX_NAME = 200
-"""Characters of a network's name in a recipe."""
 MAX_NOTE_BYTES = 1 << 16
 
 

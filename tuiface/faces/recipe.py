@@ -24,7 +24,7 @@ from pydantic import (
 
 from tuiface.core.arrays import decode_floats, encode_floats
 from tuiface.core.bounds import ChannelIndex, ClassLabel, Count, RowEnd, RowIndex, SettingValues
-from tuiface.core.limits import DEFAULT_PSI, MAX_SEED, PSI_RANGE, W_AVG
+from tuiface.core.limits import DEFAULT_PSI, MAX_NAME, MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.core.values import Value, canonical_json, parse_json
 
 Region = Literal[
@@ -59,7 +59,7 @@ class ModelRef(Value):
 
     sha256: Sha256
     """Digest of the generator's configuration and tensors (not of a file): converting a checkpoint keeps it."""
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=MAX_NAME)
     """For people; only the digest decides."""
 
 

@@ -27,7 +27,7 @@ from tuiface.faces.index import Index, Row
 from tuiface.faces.provenance import Provenance, compare_sidecar, read_png_text, read_steadily
 from tuiface.faces.recipe import SeedSource
 from tuiface.faces.repair import Repair, repair_folder
-from tuiface.faces.trash import Trash
+from tuiface.faces.trash import Trash, name_files
 
 _SETTLED_S = 2.0
 """Two changes of one file within this time may bear the same stamp, on the coarsest clocks of file systems."""
@@ -211,7 +211,7 @@ def _write_tags(png: Path, tags: tuple[str, ...], series: str | None) -> None:
 
 
 def _tags_path(png: Path) -> Path:
-    return png.with_suffix(".tags.json")
+    return name_files(png)[-1]
 
 
 # --- what the index holds ------------------------------------------------------------------------------------------
@@ -245,8 +245,7 @@ def _stamp_faces(folder: Path) -> dict[str, _Stamp]:
     now = time.time()
     stamps = {}
     for name in sorted(name for name in statuses if name.endswith(".png")):
-        png = Path(name)
-        found = [statuses.get(path.name) for path in (png, png.with_suffix(".json"), _tags_path(png))]
+        found = [statuses.get(path.name) for path in name_files(Path(name))]
         text = "|".join(
             "" if s is None else f"{s.st_mode}:{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}" for s in found
         )

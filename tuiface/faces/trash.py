@@ -23,10 +23,14 @@ TRASH = ".trash"
 _REMOVING, _RESTORING = ".removing", ".restoring"
 
 
+def name_files(png: Path) -> tuple[Path, Path, Path]:
+    """A face's picture, JSON and tags, whether they are there or not."""
+    return png, png.with_suffix(".json"), png.with_suffix(".tags.json")
+
+
 def list_files(png: Path) -> list[Path]:
     """Those of a face that are there: picture, JSON, tags."""
-    names = (png, png.with_suffix(".json"), png.with_suffix(".tags.json"))
-    return [path for path in names if os.path.lexists(path)]
+    return [path for path in name_files(png) if os.path.lexists(path)]
 
 
 class Trash:

@@ -140,8 +140,9 @@ class Catalogue:
         entry = self.find_own(name, model)
         renamed = rename_direction(entry.direction, new_name)
         path = self.path_for(renamed)
-        if not (is_file(path) and path != entry.path and read_bytes(path, MAX_FILE_BYTES) == encode_direction(renamed)):
-            self.add(renamed)  # else a kill came between the two
+        is_written = is_file(path) and read_bytes(path, MAX_FILE_BYTES) == encode_direction(renamed)
+        if path == entry.path or not is_written:  # it is where a kill ended an earlier try here
+            self.add(renamed)
         with translate_os_errors(entry.path):
             entry.path.unlink(missing_ok=True)
             sync_folder(entry.path.parent)

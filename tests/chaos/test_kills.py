@@ -77,11 +77,11 @@ def assert_old_or_new(scene: Scene, before: Contents, after: Contents) -> None:
     assert sorted(face.path for face in listing.faces) == pictures
     for png in pictures:
         saved = read_saved_face(png)
-        assert saved.sidecar in ("agrees", "damaged" if act_on_damaged(before) else "agrees")
+        assert saved.sidecar in ("agrees", "damaged" if was_damaged(before) else "agrees")
         assert verify(dataclasses.replace(saved, sidecar="agrees"), FakeEngine(resolution=8)).status == "exact"
 
 
-def act_on_damaged(before: Contents) -> bool:
+def was_damaged(before: Contents) -> bool:
     return any(name.endswith(".json") and not data.endswith(b"}\n") for name, data in before.items())
 
 

@@ -123,7 +123,7 @@ def open_shard(path: Path) -> HeadShard:
             places = read_places(header, ("U8", "F32", "I64"))
             _check_places(places, num_parameters=len(names))
             values, seeds = (read_tensor(file.fileno(), header, places[name]) for name in ("values", "seeds"))
-            to_float32("values", "F32", values)
+            values = to_float32("values", "F32", values)
         pixels, regions = (StoredRows.of(path, header, places[name]) for name in ("pixels", "regions"))
     except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
         raise InputFileError(

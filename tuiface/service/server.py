@@ -2,7 +2,7 @@
 
     GET  /health     {"status": "ok"}
     GET  /info       InfoMessage
-    POST /render     RenderMessage in, a result out; rendered in the order of arrival, none is dropped
+    POST /render     RenderMessage in, a result out; none is dropped but of a client who left
     POST /map        MapMessage in, ArrayMessage out: z to w
     POST /ws         WsMessage in, ArrayMessage out: a recipe's rows of W+
     POST /features   FeaturesMessage in, ArrayMessage out: seeds to what is known of their faces

@@ -40,8 +40,10 @@ from tuiface.engine_api.requests import (
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.service import allowances, messages, protocols
 from tuiface.service.allowances import Allowances
+from tuiface.service.answers import to_tuiface_error
 from tuiface.service.engine_log import MAX_IN_A_WINDOW, RepetitionFilter
 from tuiface.service.listener import admit
+from tuiface.service.long_work import WorkStream
 
 RECIPE = Recipe(model=ModelRef(sha256="e" * 64, name="fake"), source=SeedSource(seed=1))
 JOB = codec.encode(codec.RenderMessage(job=RenderRequest(RECIPE, 16)))
@@ -472,3 +474,11 @@ def test_an_engine_that_stops_tells_all_who_wait_in_one_line_and_logs_no_traceba
     assert isinstance(end, codec.ErrorPart)
     assert end.error.message == "the engine is stopping; nothing more is rendered"
     assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+
+
+def test_work_that_goes_on_when_its_server_has_ended_logs_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    async def begin() -> WorkStream:
+        return WorkStream(FakeEngine(), SearchRequest(method="sefa", count=1), to_tuiface_error)
+
+    asyncio.run(begin()).run()
+    assert [record.getMessage() for record in caplog.records] == []

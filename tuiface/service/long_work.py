@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -95,7 +96,8 @@ class WorkStream:
             self._tell(codec.encode_part(codec.StepPart(text=text)))
 
     def _tell(self, message: bytes) -> None:
-        self._loop.call_soon_threadsafe(self._messages.put_nowait, message)
+        with contextlib.suppress(RuntimeError):  # the server's loop has ended, and nobody reads it
+            self._loop.call_soon_threadsafe(self._messages.put_nowait, message)
 
     def _to_part(self, error: Exception) -> codec.ErrorPart:
         if not isinstance(error, TuifaceError):

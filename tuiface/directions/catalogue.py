@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tuiface.core.errors import InputFileError, ModelError, TuifaceError, UsageError, quote, suggest_nearest
 from tuiface.core.files import make_folder, sync_folder, translate_os_errors
-from tuiface.core.limits import NAME_PATTERN
+from tuiface.core.limits import NAME_PATTERN, NAME_WORDS
 from tuiface.core.reading import is_file
 from tuiface.core.values import read_bytes
 from tuiface.directions.direction import (
@@ -187,4 +187,4 @@ def rename_direction(direction: Direction, name: str, labels: Labels | None = No
 def refuse_invalid_name(name: str) -> None:
     """Raise UsageError for a name that no direction can have."""
     if not re.fullmatch(NAME_PATTERN, name):
-        raise UsageError(f"name {quote(name)}; accepted: a small letter, then small letters, digits and _")
+        raise UsageError(f"name {quote(name)}; accepted: {NAME_WORDS}")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from tuiface.core.errors import InputFileError, UsageError, quote
-from tuiface.core.limits import CHANNEL_LIMIT
+from tuiface.core.limits import CHANNEL_LIMIT, NAME_WORDS
 from tuiface.directions.direction import STEP, Direction, DirectionHeader, DirectionOrigin, Labels, labels_of
 from tuiface.directions.importing import to_step
 from tuiface.engine.latents import LatentPopulation
@@ -113,8 +113,6 @@ def _make_record(network: OpenedNetwork, name: str, arrays: dict[str, np.ndarray
         header = DirectionHeader.model_validate({"name": name, "model": network.model, **fields})
     except ValidationError as error:
         if error.errors()[0]["loc"] == ("name",):
-            raise UsageError(
-                f"name {quote(name)}; accepted: a small letter, then small letters, digits and _", "--name NAME"
-            ) from None
+            raise UsageError(f"name {quote(name)}; accepted: {NAME_WORDS}", "--name NAME") from None
         raise
     return Direction(header, arrays)

@@ -51,6 +51,12 @@ class Row:
     error: str = ""
     """What went wrong in place of figures."""
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing failed, and what is to be exact is."""
+        is_exact = self.figures.get("different", 1) == 1 and self.figures.get("same_bits_in_a_batch") != "no"
+        return is_exact and not self.error
+
 
 def measure(settings: Settings) -> Iterator[Row]:
     """All sections in order of worth, on the CUDA device; raises EngineError where there is none."""
@@ -67,9 +73,9 @@ def measure(settings: Settings) -> Iterator[Row]:
         "seconds": time.perf_counter() - begun,
     }
     yield Row("kernels", device_name(device), figures)
-    network = config_f(1024, device)
+    network = build_config_f(1024, device)
     sections: tuple[tuple[str, Callable[[], Iterator[Row]]], ...] = (
-        ("parity", lambda: check_parity(config_f(256, device))),
+        ("parity", lambda: check_parity(build_config_f(256, device))),
         ("digests", lambda: compare_digests(256)),
         ("synthesis", lambda: time_synthesis(network, SIZES)),
         ("ceilings", lambda: measure_ceilings(device)),
@@ -82,7 +88,7 @@ def measure(settings: Settings) -> Iterator[Row]:
             yield Row(name, "failed", error=f"{type(error).__name__}: {error}")
 
 
-def config_f(resolution: int, device: torch.device) -> Generator:
+def build_config_f(resolution: int, device: torch.device) -> Generator:
     """A network of FFHQ's shape with random weights, noise of 0.1 and random biases."""
     import torch
 
@@ -324,7 +330,7 @@ def _main(resolution: int, taken: float) -> None:
     device = choose_device("cuda")
     load_kernels(device, load_settings({}).cache)
     kept = torch.empty(int(torch.cuda.mem_get_info(device)[0] * taken), dtype=torch.uint8, device=device)
-    print_json({"digest": draw_digest(config_f(resolution, device)), "taken": kept.numel()})
+    print_json({"digest": draw_digest(build_config_f(resolution, device)), "taken": kept.numel()})
 
 
 if __name__ == "__main__":

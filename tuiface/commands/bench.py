@@ -235,7 +235,7 @@ def run_gpu(args: argparse.Namespace) -> int:
             error=row.error,
             **row.figures,
         )
-        if row.error or row.figures.get("different", 1) != 1 or row.figures.get("same_bits_in_a_batch") == "no":
+        if not row.is_sound:
             code = EXIT_CHECK_FAILED
     return code
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Status = Literal["ok", "note", "problem"]
 
 LOW_SPACE_MB = 500
-_OPERATORS = {"torch": "PyTorch's own operators"}
 _BUILD = "tuiface doctor --build says why our CUDA kernels are not used"
 _MORE_PICTURES = 'use a terminal with colours, or set graphics = "block"'
 
@@ -207,7 +206,7 @@ def _check_engine(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "kernels",
         "problem" if slow else "ok",
-        _OPERATORS.get(info.kernels, f"our own ({info.kernels})"),
+        "PyTorch's own operators" if info.kernels == "torch" else f"our own ({info.kernels})",
         _BUILD if slow else "",
     )
     text = f"{info.model.name}, {info.resolution} px, network {info.model.sha256[:10]}, licence {info.licence}"

@@ -41,8 +41,8 @@ STORED_AS: Final[Mapping[str, np.dtype[Any]]] = {
     "U8": np.dtype("|u1"),
 }
 
-
 _PART: Final = 1 << 16
+"""Values that are looked at together."""
 
 
 def read_header(handle: int, kind: str) -> ContainerHeader:

@@ -135,11 +135,8 @@ def _to_sentence(first: ErrorDetails) -> str:
     message = first["msg"][0].lower() + first["msg"][1:]
     value = first["input"]
     # Python refuses to write out an integer of more than 4300 digits, which TOML can have in hexadecimal.
-    if isinstance(value, int) and value.bit_length() > 4 * MAX_NUMBER_LENGTH:
-        return message
-    if isinstance(value, dict | list | tuple):
-        return message
-    return f"{quote(value)}: {message}"
+    is_endless = isinstance(value, int) and value.bit_length() > 4 * MAX_NUMBER_LENGTH
+    return message if is_endless or isinstance(value, dict | list | tuple) else f"{quote(value)}: {message}"
 
 
 def _json_path(location: tuple[int | str, ...]) -> str:

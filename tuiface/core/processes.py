@@ -32,7 +32,7 @@ DEVNULL, PIPE = -3, -1
 SEARCH_PATHS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 """Variables that list where programs, modules and libraries are looked for; an empty entry is the working folder."""
 
-HOME = Path(__file__).resolve().parents[2]
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 """The folder that this package lies in; it is imported from there even where somebody works in it."""
 
 
@@ -62,7 +62,7 @@ def leave_out_working_folder() -> None:
 def import_path() -> list[str]:
     """sys.path without the working folder, unless this package or the standard library lies there."""
     working = _working_folder()
-    if working in (None, HOME, Path(os.__file__).resolve().parent):
+    if working in (None, PACKAGE_PARENT, Path(os.__file__).resolve().parent):
         return list(sys.path)
     return [entry for entry in sys.path if Path(entry).resolve() != working]
 
@@ -75,7 +75,10 @@ def child_environment(variables: Mapping[str, str] | None = None) -> dict[str, s
     for name in SEARCH_PATHS:
         if name in environment:
             entries = environment.pop(name).split(os.pathsep)
-            found = [str(HOME) if working and (working / entry).resolve() == HOME else entry for entry in entries]
+            found = [
+                str(PACKAGE_PARENT) if working and (working / entry).resolve() == PACKAGE_PARENT else entry
+                for entry in entries
+            ]
             absolute = [entry for entry in found if Path(entry).is_absolute()]
             if absolute:  # an empty PATH is the working folder, and none the system's own folders
                 environment[name] = os.pathsep.join(absolute)

@@ -131,6 +131,20 @@ def test_the_next_compiler_is_tried_and_all_failures_are_told(tmp_path: Path, mo
         load_or_build("sm_80", tmp_path)
 
 
+@pytest.mark.parametrize("text", [b"", b"\x7fELF", b"#!/nowhere/nvcc\n"])
+def test_a_compiler_that_does_not_start_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes
+) -> None:
+    path = tmp_path / "nvcc"
+    path.write_bytes(text)
+    path.chmod(0o755)
+    monkeypatch.setattr(build, "find_nvcc", lambda: path)
+    monkeypatch.setattr(build, "find_nvrtc", lambda: path)
+    assert build.find_compilers() == []
+    with pytest.raises(KernelError, match="no CUDA compiler"):
+        load_or_build("sm_90", tmp_path)
+
+
 def test_without_kernels_an_engine_goes_on_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "an old card")

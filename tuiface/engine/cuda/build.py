@@ -5,14 +5,13 @@ needs neither a header nor a compiler; both give the same bits. A build is kept 
 architecture and the compiler, in a folder that appears at once and whole: a process killed while it builds leaves
 nothing that another would load, and of several that need the same build one makes it while the others wait.
 
-No torch is loaded here but for finding NVRTC.
+No torch is loaded here: NVRTC is looked for where it lies.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import hashlib
 import importlib.util
 import json
@@ -21,16 +20,19 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tuiface.core.errors import EngineError
-from tuiface.core.processes import run
+from tuiface.core.files import try_lock
+from tuiface.core.processes import find_program, run
 from tuiface.core.reading import read_regular
 from tuiface.core.strict_json import parse_strict_json
-from tuiface.engine.cuda.kernels import Unit
+
+if TYPE_CHECKING:
+    from tuiface.engine.cuda.kernels import Unit
 
 SOURCES = Path(__file__).parent
 HEADER = "elements.cuh"
@@ -109,25 +111,24 @@ _REMEDY = "install the CUDA toolkit, or a PyTorch that brings nvidia-cuda-nvrtc;
 
 
 def find_compilers() -> list[Compiler]:
-    """nvcc, then NVRTC, those that there are."""
+    """nvcc, then NVRTC, those that there are and that start."""
+    import subprocess
+
     found: list[Compiler] = []
-    nvcc = find_nvcc()
-    if nvcc is not None:
-        found.append(Nvcc(nvcc))
-    nvrtc = find_nvrtc()
-    if nvrtc is not None:
-        found.append(Nvrtc(nvrtc))
+    makers: tuple[tuple[Callable[[Path], Compiler], Path | None], ...] = ((Nvcc, find_nvcc()), (Nvrtc, find_nvrtc()))
+    for make, path in makers:
+        if path is not None:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                found.append(make(path))
     return found
 
 
 def find_nvcc() -> Path | None:
-    """nvcc of CUDA_HOME, of PATH, or of where its installer puts it. A relative folder of PATH is not looked into."""
+    """nvcc of CUDA_HOME, of PATH, or of where its installer puts it. A relative folder is not looked into."""
     homes = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH")]
-    folders = [Path(home) / "bin" for home in homes if home]
-    folders += [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
-    folders.append(Path("/usr/local/cuda/bin"))
-    paths = (folder / "nvcc" for folder in folders if folder.is_absolute())
-    return next((path for path in paths if path.is_file() and os.access(path, os.X_OK)), None)
+    names = [*(f"{home}/bin/nvcc" for home in homes if home), find_program("nvcc"), "/usr/local/cuda/bin/nvcc"]
+    paths = (Path(name) for name in names if name)
+    return next((path for path in paths if path.is_absolute() and path.is_file() and os.access(path, os.X_OK)), None)
 
 
 def find_nvrtc() -> Path | None:
@@ -213,17 +214,13 @@ def _claim(folder: Path) -> Iterator[None]:
     """Be the one process that builds; waits for another, and raises KernelError when that takes too long."""
     with (folder / ".lock").open("a") as lock:
         deadline = time.monotonic() + 2 * _TIMEOUT_S
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise KernelError(
-                        f"another process has been building the CUDA kernels for {2 * _TIMEOUT_S:.0f} s",
-                        f"end it, or remove {folder}",
-                    ) from None
-                time.sleep(0.1)
+        while not try_lock(lock.fileno()):
+            if time.monotonic() > deadline:
+                raise KernelError(
+                    f"another process has been building the CUDA kernels for {2 * _TIMEOUT_S:.0f} s",
+                    f"end it, or remove {folder}",
+                )
+            time.sleep(0.1)
         yield  # closing the file lets go
 
 
@@ -315,7 +312,7 @@ class Nvrtc:
         try:
             given = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
             failed = self._library.nvrtcCompileProgram(program, len(options), given)
-            log = self._read(program, "ProgramLog")
+            log = self._read(program, "ProgramLog").rstrip(b"\0")
             return not failed, b"" if failed else self._read(program, "CUBIN"), log
         finally:
             self._library.nvrtcDestroyProgram(ctypes.byref(program))

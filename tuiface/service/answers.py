@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,9 +10,6 @@ from tuiface.core.errors import EngineError, TuifaceError
 from tuiface.core.values import Value
 from tuiface.engine_api import codec
 from tuiface.engine_api.packed import ArrayMessage
-
-WS_POLICY_VIOLATION: Final = 1008
-"""RFC 6455: what closes a WebSocket on which something else came than belongs there."""
 
 
 def json_response(message: Value) -> Response:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import Future
 
+from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.websockets import WebSocket
 
 from tuiface.core.errors import InputFileError, TuifaceError
@@ -14,7 +15,7 @@ from tuiface.engine.scheduler import Scheduler
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import Engine, InterruptibleEngine, RenderRequest, RenderResult, Superseded
 from tuiface.service.allowances import Allowances
-from tuiface.service.answers import WS_POLICY_VIOLATION, to_tuiface_error
+from tuiface.service.answers import to_tuiface_error
 from tuiface.service.peercred import peer_uid
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ async def _collect_requests(socket: WebSocket, newest: Latest[RenderRequest], al
             newest.put(await allowances.decode(uid, codec.decode_render_request, text.encode()))
     except TuifaceError as refusal:
         await socket.send_text(codec.encode(codec.to_error_message(refusal)).decode())
-        await socket.close(WS_POLICY_VIOLATION)
+        await socket.close(WS_1008_POLICY_VIOLATION)
 
 
 async def _answer(socket: WebSocket, previews: PreviewRenderer) -> None:

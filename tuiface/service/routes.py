@@ -28,7 +28,6 @@ directions are the large ones."""
 
 MAX_ANSWER_BYTES: Final[Mapping[str, int]] = {
     codec.RENDER_PATH: codec.MAX_RENDER_RESULT_BYTES,
-    codec.PREVIEW_PATH: codec.MAX_RENDER_RESULT_BYTES,
     codec.MAP_PATH: MAX_JSON_BYTES,
     codec.WS_PATH: MAX_JSON_BYTES,
     codec.FEATURES_PATH: MAX_JSON_BYTES,
@@ -37,7 +36,8 @@ MAX_ANSWER_BYTES: Final[Mapping[str, int]] = {
     messages.STOP_PATH: 8 * _MEGA,
     messages.JOBS_PATH: 8 * _MEGA,
 }
-"""Of an answer, or of each message; the parts of /work have bounds of their own (`codec.read_parts`)."""
+"""Of an answer, or of each message. The parts of /work have bounds of their own (`codec.read_parts`), and previews go
+by the network's size (`codec.max_render_result_bytes`)."""
 _OTHER_ANSWER: Final = _MEGA
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request, Response, WebSocket
 from starlette.requests import HTTPConnection
+from starlette.status import HTTP_400_BAD_REQUEST, WS_1008_POLICY_VIOLATION
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
@@ -34,7 +35,7 @@ from tuiface.core.visible import escape_bytes
 from tuiface.engine.scheduler import stopping_error
 from tuiface.engine_api import codec
 from tuiface.engine_api.protocol import EngineInfo
-from tuiface.service.answers import WS_POLICY_VIOLATION, error_response, json_response
+from tuiface.service.answers import error_response, json_response
 from tuiface.service.audit_log import AuditLog, Event
 from tuiface.service.job_board import Job, JobBoard
 from tuiface.service.messages import (
@@ -65,7 +66,6 @@ log = logging.getLogger(__name__)
 
 UPDATE_INTERVAL_S = 0.2
 """Changes of jobs are told no more often."""
-BAD_REQUEST = 400
 COMPUTED_PATHS = (
     *(codec.RENDER_PATH, codec.MAP_PATH, codec.WS_PATH),
     *(codec.FEATURES_PATH, codec.WORK_PATH, codec.FACES_PATH),
@@ -243,7 +243,7 @@ class ConnectionCounter:
         async def send_and_watch(message: Message) -> None:
             nonlocal status
             status = message.get("status", status)
-            if status >= BAD_REQUEST and message["type"] == "http.response.body":
+            if status >= HTTP_400_BAD_REQUEST and message["type"] == "http.response.body":
                 reason = _reason_of(status, message.get("body", b""))
                 self._sharing.record("refusal", peer_uid(connection), f"{connection.url.path}: {reason}")
             await send(message)
@@ -313,7 +313,7 @@ def add_shared_routes(app: FastAPI, sharing: SharedEngineState) -> None:
             pass
         except TuifaceError as error:
             await socket.send_text(_encode_text(codec.to_error_message(error)))
-            await socket.close(WS_POLICY_VIOLATION)
+            await socket.close(WS_1008_POLICY_VIOLATION)
 
 
 async def _follow_job(socket: WebSocket, board: JobBoard) -> None:

@@ -37,29 +37,44 @@ SMALL_BYTES: Final = 64 * 1024
 Result = TypeVar("Result")
 
 
+class _Pace:
+    """How often each user may do something: so many times a second, once a burst is spent."""
+
+    def __init__(self, per_s: float, burst: int) -> None:
+        self._interval_s = 1 / per_s
+        self._burst_s = burst / per_s
+        self._free_from: dict[int, float] = {}
+        """By user: when it may be done again."""
+
+    def wait_s(self, uid: int) -> float:
+        """Seconds until `uid` may do it."""
+        return max(0.0, self._free_from.get(uid, 0.0) - time.monotonic())
+
+    def count(self, uid: int) -> None:
+        """`uid` does it."""
+        rested = time.monotonic() - self._burst_s
+        self._free_from[uid] = max(self._free_from.get(uid, 0.0), rested) + self._interval_s
+
+
 class Allowances:
     """Who takes how much at the moment; users are told apart by their numbers."""
 
     def __init__(self, max_connections_in_all: int = MAX_CONNECTIONS_IN_ALL) -> None:
         self._max_in_all = max_connections_in_all
         self._connections: Counter[int] = Counter()
-        self._may_connect_from: dict[int, float] = {}
-        """By user: when they may make a new connection."""
+        self._new_connections = _Pace(CONNECTIONS_PER_S, CONNECTION_BURST)
         self._held: Counter[int] = Counter()
-        self._free_from: dict[int, float] = {}
-        """By user: when a request of theirs need not wait."""
+        self._requests = _Pace(REQUESTS_PER_S, BURST)
         self._decoding: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def connect(self, uid: int) -> None:
         """One more connection of `uid`; raises EngineError where there are enough."""
-        now = time.monotonic()
-        free_from = max(self._may_connect_from.get(uid, 0.0), now - CONNECTION_BURST / CONNECTIONS_PER_S)
-        if free_from > now:
+        if self._new_connections.wait_s(uid):
             raise EngineError(
                 f"more than {CONNECTIONS_PER_S} new connections a second of yours, the most that one user may make",
                 "wait a second",
             )
-        self._may_connect_from[uid] = free_from + 1 / CONNECTIONS_PER_S
+        self._new_connections.count(uid)
         if self._connections[uid] >= MAX_CONNECTIONS:
             raise EngineError(
                 f"the engine has {MAX_CONNECTIONS} connections of yours, the most that one user may have",
@@ -88,11 +103,10 @@ class Allowances:
 
     async def wait_for_turn(self, uid: int) -> None:
         """Return when `uid` may ask for something more."""
-        now = time.monotonic()
-        free_from = max(self._free_from.get(uid, 0.0), now - BURST / REQUESTS_PER_S)
-        self._free_from[uid] = free_from + 1 / REQUESTS_PER_S
-        if free_from > now:
-            await asyncio.sleep(free_from - now)
+        wait_s = self._requests.wait_s(uid)
+        self._requests.count(uid)
+        if wait_s:
+            await asyncio.sleep(wait_s)
 
     async def decode(self, uid: int, decode: Callable[[bytes], Result], body: bytes) -> Result:
         """`decode(body)`; raises its errors."""

@@ -11,14 +11,15 @@ import pytest
 
 from tests.checkpoints.pickles import Named, Raw, opcodes, pickled, tensor
 from tests.checkpoints.writers import persistent
-from tests.fuzz.seeds import torch_zip
+from tests.fuzz.seeds import torch_zip, values
+from tuiface.engine.networks.config import RESAMPLE_TAPS
 
 from .worker import judge_in_worker
 
 DATA = Path(__file__).parent / "data"
 COPIES, ENTRIES = "bytes in copies of its values", "shared ones counted again"
 MODULE_GLOBAL = Named("torch_utils.persistence", "_reconstruct_persistent_obj")
-ONE = tensor(np.zeros(4, np.float32))
+FILTER = tensor((np.outer(RESAMPLE_TAPS, RESAMPLE_TAPS) / 64).astype(np.float32))
 
 
 def remembered(value: Any, number: int) -> Raw:
@@ -91,8 +92,8 @@ CASES: dict[str, tuple[str, str, Callable[[], Any], str]] = {
     "filters without end": (
         "checkpoint",
         ".pkl",
-        lambda: persistent("Generator", {"_parameters": {f"{n}resample_filter": ONE for n in range(2_000)}}),
-        "no tensor is named|missing|entries",
+        lambda: values()["state_dict"] | {f"{n}.resample_filter": FILTER for n in range(1_000)},
+        ENTRIES,
     ),
     "entries that share one dict": (
         "checkpoint",
@@ -101,7 +102,7 @@ CASES: dict[str, tuple[str, str, Callable[[], Any], str]] = {
         ENTRIES,
     ),
     "lists of one list": ("arrays", ".pt", lambda: nested_lists(1_000, 3), ENTRIES),
-    "lists of one list in a pickle": ("arrays", ".pkl", lambda: nested_lists(100, 4), "too deeply|counted again"),
+    "lists of one list in a pickle": ("arrays", ".pkl", lambda: nested_lists(100, 4), "nested too deeply"),
     "an outside reference of 20,000 parts": (
         "checkpoint",
         ".pkl",
@@ -140,5 +141,5 @@ def test_what_is_endless_when_copied_or_walked_is_refused_early(name: str, verdi
     verdict = verdicts[name]
     assert verdict["outcome"] == "refused", verdict
     expected = SEEN[name] if name in SEEN else CASES[name][3]
-    assert any(words in verdict["message"] for words in expected.split("|")), verdict
+    assert expected in verdict["message"], verdict
     assert verdict["message"].isprintable()

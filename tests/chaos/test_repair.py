@@ -159,7 +159,7 @@ def test_picture_of_another_face_is_not_completed(scene: Scene) -> None:
     other = scene.face(2).save(scene.root / "other")
     other.rename(scene.png())
     scene.png().with_suffix(".json").unlink()
-    with pytest.raises(Exception, match="exists already"):
+    with pytest.raises(OutputError, match="exists already"):
         save(scene)
     assert not scene.png().with_suffix(".json").exists()
 

@@ -14,10 +14,9 @@ import pytest
 from tuiface.cli import build_parser, main
 from tuiface.core.argument_types import real_number, whole_number
 from tuiface.core.errors import EXIT_USAGE, TuifaceError, UsageError
-from tuiface.core.limits import HEAD_SIDES_PX, MAX_AMOUNT, MAX_CLUSTERS, MAX_FRAMES, MAX_SEED, NETWORK_SIDES_PX
+from tuiface.core.limits import MAX_AMOUNT, MAX_CLUSTERS, MAX_FRAMES, MAX_SEED, NETWORK_SIDES_PX
 from tuiface.directions.import_options import parse_import_options
 from tuiface.engine.training.gan.settings import TrainingSettings
-from tuiface.heads import RESOLUTIONS
 from tuiface.stimuli.series import encode_gif, save_series
 
 LONG = "n" * 300
@@ -183,8 +182,7 @@ def test_options_of_an_import_are_checked_in_the_interface_too() -> None:
             parse_import_options(Path("a.npy"), words)
 
 
-def test_sides_are_those_of_heads_and_networks() -> None:
-    assert HEAD_SIDES_PX == RESOLUTIONS
+def test_sides_are_those_of_the_networks_that_are_trained() -> None:
     assert TrainingSettings.model_fields["resolution"].annotation.__args__ == NETWORK_SIDES_PX  # type: ignore[union-attr]
 
 

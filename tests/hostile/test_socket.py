@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import os
+import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -180,6 +181,54 @@ def test_all_users_together_have_no_more_connections_than_the_process_may() -> N
     full.connect(1)
     with pytest.raises(EngineError, match="the engine has 1 connections, the most that it may have"):
         full.connect(2)
+
+
+def test_whoever_connects_without_end_is_refused_until_they_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("tuiface.service.allowances.time", SimpleNamespace(monotonic=lambda: now))
+    limits = Allowances()
+    told: set[str] = set()
+
+    def connect_often(uid: int) -> int:
+        """How many connections, one after the other, are admitted."""
+        for times in range(2 * allowances.CONNECTION_BURST):
+            try:
+                limits.connect(uid)
+            except EngineError as refusal:
+                told.add(refusal.message)
+                return times
+            limits.disconnect(uid)
+        return 2 * allowances.CONNECTION_BURST
+
+    assert connect_often(7) == pytest.approx(allowances.CONNECTION_BURST, abs=1)
+    assert connect_often(7) == 0
+    assert connect_often(8) > 0, "another user"
+    now += 2
+    assert connect_often(7) == pytest.approx(2 * allowances.CONNECTIONS_PER_S, abs=1)
+    now += 1000
+    assert connect_often(7) == pytest.approx(allowances.CONNECTION_BURST, abs=1)
+    assert told == {"more than 50 new connections a second of yours, the most that one user may make"}
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised_to", "num_connections"),
+    [
+        (256, 1 << 20, 1152, 1024),
+        (256, 512, 512, 384),
+        (256, resource.RLIM_INFINITY, 1152, 1024),
+        (64, 64, 64, 8),
+        (4096, 4096, None, 1024),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, None, 1024),
+    ],
+)
+def test_connections_leave_the_process_files_for_itself(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, raised_to: int | None, num_connections: int
+) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: told.append(limits))
+    assert allowances.raise_file_limit() == num_connections
+    assert told == ([] if raised_to is None else [(raised_to, hard)])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import ctypes
 import re
 import subprocess
 from pathlib import Path
+from typing import NoReturn, SupportsIndex
 
 from tuiface.engine.cuda.build import SOURCES, UNITS
 from tuiface.engine.cuda.driver import to_pointers
@@ -30,6 +31,9 @@ class Emulator:
         """Compiles everything into `folder`."""
         self._libraries = {unit: ctypes.CDLL(str(self._compile(unit, folder))) for unit in UNITS}
         self.launched: list[tuple[str, tuple[int, int, int], int]] = []
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("no more than a driver's handles can this be copied")
 
     @staticmethod
     def _compile(unit: Unit, folder: Path) -> Path:

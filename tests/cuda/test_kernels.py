@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
@@ -283,6 +284,19 @@ def test_operators_that_find_kernels_give_the_same_faces(
     expected_ws, expected = draw(slice(None))
     assert relative_error(ws, expected_ws) < 2e-6
     assert np.abs(pixels.astype(int) - expected).max() <= 1
+
+
+def test_a_network_that_has_drawn_is_copied_without_its_kernels(on_kernels: Kernels) -> None:
+    """As `train` does when it writes the model."""
+    generator = small_generator((8, 8))
+    ws, _, _ = plan_inputs(generator, 1)
+    expected = generator.synthesize(ws)
+    copied = copy.deepcopy(generator)
+    assert copied.synthesize(ws).equal(expected)
+    with torch.no_grad():
+        copied.synthesis.get_submodule("b8.torgb").bias.add_(1.0)  # type: ignore[operator]
+    assert not copied.synthesize(ws).equal(expected)
+    assert generator.synthesize(ws).equal(expected)
 
 
 def test_networks_are_trained_through_the_kernels(on_kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +63,10 @@ class Generator(nn.Module):
         self.mapping = MappingNetwork(config)
         self.synthesis = SynthesisNetwork(config)
         self._plans: dict[torch.dtype, Plan] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy gets: no plans, which may hold CUDA graphs and handles of the driver's."""
+        return {**self.__dict__, "_plans": {}}
 
     @property
     def num_ws(self) -> int:

@@ -499,7 +499,8 @@ def test_an_engine_that_stops_tells_all_who_wait_in_one_line_and_logs_no_traceba
     engine = UnendingEngine()
     engine.gate.clear()
     cross = codec.encode(codec.FaceRequestMessage(request=CrossRequest(contour=RECIPE, inner=RECIPE)))
-    search = codec.encode(codec.WorkMessage(request=SearchRequest(method="sefa", count=1)))
+    request = SearchRequest(method="sefa", count=1)
+    search = codec.encode(codec.WorkMessage(request=request))
     limits = Allowances()
     with ThreadPoolExecutor(4) as pool, contextlib.ExitStack() as stack:
         with serve(engine, tmp_path, shared=True, allowances=limits) as path:
@@ -519,7 +520,7 @@ def test_an_engine_that_stops_tells_all_who_wait_in_one_line_and_logs_no_traceba
     for answer in (face, picture):
         assert answer.status_code == 500
         assert codec.decode_error(answer.content).message == "the engine is stopping; nothing more is rendered"
-    *_, (end, _) = codec.read_parts(io.BytesIO(work.content).read)
+    *_, (end, _) = codec.read_parts(io.BytesIO(work.content).read, request)
     assert isinstance(end, codec.ErrorPart)
     assert end.error.message == "the engine is stopping; nothing more is rendered"
     assert [record.getMessage() for record in caplog.records if record.exc_info] == []

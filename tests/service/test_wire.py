@@ -206,7 +206,8 @@ def test_seeds_that_are_none_are_refused(text: bytes) -> None:
 
 
 def parts_of(*messages: bytes) -> list[tuple[codec.WorkPart, bytes]]:
-    return list(codec.read_parts(io.BytesIO(b"".join(messages)).read))
+    """The parts of an answer to a request that may have several results."""
+    return list(codec.read_parts(io.BytesIO(b"".join(messages)).read, SearchRequest(method="sefa", count=10)))
 
 
 END = codec.encode_part(codec.EndPart())

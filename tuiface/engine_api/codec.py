@@ -357,7 +357,7 @@ def encode_result(result: LongResult) -> bytes:
 
 
 def read_parts(
-    read: Callable[[int], bytes], request: LongRequest | None = None, expect_part: Callable[[], object] = lambda: None
+    read: Callable[[int], bytes], request: LongRequest, expect_part: Callable[[], object] = lambda: None
 ) -> Iterator[tuple[WorkPart, bytes]]:
     """The parts of an answer to /work with their payloads, up to its end; `read` gives as many bytes as are asked for.
 
@@ -374,7 +374,7 @@ def read_parts(
         if payload_size > max_payload_bytes(part, request):
             raise EngineError(f"the engine's answer is not understood: {payload_size} bytes in a part '{part.kind}'")
         num_results += not isinstance(part, StepPart | EndPart | ErrorPart)
-        if request is not None and num_results > max_results(request):
+        if num_results > max_results(request):
             raise EngineError(f"the engine's answer is not understood: more than {max_results(request)} results")
         yield part, _read_exactly(read, payload_size)
         if isinstance(part, EndPart | ErrorPart):
@@ -389,7 +389,7 @@ def max_results(request: LongRequest) -> int:
     return MAX_DIRECTIONS if isinstance(request, AttributesRequest | PublishedChannelsRequest) else 1
 
 
-def max_payload_bytes(part: WorkPart, request: LongRequest | None = None) -> int:
+def max_payload_bytes(part: WorkPart, request: LongRequest) -> int:
     """What may come with a part, in answer to `request`."""
     if isinstance(part, DirectionPart):
         return MAX_FILE_BYTES

@@ -18,6 +18,7 @@ from tuiface import cli
 from tuiface.core.errors import InputFileError, OutputError, quote
 from tuiface.core.files import lock_folder
 from tuiface.faces.provenance import encode_png, read_png, read_png_text, read_saved_face
+from tuiface.faces.repair import complete_face
 from tuiface.faces.verification import Verdict, verify
 
 
@@ -146,9 +147,13 @@ def test_json_that_is_a_link_to_nothing_is_named_and_left(scene: Scene) -> None:
     assert sidecar.read_bytes() == whole
 
 
-def test_json_is_never_made_from_a_picture_that_was_changed(scene: Scene) -> None:
+@pytest.mark.parametrize("part", ["pixels", "recipe"])
+def test_json_is_never_made_from_a_picture_that_was_changed(scene: Scene, part: str) -> None:
     pixels, text = read_png(scene.png())
-    scene.png().write_bytes(encode_png(pixels ^ np.uint8(1), text or ""))
+    assert text is not None
+    changed = text.replace('"seed": 1', '"seed": 2')
+    assert changed != text
+    scene.png().write_bytes(encode_png(pixels ^ np.uint8(1), text) if part == "pixels" else encode_png(pixels, changed))
     scene.png().with_suffix(".json").unlink()
     before = scene.contents()
     assert [(r.file, r.outcome) for r in scene.library.repair()] == [(scene.png().name, "tampered")]
@@ -162,6 +167,16 @@ def test_picture_of_another_face_is_not_completed(scene: Scene) -> None:
     with pytest.raises(OutputError, match="exists already"):
         save(scene)
     assert not scene.png().with_suffix(".json").exists()
+
+
+def test_picture_of_another_size_is_not_completed(scene: Scene) -> None:
+    """In a series its name may be the same."""
+    sidecar = scene.png().with_suffix(".json")
+    sidecar.unlink()
+    assert complete_face(scene.png(), scene.face().recipe, 4) is None
+    assert not sidecar.exists()
+    assert complete_face(scene.png(), scene.face().recipe, None) is not None
+    assert sidecar.exists()
 
 
 @pytest.mark.parametrize("place", ["start", "length", "text", "end"])
@@ -202,9 +217,11 @@ def test_a_writer_who_was_between_two_steps_is_not_interfered_with(
 ) -> None:
     """The JSON is missing when it is looked for, and there once the folder is free."""
     scene.png().with_suffix(".json").unlink()
+    waited = []
 
     @contextlib.contextmanager
     def wait_for_writer(folder: Path) -> Iterator[None]:
+        waited.append(folder)
         save_over(scene)
         with lock_folder(folder):
             yield
@@ -212,6 +229,7 @@ def test_a_writer_who_was_between_two_steps_is_not_interfered_with(
     monkeypatch.setattr("tuiface.faces.repair.lock_folder", wait_for_writer)
     with contextlib.suppress(OutputError):  # it exists already
         work(scene)
+    assert waited == [scene.library.folder]
     assert scene.png().with_suffix(".json").read_text() == read_png_text(scene.png())
     assert len(scene.contents()) == 2
 

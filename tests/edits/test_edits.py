@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +74,12 @@ def test_direction_of_styles_equals_its_channel_edits(studio: Studio, add_direct
     assert np.abs(by_channel - pixels(face)).max() > 1
     with pytest.raises(ModelError, match="moves styles, which have no rows"):
         face.edit("hair", 1.0, (0, 2)).render()
+
+
+def test_a_face_too_far_out_to_be_measured_is_one_line(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LatentPopulation, "distance_sigma", lambda population, ws: math.inf)
+    with pytest.raises(ModelError, match="too far out to be measured"):
+        studio.face(seed=3).edit("b16.conv1:3", 2.0).render()
 
 
 def test_amount_beyond_the_limit_needs_to_be_asked_for(studio: Studio, add_direction: Add) -> None:

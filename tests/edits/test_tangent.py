@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -43,7 +44,9 @@ def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path, monkeypatch
                 layer.weight.mul_(0.1)  # pictures of random weights would be clipped
     reader, deviation = PixelAttributes(), torch.tensor([1.0, 2.0, 3.0, 4.0])
     ws = EvaluationFaces.of(network, reader, deviation.numpy(), 3).ws
-    found = compute_attribute_gradients(network, reader, ws, deviation)
+    pause = Mock()
+    found = compute_attribute_gradients(network, reader, ws, deviation, pause)
+    assert pause.call_count == 4, "between two attributes: each takes as long as a picture"
     assert found.shape == (3, 4, network.generator.num_ws, network.population.basis.shape[1])
     for row, component in ((0, 0), (3, 1)):
         step = torch.zeros_like(ws)

@@ -64,7 +64,8 @@ def test_what_is_no_regular_file_is_said(kind: str, tmp_path: Path) -> None:
     make(tmp_path / "x")
     with pytest.raises(OSError, match=message):
         read_regular(tmp_path / "x", 100)
-    with pytest.raises(InputFileError, match="no file" if "No such" in message else f"cannot read '.*': {message}"):
+    to_nothing = message.startswith("No such file")
+    with pytest.raises(InputFileError, match="is a link to nothing" if to_nothing else f"cannot read '.*': {message}"):
         read_bytes(tmp_path / "x", 100)
 
 
@@ -178,6 +179,7 @@ ALLOWED = {
     "engine/training/data/pictures.py": {"np.memmap": "a new file", "ZipFile": "an open file"},
     "engine/training/report.py": {"Path.open": "writes"},
     "screens/session_file.py": {"os.open": "locks"},
+    "service/engine_log.py": {"open": "writes"},
     "service/job_client.py": {"open": "writes"},
     "service/private_process.py": {"open": "writes"},
     "service/daemon.py": {"open": "writes"},

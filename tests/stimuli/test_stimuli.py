@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from tuiface.core.settings import Settings
 from tuiface.faces.library import Library, read_tags
 from tuiface.faces.provenance import read_saved_face
 from tuiface.faces.recipe import LatentSource
-from tuiface.faces.studio import Studio
+from tuiface.faces.studio import Face, Studio
 from tuiface.stimuli.exchange import default_rows, swap
 from tuiface.stimuli.morph import SPACES, Morph, Space, series_name
 from tuiface.stimuli.neighbours import draw_neighbours, draw_z
@@ -158,6 +159,20 @@ def test_a_cancelled_series_leaves_whole_files(studio: Studio, tmp_path: Path) -
     with pytest.raises(Cancelled):
         save_series(frames, tmp_path / "out", "x", progress=lambda done, total: done < 2)
     assert len(list((tmp_path / "out").glob("*.png"))) == len(list((tmp_path / "out").glob("*.tags.json"))) == 2
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_tags_stay_with_a_picture_alone(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_new: bool
+) -> None:
+    if not is_new:
+        save_series([studio.face(1)], tmp_path, "walk")
+    monkeypatch.setattr(Face, "write", Mock(side_effect=OutputError("the disk is full")))
+    with pytest.raises(OutputError, match="is full"):
+        save_series([studio.face(1)], tmp_path, "walk", force=True)
+    assert {path.name for path in tmp_path.iterdir()} == (
+        set() if is_new else {"walk-000.png", "walk-000.json", "walk-000.tags.json"}
+    )
 
 
 def test_a_film_without_ffmpeg_is_refused_before_the_work(

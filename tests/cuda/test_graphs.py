@@ -16,6 +16,7 @@ from tests.engine.networks import small_generator
 from tuiface.engine.cuda import graphs
 from tuiface.engine.cuda.graphs import GraphedSynthesisPlan
 from tuiface.engine.cuda.kernels import Kernels
+from tuiface.engine.cuda.recording import Result
 from tuiface.engine.cuda.synthesis import CudaSynthesisPlan
 from tuiface.engine.networks.generator import Generator
 
@@ -26,19 +27,27 @@ class FakeRecorder:
     """Implements `Recorder`; a recording gives its own memory, as a graph does."""
 
     def __init__(self) -> None:
+        self.rehearsed = 0
         self.recorded = 0
         self.replayed = 0
         self.forgotten = 0
 
-    def record(self, run: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
+    def rehearse(self, run: Callable[[], Result]) -> Result:
+        self.rehearsed += 1
+        return run()
+
+    def capture(self, run: Callable[[], Result]) -> tuple[Callable[[], object], Result]:
+        assert self.rehearsed > self.recorded, "captured without a rehearsal"
         self.recorded += 1
-        result = torch.full_like(run(), float("nan"))
+        drawn = run()
+        assert isinstance(drawn, Tensor)
+        result = torch.full_like(drawn, float("nan"))
 
         def replay() -> None:
             self.replayed += 1
-            result.copy_(run())
+            result.copy_(run())  # type: ignore[arg-type]
 
-        return replay, result
+        return replay, result  # type: ignore[return-value]
 
     def forget(self) -> None:
         self.forgotten += 1
@@ -49,8 +58,9 @@ class FullDevice(FakeRecorder):
 
     held: weakref.ref[Tensor]
 
-    def record(self, run: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
+    def capture(self, run: Callable[[], Result]) -> tuple[Callable[[], object], Result]:
         features = run()
+        assert isinstance(features, Tensor)
         self.held = weakref.ref(features)
         raise torch.OutOfMemoryError
 

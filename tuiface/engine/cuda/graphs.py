@@ -11,13 +11,13 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tuiface.engine.cuda.kernels import Kernels
+from tuiface.engine.cuda.recording import CudaRecorder, Recorder
 from tuiface.engine.cuda.synthesis import CudaSynthesisPlan, NoiseKind
 from tuiface.engine.networks.inference import FeatureBlend, Plan
 from tuiface.engine.networks.synthesis import SynthesisNetwork
@@ -25,6 +25,7 @@ from tuiface.engine.pixels import refuse_not_finite
 
 MAX_GRAPHS = 16
 """Of one plan; the one that was used longest ago goes."""
+_NUM_REHEARSALS = 2
 
 
 def prepare_plan(network: SynthesisNetwork, dtype: torch.dtype, kernels: Kernels) -> Plan:
@@ -33,52 +34,6 @@ def prepare_plan(network: SynthesisNetwork, dtype: torch.dtype, kernels: Kernels
     if device.type == "cuda":
         return GraphedSynthesisPlan(network, dtype, kernels, CudaRecorder(device))
     return CudaSynthesisPlan(network, dtype, kernels)
-
-
-class Recorder(Protocol):
-    """What captures."""
-
-    def record(self, run: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
-        """(what does again what `run` did on the device, `run`'s result, which that overwrites).
-
-        `run` is called several times.
-        """
-        ...
-
-    def forget(self) -> None:
-        """All that was recorded is gone: its memory is not used again."""
-        ...
-
-
-class CudaRecorder:
-    """CUDA graphs on one device, captured into one pool of memory."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        self._pool = torch.cuda.graph_pool_handle()
-
-    def record(self, run: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
-        """As `Recorder`."""
-        current = torch.cuda.current_stream(self._device)
-        with torch.cuda.device(self._device), torch.cuda.stream(current):  # restored if a capture cannot be ended
-            self._stream.wait_stream(current)
-            try:
-                with torch.cuda.stream(self._stream):
-                    for _ in range(2):  # libraries choose algorithms here: they may not while a graph is captured
-                        run()
-            finally:
-                current.wait_stream(self._stream)
-            graph = torch.cuda.CUDAGraph()
-            # Other threads may allocate and synchronize meanwhile.
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-                result = run()
-        return graph.replay, result
-
-    def forget(self) -> None:
-        """As `Recorder`."""
-        self._pool = torch.cuda.graph_pool_handle()  # none may be captured into a pool that has lost all its graphs
-        torch.cuda.empty_cache()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +169,8 @@ class GraphedSynthesisPlan:
             flat = self._plan.flat_styles(*kept) if shape.takes_latents else kept[0]
             return self._plan.synthesize_flat(flat, maps, shape.until, levels=levels)
 
-        replay, image = self._recorder.record(run)
+        for _ in range(_NUM_REHEARSALS):
+            self._recorder.rehearse(run)
+        replay, image = self._recorder.capture(run)
         host = torch.empty(side, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
         return _Captured(replay, kept, given, image, levels, host)

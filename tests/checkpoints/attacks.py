@@ -101,7 +101,7 @@ def _code() -> list[Attack]:
         _raw("BUILD on a constructor", opcodes(Named("numpy", "dtype")) + b"}b.", "a state for a Constructor"),
         _raw("BUILD on an element type", opcodes(Named("torch", "FloatStorage")) + b"}b.", "a state for a StorageKind"),
         _of("a call of text", Call(Raw(opcodes("posix.system")), (COMMAND,)), "a call of 'posix.system'"),
-        _of("a call of a stand-in", Call(Raw(opcodes(ordered)), (COMMAND,)), "a call of a DictStub"),
+        _of("a call of a stand-in", Call(Raw(opcodes(ordered)), (COMMAND,)), "a call of a dict"),
         _of("a call of an element type", Call(Named("torch", "FloatStorage"), ()), "a call of a StorageKind"),
         _of("another codec", Call(Named("_codecs", "encode"), (COMMAND, "zlib")), "latin1"),
         _of("a second pickle behind the first", None, "holds None"),

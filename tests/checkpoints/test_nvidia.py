@@ -141,6 +141,22 @@ def test_a_generator_with_other_arithmetic_is_refused_by_name(kind: str, save: S
     assert "not a stock StyleGAN2 architecture" in str(refusal.value)
 
 
+def test_an_original_generator_is_named_by_its_architecture(save: SavePickle) -> None:
+    """It has one toRGB, in its last block."""
+    config = generator_config()
+    tensors = {name: value for name, value in random_tensors(config).items() if "b4.torgb" not in name}
+    blocks = {f"synthesis.b{r}": {"architecture": "orig"} for r in config.block_resolutions}
+    with pytest.raises(ModelError, match=r"b8\.architecture is 'orig'; expected is 'skip'"):
+        read_checkpoint(save(generator_pickle(config, tensors, blocks)))
+
+
+def test_a_generator_that_is_not_averaged_opens_where_there_is_no_other(save: SavePickle) -> None:
+    config = generator_config()
+    contents = read_checkpoint(save({"G": generator_pickle(config, random_tensors(config))}))
+    assert contents.generator_source == "G"
+    assert any("no averaged generator" in notice for notice in contents.notices)
+
+
 WEIGHT = "synthesis.b8.conv0.weight"
 WEIGHT_SHAPE = (5, 7, 3, 3)
 BIAS = "synthesis.b8.conv0.bias"

@@ -83,6 +83,10 @@ def test_other_versions_are_refused(version: Any, message: str, save: SavePickle
         ({"resample_kernel": [1, 2, 1]}, "resample_kernel = a list of 3"),
         ({"num_channels": 1}, "num_channels = 1"),
         ({"nonlinearity": "relu"}, "nonlinearity = 'relu'"),
+        ({"mapping_nonlinearity": "relu"}, "mapping_nonlinearity = 'relu'"),
+        ({"dtype": "float16"}, "dtype = 'float16'"),
+        ({"blur_filter": None}, "blur_filter = None, which no published network has"),
+        ({"a\x1b[2J": 1}, r"a\\x1b\[2J = 1"),
         ({"conv_clamp": -1}, "conv_clamp is -1"),
         ({"mapping_lrmul": "much"}, "mapping_lrmul = 'much'"),
     ],
@@ -90,6 +94,37 @@ def test_other_versions_are_refused(version: Any, message: str, save: SavePickle
 def test_settings_of_other_networks_are_refused(settings: Any, message: str, save: SavePickle) -> None:
     with pytest.raises(ModelError, match=message):
         read_checkpoint(save(tensorflow_checkpoint(TENSORS, D_TENSORS, settings=settings)))
+
+
+def test_settings_of_training_and_truncation_are_known(save: SavePickle) -> None:
+    settings = {"truncation_psi": 0.5, "randomize_noise": True, "mapping_nonlinearity": "lrelu", "fmap_base": 16384}
+    contents = read_checkpoint(save(tensorflow_checkpoint(TENSORS, D_TENSORS, settings=settings)))
+    assert contents.generator.config == CONFIG
+
+
+@pytest.mark.parametrize("value", ["Gs", "[Gs]", "(None, None, Gs)", "[D, Gs]", "[G, D, Gs]"])
+def test_a_generator_may_stand_alone(value: str, save: SavePickle) -> None:
+    """Report: maua-stylegan2 issue 13."""
+    g, d, gs = tensorflow_checkpoint(TENSORS, D_TENSORS)
+    held = {"Gs": gs, "[Gs]": [gs], "(None, None, Gs)": (None, None, gs), "[D, Gs]": [d, gs], "[G, D, Gs]": [g, d, gs]}
+    contents = read_checkpoint(save(held[value]))
+    assert contents.generator.config == CONFIG
+    assert (contents.discriminator is not None) == ("D" in value)
+
+
+@pytest.mark.parametrize("value", ["(G, D, None)", "[]", "(Gs, Gs, Gs, Gs)", "(Gs, 3)"])
+def test_without_the_averaged_generator_nothing_opens(value: str, save: SavePickle) -> None:
+    g, d, gs = tensorflow_checkpoint(TENSORS, D_TENSORS)
+    held = {"(G, D, None)": (g, d, None), "[]": [], "(Gs, Gs, Gs, Gs)": (gs,) * 4, "(Gs, 3)": (gs, 3)}
+    with pytest.raises(ModelError, match=r"it holds a (tuple|list) of \d instead of networks"):
+        read_checkpoint(save(held[value]))
+
+
+def test_noise_maps_that_the_file_lacks_are_drawn(save: SavePickle) -> None:
+    tensors = {name: values for name, values in TENSORS.items() if not name.endswith("noise_const")}
+    contents = read_checkpoint(save(tensorflow_checkpoint(tensors, D_TENSORS)))
+    assert contents.generator.tensors.keys() == TENSORS.keys()
+    assert any("noise maps" in assumption for assumption in contents.assumptions)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import sys
 import types
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,112 @@ def test_a_decoder_inside_an_encoder_checkpoint_opens(save_torch: Any) -> None:
     state["encoder.input_layer.0.weight"] = torch.zeros(64, 3, 3, 3)
     mean = torch.from_numpy(tensors["mapping.w_avg"]).repeat(SQUARE.num_ws, 1)
     assert_holds(save_torch({"state_dict": state, "latent_avg": mean, "opts": {"lr": 1e-4}}), tensors)
+
+
+@pytest.mark.parametrize("kind", ["array", "double array", "list", "list of a list", "rows"])
+def test_a_mean_that_people_added_themselves_is_used(kind: str, save_torch: Any) -> None:
+    """Report: e4e issue 30."""
+    tensors = random_tensors(SQUARE)
+    mean = tensors["mapping.w_avg"]
+    held = {
+        "array": mean,
+        "double array": mean.astype(np.float64),
+        "list": mean.tolist(),
+        "list of a list": [mean.tolist()],
+        "rows": np.tile(mean, (SQUARE.num_ws, 1)),
+    }[kind]
+    assert_holds(save_torch({"g_ema": tensors_of(rosinality_arrays()), "latent_avg": held}), tensors)
+
+
+@pytest.mark.parametrize(
+    ("mean", "message"),
+    [
+        ("zero", "latent_avg is 'zero'"),
+        ([], "latent_avg is a list of 0"),
+        ([0.5, "1"], "latent_avg is a list of 2"),
+        ([True] * 6, "latent_avg is a list of 6"),
+        ([0.5] * 5, r"shape \[5\]; expected is \[6\]"),
+        ([math.nan] * 6, "not finite"),
+    ],
+)
+def test_what_is_no_mean_is_refused(mean: Any, message: str, save_torch: Any) -> None:
+    with pytest.raises(ModelError, match=message):
+        read_checkpoint(save_torch({"g_ema": tensors_of(rosinality_arrays()), "latent_avg": mean}))
+
+
+def test_noise_maps_that_the_file_lacks_are_drawn_and_said(save_torch: Any) -> None:
+    """Reports: rosinality issues 71 and 176."""
+    arrays = {name: array for name, array in rosinality_arrays().items() if not name.startswith("noises.")}
+    first, second = (read_checkpoint(save_torch({"g_ema": tensors_of(arrays)})) for _ in range(2))
+    maps = {name: map_ for name, map_ in first.generator.tensors.items() if name.endswith("noise_const")}
+    assert maps.keys() == {name for name in random_tensors(SQUARE) if name.endswith("noise_const")}
+    assert all(map_.shape[0] == int(name.split(".")[1][1:]) for name, map_ in maps.items())
+    assert 0.9 < np.concatenate([map_.ravel() for map_ in maps.values()]).std() < 1.1
+    assert first.network_sha256 == second.network_sha256
+    assert [a for a in first.assumptions if "noise maps" in a] == [a for a in first.notices if "noise maps" in a] != []
+
+
+def test_a_file_that_lacks_some_noise_maps_is_incomplete(save_torch: Any) -> None:
+    arrays = rosinality_arrays()
+    del arrays["noises.noise_1"]
+    with pytest.raises(ModelError, match=r"b8\.conv0\.noise_const \[8, 8\] is missing"):
+        read_checkpoint(save_torch({"g_ema": tensors_of(arrays)}))
+
+
+def parallel(entries: Any) -> Any:
+    return OrderedDict((f"module.{name}", tensor) for name, tensor in entries.items())
+
+
+@pytest.mark.parametrize("wrap", [parallel, lambda e: {"params_ema": e}, lambda e: {"params_ema": parallel(e)}])
+def test_wrappings_of_a_state_dict_are_looked_through(wrap: Any, save_torch: Any) -> None:
+    assert_holds(save_torch(wrap(tensors_of(TENSORS))), TENSORS)
+    assert_holds(save_torch(wrap(tensors_of(rosinality_arrays()))), random_tensors(SQUARE, w_avg=False) | {})
+
+
+@pytest.mark.parametrize("key", ["G", "g"])
+def test_a_generator_that_is_not_averaged_is_taken_where_there_is_no_other(key: str, save_torch: Any) -> None:
+    nvidia = (TENSORS, "G_ema", "mapping.fc0.weight")
+    arrays, other, first = nvidia if key == "G" else (rosinality_arrays(), "g_ema", "style.1.weight")
+    notices = read_checkpoint(save_torch({key: tensors_of(arrays)})).notices
+    assert any("no averaged generator" in notice for notice in notices)
+    doubled = {name: np.asarray(2 * array) for name, array in arrays.items()}
+    contents = read_checkpoint(save_torch({key: tensors_of(doubled), other: tensors_of(arrays)}))
+    np.testing.assert_array_equal(contents.generator.tensors["mapping.fc0.weight"], arrays[first])
+    assert not any("no averaged generator" in notice for notice in contents.notices)
+
+
+def test_names_of_another_program_are_said(save_torch: Any) -> None:
+    state = {"constant_input.weight": torch.zeros(1, 6, 4, 4), "style_mlp.1.weight": torch.zeros(6, 6)}
+    with pytest.raises(ModelError, match="BasicSR's names"):
+        read_checkpoint(save_torch({"params_ema": state}))
+
+
+def test_values_that_no_network_needs_are_passed_over(save_torch: Any) -> None:
+    """Reports: PyTorch 2.6's weights_only, ai4g-flood issue 15."""
+    arguments = argparse.Namespace(
+        out=Path("runs/1"),
+        device=torch.device("cuda", 0),
+        dtype=torch.bfloat16,
+        nothing=None,
+        paths=[PurePosixPath("a")],
+    )
+    tensors = random_tensors(SQUARE)
+    value = {
+        "g_ema": tensors_of(rosinality_arrays()),
+        "latent_avg": torch.from_numpy(tensors["mapping.w_avg"]),
+        "args": arguments,
+        "device": torch.device("cpu"),
+    }
+    assert_holds(save_torch(value), tensors)
+
+
+@pytest.mark.parametrize("value", [torch.device("cpu"), torch.float32, Path("a")])
+def test_such_a_value_is_no_tensor(value: Any, save_torch: Any) -> None:
+    entries = {**tensors_of(rosinality_arrays()), "input.input": value}
+    with pytest.raises(ModelError, match="no StyleGAN2 generator found"):
+        read_checkpoint(save_torch({"g_ema": entries}))
+    with pytest.raises(ModelError, match=r"latent_avg is a (torch|pathlib)\."):
+        read_checkpoint(save_torch({"g_ema": tensors_of(rosinality_arrays()), "latent_avg": value}))
 
 
 def test_rows_of_a_mean_that_differ_are_refused(save_torch: Any) -> None:
@@ -222,8 +329,24 @@ def test_a_compressed_torch_zip_is_refused(torch_zip: Path) -> None:
     with zipfile.ZipFile(torch_zip) as archive, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         for name in archive.namelist():
             packed.writestr(name, archive.read(name))
-    with pytest.raises(ModelError, match=r"byteorder' is compressed"):
+    with pytest.raises(ModelError, match=r"byteorder' is compressed.*zip -0 -r"):
         read_checkpoint(path)
+
+
+def test_a_torch_zip_that_was_unpacked_says_how_to_pack_it_again(torch_zip: Path) -> None:
+    """Reports: gan-transfer issue 1, StyleGAN-nada issue 23."""
+    with zipfile.ZipFile(torch_zip) as archive:
+        archive.extractall(torch_zip.parent)
+        (root,) = {name.split("/")[0] for name in archive.namelist()}
+    folder = torch_zip.parent / root
+    for path in (folder, folder / "data.pkl"):
+        with pytest.raises(ModelError, match=r"unpacked.*zip -0 -r"):
+            read_checkpoint(path)
+    packed = torch_zip.with_name("packed.pt")
+    with zipfile.ZipFile(packed, "w") as archive:  # as `zip -0 -r` does from inside the folder
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, file.relative_to(folder))
+    assert_holds(packed, TENSORS)
 
 
 def test_a_zip64_container_opens(torch_zip: Path) -> None:

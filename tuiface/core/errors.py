@@ -97,7 +97,8 @@ _SHOWN_BITS = 128
 def describe_value(value: object, limit: int = 60) -> str:
     """A value from a file for an error line: scalars by value, everything else by kind only.
 
-    Never formats a container: 40 nested lists of 10 references print as 10^40 leaves.
+    Never formats a container: 40 nested lists of 10 references print as 10^40 leaves. A class may say in
+    `described_as` what its objects are to the file's owner.
     """
     if isinstance(value, str):
         return quote(value, limit)
@@ -105,9 +106,10 @@ def describe_value(value: object, limit: int = 60) -> str:
         return f"an integer of {value.bit_length()} bits"
     if value is None or isinstance(value, bool | float | int):
         return repr(value)
-    if isinstance(value, list | tuple | dict):
-        return f"a {type(value).__name__} of {len(value)}"
-    return f"a {type(value).__name__}"
+    for kind in (list, tuple, dict):
+        if isinstance(value, kind):
+            return f"a {kind.__name__} of {len(value)}"
+    return f"a {getattr(value, 'described_as', type(value).__name__)}"
 
 
 def _to_one_line(text: str) -> str:

@@ -35,7 +35,7 @@ CheckpointFormat = Literal[
     "torch state dict",
     "tuiface safetensors",
 ]
-GeneratorSource = Literal["G_ema", "Gs", "g_ema"]
+GeneratorSource = Literal["G_ema", "G", "Gs", "g_ema"]
 
 
 @dataclass(frozen=True, eq=False)  # without slots: Generic sets __orig_class__ on instances

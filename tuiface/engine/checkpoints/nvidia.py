@@ -20,6 +20,7 @@ from tuiface.engine.checkpoints.architecture import (
     discriminator_config_from_shapes,
     generator_config_from_shapes,
 )
+from tuiface.engine.checkpoints.contents import GeneratorSource
 from tuiface.engine.checkpoints.description import (
     CheckpointDescription,
     NetworkDescription,
@@ -62,22 +63,26 @@ DISCRIMINATOR_CLASSES: Final[Mapping[str, str]] = {
 }
 
 
-def describe_networks(entries: Mapping[object, object], meter: Meter) -> CheckpointDescription:
-    """The networks of a dict with persistent `G_ema` and, perhaps, `D`."""
-    generator = entries["G_ema"]
-    assert isinstance(generator, PersistentModule)
-    tree = build_module_tree("G_ema", generator, meter)
+def describe_networks(
+    name: GeneratorSource,
+    generator: PersistentModule,
+    entries: Mapping[object, object],
+    meter: Meter,
+    notices: tuple[str, ...] = (),
+) -> CheckpointDescription:
+    """The generator that `entries` holds as `name` and, perhaps, `D`."""
+    tree = build_module_tree(name, generator, meter)
     written_by_stylegan3 = any("in_channels" in layer.state for _, layer in tree.of_class("SynthesisLayer"))
     discriminator = entries.get("D")
     augmented = entries.get("augment_pipe") is not None
     return CheckpointDescription(
         format="stylegan3-repository pickle" if written_by_stylegan3 else "stylegan2-ada-pytorch pickle",
-        generator_source="G_ema",
+        generator_source=name,
         generator=describe_generator(tree),
         discriminator=(lambda: describe_discriminator(build_module_tree("D", discriminator, meter)))
         if isinstance(discriminator, PersistentModule)
         else None,
-        notices=("augment_pipe ignored: it is only used in training",) if augmented else (),
+        notices=(*notices, *(("augment_pipe ignored: it is only used in training",) if augmented else ())),
     )
 
 
@@ -87,10 +92,10 @@ def describe_generator(tree: ModuleTree) -> NetworkDescription[GeneratorConfig]:
     if any(module.class_name == "SynthesisInput" for module in tree.modules.values()):
         raise ModelError(f"{tree.network} is a StyleGAN3 network: accepted is StyleGAN2", "use a StyleGAN2 checkpoint")
     _check_classes(tree, GENERATOR_CLASSES)
-    shapes = shapes_of(tree.sources)
-    config = generator_config_from_shapes(shapes)
     for path, block in tree.of_class("SynthesisBlock"):
         _expect(tree, path, block, {"architecture": "skip"})
+    shapes = shapes_of(tree.sources)
+    config = generator_config_from_shapes(shapes)
     for path, layer in tree.of_class("SynthesisLayer"):
         up = 2 if path.endswith(".conv0") else 1
         fixed = {"activation": "lrelu", "use_noise": True, "padding": 1, "act_gain": SQRT_2, "up": up}

@@ -19,7 +19,7 @@ from typing import Final
 from tuiface.core.errors import ModelError, describe_value
 from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import Inventory, Meter, over_budget_error
-from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
+from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN, PACK_AGAIN
 
 MAX_PROTOCOL: Final = 5
 
@@ -277,7 +277,10 @@ class PickleMachine:
 
     def _persistent_id(self) -> None:
         if self._persistent_load is None:
-            raise self._malformed_error("an outside reference (BINPERSID)")
+            raise ModelError(
+                "an outside reference (BINPERSID): the index of a .pt file that was unpacked, whose tensors lie beside",
+                PACK_AGAIN,
+            )
         self._push(self._persistent_load(self._pop()))
 
     # -- refusals --------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 1. `read_source` reads the file's bytes, once, and says by its first ones how it is packed.
 2. `read_value` unpacks the container (zip, legacy stream, pickle) into inert values.
-3. `describe_checkpoint` recognises the format and describes the networks: configuration and views of the buffer.
+3. `describe_checkpoint` (recognition.py) finds the networks and describes them: configuration and views of the buffer.
 4. `read_generator` and `read_discriminator` check a description against the architecture and materialise its tensors.
 
 `read_contents` puts steps 2 to 4 together; our own safetensors, which say all of it themselves, need none of them.
@@ -11,17 +11,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from tuiface.core.errors import ModelError, describe_value
 from tuiface.core.visible import to_visible
-from tuiface.engine.checkpoints import native, nvidia, state_dicts, tensorflow
+from tuiface.engine.checkpoints import native
 from tuiface.engine.checkpoints.accounting import LIMITS, Inventory, Meter
 from tuiface.engine.checkpoints.architecture import (
     W_AVG,
+    Shapes,
     check_discriminator_config,
     check_generator_config,
     discriminator_shapes,
@@ -40,13 +41,17 @@ from tuiface.engine.checkpoints.description import (
     materialise,
 )
 from tuiface.engine.checkpoints.pickle_machine import PickleMachine
+from tuiface.engine.checkpoints.recognition import describe_checkpoint
 from tuiface.engine.checkpoints.source_file import SourceFile, read_source
 from tuiface.engine.checkpoints.storages import MAGIC_NUMBER, TorchTensor, read_legacy_stream, torch_globals
-from tuiface.engine.checkpoints.stubs import NumpyArray, PersistentModule, python_globals
+from tuiface.engine.checkpoints.stubs import NumpyArray, python_globals
 from tuiface.engine.checkpoints.torch_zip import read_torch_zip
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
 MAX_ARRAYS = 1024
+NOISE_SUFFIX = ".noise_const"
+NOISE_SEED = 0
+NOISE_DRAWN = f"no noise maps in the file: they are drawn, by seed {NOISE_SEED}"
 
 
 def read_checkpoint(path: Path) -> CheckpointContents:
@@ -72,6 +77,7 @@ def read_contents(source: SourceFile, inventory: Inventory) -> CheckpointContent
     generator = read_generator(description.generator, meter)
     discriminator, discriminator_notices = read_discriminator(description, meter)
     has_w_avg = W_AVG in generator.tensors
+    assumptions = (*description.assumptions, *(() if has_noise_maps(description.generator) else (NOISE_DRAWN,)))
     return CheckpointContents(
         format=description.format,
         generator=generator,
@@ -80,13 +86,13 @@ def read_contents(source: SourceFile, inventory: Inventory) -> CheckpointContent
         has_w_avg=has_w_avg,
         notices=(
             *inventory.notices,
-            *description.assumptions,
+            *assumptions,
             *description.notices,
             *description.generator.notices,
             *(() if has_w_avg else ("no mean of w in the file: the engine estimates it",)),
             *discriminator_notices,
         ),
-        assumptions=description.assumptions,
+        assumptions=assumptions,
         licence=None,
         origin_sha256=source.sha256,
         origin_format=description.format,
@@ -109,43 +115,28 @@ def read_value(source: SourceFile, meter: Meter, inventory: Inventory) -> object
     return value
 
 
-def describe_checkpoint(value: object, meter: Meter, inventory: Inventory) -> CheckpointDescription:
-    """The networks in a value of any of the formats; ModelError names what was found instead."""
-    if isinstance(value, PersistentModule):
-        value = {"G_ema": value}
-    if tensorflow.is_network_triple(value):
-        assert isinstance(value, tuple)
-        inventory.networks = ("G", "D", "Gs")
-        return tensorflow.describe_networks(value, meter, inventory)
-    if not isinstance(value, dict):
-        raise ModelError(f"not a StyleGAN2 checkpoint: it holds {describe_value(value)} instead of networks")
-    meter.visit(len(value))
-    named = ((key, entry) for key, entry in value.items() if isinstance(key, str))
-    inventory.networks = tuple(key for key, entry in named if _is_network(entry, meter))[:16]
-    if isinstance(value.get("G_ema"), PersistentModule):
-        return nvidia.describe_networks(value, meter)
-    for entries, discriminator in ((value.get("G_ema"), value.get("D")), (value, None)):
-        if isinstance(entries, dict) and state_dicts.is_nvidia_generator(entries):
-            return state_dicts.describe_nvidia_networks(entries, discriminator, meter)
-    for key, prefix in (("g_ema", ""), ("state_dict", "decoder.")):
-        entries = value.get(key)
-        if isinstance(entries, dict) and state_dicts.is_rosinality_generator(entries, prefix):
-            return state_dicts.describe_rosinality_networks(
-                entries, meter, prefix=prefix, latent_avg=value.get("latent_avg"), discriminator=value.get("d")
-            )
-    for prefix in ("", "decoder."):
-        if state_dicts.is_rosinality_generator(value, prefix):
-            return state_dicts.describe_rosinality_networks(value, meter, prefix=prefix)
-    raise _unknown_format_error(value)
-
-
 def read_generator(described: NetworkDescription[GeneratorConfig], meter: Meter) -> GeneratorTensors:
-    """The described generator, checked; `mapping.w_avg` is the one tensor that may be absent."""
+    """The described generator, checked; `mapping.w_avg` may be absent, and the noise maps if all of them are."""
     check_generator_config(described.config)
     expected = generator_shapes(described.config)
     if W_AVG in described.sources:
         expected[W_AVG] = (described.config.w_dim,)
-    return GeneratorTensors(described.config, materialise(described.network, expected, described.sources, meter))
+    drawn: dict[str, np.ndarray] = {}
+    if not has_noise_maps(described):
+        drawn = draw_noise_maps({name: expected.pop(name) for name in tuple(expected) if name.endswith(NOISE_SUFFIX)})
+    tensors = materialise(described.network, expected, described.sources, meter)
+    return GeneratorTensors(described.config, {**tensors, **drawn})
+
+
+def has_noise_maps(described: NetworkDescription[GeneratorConfig]) -> bool:
+    """Whether the file stores any: older ones drew new noise for each picture."""
+    return any(name.endswith(NOISE_SUFFIX) for name in described.sources)
+
+
+def draw_noise_maps(shapes: Shapes) -> dict[str, np.ndarray]:
+    """float32 maps of N(0, 1) for layers of these shapes, from low to high resolution; always the same."""
+    rng = np.random.RandomState(NOISE_SEED)
+    return {name: rng.randn(*shape).astype(np.float32) for name, shape in shapes.items()}
 
 
 def read_discriminator(
@@ -188,29 +179,6 @@ def _name_file_in_errors(path: Path) -> Iterator[None]:
         yield
     except ModelError as error:
         raise ModelError(f"{to_visible(path.name)}: {error.message}", error.hint) from None
-
-
-def _is_network(entry: object, meter: Meter) -> bool:
-    if isinstance(entry, PersistentModule):
-        return True
-    if not isinstance(entry, dict):
-        return False
-    for tensor in entry.values():
-        meter.visit()
-        if isinstance(tensor, TorchTensor):
-            return True
-    return False
-
-
-def _unknown_format_error(value: Mapping[object, object]) -> ModelError:
-    keys = [describe_value(key, 24) for key in list(value)[:6]]
-    if any(isinstance(key, str) and "progression." in key for key in value):
-        return ModelError("a StyleGAN1 state dict: accepted is StyleGAN2")
-    more = ", ..." if len(value) > len(keys) else ""
-    return ModelError(
-        f"no StyleGAN2 generator found: a dict with {', '.join(keys) or 'no keys'}{more}; accepted are G_ema (NVIDIA), "
-        "(G, D, Gs) (TensorFlow), g_ema (rosinality) and plain state dicts of these"
-    )
 
 
 def _collect_arrays(value: object, meter: Meter) -> Iterator[tuple[str, TorchTensor | NumpyArray]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from tuiface.core.errors import ModelError
-from tuiface.core.reading import open_regular
+from tuiface.core.reading import is_there, open_regular
 from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import LIMITS
 
@@ -22,6 +22,8 @@ HEAD_BYTES: Final = 512
 HOLES_FROM_BYTES: Final = 64 << 20
 """Size of a file from which it is looked at for holes."""
 DOWNLOAD_AGAIN: Final = "download or copy the file again"
+#: What torch's own zip files need, and other programs' do not have.
+PACK_AGAIN: Final = "pack its folder without compression: cd FOLDER && zip -0 -r ../model.pt ."
 #: First opcode of every pickle since protocol 2.
 PROTO: Final = 0x80
 
@@ -155,6 +157,8 @@ def open_checkpoint_file(path: Path) -> io.BufferedReader:
     except FileNotFoundError:
         raise ModelError("no such file", "check the path, or set one with --model") from None
     except IsADirectoryError:
+        if is_there(path / "data.pkl"):
+            raise ModelError("is a .pt file that was unpacked; accepted is a checkpoint file", PACK_AGAIN) from None
         raise ModelError(
             "is a folder; accepted is a checkpoint file", "name the .pkl, .pt or .safetensors inside"
         ) from None

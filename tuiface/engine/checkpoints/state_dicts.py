@@ -26,6 +26,8 @@ from typing import Final
 
 import numpy as np
 
+from tuiface.core.errors import ModelError, describe_value
+from tuiface.core.limits import MAX_WIDTH
 from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import Meter
 from tuiface.engine.checkpoints.architecture import (
@@ -44,6 +46,7 @@ from tuiface.engine.checkpoints.description import (
     shapes_of,
 )
 from tuiface.engine.checkpoints.storages import TorchTensor
+from tuiface.engine.checkpoints.stubs import NumpyArray
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 
 MAX_TENSORS = 10_000
@@ -66,7 +69,7 @@ def is_nvidia_generator(entries: Mapping[object, object]) -> bool:
 
 
 def describe_nvidia_networks(
-    generator: Mapping[object, object], discriminator: object, meter: Meter
+    generator: Mapping[object, object], discriminator: object, meter: Meter, notices: tuple[str, ...] = ()
 ) -> CheckpointDescription:
     """The generator's state dict and, where the file has one, the discriminator's."""
     return CheckpointDescription(
@@ -76,6 +79,7 @@ def describe_nvidia_networks(
         discriminator=(lambda: _describe_nvidia_discriminator(discriminator, meter))
         if isinstance(discriminator, dict)
         else None,
+        notices=notices,
         assumptions=("a state dict records no clamp and no multiplier: no clamp and 0.01 are assumed",),
     )
 
@@ -105,6 +109,7 @@ def describe_rosinality_networks(
     prefix: str = "",
     latent_avg: object = None,
     discriminator: object = None,
+    notices: tuple[str, ...] = (),
 ) -> CheckpointDescription:
     """The averaged generator, the mean of w where it is recorded, and the discriminator where it is held."""
     found = _describe_rosinality_generator(generator, prefix, latent_avg, meter)
@@ -115,7 +120,7 @@ def describe_rosinality_networks(
         discriminator=(lambda: _describe_rosinality_discriminator(discriminator, meter))
         if isinstance(discriminator, dict)
         else None,
-        notices=(f"only the tensors under '{prefix}' were read",) if prefix else (),
+        notices=(*notices, *((f"only the tensors under '{prefix}' were read",) if prefix else ())),
     )
 
 
@@ -123,19 +128,35 @@ def _describe_rosinality_generator(
     entries: Mapping[object, object], prefix: str, latent_avg: object, meter: Meter
 ) -> NetworkDescription[GeneratorConfig]:
     sources = _rename_tensors(_tensor_sources("g_ema", entries, meter, prefix), _generator_rules(), filter_sum=4.0)
-    if isinstance(latent_avg, TorchTensor):
-        sources[W_AVG] = TensorSource(latent_avg, "latent_avg", _mean_arrangement(latent_avg))
+    if latent_avg is not None:
+        mean = _mean_tensor(latent_avg)
+        sources[W_AVG] = TensorSource(mean, "latent_avg", _mean_arrangement(mean))
     return NetworkDescription("g_ema", generator_config_from_shapes(shapes_of(sources)), sources)
 
 
-def _mean_arrangement(latent_avg: TorchTensor) -> Arrangement | None:
+def _mean_tensor(latent_avg: object) -> TorchTensor | NumpyArray:
+    """People add the mean of w themselves: as a tensor, an array or a list of numbers."""
+    match latent_avg:
+        case TorchTensor() | NumpyArray():
+            return latent_avg
+        case [list() as numbers] | (list() as numbers) if 0 < len(numbers) <= MAX_WIDTH:
+            if all(isinstance(number, float | int) and not isinstance(number, bool) for number in numbers):
+                return NumpyArray.of_numbers(numbers)
+    raise ModelError(
+        f"latent_avg is {describe_value(latent_avg)}; accepted are a tensor, an array or a list: one mean of w",
+        "save the file again with latent_avg as a tensor of w_dim numbers, or without it",
+    )
+
+
+def _mean_arrangement(latent_avg: TorchTensor | NumpyArray) -> Arrangement | None:
     """Encoders repeat the mean for every row of W+: [rows, w] whose rows are all the same."""
-    if len(latent_avg.shape) != 2:
+    values = latent_avg.array()
+    if values.ndim != 2:
         return None
-    rows = latent_avg.array()[:MAX_NUM_WS]
-    if len(rows) == latent_avg.shape[0] and rows.size and bool(np.all(rows == rows[:1])):
+    rows = values[:MAX_NUM_WS]
+    if len(rows) == values.shape[0] and rows.size and bool(np.all(rows == rows[:1])):
         return Arrangement(2, lambda a: a[0])
-    raise not_stock_error(f"latent_avg {list(latent_avg.shape)} has rows that differ; accepted is one mean of w")
+    raise not_stock_error(f"latent_avg {list(values.shape)} has rows that differ; accepted is one mean of w")
 
 
 def _describe_rosinality_discriminator(

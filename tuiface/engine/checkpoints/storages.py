@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,8 @@ STORAGE_KINDS: Final[Mapping[str, StorageKind]] = {
 class Storage:
     """`count` elements; the data may be bound after the pickle that refers to them has been read."""
 
+    described_as: ClassVar = "torch storage"
+
     kind: StorageKind
     key: str
     count: int
@@ -73,6 +75,8 @@ class Storage:
 @dataclass(frozen=True, slots=True, eq=False)
 class TorchTensor:
     """A view of a storage that has been checked to lie inside it; strides in elements."""
+
+    described_as: ClassVar = "tensor"
 
     storage: Storage
     offset: int

@@ -33,7 +33,7 @@ class Instance(Stub):
     """An object of a class that checkpoints store by its attributes: argparse.Namespace, dnnlib's Network."""
 
     def __init__(self, class_name: str) -> None:
-        self.class_name = class_name
+        self.class_name = self.described_as = class_name
         self.state: Mapping[object, object] = {}
 
     def build(self, state: object) -> None:
@@ -43,8 +43,36 @@ class Instance(Stub):
         self.state = state
 
 
+class UnreadValue(Stub):
+    """A value of a known harmless kind that no network needs: a device, an element type, a path."""
+
+    def __init__(self, kind: str) -> None:
+        self.described_as = kind
+
+    def build(self, state: object) -> None:
+        """Drop the state."""
+
+
+#: Kinds of values that programs leave among a run's arguments.
+UNREAD_KINDS: Final = (
+    ("torch", "device"),
+    *(("pathlib", f"{pure}{family}Path") for pure in ("", "Pure") for family in ("", "Posix", "Windows")),
+    *(("pathlib._local", f"{pure}{family}Path") for pure in ("", "Pure") for family in ("", "Posix", "Windows")),
+)
+#: Element types of torch, which pickles name without a call.
+UNREAD_TYPES: Final = tuple(
+    ("torch", name)
+    for name in (
+        *("float", "float16", "float32", "float64", "half", "double", "bfloat16"),
+        *("uint8", "int8", "int16", "int32", "int64", "bool", "complex64", "complex128"),
+    )
+)
+
+
 class PersistentModule:
     """A module object of NVIDIA's `torch_utils.persistence`: class name and state; the source text is only hashed."""
+
+    described_as = "network module"
 
     def __init__(self, class_name: str, state: Mapping[object, object]) -> None:
         self.class_name = class_name
@@ -63,6 +91,8 @@ class PersistentModule:
 class NumpyDtype(Stub):
     """A numpy element type, little-endian unless its state says otherwise."""
 
+    described_as = "numpy type"
+
     def __init__(self, code: str) -> None:
         if code not in ELEMENT_CODES:
             raise ModelError(
@@ -80,6 +110,8 @@ class NumpyDtype(Stub):
 
 class NumpyArray(Stub):
     """A numpy array whose data stay in the file's buffer."""
+
+    described_as = "numpy array"
 
     def __init__(self) -> None:
         self._array: npt.NDArray[np.generic] | None = None
@@ -102,6 +134,13 @@ class NumpyArray(Stub):
         if 0 in sides:
             return np.empty(0, dtype)
         return np.frombuffer(raw, dtype).reshape(sides, order="F" if order == "F" else "C")
+
+    @classmethod
+    def of_numbers(cls, values: list[float]) -> NumpyArray:
+        """float64 [len(values)]."""
+        made = cls()
+        made._array = np.array(values, np.float64)
+        return made
 
     def array(self) -> npt.NDArray[np.generic]:
         """The values as a read-only view, any shape and number type."""
@@ -211,4 +250,11 @@ def python_globals(meter: Meter, inventory: Inventory) -> GlobalTable:
     for package in ("numpy.core.multiarray", "numpy._core.multiarray"):
         makers[package, "scalar"] = _make_numpy_scalar
         makers[package, "_reconstruct"] = lambda _: NumpyArray()
-    return {key: Constructor(f"{key[0]}.{key[1]}", make) for key, make in makers.items()}
+    for key in UNREAD_KINDS:
+        makers[key] = _unread_maker(".".join(key))
+    types = {key: UnreadValue(".".join(key)) for key in UNREAD_TYPES}
+    return {**types, **{key: Constructor(f"{key[0]}.{key[1]}", make) for key, make in makers.items()}}
+
+
+def _unread_maker(kind: str) -> Callable[[tuple[object, ...]], object]:
+    return lambda _: UnreadValue(kind)

@@ -1,5 +1,7 @@
 """TensorFlow pickles: (G, D, Gs) of dnnlib's Network, StyleGAN2 (state version 4) and StyleGAN2-ADA (version 5).
 
+Gs may also stand alone, or last in a list or tuple with None for the others.
+
 Variables are named by scope and layer (`8x8/Conv0_up/weight`) and stored with channels last:
 
 | TensorFlow                                  | shape         | ours                                            |
@@ -19,6 +21,7 @@ from dataclasses import replace
 from typing import Final
 
 from tuiface.core.errors import ModelError, describe_value
+from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import Inventory, Meter
 from tuiface.engine.checkpoints.architecture import (
     RESOLUTIONS,
@@ -47,33 +50,73 @@ CHANNELS_FIRST: Final = Arrangement(4, lambda a: a.transpose(3, 2, 0, 1))
 #: TensorFlow's up-sampling convolution is a correlation, torch's transposed one a convolution.
 FLIPPED_CHANNELS_FIRST: Final = Arrangement(4, lambda a: a[::-1, ::-1].transpose(3, 2, 0, 1))
 
-#: Renaming of one variable: TensorFlow's name, ours, arrangement, addend.
-Rule = tuple[str, str, Arrangement | None, float]
 Settings = Mapping[str, object]
 
+#: Settings that change the arithmetic, and the published networks' values.
+GENERATOR_SETTINGS: Final[Settings] = {
+    "architecture": "skip",
+    "resample_kernel": list(RESAMPLE_TAPS),
+    "num_channels": 3,
+    "normalize_latents": True,
+    "use_noise": True,
+    "nonlinearity": "lrelu",
+    "mapping_nonlinearity": "lrelu",
+    "dtype": "float32",
+}
+DISCRIMINATOR_SETTINGS: Final[Settings] = {
+    "resample_kernel": list(RESAMPLE_TAPS),
+    "num_channels": 3,
+    "nonlinearity": "lrelu",
+    "dtype": "float32",
+}
+#: Settings that are read elsewhere, follow from the tensors' shapes, or belong to training and to truncation, which is
+#: ours to choose. Any other setting may mean another picture.
+KNOWN_GENERATOR_SETTINGS: Final = frozenset({
+    *("conv_clamp", "mapping_lrmul", "num_fp16_res"),
+    *("dlatent_size", "fmap_base", "fmap_decay", "fmap_max", "fmap_min", "label_size", "latent_size"),
+    *("mapping_fmaps", "mapping_layers", "resolution", "dlatent_broadcast"),
+    *("components", "func_name", "fused_modconv", "is_template_graph", "mapping_func", "synthesis_func"),
+    *("dlatent_avg_beta", "is_training", "is_validation", "randomize_noise", "return_dlatents", "style_mixing_prob"),
+    *("truncation_cutoff", "truncation_cutoff_val", "truncation_psi", "truncation_psi_val"),
+})  # fmt: skip
+KNOWN_DISCRIMINATOR_SETTINGS: Final = frozenset({
+    *("architecture", "conv_clamp", "mbstd_group_size", "mbstd_num_features", "num_fp16_res"),
+    *("fmap_base", "fmap_decay", "fmap_max", "fmap_min", "label_size", "resolution"),
+    *("freeze_layers", "func_name", "is_template_graph", "is_training"),
+    *("mapping_fmaps", "mapping_layers", "mapping_lrmul"),  # of labels, which it has none of
+})  # fmt: skip
 
-def is_network_triple(value: object) -> bool:
-    """Whether a pickle's value is the (G, D, Gs) of a TensorFlow checkpoint."""
-    return isinstance(value, tuple) and len(value) == 3 and all(_is_network(item) for item in value)
+#: Renaming of one variable: TensorFlow's name, ours, arrangement, addend.
+Rule = tuple[str, str, Arrangement | None, float]
 
 
-def describe_networks(triple: tuple[object, ...], meter: Meter, inventory: Inventory) -> CheckpointDescription:
-    """The averaged generator Gs and the discriminator."""
-    _, discriminator, generator = triple
-    assert isinstance(generator, Instance)
-    assert isinstance(discriminator, Instance)
+def find_networks(value: object) -> dict[str, Instance]:
+    """The networks of a TensorFlow checkpoint by their names, Gs among them; empty for any other value."""
+    members = list(value) if isinstance(value, tuple | list) and 1 <= len(value) <= 3 else [value]
+    if not all(member is None or _is_network(member) for member in members):
+        return {}
+    names = ("G", "D", "Gs")[3 - len(members) :]
+    found = {name: member for name, member in zip(names, members, strict=True) if isinstance(member, Instance)}
+    return found if "Gs" in found else {}
+
+
+def describe_networks(networks: Mapping[str, Instance], meter: Meter, inventory: Inventory) -> CheckpointDescription:
+    """The averaged generator Gs and, where the file has one, the discriminator."""
+    generator, discriminator = networks["Gs"], networks.get("D")
     version = generator.state.get("version")
     if not isinstance(version, int) or version not in (STYLEGAN2_VERSION, ADA_VERSION):
         kind = "StyleGAN1 network" if isinstance(version, int) and version < STYLEGAN2_VERSION else "network"
         raise ModelError(f"a TensorFlow {kind} of version {describe_value(version)}: accepted are 4 and 5 (StyleGAN2)")
-    for network in (generator, discriminator):
+    for network in networks.values():
         _note_sources(network, inventory)
     ada = version == ADA_VERSION
     return CheckpointDescription(
         format="tensorflow stylegan2-ada pickle" if ada else "tensorflow stylegan2 pickle",
         generator_source="Gs",
         generator=_describe_generator(generator, meter),
-        discriminator=lambda: _describe_discriminator(discriminator, meter, default_group_size=None if ada else 4),
+        discriminator=(lambda: _describe_discriminator(discriminator, meter, default_group_size=None if ada else 4))
+        if discriminator is not None
+        else None,
     )
 
 
@@ -89,8 +132,8 @@ def _describe_generator(network: Instance, meter: Meter) -> NetworkDescription[G
     if "LabelConcat/weight" in variables:
         raise not_stock_error("Gs concatenates labels (LabelConcat) as no published network does")
     settings = {**_read_settings(network), **_read_settings(synthesis), **_read_settings(mapping)}
-    _check_settings("Gs", settings, {"architecture": "skip", "resample_kernel": list(RESAMPLE_TAPS), "num_channels": 3})
-    _check_settings("Gs", settings, {"normalize_latents": True, "use_noise": True, "nonlinearity": "lrelu"})
+    _refuse_unknown_settings("Gs", settings, GENERATOR_SETTINGS, KNOWN_GENERATOR_SETTINGS)
+    _check_settings("Gs", settings, GENERATOR_SETTINGS)
     sources = dict(_rename_variables(variables, _generator_rules()))
     config = generator_config_from_shapes(shapes_of(sources))
     config = replace(
@@ -110,7 +153,8 @@ def _describe_discriminator(
     if settings.get("label_size", 0) != 0:
         raise not_stock_error("D has labels, whose layout differs between releases")
     variables = _collect_variables("D", meter, network)
-    _check_settings("D", settings, {"resample_kernel": list(RESAMPLE_TAPS), "num_channels": 3, "nonlinearity": "lrelu"})
+    _refuse_unknown_settings("D", settings, DISCRIMINATOR_SETTINGS, KNOWN_DISCRIMINATOR_SETTINGS)
+    _check_settings("D", settings, DISCRIMINATOR_SETTINGS)
     sources = dict(_rename_variables(variables, _discriminator_rules()))
     config = discriminator_config_from_shapes(shapes_of(sources))
     _check_settings("D", {"architecture": "resnet", **settings}, {"architecture": config.architecture})
@@ -207,6 +251,14 @@ def _read_settings(network: Instance) -> dict[str, object]:
     if not isinstance(settings, dict):
         return {}
     return {key: value for key, value in settings.items() if isinstance(key, str)}
+
+
+def _refuse_unknown_settings(label: str, settings: Settings, fixed: Settings, known: frozenset[str]) -> None:
+    for name, value in settings.items():
+        if name not in fixed and name not in known:
+            raise not_stock_error(
+                f"{label} has the setting {to_visible(name)} = {describe_value(value)}, which no published network has"
+            )
 
 
 def _check_settings(label: str, settings: Settings, fixed: Mapping[str, object]) -> None:

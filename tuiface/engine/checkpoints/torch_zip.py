@@ -11,7 +11,7 @@ from tuiface.core.errors import ModelError, describe_value
 from tuiface.core.zip_members import STORED, ZipMember, list_members, view_member
 from tuiface.engine.checkpoints.accounting import Inventory, Meter
 from tuiface.engine.checkpoints.pickle_machine import GlobalTable, PickleMachine
-from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN
+from tuiface.engine.checkpoints.source_file import DOWNLOAD_AGAIN, PACK_AGAIN
 from tuiface.engine.checkpoints.storages import StorageTable
 
 
@@ -50,6 +50,6 @@ def _read_stored(data: memoryview, member: ZipMember, name: str) -> memoryview:
     if member.method != STORED:
         raise ModelError(
             f"zip member {describe_value(name)} is compressed; torch stores its members as they are",
-            "unpack the archive and save it again with torch.save",
+            f"unpack the archive, and {PACK_AGAIN}",
         )
     return view_member(data, member)

@@ -19,7 +19,8 @@ STARTERS = re.compile(
     r"subprocess\.(Popen|run|call|check_\w+|get\w+)|asyncio(\.\w+)?\.(create_)?subprocess\w*"
     r"|os\.(fork\w*|system|popen|posix_spawnp?|exec[lv]\w*|spawn\w+|startfile)|posix\.\w+|_posixsubprocess\.\w+"
     r"|pty\.(fork|spawn)|_?multiprocessing\.(?!connection\b)\w+|concurrent\.futures\.[pP]rocess\w*"
-    r"|torch\.(multiprocessing|distributed|compile|utils\.(data|cpp_extension))\b.*|torch\.jit\.\w+"
+    r"|torch\.(multiprocessing|distributed\.(run|launch\w*|elastic|rpc)|compile|utils\.(data|cpp_extension))\b.*"
+    r"|torch\.jit\.\w+"
     r"|webbrowser\.\w+|ctypes\.util\.\w+|platform\.(platform|processor|uname)|runpy\.\w+"
     r"|sys\.executable|shutil\.which"  # the beginning of a command
 )

@@ -81,6 +81,7 @@ def test_a_run_is_not_resumed_with_other_settings(pictures: Path, tmp_path: Path
         (("--resume", "run", "--out", "other"), "leave out --out"),
         (("--out", "run", "--data", "heads", "--res", "64", "--from", "nowhere.pkl"), "nowhere.pkl"),
         (("--out", "run", "--data", "heads", "--stage", "regress"), "accepted: paired, all"),
+        (("--out", "run", "--data", "heads", "--gpus", "0"), "--gpus 0; accepted: 1 to 64"),
     ],
 )
 def test_wrong_use_is_one_line_that_names_the_value(

@@ -18,6 +18,7 @@ from tuiface.engine.training.gan.losses import (
     prediction_distance,
     r1_penalty,
 )
+from tuiface.engine.training.rng import RandomGenerator
 
 
 class ToyDiscriminator(nn.Module):
@@ -103,7 +104,7 @@ def test_readings_of_the_same_picture_differ_by_nothing_and_teach_the_drawn_one(
     drawn = (wanted * 0.5).requires_grad_()
 
     def distance(images: torch.Tensor) -> torch.Tensor:
-        return prediction_distance(reader, images, wanted, torch.Generator().manual_seed(1))
+        return prediction_distance(reader, images, wanted, RandomGenerator(1))
 
     before = distance(drawn)
     before.backward()  # type: ignore[no-untyped-call]

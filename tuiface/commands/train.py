@@ -7,25 +7,33 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tuiface.commands.arguments import Commands
 from tuiface.commands.output import emit, note
 from tuiface.core.argument_types import one_of, parse_name, parse_path, parse_text, real_number, whole_number
-from tuiface.core.errors import EXIT_DONE, EXIT_INTERRUPTED, OutputError, UsageError, quote
+from tuiface.core.errors import EXIT_DONE, EXIT_INTERRUPTED, EngineError, OutputError, UsageError, quote
 from tuiface.core.limits import HEAD_SIDES_PX, MAX_BATCH, MAX_EXACT_INTEGER, MAX_WORKERS, NETWORK_SIDES_PX
 from tuiface.core.visible import escape_bytes
 
 if TYPE_CHECKING:
-    from tuiface.engine.training import RunLimits, TrainingSettings, WarmStart
+    from collections.abc import Callable
+
+    import torch
+
+    from tuiface.engine.training import RunLimits, TrainingOutcome, TrainingSettings, WarmStart
     from tuiface.engine.training.predictors.settings import PredictorSettings, PredictorWarmStart
+    from tuiface.engine.training.ranks import RankPlace, Ranks
 
 MAX_LENGTH = 1e6
 """Of a training, in thousands of pictures or in minutes."""
 MAX_TRAINING_HEADS = 10_000_000
 """Heads that one training has rendered for it."""
 MAX_GAMMA = 1e6
+MAX_GPUS = 64
+"""Of one machine."""
 
 EXAMPLE = """\
 examples:
@@ -33,6 +41,7 @@ examples:
   tuiface train --resume runs/heads64                               exactly where it stopped
   tuiface train --data heads --res 128 --from runs/heads64 --out runs/heads128
   tuiface train --data photos.zip --res 128 --mirror --out runs/photos --licence "all rights reserved"
+  tuiface train --data photos.zip --res 256 --batch 64 --gpus 4 --out runs/photos256
   tuiface train segmenter --out runs/segmenter                      a reader of pictures instead of a generator
 
 Ctrl-C saves a snapshot and stops. RUN/best.safetensors is the best network so far, RUN/samples/ its pictures.
@@ -74,6 +83,12 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
         "--minutes", type=real_number(0, MAX_LENGTH, above=True), metavar="M", help="stop, resumably, after M minutes"
     )
     group.add_argument("--stage", choices=("paired", "all"), help="stop before the adversarial stage; default: all")
+    group.add_argument(
+        "--gpus",
+        type=whole_number(1, MAX_GPUS),
+        metavar="N",
+        help="share each batch among N GPUs, a process each (with --device cpu: N processes); default: 1",
+    )
     group.add_argument(
         "--workers", type=whole_number(0, MAX_WORKERS), metavar="N", help="processes that render heads; default: 1"
     )
@@ -131,60 +146,142 @@ def run(args: argparse.Namespace) -> int:
     if args.data == "heads" and args.res not in (None, *HEAD_SIDES_PX):
         sides = ", ".join(map(str, HEAD_SIDES_PX))
         raise UsageError(f"--res {args.res} with --data heads; accepted: {sides}, at which heads are rendered")
-    from tuiface.engine.device import keep_freed_memory
-
-    keep_freed_memory()
-    from tuiface.engine.training import SNAPSHOT_NAME, open_warm_start, train
-
-    limits = _parse_limits(args)
-    resume = limits.out / SNAPSHOT_NAME if args.resume else None
-    start = open_warm_start(Path(args.start)) if args.start else None
-    settings = _read_resumed_settings(args, resume) if resume is not None else _choose_new_settings(args, limits, start)
-    outcome = train(settings, limits, resume=resume, start=start)
+    out = _find_out(args)
+    outcome = _train_on_gpus(args) if (args.gpus or 1) > 1 else train_rank(_place_of_torchrun(), args)
+    if outcome is None:  # of a process that torchrun started beside the one that reports
+        return EXIT_DONE
     if not outcome.finished:
-        note(f"not finished; go on with: tuiface train --resume {limits.out}")
-    best = limits.out / "best.safetensors"
-    text = f"{best}" if best.exists() else f"{limits.out}"
-    emit(args, text, run=str(limits.out), best=str(best) if best.exists() else None, **outcome.to_json())
+        note(f"not finished; go on with: tuiface train --resume {out}")
+    best = out / "best.safetensors"
+    text = f"{best}" if best.exists() else f"{out}"
+    emit(args, text, run=str(out), best=str(best) if best.exists() else None, **outcome.to_json())
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_DONE
 
 
-def _parse_limits(args: argparse.Namespace) -> RunLimits:
-    from tuiface.engine.training import build_run_limits
-
+def _find_out(args: argparse.Namespace) -> Path:
+    """The run's folder."""
     if args.resume and (args.out or args.start):
         raise UsageError("--resume goes on in its own folder, with its own networks", "leave out --out and --from")
     out = args.resume or args.out
     if not out:
         raise UsageError("--out is missing: the folder of the run", "tuiface train --help shows examples")
+    return Path(out)
+
+
+def _train_on_gpus(args: argparse.Namespace) -> TrainingOutcome | None:
+    """Train in a process a GPU, started here; the outcome that rank 0 gave."""
+    from tuiface.commands.rank_processes import run_ranks
+
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        raise UsageError(f"--gpus {args.gpus} under torchrun, which starts the processes itself", "leave out --gpus")
+    with tempfile.TemporaryDirectory(prefix="tuiface-ranks-") as meeting:
+        return run_ranks(_train_started_rank, args.gpus, args, Path(meeting) / "ranks")
+
+
+def _train_started_rank(rank: int, args: argparse.Namespace, meeting: Path) -> TrainingOutcome | None:
+    from tuiface.engine.training.ranks import RankPlace
+
+    return train_rank(RankPlace(rank, args.gpus, rank, args.gpus, meeting), args)
+
+
+def _place_of_torchrun() -> RankPlace | None:
+    from tuiface.engine.training.ranks import RankPlace
+
+    return RankPlace.from_environment(os.environ)
+
+
+def train_rank(place: RankPlace | None, args: argparse.Namespace) -> TrainingOutcome | None:
+    """Train in this process, as the rank at `place` or alone; the outcome, from the process that reports."""
+    from tuiface.engine.device import keep_freed_memory
+
+    keep_freed_memory()
+    from tuiface.engine.training import SNAPSHOT_NAME, open_warm_start, train
+    from tuiface.engine.training.ranks import join_ranks
+
+    device = _choose_rank_device(place, args)
+    with join_ranks(place, device) as ranks:
+        limits = _build_limits(args, ranks.make_in_turn(lambda: _prepare_device(device, tell=ranks.leads)), place)
+        resume = limits.out / SNAPSHOT_NAME if args.resume else None
+        start = ranks.make_in_turn(lambda: open_warm_start(Path(args.start))) if args.start else None
+        settings = _share_settings(ranks, lambda: _choose_settings(args, limits, start, ranks))
+        outcome = train(settings, limits, resume=resume, start=start, ranks=ranks)
+    return outcome if ranks.leads else None
+
+
+def _share_settings(ranks: Ranks, choose: Callable[[], TrainingSettings]) -> TrainingSettings:
+    """What rank 0 chooses: a precision that each measured by itself might differ."""
+    from tuiface.core.values import parse_json
+    from tuiface.engine.training import TrainingSettings
+
+    chosen = ranks.share(choose().canonical_json() if ranks.leads else b"")
+    return parse_json(TrainingSettings, chosen, "settings")
+
+
+def _build_limits(args: argparse.Namespace, device: str, place: RankPlace | None) -> RunLimits:
+    from tuiface.engine.training import build_run_limits
+
+    threads = getattr(args, "threads", None)
+    if threads is None and place is not None:  # by default each takes all processors
+        threads = max(len(os.sched_getaffinity(0)) // place.local_count, 1)
     given = {
-        "out": Path(out),
+        "out": _find_out(args),
         "kimg": args.kimg,
         "minutes": args.minutes,
         "stage": args.stage,
-        "threads": getattr(args, "threads", None),
+        "threads": threads,
         "workers": args.workers,
         "cache": Path(args.cache) if args.cache else None,
         "model_precision": "float16" if args.half else None,
-        "device": _prepare_device(args),
+        "device": device,
     }
     return build_run_limits({name: value for name, value in given.items() if value is not None})
 
 
-def _prepare_device(args: argparse.Namespace) -> str:
-    """The device to train on, with our kernels loaded where it is a GPU."""
-    from tuiface.core.settings import load_settings
-    from tuiface.engine.cuda.loaded import choose_operators
+def _choose_rank_device(place: RankPlace | None, args: argparse.Namespace) -> torch.device:
+    """The device of this process: of several, each has the GPU of its number, or all share the processor."""
+    import torch
+
     from tuiface.engine.device import choose_device
 
-    device = choose_device(getattr(args, "device", "auto"))
+    wanted = getattr(args, "device", "auto")
+    if place is None:
+        return choose_device(wanted)
+    found = torch.cuda.device_count()
+    if wanted != "cpu" and place.local_count > found:
+        raise EngineError(
+            f"{place.local_count} processes train here, a GPU each, and {found} CUDA devices are visible",
+            f"--gpus {found}" if found else "with --device cpu they share the processor",
+        )
+    device = choose_device(wanted, place.local_rank)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
+
+
+def _prepare_device(device: torch.device, *, tell: bool) -> str:
+    """The name of a device to train on, with our kernels loaded where it is a GPU."""
+    from tuiface.core.settings import load_settings
+    from tuiface.engine.cuda.loaded import choose_operators
+
     _, notices = choose_operators(device, load_settings({}).cache)
-    for notice in notices:
+    for notice in notices if tell else ():
         note(f"note: {notice}")
     return str(device)
 
 
-def _choose_new_settings(args: argparse.Namespace, limits: RunLimits, start: WarmStart | None) -> TrainingSettings:
+def _choose_settings(
+    args: argparse.Namespace, limits: RunLimits, start: WarmStart | None, ranks: Ranks
+) -> TrainingSettings:
+    from tuiface.engine.training import SNAPSHOT_NAME
+
+    if args.resume:
+        return _read_resumed_settings(args, limits.out / SNAPSHOT_NAME)
+    return _choose_new_settings(args, limits, start, ranks)
+
+
+def _choose_new_settings(
+    args: argparse.Namespace, limits: RunLimits, start: WarmStart | None, ranks: Ranks
+) -> TrainingSettings:
     from tuiface.engine.training import SNAPSHOT_NAME, choose_precision, recommend_settings
 
     if (limits.out / SNAPSHOT_NAME).exists():
@@ -195,8 +292,9 @@ def _choose_new_settings(args: argparse.Namespace, limits: RunLimits, start: War
         raise UsageError("--data and --res are needed for a new run", "tuiface train --help shows examples")
     changes = {"name": escape_bytes(limits.out.name), **_collect_changes(args)}
     settings = recommend_settings(args.data, args.res, paired=not args.no_paired, start=start, changes=changes)
+    share = settings.model_copy(update={"batch": ranks.share_of(settings.batch)})
     if args.precision in (None, "auto"):
-        settings = settings.model_copy(update={"precision": choose_precision(settings, limits.device)})
+        settings = settings.model_copy(update={"precision": choose_precision(share, limits.device)})
         note(f"precision {settings.precision}: the faster one here")
     return settings
 
@@ -313,7 +411,7 @@ def _add_recorded(parser: argparse.ArgumentParser) -> None:
 
 def run_predictor(args: argparse.Namespace) -> int:
     """Train a reader; exit code 130 after Ctrl-C, with the reader written all the same."""
-    from tuiface.engine.device import keep_freed_memory
+    from tuiface.engine.device import choose_device, keep_freed_memory
 
     keep_freed_memory()
     from tuiface.engine.training import build_run_limits
@@ -326,7 +424,7 @@ def run_predictor(args: argparse.Namespace) -> int:
         "threads": getattr(args, "threads", None),
         "workers": args.workers,
         "cache": Path(args.cache) if args.cache else None,
-        "device": _prepare_device(args),
+        "device": _prepare_device(choose_device(getattr(args, "device", "auto")), tell=True),
     }
     limits = build_run_limits({name: value for name, value in given.items() if value is not None})
     start = open_predictor_warm_start(Path(args.start), args.kind) if args.start else None

@@ -75,6 +75,10 @@ class EngineError(TuifaceError):
     exit_code = EXIT_ENGINE
 
 
+class LostProcessError(EngineError):
+    """Another process of the same work ended or does not answer: a consequence, whose cause that process knows."""
+
+
 def suggest_nearest(name: str, accepted: Iterable[str]) -> str:
     """`did you mean 'smile'?` for the accepted name closest to `name`, or the empty string."""
     matches = difflib.get_close_matches(name[:NAME_LIMIT], list(accepted), n=1, cutoff=0.5)

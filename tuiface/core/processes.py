@@ -157,10 +157,13 @@ def output_of(command: Sequence[str]) -> str:
     return done.stdout.decode()
 
 
-def connect_worker(function: Callable[..., object], *arguments: object) -> tuple[subprocess.Popen[bytes], Connection]:
+def connect_worker(
+    function: Callable[..., object], *arguments: object, new_session: bool = False
+) -> tuple[subprocess.Popen[bytes], Connection]:
     """Call `function(connection, *arguments)` in a new process; returns it and the reading end of the connection.
 
     The function is importable by name and the arguments are picklable. What it sends to nobody raises BrokenPipeError.
+    new_session: as for `start`.
     """
     # Not multiprocessing's own processes: they run the main program's file again, and start one more without -P.
     from multiprocessing.connection import Pipe
@@ -169,7 +172,9 @@ def connect_worker(function: Callable[..., object], *arguments: object) -> tuple
     answers, answer = Pipe(duplex=False)
     with orders, order, answer:
         handed = orders.fileno(), answer.fileno()
-        process = start(python_command(__name__, *map(str, handed)), stderr=None, pass_fds=handed)
+        process = start(
+            python_command(__name__, *map(str, handed)), stderr=None, pass_fds=handed, new_session=new_session
+        )
         orders.close()
         with contextlib.suppress(BrokenPipeError):  # it died at once, as its answers' end says
             order.send(import_path())

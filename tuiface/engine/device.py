@@ -43,13 +43,13 @@ def open_device(wanted: str, threads: int | None) -> torch.device:
     return device
 
 
-def choose_device(wanted: str) -> torch.device:
-    """`auto`: the first CUDA device if there is one; raises EngineError for `cuda` without one."""
+def choose_device(wanted: str, index: int = 0) -> torch.device:
+    """`auto`: the CUDA device `index` if there is any; raises EngineError for `cuda` without one."""
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
         reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device is visible"
         raise EngineError(f"device 'cuda': {reason}; accepted here: auto, cpu", "tuiface doctor shows more")
-    return torch.device("cuda:0" if available and wanted != "cpu" else "cpu")
+    return torch.device("cuda", index) if available and wanted != "cpu" else torch.device("cpu")
 
 
 def device_name(device: torch.device) -> str:

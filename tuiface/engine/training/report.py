@@ -86,6 +86,25 @@ class Report:
         write_file(path, "".join(f"{line}\n" for line in kept).encode(), force=True)
 
 
+class SilentReport(Report):
+    """That of a rank that does not lead: it says and writes nothing."""
+
+    def __init__(self, out: Path, *, resumed_at: Progress | None) -> None:
+        super().__init__(out, resumed_at=None)
+
+    def record(self, values: Mapping[str, object]) -> None:
+        """Nothing."""
+
+    def line(self, text: str) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def grid(self, images: Tensor, columns: int, name: str) -> None:
+        """Nothing."""
+
+
 def _read_log_lines(log: Path) -> list[str]:
     """The lines of a log; the last one is left out where a kill or a full disk has cut it off."""
     *lines, rest = read_regular(log, MAX_LOG_BYTES).decode().split("\n")

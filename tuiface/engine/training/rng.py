@@ -10,30 +10,41 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from tuiface.engine.training.ranks import ALONE, Ranks
+
 
 class RandomGenerator:
-    """Random draws on one device."""
+    """Random draws on one device, a row a picture.
 
-    def __init__(self, seed: int, device: str = "cpu") -> None:
+    Of several ranks each draws the rows of all and keeps its own: their generators stay in one state. The leading
+    number of each shape is that of the rank's rows.
+    """
+
+    def __init__(self, seed: int, device: str = "cpu", ranks: Ranks = ALONE) -> None:
+        self._ranks = ranks
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device)
         self.generator.manual_seed(seed)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal float32 of `shape`."""
-        return torch.randn(shape, generator=self.generator, device=self.device)
+        return self._ranks.own_rows(torch.randn(self._whole(shape), generator=self.generator, device=self.device))
 
     def uniform(self, *shape: int) -> Tensor:
         """Uniform float32 of `shape` in [0, 1)."""
-        return torch.rand(shape, generator=self.generator, device=self.device)
+        return self._ranks.own_rows(torch.rand(self._whole(shape), generator=self.generator, device=self.device))
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """Uniform int64 of `shape` in [low, high)."""
-        return torch.randint(low, high, shape, generator=self.generator, device=self.device)
+        whole = torch.randint(low, high, self._whole(shape), generator=self.generator, device=self.device)
+        return self._ranks.own_rows(whole)
 
     def bernoulli(self, count: int, probability: float) -> Tensor:
         """bool [count], each True with `probability`."""
         return self.uniform(count) < probability
+
+    def _whole(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (shape[0] * self._ranks.count, *shape[1:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,10 @@
 Sources: Karras et al. 2020 (arXiv 1912.04958), appendix B; 2020b (2006.06676), section 3. One departure: the
 pictures of the generator's step serve the discriminator's too, which saves a forward pass and changes no expectation.
 
-Shape legend: N = batch, R = resolution, L = num_ws.
+Of several ranks (`training.ranks`) each does this with its rows of the batch; `TrainingState.descend` and the means of
+what moves with the pictures make one step of them.
+
+Shape legend: N = the rank's rows of the batch, R = resolution, L = num_ws.
 """
 
 from __future__ import annotations
@@ -70,7 +73,7 @@ class AdversarialStage:
         state, settings = self._state, self._state.settings.adversarial
         num, steps = state.settings.batch, state.progress.steps
         state.discriminator.alpha = fade_alpha(state)
-        indices = state.take_indices(num, self._data.count_available())
+        indices = state.take_indices(self._data.count_available())
         pictures = normalise(self._data.pixels(indices), state.device)
         z, anchors = self._draw_latents(indices)
         losses: Losses = {}
@@ -136,27 +139,28 @@ class AdversarialStage:
 
     def update_generator(self, z: Tensor, anchors: Anchors | None, losses: Losses) -> Tensor:
         """One Adam step on the generator; returns its pictures, detached."""
-        self._state.discriminator.requires_grad_(requires_grad=False)  # its weights' gradients are a third of the work
+        state = self._state
+        state.discriminator.requires_grad_(requires_grad=False)  # its weights' gradients are a third of the work
         fakes = self._synthesize(self._draw_mixed_ws(z, anchors))
         loss = losses["generator"] = generator_loss(self._discriminate(self._augment(fakes)))
         if anchors is not None:
             loss = loss + self._anchor_loss(fakes[: len(anchors)], anchors, losses)
-        _descend(loss, self._generator_optimizer)
-        self._state.discriminator.requires_grad_(requires_grad=True)
+        state.descend(loss, self._generator_optimizer)
+        state.discriminator.requires_grad_(requires_grad=True)
         return fakes.detach()
 
     def _anchor_loss(self, drawn: Tensor, anchors: Anchors, losses: Losses) -> Tensor:
         """What holds pictures [A, 3, R, R] to the heads whose latents they come from, weighted."""
         settings = self._state.settings.adversarial
-        losses["anchor"] = anchors.loss(drawn)
+        losses["anchor"] = anchors.loss(drawn, self._state.ranks)
         loss = settings.anchor_weight * losses["anchor"]
         if settings.feature_weight:
             with torch.no_grad():
                 wanted = self._coarse_features(anchors.heads)
-            losses["features"] = feature_distance(self._coarse_features(drawn), wanted)
+            losses["features"] = feature_distance(self._coarse_features(drawn), wanted, self._state.ranks)
             loss = loss + settings.feature_weight * losses["features"]
         if self._predictor is not None:
-            losses["readings"] = prediction_distance(self._predictor, drawn, anchors.heads, self._state.rng.generator)
+            losses["readings"] = prediction_distance(self._predictor, drawn, anchors.heads, self._state.rng)
             loss = loss + settings.reading_weight * losses["readings"]
         return loss
 
@@ -168,16 +172,17 @@ class AdversarialStage:
     def regularise_path_length(self, losses: Losses) -> None:
         """One Adam step on the generator's path length penalty."""
         state, settings = self._state, self._state.settings.adversarial
-        num = max(state.settings.batch // settings.path_length_shrink, 1)
+        num = max(state.batch_share // settings.path_length_shrink, 1)
         ws = self._draw_mixed_ws(state.rng.normal(num, state.settings.network.z_dim))
         side = state.settings.resolution
         directions = state.rng.normal(num, 3, side, side)
         lengths = path_lengths(self._synthesize, ws, directions)
         penalty, state.path_length_mean = path_length_penalty(
-            lengths, state.path_length_mean, settings.path_length_decay
+            lengths, state.path_length_mean, settings.path_length_decay, state.ranks
         )
         losses["path_length"], losses["path_length_penalty"] = lengths.mean(), penalty
-        _descend(penalty * (settings.path_length_weight * settings.path_length_interval), self._generator_optimizer)
+        weight = settings.path_length_weight * settings.path_length_interval
+        state.descend(penalty * weight, self._generator_optimizer)
 
     def update_discriminator(self, reals: Tensor, fakes: Tensor, losses: Losses) -> None:
         """One Adam step on the discriminator."""
@@ -185,17 +190,18 @@ class AdversarialStage:
         real_logits = self._discriminate(self._augment(reals))
         losses["discriminator"] = discriminator_loss(real_logits, fake_logits)
         losses["real_logit"], losses["fake_logit"] = real_logits.mean(), fake_logits.mean()
-        _descend(losses["discriminator"], self._discriminator_optimizer)
-        done = self._state.progress
-        signs = float(real_logits.detach().sign().sum())
-        self._state.advance(sign_sum=done.sign_sum + signs, sign_count=done.sign_count + len(reals))
+        state = self._state
+        state.descend(losses["discriminator"], self._discriminator_optimizer)
+        done, num = state.progress, state.settings.batch
+        signs = float(state.ranks.mean(real_logits.detach().sign().sum())) * state.ranks.count
+        state.advance(sign_sum=done.sign_sum + signs, sign_count=done.sign_count + num)
 
     def regularise_gradient(self, reals: Tensor, losses: Losses) -> None:
         """One Adam step on the discriminator's R1 penalty."""
         settings = self._state.settings
         losses["r1"] = r1_penalty(self._discriminate, self._augment(reals))
         weight = settings.gamma / 2 * settings.adversarial.r1_interval
-        _descend(losses["r1"] * weight, self._discriminator_optimizer)
+        self._state.descend(losses["r1"] * weight, self._discriminator_optimizer)
 
     def _adapt_augmentation(self) -> None:
         """Move p towards its target, by what the discriminator said of real pictures since the last time."""
@@ -231,9 +237,3 @@ def fade_alpha(state: TrainingState) -> float:
     if not fade:
         return 1.0
     return 0.0 if state.progress.stage != "adversarial" else min(state.progress.images / fade, 1.0)
-
-
-def _descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()

@@ -18,6 +18,8 @@ V is the Gauss-Newton step: the least change of styles that moves one reading by
 where the synthesis is not, so the fraction c of it is taken: w then tells the label, and the adversarial stage learns
 how far to go. Labels that are yes or no have jumps in place of slopes, and are left as they are.
 
+Of several ranks each takes the whole batch: a latent costs a hundredth of a picture.
+
 Shape legend: N = batch or heads, A = attributes, w = w_dim, R = resolution.
 """
 
@@ -78,9 +80,7 @@ class DistillationStage:
         loss = ((difference @ self._metric) * difference).sum(dim=1).mean()
         centred = wanted - wanted.mean(dim=0)
         unexplained = loss.detach() / ((centred @ self._metric) * centred).sum(dim=1).mean()
-        self._optimizer.zero_grad()
-        loss.backward()
-        self._optimizer.step()
+        state.descend(loss, self._optimizer)
         state.count_step(batch, drawn=False)
         state.update_average(batch)
         return {"distillation": loss.detach(), "distillation_unexplained": unexplained}

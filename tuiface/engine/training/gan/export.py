@@ -99,6 +99,8 @@ def export_model(
             "machine": platform.machine(),
             "processor": device_name(torch.device("cpu")),
             "threads": torch.get_num_threads(),
+            "ranks": state.ranks.count,
+            "batch_per_rank": state.batch_share,
         },
     }
     write_pair(path, content, path.with_suffix(".json"), (json.dumps(summary, indent=2) + "\n").encode(), force=True)

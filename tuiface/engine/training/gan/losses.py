@@ -15,7 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuiface.engine.predictors.attributes import AttributePredictor, augment_images
+from tuiface.engine.predictors.attributes import AttributePredictor, disturb_images, max_shift
+from tuiface.engine.training.ranks import ALONE, Ranks
+from tuiface.engine.training.rng import RandomGenerator
 
 _PREDICTION_NOISE = 0.06
 """Standard deviation of the noise on pictures that are read."""
@@ -44,27 +46,32 @@ def r1_penalty(discriminate: Callable[[Tensor], Tensor], reals: Tensor) -> Tenso
     return gradient.square().sum(dim=(1, 2, 3)).mean()
 
 
-def feature_distance(drawn: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+def feature_distance(drawn: Sequence[Tensor], wanted: Sequence[Tensor], ranks: Ranks = ALONE) -> Tensor:
     """Mean over layers of |drawn - wanted|_1 / |wanted|_1: features of pictures against those they are to show.
 
     drawn, wanted: as many layers [N, C, r, r], of equal shapes. Wang et al. divide by the number of elements; the
-    share of the wanted features' own size makes layers of unlike size count alike. Gradients reach `drawn` alone.
+    share of the wanted features' own size, which is taken over all ranks, makes layers of unlike size count alike.
+    Gradients reach `drawn` alone.
     """
+    sizes = ranks.mean(torch.stack([b.detach().float().abs().mean() for b in wanted]))
     ratios = [
-        (a.float() - b.detach().float()).abs().mean() / (b.detach().float().abs().mean() + 1e-8)
-        for a, b in zip(drawn, wanted, strict=True)
+        (a.float() - b.detach().float()).abs().mean() / (size + 1e-8)
+        for a, b, size in zip(drawn, wanted, sizes, strict=True)
     ]
     return torch.stack(ratios).mean()
 
 
-def prediction_distance(predictor: AttributePredictor, drawn: Tensor, wanted: Tensor, rng: torch.Generator) -> Tensor:
+def prediction_distance(predictor: AttributePredictor, drawn: Tensor, wanted: Tensor, rng: RandomGenerator) -> Tensor:
     """Mean smooth L1 of what `predictor` sees in pictures against what it sees in those that they are to show.
 
     drawn, wanted: [N, 3, R, R] in [-1, 1], disturbed alike before they are read. Of the features, in standard
     deviations, and of what they say, in deviations or log-odds: pixels alone leave half of a smile undrawn, for it is a
     few of them. Gradients reach `drawn` alone.
     """
-    pairs = augment_images(torch.cat([drawn.clamp(-1, 1), wanted], dim=1), rng, _PREDICTION_NOISE)
+    pairs = torch.cat([drawn.clamp(-1, 1), wanted], dim=1)
+    reach = max_shift(pairs)
+    shifts = rng.integers(-reach, reach + 1, len(pairs), 2)
+    pairs = disturb_images(pairs, shifts, _PREDICTION_NOISE * rng.normal(*pairs.shape))
     with torch.no_grad():
         aim = predictor.features(pairs[:, 3:])
     seen = predictor.features(pairs[:, :3])
@@ -84,7 +91,10 @@ def path_lengths(synthesize: Callable[[Tensor], Tensor], ws: Tensor, directions:
     return gradient.square().sum(dim=2).mean(dim=1).sqrt()
 
 
-def path_length_penalty(lengths: Tensor, mean: Tensor, decay: float) -> tuple[Tensor, Tensor]:
-    """Mean squared deviation of lengths [N] from their moving average, and the average moved on (no gradient)."""
-    moved = torch.lerp(mean, lengths.detach().mean(), decay)
+def path_length_penalty(lengths: Tensor, mean: Tensor, decay: float, ranks: Ranks = ALONE) -> tuple[Tensor, Tensor]:
+    """Mean squared deviation of lengths [N] from their moving average over all ranks, and the average moved on.
+
+    No gradient goes through the average.
+    """
+    moved = torch.lerp(mean, ranks.mean(lengths.detach().mean()), decay)
     return (lengths - moved).square().mean(), moved

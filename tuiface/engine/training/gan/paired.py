@@ -29,6 +29,7 @@ from tuiface.engine.networks.generator import Generator
 from tuiface.engine.pixels import normalise
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.gan.state import TrainingState
+from tuiface.engine.training.ranks import ALONE, Ranks
 from tuiface.heads import encode
 
 _FIRST_RESOLUTION = 16
@@ -78,7 +79,7 @@ class RegressionStage:
         self._optimizer.param_groups[0]["lr"] = state.settings.paired.regression_lr * max(cosine, FINAL_LR_FRACTION)
         resolution = resolution_at(done, state.settings.resolution)
 
-        indices = state.take_indices(batch, self._data.count_available())
+        indices = state.take_indices(self._data.count_available())
         heads = normalise(self._data.pixels(indices), state.device)
         weights = region_weights(self._data.regions(indices).to(state.device))
         shrink = state.settings.resolution // resolution
@@ -86,9 +87,7 @@ class RegressionStage:
         state.track_w_avg(w)
         drawn = synthesize_w(state.generator, w, resolution, state.dtype)
         loss = regression_loss(drawn, F.avg_pool2d(heads, shrink), F.avg_pool2d(weights, shrink))
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        state.descend(loss, self._optimizer)
         state.count_step(batch)
         state.update_average(batch)
         return {"regression": loss.detach()}
@@ -116,8 +115,11 @@ class Anchors:
     def __len__(self) -> int:
         return len(self.latents)
 
-    def loss(self, drawn: Tensor) -> Tensor:
-        """L1 of pictures [A, 3, R, R] at 16 and at 8 px, and of the features at half of R: finer detail is D's."""
+    def loss(self, drawn: Tensor, ranks: Ranks = ALONE) -> Tensor:
+        """L1 of pictures [A, 3, R, R] at 16 and at 8 px, and of the features at half of R: finer detail is D's.
+
+        The features' weights are summed over all ranks.
+        """
         side = drawn.shape[2]
         total = drawn.new_zeros([])
         for coarse in (16, 8):
@@ -125,7 +127,7 @@ class Anchors:
             total = total + F.l1_loss(F.avg_pool2d(drawn, shrink), F.avg_pool2d(self.heads, shrink))
         weights = F.avg_pool2d(self.features, 2)
         distance = (F.avg_pool2d(drawn, 2) - F.avg_pool2d(self.heads, 2)).abs().mean(dim=1, keepdim=True)
-        return total + (distance * weights).sum() / (weights.sum() + 1)
+        return total + (distance * weights).sum() / (ranks.mean(weights.sum()) + 1 / ranks.count)
 
 
 def synthesize_w(generator: Generator, w: Tensor, resolution: int, dtype: torch.dtype) -> Tensor:

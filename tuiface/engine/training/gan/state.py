@@ -17,6 +17,7 @@ from tuiface.engine.networks.generator import Generator
 from tuiface.engine.networks.layers import FullyConnectedLayer
 from tuiface.engine.training.gan.growing import FadingDiscriminator
 from tuiface.engine.training.gan.settings import HEADS, TrainingSettings
+from tuiface.engine.training.ranks import ALONE, Ranks
 from tuiface.engine.training.rng import RandomGenerator, SampleOrder
 from tuiface.heads import ENCODING
 
@@ -52,6 +53,8 @@ class Progress(Value):
     """Pictures seen in all stages."""
     total_steps: ExactCount = 0
     """Steps taken in all stages."""
+    ranks: ExactCount = Field(1, ge=1)
+    """Processes among which the last session shared each batch."""
     seconds: float = Field(0.0, ge=0)
     """Time spent training, over all sessions."""
     epoch: ExactCount = 0
@@ -94,8 +97,10 @@ class Statistics:
 class TrainingState:
     """Networks, optimisers, controllers and random numbers of one run."""
 
-    def __init__(self, settings: TrainingSettings, device: str = "cpu") -> None:
-        self.settings = settings
+    def __init__(self, settings: TrainingSettings, device: str = "cpu", ranks: Ranks = ALONE) -> None:
+        self.settings, self.ranks = settings, ranks
+        self.batch_share = ranks.share_of(settings.batch)
+        """Pictures of each batch that this rank trains on."""
         self.device = torch.device(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
@@ -106,8 +111,8 @@ class TrainingState:
         self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(requires_grad=False)
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.path_length_mean = torch.zeros([], device=self.device)
-        self.rng = RandomGenerator(settings.seed, device)
-        self.progress = Progress(stage=STAGES[0])
+        self.rng = RandomGenerator(settings.seed, device, ranks)
+        self.progress = Progress(stage=STAGES[0], ranks=ranks.count)
         self.statistics = Statistics()
 
     @property
@@ -134,13 +139,13 @@ class TrainingState:
             total_steps=done.total_steps + 1,
         )
 
-    def take_indices(self, count: int, available: int) -> Tensor:
-        """Indices int64 [count] of the next pictures, of which `available` are there."""
+    def take_indices(self, available: int) -> Tensor:
+        """Indices int64 [batch_share] of this rank's pictures of the next batch; this rank has `available` there."""
         done = self.progress
         order = SampleOrder(self.settings.seed, done.epoch, done.epoch_size, done.epoch_offset)
-        indices, order = order.take(count, available)
+        indices, order = order.take(self.settings.batch, self.ranks.smallest(available))
         self.advance(epoch=order.epoch, epoch_size=order.size, epoch_offset=order.offset)
-        return indices
+        return self.ranks.own_rows(indices)
 
     def noise_maps(self, count: int, until: int | None = None) -> dict[str, Tensor | None]:
         """Fresh standard normal noise [count, 1, r, r] for each convolution of the generator, by layer name."""
@@ -149,6 +154,13 @@ class TrainingState:
             name: None if stored is None else self.rng.normal(count, 1, *stored.shape)
             for name, stored in shapes.items()
         }
+
+    def descend(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        """One step of `optimizer` down the mean over ranks of a loss, each rank's a mean over its rows."""
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.ranks.average_gradients(p for group in optimizer.param_groups for p in group["params"])
+        optimizer.step()
 
     def update_average(self, num_images: int) -> None:
         """G_ema moves towards G; its half-life is short at first, so that the start is forgotten."""
@@ -164,5 +176,5 @@ class TrainingState:
                 mine.copy_(theirs)
 
     def track_w_avg(self, w: Tensor, rate: float = 0.005) -> None:
-        """Move the generator's latent mean towards the mean of w [N, w_dim]."""
-        self.generator.mapping.w_avg.lerp_(w.detach().mean(dim=0), rate)
+        """Move the generator's latent mean towards the mean of w [N, w_dim] of all ranks."""
+        self.generator.mapping.w_avg.lerp_(self.ranks.mean(w.detach().mean(dim=0)), rate)

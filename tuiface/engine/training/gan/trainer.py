@@ -29,9 +29,18 @@ from tuiface.engine.training.gan.snapshots import SNAPSHOT_NAME, load_snapshot, 
 from tuiface.engine.training.gan.state import STAGES, StageName, TrainingState
 from tuiface.engine.training.gan.warm_start import WarmStart, apply_warm_start
 from tuiface.engine.training.interruption import Interruption
-from tuiface.engine.training.report import CURVES_NAME, LOG_NAME, Report, format_duration, write_curves
+from tuiface.engine.training.ranks import ALONE, Ranks
+from tuiface.engine.training.report import (
+    CURVES_NAME,
+    LOG_NAME,
+    Report,
+    SilentReport,
+    format_duration,
+    write_curves,
+)
 
 MODEL_NAME = "best.safetensors"
+_GO_ON, _LATE, _INTERRUPTED = range(3)
 
 
 class Stage(Protocol):
@@ -70,8 +79,9 @@ class Trainer:
     ) -> None:
         self.state, self.data, self.limits = state, data, limits
         self._report, self._resumed = report, resumed
-        self._evaluation = Evaluation(state, data, report)
+        self._evaluation = Evaluation(state, data, report) if state.ranks.leads else None
         self._interruption = Interruption()
+        self._stop = _GO_ON
         self._began = self._last_snapshot = self._tick_time = time.monotonic()
         self._tick_images = state.progress.images
 
@@ -80,7 +90,7 @@ class Trainer:
         with self._interruption:
             first = STAGES.index(self.state.progress.stage)
             finished = all(self._run_stage(name) for name in STAGES[first:])
-        return TrainingOutcome(finished, self._interruption.is_requested, self.state.progress.model_dump(mode="json"))
+        return TrainingOutcome(finished, self._stop == _INTERRUPTED, self.state.progress.model_dump(mode="json"))
 
     def _run_stage(self, name: StageName) -> bool:
         """Run one stage to its end; False where it was stopped before."""
@@ -100,7 +110,7 @@ class Trainer:
             restore_optimizers(state, self._resumed)
         began, spent = time.monotonic(), state.progress.seconds
         while state.progress.images < stage.length and not self._must_stop():
-            state.statistics.add(stage.step())
+            state.statistics.add(state.ranks.average(stage.step()))
             state.advance(seconds=spent + time.monotonic() - began)
             self._run_due_tasks(stage)
         if state.progress.images < stage.length:
@@ -136,13 +146,16 @@ class Trainer:
             self.state.advance(sample_images=progress.images)
             self._evaluate()
             self._save()
-        elif time.monotonic() - self._last_snapshot >= limits.snapshot_minutes * 60:
+        elif time.monotonic() - self._last_snapshot >= limits.snapshot_minutes * 60:  # by each rank's clock: one saves
             self._save()
 
     def _must_stop(self) -> bool:
+        """Whether time is up or a signal came, on any rank: all stop behind the same step."""
         minutes = self.limits.minutes
         late = minutes is not None and time.monotonic() - self._began >= minutes * 60
-        return late or self._interruption.is_requested
+        wish = _INTERRUPTED if self._interruption.is_requested else _LATE if late else _GO_ON
+        self._stop = self.state.ranks.largest(wish)
+        return self._stop != _GO_ON
 
     def _tick(self, stage: Stage) -> None:
         """Progress line and JSONL record."""
@@ -158,7 +171,9 @@ class Trainer:
         self._report.line(f"{progress.stage}  {kimg}  {speed:.1f} img/s  {left} left  {losses}")
 
     def _evaluate(self) -> None:
-        """Record the measures, and keep the network if it is the best so far."""
+        """Record the measures, and keep the network if it is the best so far. Other ranks wait at their next step."""
+        if self._evaluation is None:
+            return
         measures = self._evaluation.evaluate()
         self._report.record({**self._describe_position(), **measures})
         write_curves(self.limits.out / LOG_NAME, self.limits.out / CURVES_NAME)
@@ -168,7 +183,8 @@ class Trainer:
             export_model(self.state, self.limits.out / MODEL_NAME, measures, self.limits.model_precision)
 
     def _save(self) -> None:
-        save_snapshot(self.state, self.limits.out / SNAPSHOT_NAME)
+        if self.state.ranks.leads:
+            save_snapshot(self.state, self.limits.out / SNAPSHOT_NAME)
         self._last_snapshot = time.monotonic()
 
     def _describe_position(self) -> dict[str, object]:
@@ -199,28 +215,35 @@ def train(
     *,
     resume: Path | None = None,
     start: WarmStart | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainingOutcome:
     """Begin a run in `limits.out`, from `start` or random weights, or go on from the snapshot `resume`.
 
-    Raises UsageError for a snapshot of another configuration or other data, InputFileError for the data, ModelError for
-    a start that does not fit and OutputError for the folder.
+    Every one of `ranks` calls it with the same arguments but for the device; rank 0 alone writes and reports. Raises
+    UsageError for a snapshot of another configuration, other data or a batch that the ranks cannot share,
+    InputFileError for the data, ModelError for a start that does not fit and OutputError for the folder.
     """
     if limits.threads:
         torch.set_num_threads(limits.threads)
     with new_folder(limits.out):
-        return _train(settings, limits, resume, start)
+        return _train(settings, limits, resume, start, ranks)
 
 
 def _train(
-    settings: TrainingSettings, limits: RunLimits, resume: Path | None, start: WarmStart | None
+    settings: TrainingSettings, limits: RunLimits, resume: Path | None, start: WarmStart | None, ranks: Ranks
 ) -> TrainingOutcome:
-    state = TrainingState(settings, limits.device)
+    state = TrainingState(settings, limits.device, ranks)
     if resume is not None:
         load_snapshot(state, resume)
     elif start is not None:
         apply_warm_start(start, state)
-    report = Report(limits.out, resumed_at=None if resume is None else state.progress)
-    data = open_data(settings, limits, at_least=state.progress.epoch_size, note=report.note)
+    make_report = Report if ranks.leads else SilentReport
+    report = make_report(limits.out, resumed_at=None if resume is None else state.progress)
+    _tell_ranks(state, report)
+    if not ranks.leads:
+        limits = limits.model_copy(update={"workers": 0})  # heads are rendered for all by rank 0
+    at_least = state.progress.epoch_size
+    data = ranks.make_in_turn(lambda: open_data(settings, limits, at_least, report.note))
     try:
         known = state.progress.data_fingerprint
         if known not in ("", data.fingerprint):
@@ -229,3 +252,16 @@ def _train(
         return Trainer(state, data, limits, report, resumed=resume).run()
     finally:
         data.close()
+
+
+def _tell_ranks(state: TrainingState, report: Report) -> None:
+    """Record among how many ranks a batch is shared, and say so where there are several, or were."""
+    ranks, before = state.ranks, state.progress.ranks
+    state.advance(ranks=ranks.count)
+    if ranks.count > 1:
+        report.note(f"{ranks.count} processes, {state.batch_share} pictures of each batch of {state.settings.batch}")
+    if before != ranks.count:
+        report.note(
+            f"note: the snapshot is of {before} process{'es' if before > 1 else ''}: "
+            f"the run goes on with {ranks.count}, but its last bits differ from then on"
+        )

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from tests.cuda.emulator import Emulator
 from tests.engine.networks import small_discriminator, small_generator
-from tuiface.benchmarks import gpu
 from tuiface.core.errors import ModelError
 from tuiface.engine.cuda import loaded
 from tuiface.engine.cuda.filtering import filter_low_pass
@@ -33,13 +32,6 @@ def relative_error(found: Tensor, expected: Tensor) -> float:
     assert found.shape == expected.shape
     found, expected = found.detach().float(), expected.detach().float()
     return float((found - expected).abs().max() / expected.abs().max())
-
-
-@pytest.fixture
-def on_kernels(kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> Kernels:
-    """The CPU's operators ask for kernels and get the emulated ones."""
-    monkeypatch.setitem(loaded.LOADED, torch.device("cpu"), kernels)
-    return kernels
 
 
 # --- the low-pass filter
@@ -315,40 +307,6 @@ def test_networks_are_trained_through_the_kernels(on_kernels: Kernels, monkeypat
     monkeypatch.delitem(loaded.LOADED, torch.device("cpu"))
     for ours, expected in zip(found, gradients(), strict=True):
         assert relative_error(ours, expected) < 1e-4
-
-
-# --- what a card is measured by
-
-
-def test_kernels_are_compared_and_timed(on_kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`tuiface bench gpu`, whose figures mean nothing here."""
-    monkeypatch.setattr(gpu, "_SHORT_S", 0.0)
-    generator = small_generator((8, 8))
-    rows = list(gpu.check_parity(generator))
-    assert [row.name for row in rows] == list(gpu.MODES)
-    assert float(rows[0].figures["relative_error"]) < 1e-5
-    assert rows[0].figures["same_bits_in_a_batch"] == "yes"
-    assert 1e-5 < float(rows[1].figures["relative_error"]) < 1e-2
-    [*_, last] = gpu.time_synthesis(generator, [(4, 2)])
-    assert last.name == "bfloat16 4 px x 2"
-    assert float(last.figures["ms"]) > 0
-    assert gpu.draw_digest(generator) == gpu.draw_digest(generator)
-    other = small_generator((8, 8), seed=1)
-    assert gpu.draw_digest(generator) != gpu.draw_digest(other)
-
-
-@pytest.mark.parametrize("broken", ["upsample", "dense"])
-def test_a_wrong_kernel_is_told(on_kernels: Kernels, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
-    """Also one by which the network's own operators go."""
-    right = getattr(Kernels, broken)
-
-    def wrong(*arguments: object, **options: object) -> Tensor:
-        result: Tensor = right(*arguments, **options)
-        return result * 1.01
-
-    monkeypatch.setattr(Kernels, broken, wrong)
-    [float32, *_] = gpu.check_parity(small_generator((8, 8)))
-    assert float32.error.startswith("wrong: relative_error" if broken == "upsample" else "wrong: styles_error")
 
 
 # --- geometry

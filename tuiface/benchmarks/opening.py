@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tuiface.benchmarks.networks import CONFIG_F
 from tuiface.core.processes import PYTHON, output_of
 from tuiface.core.strict_json import parse_strict_json
 from tuiface.engine.checkpoints import (
@@ -17,28 +18,26 @@ from tuiface.engine.checkpoints import (
     read_checkpoint,
     write_native,
 )
-from tuiface.engine.networks.config import GeneratorConfig, block_resolutions
+from tuiface.engine.networks.config import GeneratorConfig
 
 
 def measure(resolution: int = 1024) -> dict[str, float]:
     """Seconds and megabytes of writing, reading and opening a config-F generator with random weights."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.safetensors"
-        contents = random_contents(resolution)
+        contents = random_contents(CONFIG_F.config(resolution))
         result = {"write_s": _seconds(lambda: write_native(contents, path)), "megabytes": path.stat().st_size / 1e6}
         result["parse_s"] = _seconds(lambda: read_checkpoint(path))
         result["open_s"] = min(_time_opening(path, Path(folder)) for _ in range(3))
     return result
 
 
-def random_contents(resolution: int) -> CheckpointContents:
-    """A config-F generator with random weights."""
+def random_contents(config: GeneratorConfig) -> CheckpointContents:
+    """A generator with random weights."""
     from tuiface.engine.checkpoints.architecture import generator_shapes
 
-    channels = tuple(min(32768 // r, 512) for r in block_resolutions(resolution))
-    config = GeneratorConfig(512, 0, 512, resolution, 3, channels, (512,) * 8)
     random = np.random.default_rng(0)
-    shapes = {**generator_shapes(config), "mapping.w_avg": (512,)}
+    shapes = {**generator_shapes(config), "mapping.w_avg": (config.w_dim,)}
     tensors = {name: random.standard_normal(shape, dtype=np.float32) for name, shape in shapes.items()}
     return CheckpointContents(
         format="stylegan2-ada-pytorch pickle",

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tuiface.benchmarks.networks import CONFIG_F
 from tuiface.core.console import print_json
 from tuiface.core.processes import output_of, python_command
 from tuiface.core.strict_json import parse_strict_json
@@ -40,20 +41,12 @@ def measure(resolution: int, threads: int, *, rounds: int = 3, pictures: int = 4
 def gflop_per_picture(resolution: int) -> float:
     """Arithmetic of one config-F picture in GFLOP: 3x3 convolutions, stride-2 ones counted at their input size."""
     total = 0.0
-    for r in _resolutions(resolution):
-        c, before = _channels(r), _channels(r // 2)
+    config = CONFIG_F.config(resolution)
+    for r, c in zip(config.block_resolutions, config.channels, strict=True):
         total += 2 * 9 * c * c * r * r
         if r > 4:
-            total += 2 * 9 * c * before * (r // 2) ** 2
+            total += 2 * 9 * c * config.channels_at(r // 2) * (r // 2) ** 2
     return total / 1e9
-
-
-def _resolutions(resolution: int) -> list[int]:
-    return [2**i for i in range(2, resolution.bit_length())]
-
-
-def _channels(resolution: int) -> int:
-    return min(32768 // max(resolution, 4), 512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +89,10 @@ def _prepare(variant: str, resolution: int) -> Callable[[], object]:
     import torch
 
     from tuiface.benchmarks.textbook import textbook_synthesis
-    from tuiface.engine.networks.config import GeneratorConfig, block_resolutions
     from tuiface.engine.networks.generator import Generator
 
     torch.manual_seed(0)
-    channels = tuple(_channels(r) for r in block_resolutions(resolution))
-    generator = (
-        Generator(GeneratorConfig(512, 0, 512, resolution, 3, channels, (512,) * 8))
-        .eval()
-        .requires_grad_(requires_grad=False)
-    )
+    generator = Generator(CONFIG_F.config(resolution)).eval().requires_grad_(requires_grad=False)
     with torch.no_grad():
         styles = generator.synthesis.styles(generator.map(torch.randn(1, 512)))
     noise = generator.noise_maps("const", resolution)

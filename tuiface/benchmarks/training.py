@@ -54,7 +54,7 @@ def time_parts(settings: TrainingSettings) -> dict[str, float]:
     from tuiface.engine.training.gan.state import TrainingState
 
     state = TrainingState(settings)
-    data = _RandomPictures(settings.resolution)
+    data = RandomPictures(settings.resolution)
     stage = AdversarialStage(state, data, length=1)
     num, side, w_dim = settings.batch, settings.resolution, settings.network.w_dim
     pictures = torch.rand(num, 3, side, side).contiguous(memory_format=torch.channels_last) * 2 - 1
@@ -73,7 +73,7 @@ def time_parts(settings: TrainingSettings) -> dict[str, float]:
     }
 
 
-class _RandomPictures:
+class RandomPictures:
     """Data that cost nothing."""
 
     fingerprint = "random"
@@ -84,16 +84,19 @@ class _RandomPictures:
         self._pixels = torch.randint(0, 256, (64, resolution, resolution, 3), dtype=torch.uint8)
 
     def count_available(self) -> int:
+        """All of them."""
         return 64
 
     def pixels(self, indices: Tensor) -> Tensor:
+        """uint8 [N, R, R, 3]."""
         return self._pixels[indices]
 
     def held_out(self) -> Tensor:
+        """uint8 [8, R, R, 3]."""
         return self._pixels[:8]
 
     def close(self) -> None:
-        pass
+        """Nothing is open."""
 
 
 def _time_median(part: Callable[[], object], rounds: int = 5) -> float:

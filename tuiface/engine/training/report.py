@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
+from tuiface.core.charts import COLOURS, FAINT, GRID, INK, PAPER, font
 from tuiface.core.console import print_line, print_over
 from tuiface.core.errors import InputFileError, describe_value, quote
 from tuiface.core.files import translate_os_errors, write_file
@@ -158,8 +159,7 @@ CURVES_NAME = "curves.png"
 
 _WIDTH, _HEIGHT, _COLUMNS = 560, 260, 2
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 34, 34
-_INK, _FAINT, _STAGE, _PAPER = "#1f2430", "#8a90a0", "#eef0f5", "#ffffff"
-_COLOURS = ("#1b6ca8", "#d1495b", "#2e933c", "#8f5aa8", "#c98a00")
+_STAGE = "#eef0f5"
 _OUTLIERS = 0.01
 """Share of the values at either end that may leave the panel: one spike must not flatten a curve."""
 
@@ -194,7 +194,7 @@ def write_curves(log: Path, path: Path) -> None:
         records: list[Mapping[str, object]] = [_drop_latent_speed(_read_record(line)) for line in _read_log_lines(log)]
     panels = [panel for panel in PANELS if any(_collect_series(records, field) for field, _ in panel.fields)]
     rows = max(-(-len(panels) // _COLUMNS), 1)
-    picture = Image.new("RGB", (_WIDTH * _COLUMNS, _HEIGHT * rows), _PAPER)
+    picture = Image.new("RGB", (_WIDTH * _COLUMNS, _HEIGHT * rows), PAPER)
     for index, panel in enumerate(panels):
         corner = (index % _COLUMNS * _WIDTH, index // _COLUMNS * _HEIGHT)
         picture.paste(_draw_panel(panel, records), corner)
@@ -225,7 +225,7 @@ def _collect_series(records: Iterable[Mapping[str, object]], field: str) -> Seri
 
 
 def _draw_panel(panel: Panel, records: list[Mapping[str, object]]) -> Image.Image:
-    image = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
+    image = Image.new("RGB", (_WIDTH, _HEIGHT), PAPER)
     draw = ImageDraw.Draw(image)
     curves = [(label, _collect_series(records, field)) for field, label in panel.fields]
     curves = [(label, points) for label, points in curves if points]
@@ -240,18 +240,18 @@ def _draw_panel(panel: Panel, records: list[Mapping[str, object]]) -> Image.Imag
     _draw_stages(draw, records, box, lambda at: place(at, low)[0])
     for value in _ticks(low, high):
         y = place(0, value)[1]
-        draw.line((box[0], y, box[2], y), fill="#dde0e8")
-        draw.text((box[0] - 6, y), f"{value:g}", fill=_FAINT, font=_font(12), anchor="rm")
+        draw.line((box[0], y, box[2], y), fill=GRID)
+        draw.text((box[0] - 6, y), f"{value:g}", fill=FAINT, font=font(12), anchor="rm")
     for at in _ticks(0, hours):
-        draw.text((place(at, low)[0], box[3] + 6), f"{at:g} h", fill=_FAINT, font=_font(12), anchor="ma")
-    for colour, (_, points) in zip(_COLOURS, curves, strict=False):
+        draw.text((place(at, low)[0], box[3] + 6), f"{at:g} h", fill=FAINT, font=font(12), anchor="ma")
+    for colour, (_, points) in zip(COLOURS, curves, strict=False):
         line = [place(at, value) for at, value in points]
         draw.line(line if len(line) > 1 else line * 2, fill=colour, width=2, joint="curve")
-    draw.text((_LEFT, 9), panel.title, fill=_INK, font=_font(15))
+    draw.text((_LEFT, 9), panel.title, fill=INK, font=font(15))
     x = _WIDTH - _RIGHT
-    for colour, (label, _) in reversed(list(zip(_COLOURS, curves, strict=False))):
-        draw.text((x, 11), label, fill=colour, font=_font(13), anchor="ra")
-        x -= round(draw.textlength(label, _font(13))) + 14
+    for colour, (label, _) in reversed(list(zip(COLOURS, curves, strict=False))):
+        draw.text((x, 11), label, fill=colour, font=font(13), anchor="ra")
+        x -= round(draw.textlength(label, font(13))) + 14
     return image
 
 
@@ -273,8 +273,8 @@ def _draw_stages(
         left, right = place(begin), place(end)
         if index % 2 and left <= right:
             draw.rectangle((left, box[1], right, box[3]), fill=_STAGE)
-        if right - left > draw.textlength(stage, _font(12)) + 8:
-            draw.text(((left + right) / 2, box[1] + 3), stage, fill=_FAINT, font=_font(12), anchor="ma")
+        if right - left > draw.textlength(stage, font(12)) + 8:
+            draw.text(((left + right) / 2, box[1] + 3), stage, fill=FAINT, font=font(12), anchor="ma")
 
 
 def _bounds(values: list[float]) -> tuple[float, float]:
@@ -293,7 +293,3 @@ def _ticks(low: float, high: float) -> list[float]:
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw)
     first = math.ceil(low / step - 1e-9)
     return [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)

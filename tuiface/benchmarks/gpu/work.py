@@ -1,0 +1,138 @@
+"""Work that takes hours: training, its heads, learning directions; how much of it a second does here."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+
+from tuiface.benchmarks.gpu.bench import Bench
+from tuiface.benchmarks.gpu.rows import Case, Figures
+from tuiface.benchmarks.gpu.timing import synchronize, time_calls, wall_ms
+from tuiface.benchmarks.gpu.workload import TrainedNetwork
+
+if TYPE_CHECKING:
+    from tuiface.engine.training.gan.adversarial import AdversarialStage
+    from tuiface.engine.training.gan.settings import TrainingSettings
+    from tuiface.engine.training.gan.state import TrainingState
+
+
+# ---- training
+
+
+def training_cases(bench: Bench) -> Iterator[Case]:
+    """Whole adversarial steps in bfloat16, with R1, path length and augmentation at their intervals."""
+    for network in bench.workload.training:
+        yield Case(network.name, partial(_time_training, bench, network), network.needs_s)
+
+
+def _time_training(bench: Bench, network: TrainedNetwork) -> Figures:
+    from tuiface.benchmarks.training import RandomPictures
+    from tuiface.engine.training.gan.adversarial import AdversarialStage
+    from tuiface.engine.training.gan.state import TrainingState
+
+    settings = _training_settings(network)
+    state = TrainingState(settings, str(bench.device))
+    state.advance(stage="adversarial")
+    stage = AdversarialStage(state, RandomPictures(network.resolution), length=1)
+    if bench.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(bench.device)
+    begun = time.perf_counter()
+    kinds = _step_kinds(settings)
+    for number in kinds:
+        _time_step(stage, state, number, bench.device)
+    warm_s = time.perf_counter() - begun
+    found: dict[int, list[float]] = {number: [] for number in kinds}
+    ends = time.perf_counter() + max(4 * bench.figure_s, 0.0)
+    while not found[0] or (time.perf_counter() < ends and bench.left_s() > warm_s):
+        for number in kinds:
+            found[number].append(_time_step(stage, state, number, bench.device))
+    ms = sum(share * statistics.median(found[number]) for number, share in kinds.items())
+    figures: dict[str, float | str] = {
+        "images_per_s": settings.batch / ms * 1000,
+        "s_per_kimg": ms / settings.batch,
+        "step_ms": ms,
+        "first_steps_s": warm_s,
+    }
+    if bench.device.type == "cuda":
+        figures["peak_mb"] = torch.cuda.max_memory_reserved(bench.device) / 2**20
+    return figures
+
+
+def _training_settings(network: TrainedNetwork) -> TrainingSettings:
+    from tuiface.engine.training.gan.settings import TrainingSettings
+
+    shape = network.shape
+    values = {
+        "data": "benchmark",
+        "resolution": network.resolution,
+        "batch": network.batch,
+        "precision": "bfloat16",
+        "network": {
+            "channel_base": shape.channel_base,
+            "channel_max": shape.channel_max,
+            "z_dim": shape.width,
+            "w_dim": shape.width,
+            "mapping_layers": shape.mapping_layers,
+            "mapping_width": shape.width,
+        },
+    }
+    return TrainingSettings.model_validate(values)
+
+
+def _step_kinds(settings: TrainingSettings) -> dict[int, float]:
+    """Numbers of steps that stand for all, with the share of each: with both regularisers, with one, with none."""
+    path, r1 = settings.adversarial.path_length_interval, settings.adversarial.r1_interval
+    assert r1 % path == 0, "a step with R1 has path length too"
+    return {0: 1 / r1, path: 1 / path - 1 / r1, 1: 1 - 1 / path}
+
+
+def _time_step(stage: AdversarialStage, state: TrainingState, number: int, device: torch.device) -> float:
+    """Milliseconds of a step that is the run's `number`-th."""
+    state.advance(steps=number)
+    synchronize(device)
+
+    def step() -> None:
+        stage.step()
+        synchronize(device)
+
+    return wall_ms(step)
+
+
+# ---- heads
+
+
+def head_cases(bench: Bench) -> Iterator[Case]:
+    """Rendered on the device, as training data."""
+    for resolution, count in bench.workload.heads:
+        yield Case(f"heads {resolution} px", partial(_time_heads, bench, resolution, count), 3.0)
+
+
+def _time_heads(bench: Bench, resolution: int, count: int) -> Figures:
+    from tuiface.heads import render_heads, sample_parameters
+
+    parameters = sample_parameters(count, 0, device=bench.device)
+    times = time_calls(lambda: render_heads(parameters, resolution), bench.device, 2 * bench.figure_s)
+    return {"heads_per_s": count / times.ms * 1000, **times.figures()}
+
+
+# ---- learning
+
+
+def learning_cases(bench: Bench) -> Iterator[Case]:
+    """One concept of the embedded network, verified; and what all would take that its reader sees."""
+    yield Case("smile, embedded network", partial(_time_learning, bench), 15.0)
+
+
+def _time_learning(bench: Bench) -> Figures:
+    from tuiface.engine.loading import open_engine
+    from tuiface.engine_api.requests import AttributesRequest
+
+    engine = open_engine(bench.settings.model_copy(update={"model": None, "device": bench.device.type}))
+    draws = bench.workload.draws
+    request = AttributesRequest(names=("smile",), draws=draws, faces=bench.workload.faces, seeds=bench.workload.seeds)
+    return {"s": wall_ms(lambda: list(engine.make_directions(request))) / 1000}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.fake_engine import FakeEngine
+from tuiface.commands.faces import resolve_face
+from tuiface.core.argument_types import parse_face
 from tuiface.core.errors import OutputError, UsageError
+from tuiface.core.limits import MAX_SEED
 from tuiface.core.settings import Settings
 from tuiface.faces.library import Library, read_tags, write_tags
 from tuiface.faces.studio import Studio
@@ -99,6 +103,54 @@ def test_find_by_id_by_its_beginning_and_by_name(library: Library) -> None:
         assert library.find(name) == face
     with pytest.raises(UsageError, match=r"no face 'seed1-xx'.*did you mean"):
         library.find("seed1-xx")
+
+
+IDS_OF_DIGITS: dict[str, Callable[[str], bool]] = {
+    "a leading zero": lambda number: number.startswith("0"),
+    "beyond numpy's seeds": lambda number: int(number) > MAX_SEED,
+    "a seed as well": lambda number: not number.startswith("0") and int(number) <= MAX_SEED,
+}
+
+
+@pytest.mark.parametrize("kind", IDS_OF_DIGITS)
+def test_an_id_is_never_a_seed_number(kind: str, studio: Studio, settings: Settings) -> None:
+    """One face in a hundred has a digest that begins with ten digits: as an id they named another person."""
+    faces = (studio.face(seed=seed) for seed in range(20_000))
+    face = next(f for f in faces if f.recipe.digest[:10].isdecimal() and IDS_OF_DIGITS[kind](f.recipe.digest[:10]))
+    assert face.recipe.digest.startswith(face.id)
+    assert not face.id.isdecimal()
+    face.save(settings.library)
+    assert resolve_face(studio, face.id).recipe == face.recipe
+    old = face.recipe.digest[:10]
+    if kind == "a seed as well":
+        with pytest.raises(UsageError, match=f"{old} is a seed number, and the id of "):
+            resolve_face(studio, old)
+    else:
+        assert resolve_face(studio, old).recipe == face.recipe
+
+
+def test_ten_digits_that_name_no_face_are_a_seed(studio: Studio) -> None:
+    assert resolve_face(studio, "1234567890") == studio.face(seed=1234567890)
+    assert resolve_face(studio, "0000000012") == studio.face(seed=12)
+    with pytest.raises(UsageError, match=r"seed 6948170385; accepted: 0 to 4294967295.*give its PNG"):
+        parse_face("6948170385")
+
+
+def test_a_picture_in_capitals_is_listed_and_what_a_mac_leaves_is_not(library: Library) -> None:
+    """Report: OpenNeuro issue 2520."""
+    first, second, _ = library.faces()
+    capitals = first.path.with_suffix(".PNG")
+    first.path.rename(capitals)
+    for suffix in (".png", ".json", ".tags.json"):
+        second.path.with_name(f"._{second.path.stem}{suffix}").write_bytes(b"\0\5\x16\7")
+    assert library.reindex() == []
+    assert [face.path.name for face in library.faces()] == [capitals.name, *(f.path.name for f in library.faces()[1:])]
+    assert seeds(library) == [0, 1, 2]
+    assert library.repair() == []
+    trashed = library.remove(library.faces()[0])
+    assert seeds(library) == [1, 2]
+    library.restore(trashed)
+    assert seeds(library) == [0, 1, 2]
 
 
 def test_remove_moves_to_the_trash(library: Library) -> None:

@@ -10,7 +10,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from tuiface.core.argument_types import parse_account, parse_path, to_usage, whole_number
@@ -57,7 +57,38 @@ class Parser(argparse.ArgumentParser):
             raise UsageError(
                 f"{what} {quote(match[1])}; accepted: {', '.join(accepted)}", suggest_nearest(match[1], accepted)
             )
+        if message.startswith("unrecognized arguments:"):
+            raise _unknown_flag_error(message.split()[2], self)
         raise UsageError(to_usage(message), f"{self.prog} --help")
+
+
+#: What the field's other programs call ours.
+FLAGS_ELSEWHERE = {
+    **dict.fromkeys(("--trunc", "--truncation", "--truncation-psi", "--truncation_psi"), "--psi"),
+    **dict.fromkeys(("--network", "--network-pkl", "--pkl", "--ckpt", "--checkpoint", "--weights"), "--model"),
+    **dict.fromkeys(("--outdir", "--out-dir", "--output", "--save-dir"), "--out"),
+    **dict.fromkeys(("--noise-mode", "--noise_mode"), "--noise"),
+    **dict.fromkeys(("--seed", "--seeds"), "a word of its own, without a flag, as in: tuiface render 3 0-7"),
+    **dict.fromkeys(("--styles", "--col-styles", "--style-mixing"), "--mix FACE@ROWS"),
+    **dict.fromkeys(("--resolution", "--res"), "--size"),
+}
+
+
+def _unknown_flag_error(word: str, parser: argparse.ArgumentParser) -> UsageError:
+    """The refusal of a word that no command knows, with the flag that was meant."""
+    flag = word.partition("=")[0]
+    known = sorted({name for p in _all_parsers(parser) for name in p._option_string_actions if name.startswith("--")})
+    meant = FLAGS_ELSEWHERE.get(flag)
+    hint = f"here it is {meant}" if meant else suggest_nearest(flag, known) if flag.startswith("--") else ""
+    return UsageError(f"unrecognized argument {quote(word)}", hint or f"{parser.prog} --help")
+
+
+def _all_parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _all_parsers(command)
 
 
 def build_parser() -> Parser:

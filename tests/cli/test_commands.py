@@ -99,6 +99,42 @@ def test_render_options_end_up_in_the_recipe(tuiface: Tuiface) -> None:
     assert tuiface("verify", png, model=None) == 0
 
 
+def test_seeds_are_given_as_lists_and_ranges(tuiface: Tuiface) -> None:
+    assert tuiface("render", "0-1,5", "3", "--size", "8", "--out", "out", "--json") == 0
+    assert [line["file"].split("-")[0] for line in tuiface.lines()] == [
+        "out/seed0",
+        "out/seed1",
+        "out/seed5",
+        "out/seed3",
+    ]
+    assert tuiface("morph", "0-2", "--frames", "4", "--size", "8", "--out", "walk", "--json") == 0
+    assert len(list((tuiface.folder / "walk").glob("*.png"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["5-2"], "seeds '5-2'; accepted: 3, 0-7 or 0-7,20"),
+        (["0-99999999999"], "from 0 to 4294967295"),
+        (["0-10000"], "up to 10000"),
+        (["3", "--trunc", "0.5"], r"'--trunc' \(here it is --psi\)"),
+        (["--seeds", "0-2"], r"'--seeds' \(here it is a word of its own"),
+        (["3", "--outdir=x"], r"'--outdir=x' \(here it is --out\)"),
+        (["3", "--siez", "8"], r"did you mean '--size'\?"),
+        (["3", "-q"], r"unrecognized argument '-q' \(tuiface --help\)"),
+    ],
+)
+def test_words_that_were_meant_otherwise_name_what_is_right(words: list[str], message: str, tuiface: Tuiface) -> None:
+    assert tuiface("render", *words) == 2
+    assert re.search(message, tuiface.err)
+    assert tuiface.err.count("\n") == 1
+
+
+def test_a_model_by_its_address_is_not_downloaded(tuiface: Tuiface) -> None:
+    assert tuiface("render", "3", model=Path("https://example.org/ffhq.pkl")) != 0
+    assert "nothing is downloaded (download it" in tuiface.err
+
+
 def test_count_goes_on_from_the_seed(tuiface: Tuiface) -> None:
     assert tuiface("render", "10", "--count", "3", "--out", "out") == 0
     assert sorted(p.name.split("-")[0] for p in tuiface.folder.glob("out/*.png")) == ["seed10", "seed11", "seed12"]

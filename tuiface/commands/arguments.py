@@ -1,14 +1,23 @@
-"""What every command reads from its flags: the settings."""
+"""What commands share of their flags: the settings, and how lists of faces are taken."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
 
 Commands = argparse._SubParsersAction  # the type that add_subparsers returns has no public name
+
+
+class JoinLists(argparse.Action):
+    """Of an argument of several words, whose type makes a list of each word: all, in one list."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        """Put them there."""
+        setattr(namespace, self.dest, list(chain.from_iterable(values)))
 
 
 def settings_from(args: argparse.Namespace) -> Settings:

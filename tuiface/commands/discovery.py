@@ -13,14 +13,12 @@ from tuiface.commands.catalogue import open_catalogue, save_direction
 from tuiface.commands.edits import parse_lock
 from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import emit, note
-from tuiface.core.argument_types import parse_path, parse_text, real_number, whole_number
+from tuiface.core.argument_types import parse_path, parse_seed_list, parse_text, real_number, whole_number
 from tuiface.core.errors import EXIT_DONE, UsageError, quote, suggest_nearest
-from tuiface.core.limits import MAX_AMOUNT, MAX_DIRECTIONS, MAX_FACES, MAX_SEED, NAME_PATTERN, NAME_WORDS
+from tuiface.core.limits import MAX_AMOUNT, MAX_DIRECTIONS, NAME_PATTERN, NAME_WORDS
 from tuiface.core.words import format_rows, is_whole_number, parse_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
     from tuiface.directions.direction import Direction
@@ -63,7 +61,7 @@ def add_discover(actions: Commands[argparse.ArgumentParser], common: argparse.Ar
     )
     parser.add_argument("--count", type=whole_number(1, MAX_DIRECTIONS), default=8, metavar="N", help="default: 8")
     parser.add_argument(
-        "--seeds", type=parse_seeds, default="0-2", metavar="A-B", help="faces of the strip; default: 0-2"
+        "--seeds", type=parse_seed_list, default="0-2", metavar="A-B", help="faces of the strip; default: 0-2"
     )
     parser.add_argument(
         "--out", type=parse_path, metavar="PNG", help="write a contact strip, amounts -3 to 3, of channels -30 to 30"
@@ -93,7 +91,9 @@ def add_report(actions: Commands[argparse.ArgumentParser], common: argparse.Argu
         metavar="N",
         help="measured both ways; default: 2",
     )
-    parser.add_argument("--seeds", type=parse_seeds, default="0-7", metavar="A-B", help="faces A to B; default: 0-7")
+    parser.add_argument(
+        "--seeds", type=parse_seed_list, default="0-7", metavar="A-B", help="faces A to B; default: 0-7"
+    )
     parser.add_argument(
         "--lock", type=parse_lock, metavar="REGION[=STRENGTH][:GUARANTEE]", help="measure with this lock too"
     )
@@ -209,18 +209,6 @@ def write_strip(args: argparse.Namespace, pixels: np.ndarray) -> None:
     make_folder(path.parent)
     write_file(path, encode_plain_png(pixels), force=args.force)
     note(f"strip: {path}")
-
-
-def parse_seeds(text: str) -> list[int]:
-    """`3`, `0-7` (both included) or `3,5,9`. Raises UsageError."""
-    start, dash, stop = text.partition("-")
-    if dash and is_whole_number(start) and is_whole_number(stop):
-        seeds: Sequence[int] = range(int(start), int(stop) + 1)
-    else:
-        seeds = [int(part) if is_whole_number(part) else MAX_SEED + 1 for part in text.split(",")]
-    if not 1 <= len(seeds) <= MAX_FACES or max(seeds) > MAX_SEED:
-        raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 3,5,9: up to {MAX_FACES} from 0 to {MAX_SEED}")
-    return list(seeds)
 
 
 def _parse_request(args: argparse.Namespace) -> SearchRequest:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import settings_from
 from tuiface.commands.engine_access import open_engine_for
 from tuiface.core.errors import InputFileError, UsageError, quote
+from tuiface.core.limits import ID_LENGTH, MAX_SEED
 from tuiface.core.reading import is_there
 from tuiface.core.words import is_whole_number
 
@@ -44,7 +45,7 @@ def resolve_face(studio: Studio, text: str, *, label: int | None = None, foreign
     """
     from tuiface.faces.library import Library
 
-    if is_whole_number(text):
+    if is_whole_number(text) and not _is_old_id(studio, text):
         return studio.face(seed=int(text), label=label)
     path = Path(text)
     if path.suffix.lower() in (".png", ".json"):
@@ -59,3 +60,23 @@ def resolve_face(studio: Studio, text: str, *, label: int | None = None, foreign
             error.hint,
         ) from None
     return studio.open_file(found.path, foreign=foreign)
+
+
+def _is_old_id(studio: Studio, number: str) -> bool:
+    """Whether a number is the id that a face of the library got while ids could be digits alone.
+
+    Raises UsageError where it may be a seed as well.
+    """
+    from tuiface.faces.library import Library
+
+    if len(number) != ID_LENGTH:
+        return False
+    is_seed = not number.startswith("0") and int(number) <= MAX_SEED
+    named = [
+        face for face in Library(studio.settings.library, studio.settings.cache).faces() if face.id.startswith(number)
+    ]
+    if named and is_seed:
+        raise UsageError(
+            f"{number} is a seed number, and the id of {quote(named[0].path)}", "name its PNG, or another seed"
+        )
+    return bool(named)

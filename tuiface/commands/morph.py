@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.arguments import Commands, JoinLists, settings_from
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit, note, print_progress
 from tuiface.core.argument_types import (
-    parse_face,
+    parse_faces,
     parse_file_stem,
     parse_path,
     parse_psi,
@@ -44,7 +44,12 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "faces", type=parse_face, metavar="FACE", nargs="+", help="two or more: seed number, library id, PNG or JSON"
+        "faces",
+        type=parse_faces,
+        metavar="FACE",
+        nargs="+",
+        action=JoinLists,
+        help="two or more: seed number, library id, PNG or JSON",
     )
     parser.add_argument("--space", choices=("z", "w", "w+"), default="w+", help="where to interpolate (default: w+)")
     parser.add_argument(

@@ -7,11 +7,11 @@ import math
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.arguments import Commands, JoinLists, settings_from
 from tuiface.commands.engine_access import model_of, open_engine_for
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit
-from tuiface.core.argument_types import parse_concept_name, parse_face, parse_text, whole_number
+from tuiface.core.argument_types import parse_concept_name, parse_faces, parse_text, whole_number
 from tuiface.core.errors import EXIT_DONE, UsageError, quote
 from tuiface.core.limits import MAX_DRAWS, W_AVG
 from tuiface.core.visible import escape_bytes
@@ -54,7 +54,12 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     make.add_argument("name", type=parse_concept_name, metavar="NAME", help="small letters, as in andean")
     source = make.add_mutually_exclusive_group(required=True)
     source.add_argument(
-        "--faces", type=parse_face, metavar="FACE", nargs="+", help="the mean of these faces, each at psi 1"
+        "--faces",
+        type=parse_faces,
+        metavar="FACE",
+        nargs="+",
+        action=JoinLists,
+        help="the mean of these faces, each at psi 1",
     )
     source.add_argument(
         "--where",

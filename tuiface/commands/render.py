@@ -7,11 +7,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.arguments import Commands, settings_from
+from tuiface.commands.arguments import Commands, JoinLists, settings_from
 from tuiface.commands.edits import add_edit_flags, apply_edits
 from tuiface.commands.faces import open_studio, resolve_face
 from tuiface.commands.output import emit, note
-from tuiface.core.argument_types import parse_face, parse_path, parse_psi, parse_side, parse_text, whole_number
+from tuiface.core.argument_types import (
+    parse_face,
+    parse_faces,
+    parse_path,
+    parse_psi,
+    parse_side,
+    parse_text,
+    whole_number,
+)
 from tuiface.core.console import print_over
 from tuiface.core.errors import EXIT_DONE, UsageError, quote
 from tuiface.core.limits import MAX_RENDERED, MAX_ROWS, MAX_SEED, MAX_WIDTH
@@ -45,7 +53,12 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "faces", type=parse_face, metavar="FACE", nargs="+", help="seed number, library id, PNG or JSON"
+        "faces",
+        type=parse_faces,
+        metavar="FACE",
+        nargs="+",
+        action=JoinLists,
+        help="seed number, library id, PNG or JSON",
     )
     parser.add_argument("--psi", type=parse_psi, help="truncation, 0 (mean face) to 1 (none); default: the settings'")
     parser.add_argument("--cutoff", type=whole_number(0, MAX_ROWS), metavar="N", help="truncate rows 0 to N-1 alone")

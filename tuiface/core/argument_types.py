@@ -12,8 +12,18 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 from tuiface.core.errors import UsageError, quote
-from tuiface.core.limits import MAX_NAME, MAX_PATH_BYTES, MAX_SEED, MAX_SIDE_PX, NAME_PATTERN, NAME_WORDS, PSI_RANGE
-from tuiface.core.words import is_whole_number, to_float
+from tuiface.core.limits import (
+    ID_LENGTH,
+    MAX_FACES,
+    MAX_NAME,
+    MAX_PATH_BYTES,
+    MAX_SEED,
+    MAX_SIDE_PX,
+    NAME_PATTERN,
+    NAME_WORDS,
+    PSI_RANGE,
+)
+from tuiface.core.words import is_whole_number, parse_seeds, to_float
 
 MAX_PART_BYTES = 255
 """Linux' NAME_MAX."""
@@ -74,8 +84,23 @@ def parse_path(text: str) -> str:
 def parse_face(text: str) -> str:
     """A seed number that numpy takes, a library id, a PNG or a JSON."""
     if is_whole_number(text) and int(text) > MAX_SEED:
-        raise UsageError(f"seed {text}; accepted: 0 to {MAX_SEED}")
+        old_id = "to name a face that has this id, give its PNG" if len(text) == ID_LENGTH else ""
+        raise UsageError(f"seed {text}; accepted: 0 to {MAX_SEED}", old_id)
     return parse_path(text)
+
+
+def parse_faces(text: str) -> list[str]:
+    """One face, or the seed numbers of a list such as `0-7,20`."""
+    seeds = None if text.isdecimal() else parse_seeds(text)
+    return [parse_face(text)] if seeds is None else [str(seed) for seed in seeds]
+
+
+def parse_seed_list(text: str) -> list[int]:
+    """`3`, `0-7` or `0-7,20`, and nothing else."""
+    seeds = parse_seeds(text)
+    if seeds is None:
+        raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 0-7,20: up to {MAX_FACES} from 0 to {MAX_SEED}")
+    return seeds
 
 
 def parse_text(words: str) -> str:

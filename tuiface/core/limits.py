@@ -47,6 +47,9 @@ NETWORK_SIDES_PX = (8, 16, 32, 64, 128, 256, 512, 1024)
 HEAD_SIDES_PX = (32, 64, 128, 256, 512)
 """Heads are rendered at these."""
 
+ID_LENGTH = 10
+"""Characters of a recipe's digest that are the id of its face; more where these are digits, which are a seed."""
+
 # --- work -------------------------------------------------------------------------------------------------------------
 
 MAX_THREADS = 1024

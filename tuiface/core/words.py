@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tuiface.core.errors import UsageError, quote
-from tuiface.core.limits import MAX_AMOUNT, MAX_ROWS
+from tuiface.core.limits import MAX_AMOUNT, MAX_FACES, MAX_ROWS, MAX_SEED
 
 MAX_DIGITS = 18
 """Of a whole number that a user writes: no seed, row or count has as many."""
@@ -14,6 +14,23 @@ MAX_DIGITS = 18
 def is_whole_number(text: str) -> bool:
     """Whether `int` reads `text` as 0 or more, written in ASCII digits: `isdecimal` accepts those of every script."""
     return text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
+
+
+def parse_seeds(text: str) -> list[int] | None:
+    """`3`, `0-7` (both included) or `0-7,20,30-32`; None for text that is no such list, as a path.
+
+    Raises UsageError for seeds beyond numpy's, a range that runs backwards, and too many.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        start, dash, stop = part.partition("-")
+        if not is_whole_number(start) or (dash and not is_whole_number(stop)):
+            return None
+        span = range(int(start), int(stop or start) + 1)
+        if not span or span[-1] > MAX_SEED or len(seeds) + len(span) > MAX_FACES:
+            raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 0-7,20: up to {MAX_FACES} from 0 to {MAX_SEED}")
+        seeds += span
+    return seeds
 
 
 def to_float(text: str) -> float | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,9 +83,14 @@ class ModelStore:
         return path if is_file(path) else None
 
 
+_URL = re.compile(r"[a-z]+:/")  # a path has one slash of the two
+
+
 def file_sha256(path: Path) -> str:
     """SHA-256 of a checkpoint's bytes; raises ModelError in one line when it cannot be read, or is no checkpoint."""
     if not is_there(path):
+        if _URL.match(str(path)):
+            raise ModelError(f"no checkpoint {quote(path)}: nothing is downloaded", "download it, and name the file")
         raise ModelError(f"no checkpoint {quote(path)}", "check the path, or leave --model out")
     try:
         return hash_checkpoint(path)

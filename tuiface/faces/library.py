@@ -25,9 +25,9 @@ from tuiface.core.strict_json import JsonError, parse_strict_json
 from tuiface.core.values import Value, parse_json, read_json
 from tuiface.faces.index import Index, Row
 from tuiface.faces.provenance import Provenance, compare_sidecar, read_png_text, read_steadily
-from tuiface.faces.recipe import SeedSource
+from tuiface.faces.recipe import SeedSource, face_id
 from tuiface.faces.repair import Repair, repair_folder
-from tuiface.faces.trash import Trash, name_files
+from tuiface.faces.trash import Trash, is_picture, name_files
 
 _SETTLED_S = 2.0
 """Two changes of one file within this time may bear the same stamp, on the coarsest clocks of file systems."""
@@ -52,7 +52,7 @@ class LibraryFace:
     path: Path
     """The PNG."""
     id: str
-    """First characters of the recipe's digest."""
+    """`Recipe.id`."""
     seed: int | None
     """Seed of the source; None for a latent."""
     psi: float
@@ -232,7 +232,7 @@ def _stamp_faces(folder: Path) -> dict[str, _Stamp]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.endswith((".png", ".json")) and not entry.name.startswith("."):
+                if is_picture(entry.name) or (entry.name.endswith(".json") and not entry.name.startswith(".")):
                     try:
                         statuses[entry.name] = entry.stat()
                     except OSError:  # a link to nothing, or removed in this moment
@@ -244,7 +244,7 @@ def _stamp_faces(folder: Path) -> dict[str, _Stamp]:
         raise InputFileError(f"cannot read {quote(folder)}: {error.strerror}") from None
     now = time.time()
     stamps = {}
-    for name in sorted(name for name in statuses if name.endswith(".png")):
+    for name in sorted(filter(is_picture, statuses)):
         found = [statuses.get(path.name) for path in name_files(Path(name))]
         text = "|".join(
             "" if s is None else f"{s.st_mode}:{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}" for s in found
@@ -343,7 +343,7 @@ def _make_face(png: Path, provenance: Provenance, tags: Tags) -> LibraryFace:
     recipe = provenance.recipe
     return LibraryFace(
         path=png,
-        id=provenance.recipe_sha256[:10],
+        id=face_id(provenance.recipe_sha256),
         seed=recipe.source.seed if isinstance(recipe.source, SeedSource) else None,
         psi=recipe.truncation.psi,
         width=provenance.picture.width,

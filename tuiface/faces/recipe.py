@@ -24,7 +24,7 @@ from pydantic import (
 
 from tuiface.core.arrays import decode_floats, encode_floats
 from tuiface.core.bounds import ChannelIndex, ClassLabel, Count, RowEnd, RowIndex, SettingValues
-from tuiface.core.limits import DEFAULT_PSI, MAX_NAME, MAX_SEED, PSI_RANGE, W_AVG
+from tuiface.core.limits import DEFAULT_PSI, ID_LENGTH, MAX_NAME, MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.core.values import Value, canonical_json, parse_json
 
 Region = Literal[
@@ -283,6 +283,17 @@ class Noise(Value):
         return self
 
 
+def face_id(digest: str) -> str:
+    """The beginning of a recipe's digest that names its face: ten characters, and on to the first letter.
+
+    Digits alone are a seed number: one face in a hundred would have the name of another person.
+    """
+    length = ID_LENGTH
+    while digest[:length].isdecimal() and length < len(digest):
+        length += 1
+    return digest[:length]
+
+
 class Recipe(Value):
     """Everything that determines a picture; equal recipes give equal pictures."""
 
@@ -304,6 +315,11 @@ class Recipe(Value):
         values = self.model_dump(mode="json")
         del values["model"]["name"]
         return hashlib.sha256(canonical_json(values)).hexdigest()
+
+    @property
+    def id(self) -> str:
+        """How the library names this face."""
+        return face_id(self.digest)
 
     def derive(self, **changes: object) -> Recipe:
         """A new, validated recipe with some fields replaced."""

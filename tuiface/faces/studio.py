@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from tuiface.core.assets import directions_path
 from tuiface.core.errors import ModelError, UsageError, quote
 from tuiface.core.files import reserve_paths, write_pair
-from tuiface.core.limits import CHANNEL_LIMIT, MAX_AMOUNT, MAX_SEED, W_AVG
+from tuiface.core.limits import CHANNEL_LIMIT, ID_LENGTH, MAX_AMOUNT, MAX_SEED, W_AVG
 from tuiface.core.settings import Settings
 from tuiface.core.values import describe_error
 from tuiface.core.words import is_whole_number
@@ -57,8 +57,6 @@ from tuiface.faces.recipe import (
 )
 from tuiface.faces.repair import complete_face
 
-ID_LENGTH = 10
-
 
 @dataclass(frozen=True, slots=True)
 class Face:
@@ -73,8 +71,8 @@ class Face:
 
     @property
     def id(self) -> str:
-        """The first characters of the recipe's digest: how the library names this face."""
-        return self.recipe.digest[:ID_LENGTH]
+        """How the library names this face."""
+        return self.recipe.id
 
     def derive(self, *others: Face, **changes: object) -> Face:
         """A face with some fields of the recipe replaced, whose parents are this one (and `others`) where saved."""

@@ -23,6 +23,11 @@ TRASH = ".trash"
 _REMOVING, _RESTORING = ".removing", ".restoring"
 
 
+def is_picture(name: str) -> bool:
+    """Whether a file of the library is one of its pictures: Windows writes .PNG, and a Mac leaves ._NAME.png beside."""
+    return name.lower().endswith(".png") and not name.startswith(".")
+
+
 def name_files(png: Path) -> tuple[Path, Path, Path]:
     """A face's picture, JSON and tags, whether they are there or not."""
     return png, png.with_suffix(".json"), png.with_suffix(".tags.json")
@@ -99,7 +104,7 @@ class Trash:
         return finished
 
     def _finish(self, entry: Path) -> list[str]:
-        pictures = [path for path in entry.iterdir() if path.suffix == ".png"]
+        pictures = [path for path in entry.iterdir() if is_picture(path.name)]
         if entry.name.endswith(_RESTORING):
             if not pictures:  # it is back in the folder
                 self._move([p for p in entry.iterdir() if not os.path.lexists(self._folder / p.name)], self._folder)

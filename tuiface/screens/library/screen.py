@@ -397,15 +397,17 @@ def read_thumbnail(path: Path, side: int) -> np.ndarray | None:
 
 def _ancestor_lines(face: LibraryFace, by_id: dict[str, LibraryFace], *, depth: int, seen: set[str]) -> list[Content]:
     """The parents of a face, and theirs, indented by generation."""
+    from tuiface.faces.recipe import face_id
+
     lines: list[Content] = []
     for digest in face.parents:
         if digest in seen or depth > 6:
             continue
         seen.add(digest)
-        parent = by_id.get(digest[:10])
+        parent = by_id.get(face_id(digest))
         if parent is not None:
             lines += _ancestor_lines(parent, by_id, depth=depth + 1, seen=seen)
-        text = _face_label(parent) if parent is not None else tr("{id} (not here)", id=digest[:10])
+        text = _face_label(parent) if parent is not None else tr("{id} (not here)", id=face_id(digest))
         lines.append(styled(f"{'  ' * depth}↑ {text}", "$foreground 70%"))
     return lines
 

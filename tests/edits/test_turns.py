@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from unittest.mock import Mock
 
 import numpy as np
@@ -16,7 +15,6 @@ from tuiface.core.regions import Region
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.engine import latents
 from tuiface.engine.edits import lock_solver, masks
-from tuiface.engine.edits.lock import solve_lock_step
 from tuiface.engine.edits.masks import BoxRegions, build_lock_mask
 from tuiface.engine.latents import LatentPopulation, draw_w
 from tuiface.engine.learning import batch_predict, from_scores
@@ -61,7 +59,7 @@ def test_a_save_comes_between_the_steps_of_a_locked_one_and_neither_changes_the_
     engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine.faces, "_predictor", BoxRegions())
-    monkeypatch.setattr(lock_solver, "solve_lock_step", partial(solve_lock_step, num_iterations=4))
+    monkeypatch.setattr(lock_solver, "NUM_ITERATIONS", 4)
     engine.faces.forget()
     wanted, plain = locked(engine), RenderRequest(locked(engine).derive(edits=(), locks=()))
     alone, plain_alone = (engine.render(request).pixels for request in (RenderRequest(wanted), plain))

@@ -21,6 +21,7 @@ from tuiface.engine.edits.edit_renderer import EditRenderer, MeasuredPicture
 from tuiface.engine.edits.face_cache import FaceCache
 from tuiface.engine.edits.face_finder import FaceFinder
 from tuiface.engine.edits.lock_solver import LockSolver
+from tuiface.engine.edits.step_search import StepSearch
 from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.learning.conditional_mean import estimate_conditional_mean
 from tuiface.engine.learning.direction_requests import make_requested_directions, seed_features
@@ -66,9 +67,10 @@ class LocalEngine:
         self._info = _describe(checkpoint, network, device, operators)
         self.renderer = Renderer(network.generator, network.model, catalogue.by_digest, lambda: network.population)
         self.faces = FaceCache(self.renderer, lambda: network.regions)
-        self.lock_solver = LockSolver(self.faces)
+        search = StepSearch()
+        self.lock_solver = LockSolver(search)
         self.edit_renderer = EditRenderer(self.faces, self.lock_solver, network.discriminator)
-        self.face_finder = FaceFinder(self.faces)
+        self.face_finder = FaceFinder(self.faces, search)
         self.scheduler = Scheduler(remember_convolutions())
         """Every computation has a turn of it, in whatever thread."""
 

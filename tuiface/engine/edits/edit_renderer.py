@@ -1,7 +1,7 @@
 """From a recipe with edits and locks to a measured picture.
 
 sum edits    -> a step in W+ and steps of styles (edits.py)
-solve lock   -> a step in W+ more, which undoes the edit in what is locked (lock.py, lock_solver.py)
+solve lock   -> a step in W+ more, which undoes the edit in what is locked (lock.py, step_search.py)
 synthesize   -> the edited picture
 blend        -> with features of the unedited face where firm locks hold (blend.py)
 paste        -> with its very pixels where the firmest do (blend.py)
@@ -81,11 +81,13 @@ class EditRenderer:
                 refuse_immovable(face.lock_mask(recipe.locks))
                 edits = self._lock_solver.solve(face, recipe, edits, pause)
             picture = self._render_locked(face, recipe.locks, edits, until, dtype)
+            notices = self._lock_solver.notices if recipe.locks else ()
             if quality == "unmeasured":
-                return MeasuredPicture(picture.pixels)
+                return MeasuredPicture(picture.pixels, notices=notices)
             if recipe.locks:
                 pause()
-            return self._measure(picture, recipe.locks)
+            measures, found = self._measure(picture, recipe.locks)
+            return MeasuredPicture(picture.pixels, measures, (*notices, *found))
 
     def _render_locked(
         self, face: UneditedFace, locks: tuple[RegionLock, ...], edits: EditSum, until: int, dtype: Dtype
@@ -95,22 +97,22 @@ class EditRenderer:
         if not locks:
             pixels = to_pixels(image)
             return EditedPicture(face, edits, dtype, pixels, pixels)
+        regions = self._regions(image)
         firm = tuple(lock for lock in locks if lock.guarantee in ("blend", "paste"))
         if firm:
-            image = self._blend(face, edits, self._held_mask(face, firm, image), until, dtype)
+            image = self._blend(face, edits, _held_mask(face, firm, regions), until, dtype)
+            regions = self._regions(image)
         pixels = unpasted = to_pixels(image)
         firmest = tuple(lock for lock in locks if lock.guarantee == "paste")
-        pasted = self._held_mask(face, firmest, image)[0, 0].cpu().numpy() if firmest else None
+        pasted = _held_mask(face, firmest, regions)[0, 0].cpu().numpy() if firmest else None
         if pasted is not None:
             pixels = paste(to_pixels(face.image(until, dtype)), unpasted, pasted)
-        held = self._held_mask(face, locks, image)[0, 0].cpu().numpy()
+        held = _held_mask(face, locks, regions)[0, 0].cpu().numpy()
         return EditedPicture(face, edits, dtype, pixels, unpasted, held, pasted)
 
-    def _held_mask(self, face: UneditedFace, locks: tuple[RegionLock, ...], image: Tensor) -> Tensor:
-        """float32 [1, 1, r, r]: where `locks` hold in the unedited face or in its edited `image` [1, 3, r, r]."""
-        side = image.shape[-1]
-        edited = build_lock_mask(self._faces.region_predictor.probabilities(image.clamp(-1, 1)), locks, side)
-        return torch.maximum(resize_maps(face.lock_mask(locks), side), edited)
+    def _regions(self, image: Tensor) -> Tensor:
+        """float32 [1, K, r, r]: what each pixel of an edited `image` [1, 3, r, r] shows."""
+        return self._faces.region_predictor.probabilities(image.clamp(-1, 1))
 
     def _blend(self, face: UneditedFace, edits: EditSum, held: Tensor, until: int, dtype: Dtype) -> Tensor:
         """float32 [1, 3, r, r]: the edited face with features of the unedited one where `held` [1, 1, r, r] says so.
@@ -125,9 +127,17 @@ class EditRenderer:
         pair = generator.plan(getattr(torch, dtype)).synthesize(styles, noise, until, build_feature_blend(held))
         return pair[1:]
 
-    def _measure(self, picture: EditedPicture, locks: tuple[RegionLock, ...]) -> MeasuredPicture:
+    def _measure(
+        self, picture: EditedPicture, locks: tuple[RegionLock, ...]
+    ) -> tuple[dict[str, float], tuple[str, ...]]:
         measures, notices = self._measurer.measure(picture)
         if locks:
             predicted = self._lock_solver.predict_outside_change(picture.face, locks, picture.edits)
             measures = {"predicted_outside_change": round(predicted, 4), **measures}
-        return MeasuredPicture(picture.pixels, measures, notices)
+        return measures, notices
+
+
+def _held_mask(face: UneditedFace, locks: tuple[RegionLock, ...], regions: Tensor) -> Tensor:
+    """float32 [1, 1, r, r]: where `locks` hold in the unedited face, or in the edited one of `regions` [1, K, r, r]."""
+    side = regions.shape[-1]
+    return torch.maximum(resize_maps(face.lock_mask(locks), side), build_lock_mask(regions, locks, side))

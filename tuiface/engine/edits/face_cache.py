@@ -17,6 +17,7 @@ from tuiface.engine.edits.edits import EditSum
 from tuiface.engine.edits.lock import LockStep
 from tuiface.engine.edits.masks import RegionPredictor, build_lock_mask
 from tuiface.engine.edits.observation import observe, segment_contour, synthesis_side
+from tuiface.engine.edits.step_search import SteppedFace
 from tuiface.engine.latents import recipe_ws
 from tuiface.engine.renderer import Renderer
 from tuiface.engine_api.protocol import Dtype
@@ -77,6 +78,8 @@ class UneditedFace:
         self._images: dict[tuple[int, Dtype], Tensor] = {}
         self._contours: dict[tuple[int, Dtype], np.ndarray] = {}
         self._masks: OrderedDict[tuple[RegionLock, ...], Tensor] = OrderedDict()
+        self._observed: Tensor | None = None
+        self._base: Tensor | None = None
 
     def image(self, until: int, dtype: Dtype = "float32") -> Tensor:
         """float32 [1, 3, r, r] with r = `until`."""
@@ -94,8 +97,25 @@ class UneditedFace:
     def observe(self, edits: EditSum | None = None) -> Tensor:
         """float32 [P]: what locks see of the face, with edits if there are any."""
         side = synthesis_side(self._cache.renderer.generator.config.img_resolution)
-        image = self.image(side) if edits is None else self.edited_image(edits, side)
-        return observe(image, self._cache.region_predictor)[0]
+        if edits is not None:
+            return observe(self.edited_image(edits, side), self._cache.region_predictor)[0]
+        if self._observed is None:
+            self._observed = observe(self.image(side), self._cache.region_predictor)[0]
+        return self._observed
+
+    def stepped(self, edits: EditSum) -> SteppedFace:
+        """With edits, and differentiable in a step of W+ more."""
+        cache = self._cache
+        return SteppedFace.of(cache.renderer, cache.region_predictor, self.ws, edits, self.recipe.noise)
+
+    @property
+    def base(self) -> Tensor:
+        """float32 [P]: as `observe` without edits, of the arithmetic that is differentiable, whose last bits differ."""
+        if self._base is None:
+            still = torch.zeros_like(self.ws)
+            with torch.no_grad():
+                self._base = self.stepped(EditSum(still)).observe(still)
+        return self._base
 
     def contour(self, until: int, dtype: Dtype) -> np.ndarray:
         """uint8 [224, 224] of background, face and hair, as `segment_contour` gives them."""

@@ -14,30 +14,27 @@ side, P = 6 s^2 numbers observed of it (observation.py).
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from tuiface.directions.frame_metric import HAIRLINE_WEIGHT, OUTLINE_WEIGHT, frame_variation_percent
+from tuiface.directions.frame_metric import frame_variation_percent
+from tuiface.engine.edits.contour_search import ContourProblem, ContourSearch, compared_classes
+from tuiface.engine.edits.device_loop import LoopPool
 from tuiface.engine.edits.edits import EditSum
 from tuiface.engine.edits.face_cache import FaceCache
-from tuiface.engine.edits.lock import LockWeights, normalise_weights, solve_lock_step
+from tuiface.engine.edits.lock import LockWeights, normalise_weights
 from tuiface.engine.edits.lock_solver import CONTOUR_CLASSES_WEIGHT
 from tuiface.engine.edits.masks import build_lock_mask, refuse_unknown_regions
 from tuiface.engine.edits.observation import observe, pool, segment_contour, synthesis_side
+from tuiface.engine.edits.step_search import SteppedFace, StepProblem, StepSearch
 from tuiface.engine.latents import recipe_ws
-from tuiface.engine.predictors.segmenter import group_probabilities
 from tuiface.engine.renderer import exact_convolutions
 from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine_api.requests import OptimisedFace
-from tuiface.faces.recipe import Recipe, RegionLock
+from tuiface.faces.recipe import Noise, Recipe, RegionLock
 
-COARSE_ROWS = 6
 CORRECTION_STEPS = 60
-LEARNING_RATE = 0.04
-#: Weight of the distance walked, in standard deviations: the face stays itself, and among the population's.
-PRIOR_WEIGHT = 2e-4
-COMPARED_SIDE = 64
 
 #: What the contour weighs against the inner face; 10 leaves half of the way undone.
 CONTOUR_WEIGHT = 2.0
@@ -49,12 +46,15 @@ _CONTOUR_LOCK = RegionLock(region="frame")
 class FaceFinder:
     """Finds faces of one network."""
 
-    def __init__(self, faces: FaceCache) -> None:
+    def __init__(self, faces: FaceCache, search: StepSearch) -> None:
         self._faces = faces
+        self._search = search
+        self._contour_searches: LoopPool[ContourSearch] = LoopPool()
         self._renderer = faces.renderer
         self._generator = faces.renderer.generator
         self._side = synthesis_side(self._generator.config.img_resolution)
 
+    @torch.no_grad()
     def correct_contour(
         self,
         recipe: Recipe,
@@ -67,38 +67,21 @@ class FaceFinder:
         The best of all steps by the frame variation itself is kept, so it never grows. `pause` is called before each
         picture; it may render others.
         """
-        predictor, population = self._faces.region_predictor, self._renderer.population()
-        with torch.no_grad():
-            edits = self._renderer.edits(recipe)
+        renderer, predictor = self._renderer, self._faces.region_predictor
+        with exact_convolutions():
+            edits = renderer.edits(recipe)
             start = recipe_ws(self._generator, recipe) + edits.ws  # [1, L, w]
-            wanted_image = self._faces.find(reference).image(self._side)
-            wanted = self._compared_classes(wanted_image)
-            wanted_labels = segment_contour(wanted_image, predictor)
-        of_styles = EditSum(torch.zeros_like(start), edits.styles)
-        noise = self._generator.noise_maps("none", self._side)
-        rows = min(COARSE_ROWS, start.shape[1])
-        walked = torch.zeros(rows, population.basis.shape[1], device=start.device, requires_grad=True)  # [rows, k]
-        optimiser = torch.optim.Adam([walked], lr=LEARNING_RATE)
-        best, best_percent, first_percent = start, float("inf"), 0.0
-        for step in range(num_steps + 1):
-            pause()
-            with torch.enable_grad():
-                ws = torch.cat([start[:, :rows] + (walked @ population.basis.t())[None], start[:, rows:]], dim=1)
-                styles = self._renderer.edit_styles(ws, of_styles, self._side)
-                image = self._generator.synthesis(styles, noise, self._side)
-                change = self._compared_classes(image) - wanted  # background, face, hair
-                loss = OUTLINE_WEIGHT * change[:, 0].square().mean() + HAIRLINE_WEIGHT * change[:, 2].square().mean()
-                loss = loss + PRIOR_WEIGHT * walked.square().sum() / rows
-            with torch.no_grad():
-                percent = frame_variation_percent(wanted_labels, segment_contour(image.detach(), predictor))
-            first_percent = percent if step == 0 else first_percent
-            if percent < best_percent:
-                best, best_percent = ws.detach(), percent
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-        measures = {"frame_variation_before": first_percent, "frame_variation_after": best_percent}
-        return OptimisedFace(best[0].cpu().numpy(), measures)
+            of_styles = EditSum(torch.zeros_like(start), edits.styles)
+            face = SteppedFace.of(renderer, predictor, start, of_styles, Noise(mode="none"))
+            reference_image = self._faces.find(reference).image(self._side)
+            problem = ContourProblem(face, compared_classes(reference_image, predictor), num_steps + 1)
+            with self._contour_searches.borrow(lambda s: s.fits(problem), lambda: ContourSearch(problem)) as search:
+                ws, labels = (found.cpu().numpy() for found in search.find(problem, pause))
+            wanted = segment_contour(reference_image, predictor)
+        percents = [frame_variation_percent(wanted, found) for found in labels]
+        best = int(np.argmin(percents))
+        measures = {"frame_variation_before": percents[0], "frame_variation_after": percents[best]}
+        return OptimisedFace(ws[best].copy(), measures)
 
     @torch.no_grad()
     def cross_faces(self, contour: Recipe, inner: Recipe, pause: Pause = no_pause) -> OptimisedFace:
@@ -117,37 +100,22 @@ class FaceFinder:
             edits = self._renderer.edits(contour)
             start = self._faces.find(contour).ws + edits.ws  # [1, L, w]
             of_styles = EditSum(torch.zeros_like(start), edits.styles)
-            noise = self._renderer.noise_maps(contour.noise, side)
-
-            def synthesize(step: Tensor) -> Tensor:
-                pause()
-                styles = self._renderer.edit_styles(start + step, of_styles, side)
-                return self._generator.synthesis(styles, noise, side)  # type: ignore[no-any-return]
-
-            def observe_step(step: Tensor) -> Tensor:
-                return observe(synthesize(step), predictor)[0]
-
-            step = solve_lock_step(
-                self._renderer.population(), weights, observed[1], observed[0], start.shape[1], observe_step,
-                CROSS_ITERATIONS,
-            )  # fmt: skip
-            image = synthesize(step)
-        labels = [segment_contour(picture, predictor) for picture in (images[0], image)]
-        measures = {
-            "frame_variation_percent": frame_variation_percent(*labels),
-            "inner_difference_percent": inner_difference_percent(weights, observe(image, predictor)[0], *observed),
-        }
+            face = SteppedFace.of(self._renderer, predictor, start, of_styles, contour.noise)
+            problem = StepProblem(face, weights, observed[1], observed[0], CROSS_ITERATIONS)
+            step = self._search.find(problem, pause)
+            pause()
+            image = face.image(step)
+            labels = [segment_contour(picture, predictor) for picture in (images[0], image)]
+            measures = {
+                "frame_variation_percent": frame_variation_percent(*labels),
+                "inner_difference_percent": inner_difference_percent(weights, observe(image, predictor)[0], *observed),
+            }
         return OptimisedFace((start + step)[0].cpu().numpy(), measures)
 
     def _contour_mask(self, image: Tensor) -> Tensor:
         """float32 [s, s]: where a picture [1, 3, R, R] shows what a lock on the contour holds."""
         probabilities = self._faces.region_predictor.probabilities(image.clamp(-1, 1))
         return pool(build_lock_mask(probabilities, (_CONTOUR_LOCK,), self._side))[0, 0]
-
-    def _compared_classes(self, image: Tensor) -> Tensor:
-        """Background, face and hair of a picture, soft: [1, 3, c, c] with c at most `COMPARED_SIDE`; differentiable."""
-        classes = group_probabilities(self._faces.region_predictor.probabilities(image.clamp(-1, 1)))
-        return classes if classes.shape[-1] <= COMPARED_SIDE else F.adaptive_avg_pool2d(classes, COMPARED_SIDE)
 
 
 def cross_weights(contour: Tensor, inner_contour: Tensor, classes_weight: float) -> LockWeights:

@@ -9,7 +9,8 @@ small, with c in standard deviations of the population's components, row by row.
 Gram matrices of their Jacobian, this were (M_f + M_b + RIDGE)^-1 (M_f + RIDGE) d0: the null space of M_b as its weight
 grows, with the identity of the textbook's lock replaced by what the edit is for. They are not, so the gradient is taken
 through the network itself, by L-BFGS (Liu and Nocedal 1989) from c = 0. It takes the steepest of the region's change
-away first, and is stopped before it gives up the edit for the last hundredths.
+away first, and is stopped before it gives up the edit for the last hundredths. Here it is PyTorch's, for processors;
+step_search.py has its twin for cards.
 
 Shape legend: L = num_ws, w = w_dim, k = whitened components, P = numbers observed of a picture.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +37,8 @@ NUM_ITERATIONS = 40
 again, 30 a fifth."""
 #: A step that was found is scaled to other amounts at most so far.
 MAX_SCALE = 2.0
-_HISTORY = 20
+HISTORY = 20
+"""Pairs that L-BFGS remembers."""
 _SCALE = 1e4
 """Of the cost: L-BFGS stops at absolute tolerances."""
 
@@ -93,6 +96,15 @@ def normalise_weights(weights: Tensor) -> Tensor:
     return weights / weights.sum().clamp_min(1e-6)
 
 
+def step_cost(weights: LockWeights, target: Tensor, base: Tensor, observed: Tensor, walked: Tensor) -> Tensor:
+    """[]: what a step is looked for by, of what is observed with it.
+
+    target, base, observed: float32 [P], of the edited face, of the unedited one, with the step; walked: [L, k].
+    """
+    change = weights.inside * (observed - target) ** 2 + weights.outside * (observed - base) ** 2
+    return _SCALE * (change.sum() + RIDGE * walked.square().sum())
+
+
 def solve_lock_step(
     population: LatentPopulation,
     weights: LockWeights,
@@ -113,17 +125,18 @@ def solve_lock_step(
     def combined() -> Tensor:
         return (walked @ basis.t())[None]  # [L, k] @ [k, w] -> [1, L, w]
 
-    optimiser = torch.optim.LBFGS(
-        [walked], max_iter=num_iterations, history_size=_HISTORY, line_search_fn="strong_wolfe"
-    )
-
     def cost() -> Tensor:
         with torch.enable_grad():
-            observed = observe(combined())
-            change = weights.inside * (observed - target) ** 2 + weights.outside * (observed - base) ** 2
-            loss = _SCALE * (change.sum() + RIDGE * walked.square().sum())
+            loss = step_cost(weights, target, base, observe(combined()), walked)
             (walked.grad,) = torch.autograd.grad(loss, walked)
         return loss
 
+    optimiser = _LBFGS([walked], max_iter=num_iterations, history_size=HISTORY, line_search_fn="strong_wolfe")
     optimiser.step(cost)  # type: ignore[no-untyped-call]
     return combined().detach()
+
+
+class _LBFGS(torch.optim.LBFGS):
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """For its one group; torch's own imports torch's compiler, which takes seconds."""
+        self.param_groups.append({**self.defaults, **param_group})

@@ -11,9 +11,16 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.edits.edits import EditSum
-from tuiface.engine.edits.face_cache import FaceCache, UneditedFace
-from tuiface.engine.edits.lock import LockStep, LockWeights, lambda_from_strength, normalise_weights, solve_lock_step
-from tuiface.engine.edits.observation import observe, pool, synthesis_side
+from tuiface.engine.edits.face_cache import UneditedFace
+from tuiface.engine.edits.lock import (
+    NUM_ITERATIONS,
+    LockStep,
+    LockWeights,
+    lambda_from_strength,
+    normalise_weights,
+)
+from tuiface.engine.edits.observation import pool
+from tuiface.engine.edits.step_search import StepProblem, StepSearch
 from tuiface.engine.pixels import LEVELS_PER_UNIT
 from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.faces.recipe import Recipe, RegionLock
@@ -26,9 +33,8 @@ _CONTOUR_REGIONS = ("frame", "hairline", "hair", "background")
 class LockSolver:
     """Turns edits away from locked regions; the last step of each face is kept with it."""
 
-    def __init__(self, faces: FaceCache) -> None:
-        self._faces = faces
-        self._renderer = faces.renderer
+    def __init__(self, search: StepSearch) -> None:
+        self._search = search
 
     @torch.no_grad()
     def solve(self, face: UneditedFace, recipe: Recipe, edits: EditSum, pause: Pause = no_pause) -> EditSum:
@@ -37,8 +43,13 @@ class LockSolver:
         `pause` is called before each picture, and what it raises leaves the face's last step as it is.
         """
         if face.lock_step is None or not face.lock_step.is_reusable_for(recipe):
-            face.lock_step = LockStep(recipe, edits, self._find_step(face, recipe.locks, edits, pause))
+            face.lock_step = self._find_step(face, recipe, edits, pause)
         return edits.add_ws(face.lock_step.step)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a user must know of how steps are found here."""
+        return self._search.notices
 
     def scale_last_step(self, face: UneditedFace, recipe: Recipe, edits: EditSum) -> EditSum:
         """`edits` with the face's last step in proportion; without one while there is none for the recipe's locks."""
@@ -61,21 +72,13 @@ class LockSolver:
         """What the edits do change there, in the same unit."""
         return self._outside_rms(face, locks, face.observe(edits) - face.observe())
 
-    def _find_step(self, face: UneditedFace, locks: tuple[RegionLock, ...], edits: EditSum, pause: Pause) -> Tensor:
-        """float32 [1, L, w]."""
-        generator, population = self._renderer.generator, self._renderer.population()
-        side = synthesis_side(generator.config.img_resolution)
-        noise = self._renderer.noise_maps(face.recipe.noise, side)
-
-        def observe_step(step: Tensor, edits: EditSum = edits) -> Tensor:
-            pause()
-            # Not `face.observe`: prepared weights have no gradients.
-            styles = self._renderer.edit_styles(face.ws + step, edits, side)
-            return observe(generator.synthesis(styles, noise, side), self._faces.region_predictor)[0]
-
-        still = EditSum(torch.zeros_like(face.ws))
-        target, base = observe_step(still.ws), observe_step(still.ws, still)
-        return solve_lock_step(population, _weigh(face, locks), target, base, generator.num_ws, observe_step)
+    def _find_step(self, face: UneditedFace, recipe: Recipe, edits: EditSum, pause: Pause) -> LockStep:
+        stepped = face.stepped(edits)
+        pause()
+        target = stepped.observe(torch.zeros_like(face.ws))
+        pause()
+        problem = StepProblem(stepped, _weigh(face, recipe.locks), target, face.base, NUM_ITERATIONS)
+        return LockStep(recipe, edits, self._search.find(problem, pause))
 
     def _outside_rms(self, face: UneditedFace, locks: tuple[RegionLock, ...], change: Tensor) -> float:
         """Root mean square in levels of 255 of an observed change [P], over colours where the locks hold."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tuiface.core.errors import UsageError
 from tuiface.core.regions import Region
+from tuiface.engine.predictors.segmenter import sum_regions
 from tuiface.faces.recipe import LockMask, RegionLock
 
 _FACE = (Region.SKIN, Region.BROWS, Region.EYES, Region.NOSE, Region.MOUTH, Region.GLASSES, Region.BEARD)
@@ -117,15 +118,15 @@ def _build_region_mask(probabilities: Tensor, lock: RegionLock, side: int) -> Te
         return 1 - _build_inner_face_mask(probabilities, side)
     if lock.region == "hairline":
         hair = probabilities[:, Region.HAIR, None]
-        face = probabilities[:, [*_FACE]].sum(dim=1, keepdim=True)
+        face = sum_regions(probabilities, _FACE)
         return _soften(_dilate(hair, side, 2 * MARGIN) * _dilate(face, side, 2 * MARGIN), side)
-    inside = probabilities[:, list(_REGIONS_BY_NAME[lock.region])].sum(dim=1, keepdim=True)
+    inside = sum_regions(probabilities, _REGIONS_BY_NAME[lock.region])
     return _soften(_dilate(inside, side, MARGIN), side)
 
 
 def _build_inner_face_mask(probabilities: Tensor, side: int) -> Tensor:
     """The face without its border: what may change while the contour stays."""
-    face = probabilities[:, list(_FACE)].sum(dim=1, keepdim=True)
+    face = sum_regions(probabilities, _FACE)
     return _soften(1 - _dilate(1 - face, side, MARGIN), side)
 
 

@@ -36,8 +36,13 @@ def pool(maps: Tensor) -> Tensor:
     return maps if maps.shape[-1] <= OBSERVED_SIDE else F.avg_pool2d(maps, maps.shape[-1] // OBSERVED_SIDE)
 
 
-def segment_contour(image: Tensor, predictor: RegionPredictor) -> np.ndarray:
+def contour_labels(image: Tensor, predictor: RegionPredictor) -> Tensor:
     """Picture [1, 3, R, R] -> uint8 [224, 224] of `frame_metric.BACKGROUND`, `FACE`, `HAIR`."""
     scaled = resize_maps(image.clamp(-1, 1), FRAME_SIDE_PX)
     classes = group_probabilities(predictor.probabilities(scaled))  # [1, 3, 224, 224]
-    return classes[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return classes[0].argmax(dim=0).to(torch.uint8)
+
+
+def segment_contour(image: Tensor, predictor: RegionPredictor) -> np.ndarray:
+    """`contour_labels` on the host."""
+    return contour_labels(image, predictor).cpu().numpy()

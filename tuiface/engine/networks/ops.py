@@ -11,6 +11,7 @@ Sources: Karras et al. 2020 (arXiv 1912.04958), eq. 1-3 and appendix B; up- and 
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -25,8 +26,12 @@ ACT_GAIN = math.sqrt(2)  # keeps the variance of a leaky ReLU's output
 DEMOD_EPS = 1e-8
 
 
+@cache
 def resample_filter(device: torch.device | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The 4x4 low-pass filter of every stock network: outer([1, 3, 3, 1]) / 64, sum 1."""
+    """The 4x4 low-pass filter of every stock network: outer([1, 3, 3, 1]) / 64, sum 1.
+
+    The same tensor each time: a CUDA device would be waited for where it is made.
+    """
     taps = torch.tensor(RESAMPLE_TAPS, device=device, dtype=dtype)
     kernel = torch.outer(taps, taps)
     return kernel / kernel.sum()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -73,8 +75,19 @@ def group_probabilities(probabilities: Tensor) -> Tensor:
     is the outline of face and hair.
     """
     hair = probabilities[:, Region.HAIR]
-    face = probabilities[:, list(_FACE)].sum(dim=1)
+    face = sum_regions(probabilities, _FACE)[:, 0]
     return torch.stack([1 - face - hair, face, hair], dim=1)
+
+
+def sum_regions(probabilities: Tensor, regions: Sequence[Region]) -> Tensor:
+    """Probabilities [N, K, R, R] -> [N, 1, R, R], that of any of `regions`; without a copy from the host."""
+    chosen = probabilities.index_select(1, _indices(tuple(regions), probabilities.device))
+    return chosen.sum(dim=1, keepdim=True)
+
+
+@cache
+def _indices(regions: tuple[Region, ...], device: torch.device) -> Tensor:
+    return torch.tensor(regions, device=device)
 
 
 def group_regions(regions: Tensor) -> Tensor:

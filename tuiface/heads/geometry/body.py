@@ -11,7 +11,7 @@ from tuiface.heads.geometry.curves import bell, colour, mix, over, smoothstep, s
 from tuiface.heads.geometry.surface import Part
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.sampling.parameters import GARMENTS
-from tuiface.heads.sampling.rng import draw_uniforms, noise_patch
+from tuiface.heads.sampling.rng import noise_patch
 from tuiface.heads.shading.skin import skin_colour
 
 
@@ -40,8 +40,8 @@ def build_body(look: Look, chart: Chart) -> Part:
     z = z + 0.026 * strand * smoothstep(-1.46, -1.30, y) - 0.026 * bell(x / 0.07) * bell((y + 1.42) / 0.06)
     z = z + 0.028 * look["masculinity"].clamp(min=0) * bell(x / 0.07) * bell((y + 1.10) / 0.09)
     scale = 460 / chart.height
-    grain = noise_patch(look.seeds, "body grain", "grain", rows, columns, zoom=scale)
-    mottle = noise_patch(look.seeds, "body mottle", "mottle", rows, columns, zoom=scale)
+    grain = noise_patch(look.draw("body grain"), "grain", rows, columns, zoom=scale)
+    mottle = noise_patch(look.draw("body mottle"), "mottle", rows, columns, zoom=scale)
     cloth = _Cloth(look, x, y.expand_as(x), mottle)
     x = x * (1 + 0.045 * cloth.cover)
     z = z + cloth.relief
@@ -67,7 +67,7 @@ class _Cloth:
 
     def __init__(self, look: Look, x: Tensor, y: Tensor, mottle: Tensor) -> None:
         a = x.abs()
-        loose = draw_uniforms(look.seeds, "neckline", 1)[:, :, None]
+        loose = look.draw("neckline")[:, :, None]
 
         def worn(*garments: str) -> Tensor:
             return look.choice_mask("garment", GARMENTS, garments)
@@ -81,7 +81,7 @@ class _Cloth:
         self.cover = soft_step(line - y, 0.006)
         base = hue_colour(look["garment_hue"], look["garment_colourfulness"], look["garment_lightness"])
         pattern = look["garment_pattern"]
-        wide = draw_uniforms(look.seeds, "stripes", 2)[:, :, None]
+        wide = look.draw("stripes")[:, :, None]
         stripes = torch.sin((y + 0.25 * a) * (38 + 50 * wide[:, :1]) + 6 * wide[:, 1:])
         tone = 1 + 0.5 * pattern * soft_step(stripes, 0.12) - 0.25 * pattern
         self.colour = base * tone[:, None]

@@ -9,13 +9,14 @@ Widths follow adult anthropometry (bizygomatic 13.5 cm, menton to sellion 11.5 c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.heads.constants import constant, kept_by_first
 from tuiface.heads.geometry.curves import bell, cross, interpolate_table, normalise, smoothstep
 
 #  y, half-width, front z, back z, centre z, exponent of the cross-section
@@ -33,6 +34,11 @@ _FACE_PROFILE = (
     (-1.19, 0.165, 0.550, 0.00, 0.30, 2.00),
     (-1.19, 0.100, 0.420, 0.10, 0.28, 2.00),
 )
+_NEUTRAL_HAIRLINE = (
+    (0, 0.70), (22, 0.705), (34, 0.67), (44, 0.56), (54, 0.34), (62, 0.12), (68, -0.02),
+    (76, -0.08), (84, 0.12), (96, 0.16), (106, -0.05), (118, -0.4), (132, -0.5),
+)  # fmt: skip
+"""Degrees around the head, height y."""
 _HALF_TURN = 2.3
 """Radians from the middle of the face to the last column."""
 
@@ -67,6 +73,8 @@ class Chart:
     """[H, W], surface of each texel in dm^2."""
     texel: float
     """Side of a texel on the face, in dm."""
+    kept: dict[tuple[object, ...], object] = field(default_factory=dict, repr=False)
+    """What follows from the chart alone (`kept_by_first`)."""
 
     @property
     def height(self) -> int:
@@ -91,7 +99,7 @@ class Chart:
         return best // columns * self.width + best % columns + first
 
 
-@lru_cache(maxsize=256)
+@kept_by_first
 def _window(chart: Chart, half_width: float, y_low: float, y_high: float, side: int, inner: float) -> Window:
     whole = chart.whole
     inside = (whole.a[0] < half_width) & (whole.y[0] > y_low) & (whole.y[0] < y_high) & (whole.z[0] > 0)
@@ -179,9 +187,8 @@ def build_chart(resolution: int, device: torch.device) -> Chart:
 
 def neutral_hairline(theta: Tensor) -> Tensor:
     """Height y of the neutral hairline by angle around the head [radians]: forehead, temple, sideburn, ear, nape."""
-    degrees = torch.tensor([0, 22, 34, 44, 54, 62, 68, 76, 84, 96, 106, 118, 132.0], device=theta.device)
-    heights = [0.70, 0.705, 0.67, 0.56, 0.34, 0.12, -0.02, -0.08, 0.12, 0.16, -0.05, -0.4, -0.5]
-    return interpolate_table(degrees, torch.tensor(heights, device=theta.device), theta.abs() * (180 / math.pi))
+    degrees, heights = (constant(row, theta.device) for row in zip(*_NEUTRAL_HAIRLINE, strict=True))
+    return interpolate_table(degrees, heights, theta.abs() * (180 / math.pi))
 
 
 def scalp_weights(chart: Chart) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tuiface.heads.constants import constant
+
 
 def smoothstep(start: float, stop: float, x: Tensor) -> Tensor:
     """Cubic ramp from 0 at `start` to 1 at `stop`; falls instead when `start > stop`."""
@@ -50,7 +52,8 @@ def normalise(vectors: Tensor) -> Tensor:
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
     """Inner product over axis 1 of [N, 3, ...], spelled out: a matmul's rounding may depend on the batch."""
-    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
+    x, y, z = (a * b).unbind(1)
+    return x + y + z
 
 
 def cross(a: Tensor, b: Tensor) -> Tensor:
@@ -67,7 +70,7 @@ def cross(a: Tensor, b: Tensor) -> Tensor:
 
 def colour(*rgb: float, device: torch.device) -> Tensor:
     """A constant linear RGB colour as [1, 3, 1, 1]."""
-    return torch.tensor(rgb, device=device).view(1, 3, 1, 1)
+    return constant(rgb, device).view(1, 3, 1, 1)
 
 
 def interpolate_table(xs: Tensor, ys: Tensor, x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tuiface.core.regions import Region
+from tuiface.heads.constants import constant
 from tuiface.heads.geometry.chart import Window
 from tuiface.heads.geometry.curves import bell, colour, interpolate_table, mix, over, smoothstep, soft_step
 from tuiface.heads.geometry.surface import Surface
@@ -138,7 +139,7 @@ def paint_mouth(surface: Surface, albedo: Tensor, look: Look, mouth: Mouth) -> N
     blood = 1.55 + 0.15 * look["haemoglobin"] + 0.06 * mottle - 0.25 * look["age"]
     natural = skin_colour(melanin * 0.80 + 0.07 + 0 * blood, blood)
     knots = torch.linspace(0, 1, len(_LIPSTICKS), device=device)
-    table = torch.tensor(_LIPSTICKS, device=device)
+    table = constant(_LIPSTICKS, device)
     hue = look.column("lipstick_hue")
     stick = torch.stack([interpolate_table(knots, table[:, i], hue) for i in range(3)], dim=1)[:, :, None, None]
     stick = stick * (0.40 + 0.60 * (1 - melanin) ** 1.5)[:, None]

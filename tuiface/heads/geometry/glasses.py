@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from tuiface.core.regions import Region
+from tuiface.heads.constants import constant
 from tuiface.heads.geometry.body import glasses_colour
 from tuiface.heads.geometry.chart import Chart
 from tuiface.heads.geometry.curves import smoothstep
 from tuiface.heads.geometry.eyes import eye_centre
 from tuiface.heads.geometry.surface import Part
+from tuiface.heads.lists import Lists
 from tuiface.heads.sampling.look import Look
-from tuiface.heads.sampling.rng import draw_uniforms
 from tuiface.heads.shading.camera import Camera, rotate_about_neck
 
 _ROUND = 8
@@ -60,23 +61,25 @@ def cover_lenses(look: Look, camera: Camera, depth: Tensor) -> LensLayer:
     light = torch.sin(torch.deg2rad(look["light_azimuth"]))
     slant = (dx - 0.8 * dy + 0.10 * light) / 0.10
     streak = smoothstep(-1.0, -0.8, slant) * smoothstep(0.35, 0.15, slant) * smoothstep(-0.12, 0.12, dy)
-    own = draw_uniforms(look.seeds, "lens", 1)[:, :, None]
+    own = look.draw("lens")[:, :, None]
     glare = (0.010 + 0.16 * own**2 * streak) * (0.3 + look["light_key"])
-    film = torch.zeros(n * size * size, device=look.device)
-    worn = look["glasses"] > 0.5
-    for side in (-1.0, 1.0):
-        x = side * _lens_centre(look)[..., None] + dx
-        points = rotate_about_neck(camera.head_rotation, torch.stack([x, dy - 0.015, _lens_z(x)], dim=1))
-        column, row = (camera.project(points) * size).long().clamp(0, size - 1).unbind(1)
-        pixel = (torch.arange(n, device=look.device).view(-1, 1, 1) * size + row) * size + column
-        shown = worn & (points[:, 2] > depth.flatten()[pixel] - 0.03)
-        film.scatter_reduce_(0, pixel.flatten(), torch.where(shown, 1 + glare, 0.0).flatten(), "amax")
+    worn = (look["glasses"] > 0.5)[..., None]
+    sides = constant((-1.0, 1.0), look.device).view(1, 2, 1, 1)
+    x = sides * _lens_centre(look)[..., None, None] + dx[:, None]
+    points = rotate_about_neck(
+        camera.head_rotation, torch.stack([x, (dy - 0.015)[:, None].expand_as(x), _lens_z(x)], 1)
+    )
+    column, row = (camera.project(points) * size).long().clamp(0, size - 1).unbind(1)
+    pixel = (row * size + column).flatten(1)
+    shown = worn & (points[:, 2] > depth.flatten(1).gather(1, pixel).view_as(x) - 0.03)
+    light = torch.where(shown, (1 + glare)[:, None], 0.0).flatten(1)
+    film = torch.zeros(n, size * size, device=look.device).scatter_reduce_(1, pixel, light, "amax")
     film = film.view(n, size, size)
     inside = (film > 0.5).float()
     return LensLayer((0.04 + 0.86 * look["tint"]) * inside, (film - 1).clamp(min=0))
 
 
-def build_glasses(look: Look, chart: Chart, half_width: Tensor) -> Part:
+def build_glasses(look: Look, chart: Chart, half_width: Tensor, lists: Lists) -> Part:
     """Rims, bridge and temples; `half_width` [N] of the head at the ears. Not worn: far behind the camera's reach."""
     device, columns = look.device, chart.width
     tube = torch.linspace(0, 2 * math.pi, _ROUND + 1, device=device).view(1, 1, -1, 1)
@@ -89,7 +92,7 @@ def build_glasses(look: Look, chart: Chart, half_width: Tensor) -> Part:
         """A tube along the centre line [N, w] whose cross-section is spanned by (out_x, out_y, 0) and z."""
         axis = torch.stack([x, y.expand_as(x), z.expand_as(x)], dim=1)[:, :, None]
         out = torch.stack([out_x.expand_as(x), out_y.expand_as(x), torch.zeros_like(x)], dim=1)[:, :, None]
-        forwards = torch.tensor([0.0, 0.0, 1.0], device=device).view(1, 3, 1, 1)
+        forwards = constant((0.0, 0.0, 1.0), device).view(1, 3, 1, 1)
         normal = out * torch.cos(tube) + forwards * torch.sin(tube)
         positions.append(axis + normal * radius)
         normals.append(normal.expand_as(positions[-1]))
@@ -109,7 +112,7 @@ def build_glasses(look: Look, chart: Chart, half_width: Tensor) -> Part:
     add(gap * across, 0.035 + 0.028 * (1 - across**2), 0.975 + 0.02 * (1 - across**2), zero, one)
     position, normal = torch.cat(positions, dim=2), torch.cat(normals, dim=2)
     worn = look["glasses"][..., None] > 0.5
-    position = torch.where(worn, position, torch.tensor(-50.0, device=device))
+    position = torch.where(worn, position, -50.0)
     flat = torch.zeros_like(position[:, 0])
     return Part(
         position,
@@ -121,5 +124,5 @@ def build_glasses(look: Look, chart: Chart, half_width: Tensor) -> Part:
         emission=flat,
         region=flat + float(Region.GLASSES),
         two_sided=True,
-        visible=bool(worn.any()),
+        visible=lists.any(worn),
     )

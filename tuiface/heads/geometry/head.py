@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tuiface.heads.constants import kept_by_first
 from tuiface.heads.geometry.chart import Chart, surface_normals
 from tuiface.heads.geometry.eyes import Eye, eye_centre, eyeball_normals, paint_eyes, shape_eyes
 from tuiface.heads.geometry.face import Mouth, add_nose, paint_mouth, shape_mouth
@@ -90,6 +91,10 @@ def _scatter(surface: Surface, scalp: Tensor, mouth: Mouth, eyes: list[Eye]) -> 
 
 def _ear_width(chart: Chart, position: Tensor) -> Tensor:
     """Half-width of the warped head where the ears grow."""
+    return position[:, 0].flatten(1)[:, _ear_texel(chart)].abs()
+
+
+@kept_by_first
+def _ear_texel(chart: Chart) -> int:
     whole = chart.whole
-    texel = ((whole.y + 0.165) ** 2 + (whole.z + 0.03) ** 2 + (whole.x < 0)).argmin()
-    return position[:, 0].flatten(1)[:, texel].abs()
+    return int(((whole.y + 0.165) ** 2 + (whole.z + 0.03) ** 2 + (whole.x < 0)).argmin())

@@ -55,8 +55,8 @@ class Surface:
             occlusion=constant(1.0),
             gloss=constant(0.0),
             region=constant(float(Region.SKIN)),
-            mottle=noise_patch(look.seeds, "mottle", "mottle", *shape[1:], zoom=scale),
-            grain=noise_patch(look.seeds, "grain", "grain", *shape[1:], zoom=scale),
+            mottle=noise_patch(look.draw("mottle"), "mottle", *shape[1:], zoom=scale),
+            grain=noise_patch(look.draw("grain"), "grain", *shape[1:], zoom=scale),
         )
 
     @staticmethod
@@ -67,7 +67,7 @@ class Surface:
     def mark(self, window: Window, mask: Tensor, region: Region) -> None:
         """Label the texels where `mask` (boolean, broadcasting over the window) holds."""
         view = self.at(self.region, window)
-        view[mask.expand_as(view)] = float(region)
+        view.masked_fill_(mask, float(region))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from tuiface.core.regions import Region
+from tuiface.heads.constants import constant, kept_by_first
 from tuiface.heads.geometry.chart import Chart
 from tuiface.heads.geometry.curves import bell, colour, normalise, over, smoothstep
 from tuiface.heads.geometry.face import MOUTH_Y, mouth_half_width
 from tuiface.heads.geometry.surface import Surface
 from tuiface.heads.hair.growth import mean_hair_colour, strand_colours
-from tuiface.heads.hair.strands import Strands, draw_texels, plant_roots
+from tuiface.heads.hair.strands import Strands, cumulate, draw_texels, plant_roots
+from tuiface.heads.lists import Lists
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.sampling.rng import draw_uniforms
 
@@ -81,29 +83,37 @@ def paint_stubble(surface: Surface, albedo: Tensor, look: Look, growth: Tensor) 
     surface.region.copy_(torch.where(is_beard, float(Region.BEARD), surface.region))
 
 
-def grow_beard(look: Look, chart: Chart, head: Tensor, growth: Tensor, count: int, points: int) -> Strands:
+@kept_by_first
+def _beard_density(chart: Chart) -> Tensor:
+    w = chart.whole
+    return cumulate((chart.area * ((w.y < -0.40) & (w.z > 0.05) & (w.y > -1.185))[0]).flatten())
+
+
+def grow_beard(
+    look: Look, chart: Chart, head: Tensor, growth: Tensor, count: int, points: int, lists: Lists
+) -> Strands:
     """Grow up to `count` hairs a sample, of `points` points, from the warped `head` [N, 3, H, W]."""
     w, device = chart.whole, look.device
-    area = chart.area * ((w.y < -0.40) & (w.z > 0.05) & (w.y > -1.185))[0]
-    texels = draw_texels(look.seeds, "beard roots", area.flatten(), count)
+    texels = draw_texels(look.seeds, "beard roots", _beard_density(chart), count)
     jitter = draw_uniforms(look.seeds, "beard jitter", 5 * count).view(-1, count, 5)
     density = ((look["beard_density"][:, :, 0] - 0.35) / 0.65).clamp(min=0)
     here = growth.flatten(1).gather(1, texels)
     alive = (here > 0.1 + 0.9 * jitter[..., 0]) & (density > 0) & (jitter[..., 1] < 0.35 + density)
-    roots = plant_roots(look, chart, head, "beard", texels, alive, jitter)
+    roots = plant_roots(look, chart, head, "beard", texels, alive, jitter, lists)
     full = look.column("beard_length")[roots.owner] * density[roots.owner, 0]
     length = (0.025 + 0.14 * full) * (0.6 + 0.8 * roots.jitter[:, 2])
     length = length * torch.where(w.y.flatten()[roots.texel] > -0.62, 0.55, 1.0)
-    down = torch.tensor([[0.0, -1.0, 0.1]], device=device)
+    down = constant(((0.0, -1.0, 0.1),), device)
     direction = 0.55 * roots.normal + down + 0.38 * roots.stray
     direction[:, 0] += 0.15 * torch.sign(roots.position[:, 0])
     direction = normalise(direction)
     t = torch.linspace(0, 1, points, device=device)
     reach = length[:, None, None] * t
-    sag = torch.tensor([[[0.0], [-0.4], [-0.08]]], device=device)
+    sag = constant((((0.0,), (-0.4,), (-0.08,)),), device)
     position = (roots.position + 0.004 * roots.normal)[..., None] + direction[..., None] * reach + sag * reach * t
     albedo = 0.85 * strand_colours(look, roots.owner, roots.jitter[:, 2:4], 2 * roots.jitter[:, 4] - 1)
     shade, width = 0.5 + 0.5 * t, 1.3 - 0.6 * t
     shape = (len(albedo), points)
     tangent = direction[..., None].expand_as(position)
-    return Strands(roots.owner, position, tangent, albedo, shade.expand(shape), width.expand(shape))
+    width = roots.grown.weigh(width.expand(shape))
+    return Strands(roots.owner, position, tangent, albedo, shade.expand(shape), width)

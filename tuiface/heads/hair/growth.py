@@ -13,7 +13,6 @@ from tuiface.heads.geometry.curves import bell, colour, over, smoothstep
 from tuiface.heads.geometry.surface import Surface
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.sampling.parameters import HAIR_STYLES
-from tuiface.heads.sampling.rng import draw_uniforms
 
 _EUMELANIN = (0.50, 0.70, 1.08)
 _PHEOMELANIN = (0.24, 0.52, 1.0)
@@ -47,7 +46,7 @@ def hairline(look: Look, theta: Tensor) -> Tensor:
     """
     degrees = theta.abs() * (180 / math.pi)
     over_forehead = smoothstep(58, 34, degrees)
-    phases = 2 * math.pi * draw_uniforms(look.seeds, "hairline", 2)[:, :, None, None]
+    phases = 2 * math.pi * look.draw("hairline")[:, :, None, None]
     ragged = 0.012 * torch.sin(theta * 9 + phases[:, 0]) + 0.008 * torch.sin(theta * 23 + phases[:, 1])
     y = neutral_hairline(theta) + 0.042 * look["hairline_height"] * over_forehead + ragged
     recession = look["hairline_recession"]

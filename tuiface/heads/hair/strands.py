@@ -1,7 +1,7 @@
 """Strands: hair grown step by step around the head.
 
-All strands of a batch lie in one list of T: only those that grow are computed, whatever sample they belong to.
-`owner` [T] says which.
+All strands of a batch lie in one list of T, sample by sample; `owner` [T] says whose each is. `lists` decides whether
+the list holds those that grow or every root, of which some then have no width (`tuiface.heads.lists`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tuiface.heads.geometry.chart import Chart
+from tuiface.heads.constants import constant, kept_by_first
+from tuiface.heads.geometry.chart import Chart, scalp_weights
 from tuiface.heads.geometry.curves import dot, normalise, smoothstep
 from tuiface.heads.hair.growth import root_survival, strand_colours
 from tuiface.heads.hair.styles import StyleColumns, style_columns
+from tuiface.heads.lists import Lists, Selection
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.sampling.rng import draw_normals, draw_uniforms
 
@@ -37,13 +39,15 @@ class Strands:
     shade: Tensor
     """[T, Q], self-occlusion from root to tip."""
     width: Tensor
-    """[T, Q], relative to a full strand; tips taper."""
+    """[T, Q], relative to a full strand; tips taper. 0: it does not grow."""
 
 
 @dataclass(frozen=True, eq=False)
 class Roots:
     """Where strands leave the skin."""
 
+    grown: Selection
+    """Which of all roots [N * S] these are."""
     owner: Tensor
     """int64 [T]."""
     texel: Tensor
@@ -58,36 +62,48 @@ class Roots:
     """Standard normal [T, 3], each strand's own."""
 
 
-def draw_texels(seeds: Tensor, stream: str, weights: Tensor, count: int) -> Tensor:
-    """Texel indices int64 [N, count] drawn with density `weights` [H * W]."""
-    edges = weights.double().cumsum(0)
-    at = draw_uniforms(seeds, stream, count).double() * edges[-1]
-    return torch.searchsorted(edges, at).clamp(max=len(weights) - 1)
+def cumulate(weights: Tensor) -> Tensor:
+    """Running sums float64 of texel densities [H * W], for `draw_texels`; on a GPU they would vary with the run."""
+    return weights.cpu().double().cumsum(0).to(weights.device)
+
+
+def draw_texels(seeds: Tensor, stream: str, density: Tensor, count: int) -> Tensor:
+    """Texel indices int64 [N, count] drawn by a cumulated `density` [H * W]."""
+    at = draw_uniforms(seeds, stream, count).double() * density[-1]
+    return torch.searchsorted(density, at).clamp(max=len(density) - 1)
 
 
 def plant_roots(
-    look: Look, chart: Chart, head: Tensor, stream: str, texels: Tensor, alive: Tensor, jitter: Tensor
+    look: Look, chart: Chart, head: Tensor, stream: str, texels: Tensor, alive: Tensor, jitter: Tensor, lists: Lists
 ) -> Roots:
     """The roots among `texels` [N, S] that are `alive` [N, S], on the warped `head` [N, 3, H, W]."""
-    owner, place = alive.nonzero(as_tuple=True)
-    texel = texels[owner, place]
-    stray = draw_normals(look.seeds, f"{stream} stray", 3 * texels.shape[1]).view(*texels.shape, 3)
+    samples, count = texels.shape
+    grown = lists.select(alive.flatten())
+    owner = grown.of(torch.arange(samples, device=look.device).repeat_interleave(count))
+    texel = grown.of(texels.flatten())
+    stray = draw_normals(look.seeds, f"{stream} stray", 3 * count).view(-1, 3)
     return Roots(
+        grown,
         owner,
         texel,
         head.flatten(2)[owner, :, texel],
         chart.normal[0].flatten(1)[:, texel].t(),
-        jitter[owner, place],
-        stray[owner, place],
+        grown.of(jitter.flatten(0, 1)),
+        grown.of(stray),
     )
 
 
-def grow_hair(look: Look, chart: Chart, head: Tensor, line: Tensor, scalp: Tensor, count: int, points: int) -> Strands:
+@kept_by_first
+def _scalp_density(chart: Chart) -> Tensor:
+    return cumulate(scalp_weights(chart))
+
+
+def grow_hair(look: Look, chart: Chart, head: Tensor, line: Tensor, count: int, points: int, lists: Lists) -> Strands:
     """Grow up to `count` strands a sample, of `points` points, from the scalp of the warped `head` [N, 3, H, W]."""
-    texels = draw_texels(look.seeds, "hair roots", scalp, count)
+    texels = draw_texels(look.seeds, "hair roots", _scalp_density(chart), count)
     jitter = draw_uniforms(look.seeds, "hair jitter", 5 * count).view(-1, count, 5)
     alive = root_survival(look, chart, line, texels, jitter[..., 0])
-    roots = plant_roots(look, chart, head, "hair", texels, alive, jitter)
+    roots = plant_roots(look, chart, head, "hair", texels, alive, jitter, lists)
     style = style_columns(look.choice("hair_style")[roots.owner])
     locks, tufts = _clump_fields(look, roots)
     growth = _steer(look, chart, style, roots, locks, tufts)
@@ -104,7 +120,7 @@ def grow_hair(look: Look, chart: Chart, head: Tensor, line: Tensor, scalp: Tenso
     # Straight hair ends in points; the ends of curls overlap.
     width = width * (1 - torch.where(style.curl > 0.03, 0.5, 0.92)[:, None] * t**2.5)
     albedo = strand_colours(look, roots.owner, roots.jitter[:, 1:3], tufts[:, 0])
-    return Strands(roots.owner, position, _tangents(position), albedo, shade, width)
+    return Strands(roots.owner, position, _tangents(position), albedo, shade, roots.grown.weigh(width))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +143,7 @@ class _Growth:
 
 def _clump_fields(look: Look, roots: Roots) -> tuple[Tensor, Tensor]:
     """Two smooth random vector fields on the scalp [T, 3], in -1..1: locks and finer tufts."""
-    phase = (6.28 * draw_uniforms(look.seeds, "clumps", 2))[roots.owner]
+    phase = (6.28 * look.draw("clumps"))[roots.owner]
     x, y, z = roots.position.unbind(1)
     broad, fine = 7 * x + 5 * y + 6 * z, -23 * x + 17 * y + 21 * z
     locks = [torch.sin(broad * k + o + phase[:, 0]) for k, o in ((1.0, 0.0), (1.7, 2.0), (2.3, 4.0))]
@@ -189,46 +205,79 @@ _NECK_Z, _NECK_RADIUS, _NECK_TOP = -0.16, 0.55, -0.75
 def _integrate(growth: _Growth) -> Tensor:
     """March the strands out of the scalp, around skull, jaw and neck: nodes [T, 3, _STEPS]."""
     device = growth.root.device
-    centre = torch.tensor([_SKULL[0]], device=device)
-    squared_radii = torch.tensor([_SKULL[1]], device=device) ** 2
-    step = (growth.length / (_STEPS - 1))[:, None]
+    centre, radii = (constant(row, device) for row in _SKULL)
+    squared_radii = radii**2
+    step, plan = (growth.length / (_STEPS - 1))[:, None], _plan_steps(growth)
+    parting = 0.45 * growth.away
     position, nodes = growth.root, [growth.root]
-    for i in range(1, _STEPS):
-        t = i / (_STEPS - 1)
+    for i in range(_STEPS - 1):
         outwards = normalise((position - centre) / squared_radii)
-        combed = torch.where(growth.gravity > 0.3, 1 - 0.85 * min(1.0, 1.6 * t), 1.0)
-        direction = outwards * (growth.lift * (1 - t) ** 1.5)[:, None] + growth.flow * combed[:, None]
-        x, y, z = position.unbind(1)
+        direction = outwards * plan.lift[i] + growth.flow * plan.combed[i]
         # Near the middle the parting decides the side, or hair would fall straight over the face.
-        beside = torch.sign(x + 0.45 * growth.away) * growth.curtain
-        beside = beside * smoothstep(0.1, 0.4, z) * smoothstep(1.0, 0.6, y) * smoothstep(0.78, 0.55, x.abs())
-        pull = [
-            1.3 * beside,
-            -growth.gravity * (1.6 * t + 0.15 - 0.13 * growth.curtain) - 0.2 * beside.abs(),
-            -beside.abs(),
-        ]
-        direction = direction + torch.stack(pull, dim=1)
+        beside = torch.sign(position[:, 0] + parting) * growth.curtain
+        z, y, x = _beside_face(position).unbind(1)
+        beside = beside * z * y * x
+        aside = beside.abs()
+        direction = direction + torch.stack([1.3 * beside, plan.fall[i] - 0.2 * aside, -aside], dim=1)
         direction = direction - dot(direction, outwards).clamp(max=0)[:, None] * outwards
-        position = position + step * normalise(direction)
-        position = _keep_outside(position, growth.layer * min(1.0, i / 4), growth.hold)
+        position = _keep_outside(position + step * normalise(direction), plan.layer[i], plan.above[i], growth.hold)
         nodes.append(position)
     return torch.stack(nodes, dim=2)
 
 
-def _keep_outside(position: Tensor, layer: Tensor, hold: Tensor) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """What acts on the strands in each step of their growth, [_STEPS - 1, T], and [..., T, 1] where stated."""
+
+    lift: Tensor
+    """[..., T, 1]."""
+    combed: Tensor
+    """[..., T, 1]."""
+    fall: Tensor
+    layer: Tensor
+    above: Tensor
+    """Distance from the centre of an ellipsoid, in its radii."""
+
+
+def _plan_steps(growth: _Growth) -> _Steps:
+    times = [i / (_STEPS - 1) for i in range(1, _STEPS)]
+
+    def each(values: list[float]) -> Tensor:
+        return constant(tuple(values), growth.root.device)[:, None]
+
+    combed = torch.where(growth.gravity > 0.3, each([1 - 0.85 * min(1.0, 1.6 * t) for t in times]), 1.0)
+    layer = growth.layer * each([min(1.0, i / 4) for i in range(1, _STEPS)])
+    return _Steps(
+        lift=(growth.lift * each([(1 - t) ** 1.5 for t in times]))[..., None],
+        combed=combed[..., None],
+        fall=-growth.gravity * (each([1.6 * t + 0.15 for t in times]) - 0.13 * growth.curtain),
+        layer=layer,
+        above=1 + 1.1 * layer,
+    )
+
+
+def _beside_face(position: Tensor) -> Tensor:
+    """Factors [T, 3] of points [T, 3]: in front of the ears, below the crown, near the face."""
+    device = position.device
+    zyx = position.flip(1)
+    zyx[:, 2].abs_()
+    t = ((zyx - constant((0.1, 1.0, 0.78), device)) / constant((0.4 - 0.1, 0.6 - 1.0, 0.55 - 0.78), device)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _keep_outside(position: Tensor, layer: Tensor, above: Tensor, hold: Tensor) -> Tensor:
     """Push points [T, 3] out of the head and the neck, to `layer` [T] above them; `hold` draws them back in."""
-    for centre, radii, held in ((*_SKULL, hold), (*_JAW, torch.zeros_like(hold))):
-        c = torch.tensor([centre], device=position.device)
-        r = torch.tensor([radii], device=position.device)
+    for (centre, radii), held in ((_SKULL, hold), (_JAW, 0.0)):
+        c, r = constant(centre, position.device), constant(radii, position.device)
         q = (position - c) / r
-        distance, wanted = dot(q, q).sqrt(), 1 + 1.1 * layer
-        pull = torch.where(distance < wanted, 1.0, held)
-        position = c + r * q * (1 + pull * (wanted / (distance + 1e-6) - 1))[:, None]
+        distance = dot(q, q).sqrt()
+        pull = torch.where(distance < above, 1.0, held)
+        position = c + r * q * (1 + pull * (above / (distance + 1e-6) - 1))[:, None]
     x, y, z = position.unbind(1)
-    distance = torch.sqrt(x * x + (z - _NECK_Z) ** 2)
-    radius = _NECK_RADIUS + layer
+    z = z - _NECK_Z
+    distance, radius = torch.sqrt(x * x + z**2), _NECK_RADIUS + layer
     push = torch.where((y < _NECK_TOP) & (distance < radius), radius / (distance + 1e-6), 1.0)
-    return torch.stack([x * push, y, (z - _NECK_Z) * push + _NECK_Z], dim=1)
+    return torch.stack([x * push, y, z * push + _NECK_Z], dim=1)
 
 
 def _resample(nodes: Tensor, points: int) -> Tensor:

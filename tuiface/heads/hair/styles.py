@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass, fields
 
-import torch
 from torch import Tensor
 
+from tuiface.heads.constants import constant
 from tuiface.heads.sampling.parameters import HAIR_STYLES
 
 
@@ -92,5 +92,5 @@ assert [f.name for f in fields(StyleColumns)] == [f.name for f in fields(HairSty
 
 def style_columns(style: Tensor) -> StyleColumns:
     """Look up the coefficients of style indices int64 [T]."""
-    table = torch.tensor([astuple(row) for row in _STYLES.values()], device=style.device)
+    table = constant(tuple(astuple(row) for row in _STYLES.values()), style.device)
     return StyleColumns(*table[style].unbind(1))

@@ -6,13 +6,26 @@ ones replaced: `look["jaw_width"]` is the deviation plus what masculinity leads 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from tuiface.heads.constants import constant
 from tuiface.heads.geometry.curves import smoothstep
 from tuiface.heads.sampling.parameters import HAIR_STYLES, SPECIFICATION, HeadParameters
+from tuiface.heads.sampling.rng import Streams
+
+STREAMS = Streams(
+    (
+        ("mottle", 2), ("grain", 2), ("body mottle", 2), ("body grain", 2),
+        ("hairline", 2), ("clumps", 2), ("neckline", 1), ("stripes", 2), ("lens", 1),
+        ("backdrop", 8), ("backdrop cells 6", 36), ("backdrop cells 7", 49), ("backdrop cells 13", 169),
+        ("bars", 15), ("bokeh", 54), ("sensor r", 2), ("sensor g", 2), ("sensor b", 2),
+    )
+)  # fmt: skip
+"""What a picture draws besides its parameters and its strands, and how many numbers for each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +40,14 @@ class Look:
     def __getitem__(self, name: str) -> Tensor:
         return self.fields[name]
 
+    def draw(self, stream: str) -> Tensor:
+        """What each sample draws for one of `STREAMS`, uniform float32 [N, count]."""
+        return self._draws[stream]
+
+    @functools.cached_property
+    def _draws(self) -> dict[str, Tensor]:
+        return STREAMS.draw(self.seeds)
+
     def column(self, name: str) -> Tensor:
         """The amount as [N]."""
         return self.fields[name][:, 0, 0]
@@ -37,7 +58,7 @@ class Look:
 
     def choice_mask(self, name: str, choices: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
         """1.0 [N, 1, 1] where the choice is among `wanted`."""
-        table = torch.tensor([float(choice in wanted) for choice in choices], device=self.seeds.device)
+        table = constant(tuple(float(choice in wanted) for choice in choices), self.device)
         return table[self.choice(name)].view(-1, 1, 1)
 
     def __len__(self) -> int:

@@ -7,9 +7,10 @@ functions", 2018), evaluated in int64 because torch has no unsigned 32-bit arith
 
 from __future__ import annotations
 
+import functools
 import math
 import zlib
-from functools import lru_cache
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -39,9 +40,47 @@ def sample_seeds(seed: int, start: int, count: int) -> Tensor:
 
 def draw_uniforms(seeds: Tensor, stream: str, count: int) -> Tensor:
     """Uniform float32 [N, count] in the open interval (0, 1), keyed by `seeds` int64 [N] and the name of the use."""
-    key = _hash(seeds ^ zlib.crc32(stream.encode()))
-    counters = torch.arange(count, device=seeds.device, dtype=torch.int64) * 0x9E3779B1 & _MASK
-    bits = _hash(key[:, None] ^ counters)
+    key = _hash(seeds ^ _stream_number(stream))
+    return _to_uniforms(_hash(key[:, None] ^ _counters(count, seeds.device)))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Uses of random numbers that are drawn in one go: many small draws are mostly the start of each operator."""
+
+    counts: tuple[tuple[str, int], ...]
+    """Name of each use, and how many numbers a sample draws for it."""
+
+    def draw(self, seeds: Tensor) -> dict[str, Tensor]:
+        """By name what `draw_uniforms` gives: uniform float32 [N, count], of `seeds` int64 [N]."""
+        streams, places, counters = _stream_columns(self, seeds.device)
+        keys = _hash(seeds[:, None] ^ streams)
+        uniforms = _to_uniforms(_hash(keys[:, places] ^ counters))
+        parts = torch.split(uniforms, [count for _, count in self.counts], dim=1)
+        return dict(zip([name for name, _ in self.counts], parts, strict=True))
+
+
+@functools.cache
+def _stream_columns(streams: Streams, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """The number of each stream, and of each of all numbers together its stream and its counter, int64."""
+    numbers = torch.tensor([_stream_number(name) for name, _ in streams.counts])
+    counts = torch.tensor([count for _, count in streams.counts])
+    places = torch.repeat_interleave(counts)
+    counters = torch.cat([_counters(count, torch.device("cpu")) for _, count in streams.counts])
+    return numbers.to(device), places.to(device), counters.to(device)
+
+
+def _stream_number(stream: str) -> int:
+    return zlib.crc32(stream.encode())
+
+
+@functools.cache
+def _counters(count: int, device: torch.device) -> Tensor:
+    return torch.arange(count, device=device, dtype=torch.int64) * 0x9E3779B1 & _MASK
+
+
+def _to_uniforms(bits: Tensor) -> Tensor:
+    """The upper 24 of 32 bits, in the open interval (0, 1)."""
     return ((bits >> 8).float() + 0.5) * (1 / (1 << 24))
 
 
@@ -50,7 +89,7 @@ def draw_normals(seeds: Tensor, stream: str, count: int, limit: float = 2.5) -> 
     return (torch.erfinv(draw_uniforms(seeds, stream, count) * 2 - 1) * math.sqrt(2)).clamp(-limit, limit)
 
 
-@lru_cache(maxsize=16)
+@functools.cache
 def noise_tile(kind: str, device: torch.device) -> Tensor:
     """Seamless unit-variance noise float32 [NOISE_TILE, NOISE_TILE]; `kind`: "mottle" (broad) or "grain" (fine)."""
     octaves = {"mottle": ((5, 1.0), (11, 0.7), (23, 0.45), (47, 0.3)), "grain": ((90, 1.0), (170, 0.9))}[kind]
@@ -66,12 +105,16 @@ def noise_tile(kind: str, device: torch.device) -> Tensor:
     return (tile / tile.std()).to(device)
 
 
-def noise_patch(seeds: Tensor, stream: str, kind: str, height: int, width: int, zoom: float = 1.0) -> Tensor:
-    """Noise float32 [N, height, width]: each sample's own shift of the shared tile, `zoom` texels a pixel."""
-    tile = noise_tile(kind, seeds.device)
-    shift = (draw_uniforms(seeds, stream, 2) * NOISE_TILE).long()
-    rows = (torch.arange(height, device=seeds.device) * zoom).long()
-    columns = (torch.arange(width, device=seeds.device) * zoom).long()
-    rows = (rows[None] + shift[:, :1]) % NOISE_TILE
-    columns = (columns[None] + shift[:, 1:]) % NOISE_TILE
+def noise_patch(draws: Tensor, kind: str, height: int, width: int, zoom: float = 1.0) -> Tensor:
+    """Noise float32 [N, height, width]: the shared tile, shifted by `draws` uniform [N, 2], `zoom` texels a pixel."""
+    tile = noise_tile(kind, draws.device)
+    shift = (draws * NOISE_TILE).long()
+    rows = (_every(zoom, height, draws.device) + shift[:, :1]) % NOISE_TILE
+    columns = (_every(zoom, width, draws.device) + shift[:, 1:]) % NOISE_TILE
     return tile[rows[:, :, None], columns[:, None, :]]
+
+
+@functools.cache
+def _every(zoom: float, count: int, device: torch.device) -> Tensor:
+    """The texel int64 [count] of each pixel, `zoom` apart."""
+    return (torch.arange(count, device=device) * zoom).long()

@@ -10,7 +10,6 @@ from tuiface.heads.geometry.body import hue_colour
 from tuiface.heads.geometry.curves import mix, smoothstep, soft_step
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.sampling.parameters import BACKDROPS
-from tuiface.heads.sampling.rng import draw_uniforms
 
 _BLOBS = 9
 
@@ -20,7 +19,7 @@ def paint_background(look: Look, size: int) -> Tensor:
     coarse = max(32, size // 4)
     axis = torch.linspace(-1, 1, coarse, device=look.device)
     y, x = axis[None, :, None], axis[None, None, :]
-    draws = draw_uniforms(look.seeds, "backdrop", 8)[:, :, None, None]
+    draws = look.draw("backdrop")[:, :, None, None]
     hue, colourfulness, lightness = look["backdrop_hue"], look["backdrop_colourfulness"], look["backdrop_lightness"]
     base = hue_colour(hue, colourfulness, 0.12 + 0.75 * lightness)
     slope = 1 - 0.45 * (draws[:, 0] - 0.5) * y - 0.45 * (draws[:, 1] - 0.5) * x
@@ -43,27 +42,26 @@ def paint_background(look: Look, size: int) -> Tensor:
 
 def _cells(look: Look, cells: int, size: int) -> Tensor:
     """Smooth noise in 0..1, [N, size, size], `cells` lumps across."""
-    lattice = draw_uniforms(look.seeds, f"backdrop cells {cells}", cells * cells).view(-1, 1, cells, cells)
+    lattice = look.draw(f"backdrop cells {cells}").view(-1, 1, cells, cells)
     return F.interpolate(lattice, size=(size, size), mode="bicubic", align_corners=False)[:, 0].clamp(0, 1)
 
 
 def _bars(look: Look, x: Tensor, room: Tensor) -> Tensor:
     """Factor [N, size, size] of blurred upright edges: doors, shelves, window frames."""
-    factor = torch.ones_like(room)
-    for draws in draw_uniforms(look.seeds, "bars", 15).view(-1, 3, 5).unbind(1):
-        at, blur, wide, contrast, blur_far = (draws[:, i, None, None] for i in range(5))
-        left = torch.sigmoid((x - 2 * at + 1) / (0.02 + 0.08 * blur))
-        right = torch.sigmoid((x - 2 * at + 0.8 - 0.6 * wide) / (0.02 + 0.08 * blur_far))
-        factor = factor * (1 + room * (1.1 * contrast - 0.55) * (left - right))
-    return factor
+    at, blur, wide, contrast, blur_far = look.draw("bars").view(-1, 3, 5, 1, 1).unbind(2)
+    left = torch.sigmoid((x - 2 * at + 1) / (0.02 + 0.08 * blur))
+    right = torch.sigmoid((x - 2 * at + 0.8 - 0.6 * wide) / (0.02 + 0.08 * blur_far))
+    first, second, third = (1 + room[:, None] * (1.1 * contrast - 0.55) * (left - right)).unbind(1)
+    return first * second * third
 
 
 def _discs(look: Look, x: Tensor, y: Tensor) -> Tensor:
     """Radiance [N, 3, size, size] of out-of-focus lamps."""
-    total = torch.zeros(1, device=look.device)
-    for draws in draw_uniforms(look.seeds, "bokeh", 6 * _BLOBS).view(-1, _BLOBS, 6).unbind(1):
-        cx, cy, radius, hue, power, tint = (draws[:, i, None, None] for i in range(6))
-        reach = torch.sqrt((x - 2 * cx + 1) ** 2 + (y - 2 * cy + 1) ** 2)
-        disc = soft_step(0.06 + 0.14 * radius - reach, 0.012) * smoothstep(-0.6, 0.6, reach / (0.06 + 0.14 * radius))
-        total = total + disc[:, None] * hue_colour(0.16 * hue - 0.02, 0.7 * tint, 0.9 * power**0.5) * 0.45
+    cx, cy, radius, hue, power, tint = look.draw("bokeh").view(-1, _BLOBS, 6, 1, 1).unbind(2)
+    reach = torch.sqrt((x - 2 * cx + 1) ** 2 + (y - 2 * cy + 1) ** 2)
+    disc = soft_step(0.06 + 0.14 * radius - reach, 0.012) * smoothstep(-0.6, 0.6, reach / (0.06 + 0.14 * radius))
+    lamps = disc[:, None] * hue_colour(0.16 * hue - 0.02, 0.7 * tint, 0.9 * power**0.5) * 0.45
+    total = lamps[:, :, 0]
+    for lamp in lamps.unbind(2)[1:]:  # in order: how a sum over an axis rounds may depend on the batch
+        total = total + lamp
     return total

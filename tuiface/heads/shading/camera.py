@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from tuiface.heads.constants import constant
 from tuiface.heads.geometry.curves import mix
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.sampling.rng import noise_patch
@@ -80,9 +81,8 @@ def develop(radiance: Tensor, look: Look, gain: Tensor, supersampling: int) -> T
     grey = (image[:, :1] + image[:, 1:2] + image[:, 2:]) / 3
     image = ((grey + (image - grey) * 1.09) - 0.47) * 1.10 + 0.47
     # Three texels a pixel: neighbouring pixels are then nearly independent.
-    grain = torch.stack(
-        [noise_patch(look.seeds, f"sensor {c}", "grain", resolution, resolution, 3.0) for c in "rgb"], 1
-    )
+    shifts = torch.cat([look.draw(f"sensor {channel}") for channel in "rgb"], dim=1).view(-1, 2)
+    grain = noise_patch(shifts, "grain", resolution, resolution, 3.0).view(-1, 3, resolution, resolution)
     image = image + (0.001 + 0.009 * look["sensor_noise"][:, None]) * grain
     return (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
@@ -111,12 +111,12 @@ def _rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
 
 def rotate(rotation: Tensor, directions: Tensor) -> Tensor:
     """Directions [N, 3, ...] turned by rotations [N, 3, 3]; a matmul's rounding may depend on the batch."""
-    shape = (-1, *[1] * (directions.ndim - 2))
-    rows = [[rotation[:, i, j].view(shape) * directions[:, j] for j in range(3)] for i in range(3)]
-    return torch.stack([row[0] + row[1] + row[2] for row in rows], dim=1)
+    columns = rotation.view(-1, 3, 3, *[1] * (directions.ndim - 2)).unbind(2)
+    x, y, z = (column * along[:, None] for column, along in zip(columns, directions.unbind(1), strict=True))
+    return x + y + z
 
 
 def rotate_about_neck(rotation: Tensor, points: Tensor) -> Tensor:
     """Points [N, 3, ...] turned about the atlas joint."""
-    pivot = torch.tensor(_PIVOT, device=points.device).view(1, 3, *[1] * (points.ndim - 2))
+    pivot = constant(_PIVOT, points.device).view(1, 3, *[1] * (points.ndim - 2))
     return rotate(rotation, points - pivot) + pivot

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tuiface.core.regions import Region
+from tuiface.heads.constants import constant
 from tuiface.heads.geometry.curves import dot, mix, normalise
 from tuiface.heads.hair.strands import Strands
 from tuiface.heads.sampling.look import Look
@@ -104,7 +105,7 @@ def shade_strands(strands: Strands, lights: Lights, maps: ShadowMaps, camera_dis
     both_sines = sine_light * torch.sqrt(1 - along_view**2)
     primary = (both_sines - (along_light - 0.05) * (along_view - 0.05)).clamp(0, 1) ** 60
     secondary = (both_sines - (along_light + 0.12) * (along_view - 0.06)).clamp(0, 1) ** 18
-    body = normalise(position - torch.tensor([0.0, 0.1, -0.2], device=position.device).view(1, 3, 1))
+    body = normalise(position - constant((0.0, 0.1, -0.2), position.device).view(1, 3, 1))
     lit = strand_visibility(maps, owner, position) * (0.4 + 0.6 * dot(body, towards)).clamp(0, 1)
     albedo = strands.albedo[..., None]
     key, ambient = lights.key[owner, :, None], lights.ambient[owner, :, None]

@@ -14,7 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.heads.constants import kept_by_first
+from tuiface.heads.geometry.chart import Chart
 from tuiface.heads.geometry.surface import Part
+from tuiface.heads.lists import Lists
 
 _INDEX_BITS = 24
 _NEAREST_Z, _FARTHEST_Z = 4.0, -4.0
@@ -29,6 +32,32 @@ _MIN_REACH = 0.12
 """Pixels of line that a splat stands for at least: hair that points at the camera still covers."""
 
 
+Rectangle = tuple[int, int, int, int]
+"""First row, end row, first column, end column."""
+
+SPARE_PLACES = 256
+"""Places after a buffer's own, for what falls outside: on a GPU, all that write to one place would queue."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """The L points that are splatted: those of an atlas at twice its density, within each of its surfaces."""
+
+    rectangles: tuple[Rectangle, ...]
+    two_sided: Tensor
+    """bool [H, 1], of the atlas' rows."""
+    across: Tensor
+    """Place of each point in the atlas, float32 [L], -1..1 between the first and the last column."""
+    down: Tensor
+    """The same between the rows."""
+    texel: Tensor
+    """The nearest texel, int64 [L]."""
+    number: Tensor
+    """0 .. L - 1, int64."""
+    spare: Tensor
+    """A spare place of each point, int64 [L]."""
+
+
 @dataclass(frozen=True, eq=False)
 class Atlas:
     """All parts of a batch in the world, row-concatenated."""
@@ -37,10 +66,7 @@ class Atlas:
     """[N, C, H, W]: position 3, normal 3, albedo 3, gloss, scatter, occlusion, emission."""
     region: Tensor
     """[N, H, W]."""
-    rectangles: tuple[tuple[int, int, int, int], ...]
-    """Separate surfaces as (first row, end row, first column, end column)."""
-    two_sided: Tensor
-    """[H] bool."""
+    lattice: Lattice
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,23 +83,55 @@ class GBuffer:
     occlusion: Tensor
     emission: Tensor
     region: Tensor
-    """int64 [N, S, S]; 0 where nothing is."""
+    """uint8 [N, S, S]; 0 where nothing is."""
     depth: Tensor
     """World z float32 [N, S, S]; -9 where nothing is."""
 
 
-def build_atlas(parts: list[Part]) -> Atlas:
-    """Concatenate parts whose positions and normals are already in the world."""
-    stacks, rectangles, sides, row = [], [], [], 0
+def build_atlas(chart: Chart, parts: list[Part]) -> Atlas:
+    """Concatenate parts whose positions and normals are already in the world, all as wide as `chart`."""
+    stacks, row = [], 0
+    rectangles: list[Rectangle] = []
+    two_sided: list[tuple[int, int]] = []
     for part in parts:
         scalars = torch.stack([part.gloss, part.scatter, part.occlusion, part.emission], dim=1)
         stacks.append(torch.cat([part.position, part.normal, part.albedo, scalars], dim=1))
         height, width = part.gloss.shape[1:]
         if part.visible:
             rectangles += [(row, row + height, low, high) for low, high in part.strips or ((0, width),)]
-        sides.append(torch.full((height,), part.two_sided, device=part.gloss.device))
+        if part.two_sided:
+            two_sided.append((row, row + height))
         row += height
-    return Atlas(torch.cat(stacks, 2), torch.cat([p.region for p in parts], 1), tuple(rectangles), torch.cat(sides))
+    lattice = _spread_lattice(chart, row, tuple(rectangles), tuple(two_sided))
+    return Atlas(torch.cat(stacks, 2), torch.cat([part.region for part in parts], 1), lattice)
+
+
+@kept_by_first
+def _spread_lattice(
+    chart: Chart, height: int, rectangles: tuple[Rectangle, ...], two_sided: tuple[tuple[int, int], ...]
+) -> Lattice:
+    """The lattice of an atlas of `height` rows, of which those of `two_sided` (first, end) are seen from behind too."""
+    device, rows, columns = chart.area.device, [], []
+    for top, bottom, left, right in rectangles:
+        r = top + 0.5 * torch.arange(2 * (bottom - top) - 1, device=device)
+        c = left + 0.5 * torch.arange(2 * (right - left) - 1, device=device)
+        grid = torch.meshgrid(r, c, indexing="ij")
+        rows.append(grid[0].flatten())
+        columns.append(grid[1].flatten())
+    row, column = torch.cat(rows), torch.cat(columns)
+    sides = torch.zeros(height, 1, dtype=torch.bool, device=device)
+    for first, end in two_sided:
+        sides[first:end] = True
+    number = torch.arange(len(row), device=device)
+    return Lattice(
+        rectangles,
+        sides,
+        across=column * (2 / (chart.width - 1)) - 1,
+        down=row * (2 / (height - 1)) - 1,
+        texel=(row + 0.5).long() * chart.width + (column + 0.5).long(),
+        number=number,
+        spare=number % SPARE_PLACES,
+    )
 
 
 def rasterise(atlas: Atlas, screen: Tensor, camera_distance: Tensor, size: int) -> GBuffer:
@@ -81,20 +139,20 @@ def rasterise(atlas: Atlas, screen: Tensor, camera_distance: Tensor, size: int) 
     position, normal = atlas.fields[:, :3], atlas.fields[:, 3:6]
     view = camera_distance.view(-1, 1, 1)
     facing = normal[:, 2] * (view - position[:, 2]) - normal[:, 0] * position[:, 0] - normal[:, 1] * position[:, 1]
-    facing = torch.where(atlas.two_sided[:, None], torch.ones_like(facing), facing)
-    lattice = torch.cat([screen * size, position[:, 2:3], facing[:, None]], dim=1)
-    x, y, z, face = _densify(lattice, atlas.rectangles).unbind(1)
-    column, row = x.floor().long(), y.floor().long()
-    visible = (column >= 0) & (column < size) & (row >= 0) & (row < size) & (face > 0) & (z > _FARTHEST_Z)
+    lattice = atlas.lattice
+    facing = torch.where(lattice.two_sided, 1.0, facing)
+    texels = torch.cat([screen * size, position[:, 2:3], facing[:, None]], dim=1)
+    x, y, z, face = _densify(texels, lattice.rectangles).unbind(1)
+    visible = (x >= 0) & (x < size) & (y >= 0) & (y < size) & (face > 0) & (z > _FARTHEST_Z)
     level = ((z - _FARTHEST_Z) * (_DEPTH_LEVELS / (_NEAREST_Z - _FARTHEST_Z))).long()
-    key = (level << _INDEX_BITS) | torch.arange(x.shape[1], device=x.device)
-    pixel = torch.where(visible, row * size + column, size * size)
-    buffer = torch.full((len(x), size * size + 1), -1, dtype=torch.int64, device=x.device)
+    key = (level << _INDEX_BITS) | lattice.number
+    pixel = torch.where(visible, y.long() * size + x.long(), size * size + lattice.spare)
+    buffer = torch.full((len(x), size * size + SPARE_PLACES), -1, dtype=torch.int64, device=x.device)
     buffer.scatter_reduce_(1, pixel, key, "amax")
-    return _read_atlas(atlas, _close_pinholes(buffer[:, :-1].view(-1, size, size)))
+    return _read_atlas(atlas, _close_pinholes(buffer[:, :-SPARE_PLACES].view(-1, size, size)))
 
 
-def _densify(lattice: Tensor, rectangles: tuple[tuple[int, int, int, int], ...]) -> Tensor:
+def _densify(lattice: Tensor, rectangles: tuple[Rectangle, ...]) -> Tensor:
     """Bilinear values at twice the density within each rectangle: [N, C, L]."""
     parts = []
     for top, bottom, left, right in rectangles:
@@ -102,18 +160,6 @@ def _densify(lattice: Tensor, rectangles: tuple[tuple[int, int, int, int], ...])
         size = (2 * (bottom - top) - 1, 2 * (right - left) - 1)
         parts.append(F.interpolate(piece, size=size, mode="bilinear", align_corners=True).flatten(2))
     return torch.cat(parts, dim=2)
-
-
-def _lattice_texels(atlas: Atlas) -> tuple[Tensor, Tensor]:
-    """Fractional (row, column) in the atlas of every lattice point, [L] each."""
-    device, rows, columns = atlas.region.device, [], []
-    for top, bottom, left, right in atlas.rectangles:
-        r = top + 0.5 * torch.arange(2 * (bottom - top) - 1, device=device)
-        c = left + 0.5 * torch.arange(2 * (right - left) - 1, device=device)
-        grid = torch.meshgrid(r, c, indexing="ij")
-        rows.append(grid[0].flatten())
-        columns.append(grid[1].flatten())
-    return torch.cat(rows), torch.cat(columns)
 
 
 def _close_pinholes(keys: Tensor) -> Tensor:
@@ -128,14 +174,11 @@ def _close_pinholes(keys: Tensor) -> Tensor:
 
 def _read_atlas(atlas: Atlas, keys: Tensor) -> GBuffer:
     covered = keys >= 0
-    index = torch.where(covered, keys & ((1 << _INDEX_BITS) - 1), 0)
-    rows, columns = _lattice_texels(atlas)
-    row, column = rows[index], columns[index]
-    height, width = atlas.region.shape[1:]
-    grid = torch.stack([column * (2 / (width - 1)) - 1, row * (2 / (height - 1)) - 1], dim=3)
-    f = F.grid_sample(atlas.fields, grid, align_corners=True)
-    texel = (row + 0.5).long() * width + (column + 0.5).long()
-    region = atlas.region.flatten(1).gather(1, texel.flatten(1)).view_as(covered).long()
+    index, lattice = torch.where(covered, keys & ((1 << _INDEX_BITS) - 1), 0), atlas.lattice
+    grid = torch.stack([lattice.across[index], lattice.down[index]], dim=3)
+    # Bilinear, zeros outside. Not F.grid_sample: on CUDA it asks cuDNN, which may round in another way.
+    f = torch.grid_sampler_2d(atlas.fields, grid, 0, 0, align_corners=True)
+    region = atlas.region.flatten(1).gather(1, lattice.texel[index].flatten(1)).view_as(covered).to(torch.uint8)
     position = f[:, :3]
     return GBuffer(
         covered,
@@ -177,25 +220,27 @@ class StrandLayer:
     """[N, S, S]."""
 
 
-def blend_strands(lines: Polylines, depth: Tensor) -> StrandLayer:
+def blend_strands(lines: Polylines, depth: Tensor, splats: float, lists: Lists) -> StrandLayer:
     """Weighted blending (McGuire and Bavoil 2013): strands near the front dominate, all add to the coverage.
 
     Strands behind the surfaces at `depth` [N, S, S] do not show. Most points of a head of hair are hidden, so the
-    visible ones are picked first and only they are coloured.
+    visible ones are picked first and only they are coloured. `splats`: typically so many on a segment.
     """
     n, size = depth.shape[:2]
-    node, fraction, reach = _subdivide(lines)
+    node, fraction, reach, exists = _subdivide(lines, splats, lists)
     x, y, z = (
         torch.lerp(*_segment_ends(f, node), fraction) for f in (lines.screen[:, 0], lines.screen[:, 1], lines.depth)
     )
-    inside = (x >= 0) & (x < size) & (y >= 0) & (y < size)
+    inside = (x >= 0) & (x < size) & (y >= 0) & (y < size) & exists
     owner = lines.owner[node // lines.depth.shape[1]]
-    pixel = torch.where(inside, (owner * size + y.long()) * size + x.long(), 0)
-    shown = (inside & (z > depth.flatten()[pixel] - 0.012)).nonzero()[:, 0]
-    pixel, z, node, fraction = pixel[shown], z[shown], node[shown], fraction[shown]
-    front = torch.full((n * size * size,), -9.0, device=z.device).scatter_reduce_(0, pixel, z, "amax")
-    cover = torch.lerp(*_segment_ends(lines.width, node), fraction) * reach[shown]
-    weight = (0.03 + torch.exp((z - front[pixel]) * 18)) * cover
+    column, row = (along.clamp(0, size - 1).long() for along in (x, y))
+    pixel = (owner * size + row) * size + column
+    shown = lists.select(inside & (z > depth.flatten()[pixel] - 0.012))
+    pixel, z, node, fraction, reach = (shown.of(column) for column in (pixel, z, node, fraction, reach))
+    front = torch.full((n * size * size,), -9.0, device=z.device)
+    front.scatter_reduce_(0, pixel, shown.weigh(z, -9.0), "amax")
+    cover = shown.weigh(torch.lerp(*_segment_ends(lines.width, node), fraction) * reach)
+    weight = shown.weigh((0.03 + torch.exp((z - front[pixel]) * 18)) * cover)
     tinted = [torch.lerp(*_segment_ends(lines.colour[:, i], node), fraction).clamp(0, 6) * weight for i in range(3)]
     red, green = _sum_pair(pixel, n * size * size, tinted[0], tinted[1])
     blue, total = _sum_pair(pixel, n * size * size, tinted[2], weight)
@@ -205,25 +250,24 @@ def blend_strands(lines: Polylines, depth: Tensor) -> StrandLayer:
     return StrandLayer(colour / (total.view(n, 1, size, size) + 1e-4), opacity)
 
 
-def _subdivide(lines: Polylines) -> tuple[Tensor, Tensor, Tensor]:
+def _subdivide(lines: Polylines, typical: float, lists: Lists) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Splats about a pixel apart along every strand, M in all.
 
-    Returns for each the flat index of the node before it, the fraction of the node after it, and how many pixels of
-    line it stands for.
+    Returns for each the flat index of the node before it, the fraction of the node after it, how many pixels of line it
+    stands for, and whether it is there.
     """
     strands, points = lines.depth.shape
     x, y = lines.screen.unbind(1)
     lengths = torch.hypot(x[:, 1:] - x[:, :-1], y[:, 1:] - y[:, :-1])
     longest = lengths.amax(1, keepdim=True)
-    steps = (longest / _SPLAT_SPACING).ceil().clamp(1, 16).long().expand_as(lengths)
     nodes = torch.arange(strands * points, device=x.device).view(strands, points)[:, :-1].flatten()
-    counts = steps.flatten()
-    node = torch.repeat_interleave(nodes, counts)
-    first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
-    per_segment = torch.repeat_interleave(counts, counts)
-    fraction = (torch.arange(len(node), device=x.device) - first) / per_segment
-    reach = (lengths.flatten() / counts).clamp(min=_MIN_REACH)
-    return node, fraction, torch.repeat_interleave(reach, counts)
+    grown = lines.width[:, :1] > 0
+    steps = (longest / _SPLAT_SPACING).ceil().clamp(1, 16).long()
+    counts = torch.where(grown, steps, 0).expand_as(lengths).flatten()
+    reach = (lengths / steps).clamp(min=_MIN_REACH).flatten()
+    splats = lists.repeat((nodes, steps.expand_as(lengths).flatten(), reach), counts, typical)
+    node, per_segment, reach = splats.columns
+    return node, splats.place / per_segment, reach, splats.exists
 
 
 def _segment_ends(field: Tensor, node: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.heads.constants import constant
 from tuiface.heads.geometry.curves import cross, dot, mix, normalise, smoothstep
 from tuiface.heads.hair.strands import Strands
+from tuiface.heads.shading.raster import SPARE_PLACES
 
 _HALF_EXTENT = 1.75
 """Half the side of the square that the shadow maps cover, dm."""
@@ -45,8 +47,7 @@ class ShadowMaps:
 
 def cast_shadows(direction: Tensor, softness: Tensor, surfaces: Tensor, strands: Strands, size: int) -> ShadowMaps:
     """Render the maps from surface points [N, 3, P] and from every other strand point; softness [N, 1, 1]."""
-    up = torch.zeros_like(direction)
-    up[:, 1] = 1
+    up = constant((0.0, 1.0, 0.0), direction.device).expand_as(direction)
     right = normalise(cross(up, direction))
     bare = ShadowMaps(direction, right, cross(direction, right), *[torch.empty(0)] * 3)
 
@@ -54,13 +55,14 @@ def cast_shadows(direction: Tensor, softness: Tensor, surfaces: Tensor, strands:
         u, v, depth = axes.project(points)
         column, row = ((u * 0.5 + 0.5) * size).long(), ((v * 0.5 + 0.5) * size).long()
         inside = (column >= 0) & (column < size) & (row >= 0) & (row < size) & (points[:, 2] > -4)
-        return torch.where(inside, row * size + column, size * size), depth
+        spare = torch.arange(points.shape[-1], device=points.device) % SPARE_PLACES
+        return torch.where(inside, row * size + column, size * size + spare), depth
 
     def square(sums: Tensor) -> Tensor:
-        return sums.view(len(direction), -1)[:, :-1].view(-1, 1, size, size)
+        return sums.view(len(direction), -1)[:, :-SPARE_PLACES].view(-1, 1, size, size)
 
     cell, depth = cells(bare, surfaces)
-    empty = torch.full((len(direction), size * size + 1), -2.0, device=depth.device)
+    empty = torch.full((len(direction), size * size + SPARE_PLACES), -2.0, device=depth.device)
     nearest = square(empty.scatter_reduce(1, cell, depth, "amax"))
     exponential = torch.exp(_SHARPNESS * (nearest.clamp(min=-2) - 1.5))
     sharp = _box_blur(_box_blur(exponential, 1), 1)
@@ -131,7 +133,7 @@ def diffuse_under_skin(irradiance: Tensor, scatter: Tensor, dm_per_pixel: float)
     near, far = (max(1, round(reach / (2 * dm_per_pixel))) for reach in (0.014, 0.034))
     stack = torch.cat([light_half, mask_half], dim=1)
     narrow = _box_blur(_box_blur(stack, near), near)
-    wide = _box_blur(_box_blur(stack[:, [0, 3]], far), far)
+    wide = _box_blur(_box_blur(stack[:, ::3], far), far)
     narrow = F.interpolate(narrow[:, :3] / (narrow[:, 3:] + 1e-3), scale_factor=2, mode="bilinear", align_corners=False)
     wide = F.interpolate(wide[:, :1] / (wide[:, 1:] + 1e-3), scale_factor=2, mode="bilinear", align_corners=False)
     red = 0.30 * irradiance[:, :1] + 0.35 * narrow[:, :1] + 0.35 * wide

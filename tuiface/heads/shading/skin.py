@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tuiface.heads.constants import constant
 from tuiface.heads.geometry.curves import bell, smoothstep
 from tuiface.heads.geometry.surface import Surface
 from tuiface.heads.sampling.look import Look
 
 _UNPIGMENTED = (0.745, 0.560, 0.455)
-_MELANIN_ABSORPTION = ((1.20, 1.39), (2.60, 0.25), (3.40, -0.30))
-"""Linear and quadratic coefficient of each channel, fitted to the ten Monk tones: the darkest are nearly neutral."""
+_MELANIN_LINEAR, _MELANIN_QUADRATIC = (1.20, 2.60, 3.40), (1.39, 0.25, -0.30)
+"""Coefficients of each channel, fitted to the ten Monk tones: the darkest are nearly neutral."""
 _BLOOD_ABSORPTION = (0.07, 0.46, 0.38)
 
 
@@ -20,11 +21,13 @@ def skin_colour(melanin: Tensor, blood: Tensor) -> Tensor:
 
     Beer-Lambert through the pigments of Donner and Jensen 2006; `melanin` 0.02 .. 1 runs through the ten Monk tones.
     """
-    channels = [
-        base * torch.exp(-melanin * (linear + quadratic * melanin) - haem * blood)
-        for base, (linear, quadratic), haem in zip(_UNPIGMENTED, _MELANIN_ABSORPTION, _BLOOD_ABSORPTION, strict=True)
-    ]
-    return torch.stack(channels, dim=1)
+    shape = (1, 3, *[1] * (melanin.ndim - 1))
+    base, linear, quadratic, haem = (
+        constant(values, melanin.device).view(shape)
+        for values in (_UNPIGMENTED, _MELANIN_LINEAR, _MELANIN_QUADRATIC, _BLOOD_ABSORPTION)
+    )
+    melanin, blood = melanin[:, None], blood[:, None]
+    return base * torch.exp(-melanin * (linear + quadratic * melanin) - haem * blood)
 
 
 def add_complexion(surface: Surface, look: Look) -> None:

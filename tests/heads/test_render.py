@@ -244,13 +244,3 @@ def test_resolutions_show_the_same_head() -> None:
     shrunk = large.pixels.float().view(1, 64, 2, 64, 2, 3).mean((2, 4))
     assert (shrunk - small.pixels.float()).abs().mean() < 8
     assert (large.regions[:, ::2, ::2] == small.regions).float().mean() > 0.90
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_renders_the_same_heads() -> None:
-    cpu = population()
-    parameters = cpu.parameters.to("cuda")
-    first, second = render_heads(parameters, RESOLUTION), render_heads(parameters.select(slice(3, 4)), RESOLUTION)
-    assert torch.equal(first.pixels[3], second.pixels[0])
-    assert (first.pixels.cpu().float() - cpu.pixels.float()).abs().mean() < 2

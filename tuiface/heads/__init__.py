@@ -9,6 +9,7 @@ heads.pixels, heads.regions                        # uint8 [8, 128, 128, 3] and 
 ```
 """
 
+from tuiface.heads.capture import HeadRenderer
 from tuiface.heads.dataset import write_dataset
 from tuiface.heads.labels import LABELS, compute_labels
 from tuiface.heads.render import RESOLUTIONS, HeadBatch, render_heads
@@ -31,6 +32,7 @@ __all__ = [
     "SPECIFICATION",
     "HeadBatch",
     "HeadParameters",
+    "HeadRenderer",
     "Parameter",
     "compute_labels",
     "concatenate",

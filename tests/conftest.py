@@ -31,6 +31,7 @@ DEAREST_FIRST = (
     *("tests/tui/test_start.py", "tests/chaos/test_kills.py", "tests/tui/test_screens.py"),
     *("tests/cli/test_resident_commands.py", "tests/training/test_paired.py", "tests/tui/test_concepts.py"),
     *("tests/edits/test_locks.py", "tests/training/test_resume.py", "tests/cli/test_commands.py"),
+    "tests/training/test_ranks.py",
     *("tests/heads/test_dataset.py", "tests/fuzz/test_mutated_checkpoints.py", "tests/training/test_readers.py"),
     *("tests/tui/test_editing.py", "tests/service/test_client.py", "tests/service/test_shared_engine.py"),
     *("tests/tui/test_wire.py", "tests/predictors/test_shipped.py", "tests/hostile/test_working_folder.py"),

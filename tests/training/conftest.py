@@ -10,9 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
+from tuiface.core.regions import Region
 from tuiface.engine.training import RunLimits, TrainingSettings
+from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, write_shard
 from tuiface.engine.training.gan import evaluation
 from tuiface.engine.training.gan.settings import AdversarialSettings, AugmentSettings, NetworkSettings
+from tuiface.heads import HeadBatch, sample_parameters
 
 RESOLUTION = 8
 
@@ -44,6 +47,18 @@ def write_pictures(folder: Path, count: int = 24, side: int = RESOLUTION) -> Pat
         disc = np.hypot(ys - y, xs - x) < side * 0.3
         pixels = np.where(disc[..., None], [220, 180, 150], [30, 40, 60]).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"{i:03}.png")
+    return folder
+
+
+def write_heads(folder: Path, num_shards: int) -> Path:
+    """Shards of stand-ins for heads: flat pictures, as dark as their skin."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(num_shards):
+        parameters = sample_parameters(SHARD_HEADS, seed=0, start=index * SHARD_HEADS)
+        shade = ((1 - parameters["melanin"]) * 200).to(torch.uint8)
+        pixels = shade[:, None, None, None].expand(-1, RESOLUTION, RESOLUTION, 3).contiguous()
+        regions = torch.full(pixels.shape[:3], int(Region.SKIN), dtype=torch.uint8)
+        write_shard(folder / ShardKey(RESOLUTION, 0, index).file_name, HeadBatch(pixels, regions, parameters))
     return folder
 
 

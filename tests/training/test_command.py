@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -19,10 +20,14 @@ from tuiface.engine.training.precision import time_step
 TINY = ("--channel-base", "64", "--channel-max", "8", "--batch", "8", "--precision", "float32", "--threads", "1")
 
 
-def call(*arguments: str) -> int:
+def parse(*arguments: str) -> argparse.Namespace:
     parser = Parser(prog="tuiface")
     train.add_parser(parser.add_subparsers(parser_class=Parser), common_flags())
-    args = parser.parse_args(["train", *arguments])
+    return parser.parse_args(["train", *arguments])
+
+
+def call(*arguments: str) -> int:
+    args = parse(*arguments)
     code = args.run(args)
     assert isinstance(code, int)
     return code

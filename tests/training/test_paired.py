@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.conftest import RESOLUTION, tiny_limits, tiny_settings
+from tests.training.conftest import RESOLUTION, tiny_limits, tiny_settings, write_heads
 from tests.training.test_resume import assert_same_run, read_log
 from tuiface.core.errors import EngineError, InputFileError, UsageError
 from tuiface.core.regions import Region
 from tuiface.engine.training import SNAPSHOT_NAME, TrainingSettings, read_snapshot_header, train
 from tuiface.engine.training.data.head_data import head_latents
-from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
+from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, open_shard
 from tuiface.engine.training.gan import distillation
 from tuiface.engine.training.gan.distillation import style_metric
 from tuiface.engine.training.gan.paired import Anchors, region_weights, regression_loss, resolution_at
@@ -29,7 +29,7 @@ from tuiface.engine.training.gan.settings import (
 )
 from tuiface.engine.training.gan.state import TrainingState
 from tuiface.engine.training.gan.trainer import Trainer
-from tuiface.heads import HeadBatch, sample_parameters
+from tuiface.heads import sample_parameters
 from tuiface.heads.sampling import priors
 from tuiface.heads.sampling.priors import stream_names
 
@@ -38,15 +38,7 @@ pytestmark = pytest.mark.usefixtures("few_projections")
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three shards of stand-ins for heads: flat pictures, as dark as their skin."""
-    folder = tmp_path_factory.mktemp("heads")
-    for index in range(3):
-        parameters = sample_parameters(SHARD_HEADS, seed=0, start=index * SHARD_HEADS)
-        shade = ((1 - parameters["melanin"]) * 200).to(torch.uint8)
-        pixels = shade[:, None, None, None].expand(-1, RESOLUTION, RESOLUTION, 3).contiguous()
-        regions = torch.full(pixels.shape[:3], int(Region.SKIN), dtype=torch.uint8)
-        write_shard(folder / ShardKey(RESOLUTION, 0, index).file_name, HeadBatch(pixels, regions, parameters))
-    return folder
+    return write_heads(tmp_path_factory.mktemp("heads"), num_shards=3)
 
 
 def settings_for_heads(**paired: float) -> TrainingSettings:

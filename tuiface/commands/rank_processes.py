@@ -56,12 +56,12 @@ def run_ranks(work: Callable[..., T], count: int, *arguments: object) -> T:
     ranks: list[subprocess.Popen[bytes]] = []
     answers: dict[Connection, int] = {}
     try:
-        with _forwarded_signals(ranks):
+        with _forwarded_signals(ranks) as forwarded:
             for rank in range(count):
                 process, connection = connect_worker(_work, work, rank, arguments, new_session=True)
                 ranks.append(process)
                 answers[connection] = rank
-            result: T = _collect(answers, ranks)
+            result: T = _collect(answers, ranks, forwarded)
             for process in ranks:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_END_S)
@@ -77,7 +77,7 @@ def run_ranks(work: Callable[..., T], count: int, *arguments: object) -> T:
             connection.close()
 
 
-def _collect(answers: dict[Connection, int], ranks: list[subprocess.Popen[bytes]]) -> Any:
+def _collect(answers: dict[Connection, int], ranks: list[subprocess.Popen[bytes]], forwarded: list[int]) -> Any:
     """Rank 0's answer, when all have answered."""
     waiting, results = dict(answers), {}
     missed: RankFailure | None = None
@@ -89,6 +89,8 @@ def _collect(answers: dict[Connection, int], ranks: list[subprocess.Popen[bytes]
             try:
                 answer = connection.recv()
             except EOFError:
+                if forwarded:  # it had not begun to note signals
+                    raise KeyboardInterrupt from None
                 raise _describe_death(rank, ranks) from None
             if not isinstance(answer, RankFailure):
                 results[rank] = answer
@@ -113,17 +115,22 @@ def _describe_death(rank: int, ranks: list[subprocess.Popen[bytes]]) -> EngineEr
 
 
 @contextlib.contextmanager
-def _forwarded_signals(ranks: list[subprocess.Popen[bytes]]) -> Iterator[None]:
-    """A first Ctrl-C or SIGTERM asks the ranks to stop, and their answers are waited for; a second one ends this."""
+def _forwarded_signals(ranks: list[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
+    """A first Ctrl-C or SIGTERM asks the ranks to stop, and their answers are waited for; a second one ends this.
+
+    Gives the signals that came.
+    """
+    forwarded: list[int] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
+        forwarded.append(number)
         signal.signal(number, signal.default_int_handler)
         for process in ranks:
             process.terminate()
 
     before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield forwarded
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -82,6 +82,8 @@ class Ranks:
     rank: int = 0
     """Of this process."""
     count: int = 1
+    num_adjacent: int = 0
+    """Rows of a rank that are neighbours in the batch (`sharing`); 0: all are."""
 
     @property
     def leads(self) -> bool:
@@ -98,17 +100,22 @@ class Ranks:
             )
         return batch // self.count
 
-    def own_rows(self, whole: Tensor) -> Tensor:
-        """This rank's rows [N / K, ...] of those of the whole batch [N, ...].
+    def sharing(self, batch: int) -> Ranks:
+        """The same ranks, with the rows that each takes of a batch; raises UsageError as `share_of` does.
 
-        Taken so that the groups of the standard deviation within a rank are groups of the whole batch, where N / K is a
-        multiple of GROUP. Else they are consecutive.
+        They are chosen so that the groups of the standard deviation within a rank are groups of the whole batch. Where
+        the rank's share is no multiple of GROUP, that cannot be, and its rows are consecutive.
         """
+        share = self.share_of(batch)
+        return replace(self, num_adjacent=0 if share % GROUP else share // GROUP)
+
+    def own_rows(self, whole: Tensor) -> Tensor:
+        """This rank's rows [N / K, ...] of those of the whole batch [N, ...], or of the first so many rows of it."""
         if self.count == 1:
             return whole
         own = len(whole) // self.count
-        groups = 1 if own % GROUP else GROUP
-        return whole.view(groups, self.count, own // groups, *whole.shape[1:])[:, self.rank].flatten(0, 1)
+        adjacent = self.num_adjacent if self.num_adjacent and own % self.num_adjacent == 0 else own
+        return whole.view(-1, self.count, adjacent, *whole.shape[1:])[:, self.rank].flatten(0, 1)
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean over ranks of a tensor of any shape."""
@@ -157,11 +164,15 @@ class Ranks:
     def make_in_turn(self, make: Callable[[], T]) -> T:
         """What `make` returns, called by rank 0 first, and then by the others: they find what it left in files."""
         if not self.leads:
-            self.largest(0)
+            self.wait()
         made = make()
         if self.leads:
-            self.largest(0)
+            self.wait()
         return made
+
+    def wait(self) -> None:
+        """Go on when all ranks are here."""
+        self.largest(0)
 
     @staticmethod
     def _sum_in_place(value: Tensor) -> Tensor:

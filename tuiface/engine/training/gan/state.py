@@ -98,7 +98,7 @@ class TrainingState:
     """Networks, optimisers, controllers and random numbers of one run."""
 
     def __init__(self, settings: TrainingSettings, device: str = "cpu", ranks: Ranks = ALONE) -> None:
-        self.settings, self.ranks = settings, ranks
+        self.settings, self.ranks = settings, ranks.sharing(settings.batch)
         self.batch_share = ranks.share_of(settings.batch)
         """Pictures of each batch that this rank trains on."""
         self.device = torch.device(device)
@@ -111,7 +111,7 @@ class TrainingState:
         self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(requires_grad=False)
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.path_length_mean = torch.zeros([], device=self.device)
-        self.rng = RandomGenerator(settings.seed, device, ranks)
+        self.rng = RandomGenerator(settings.seed, device, self.ranks)
         self.progress = Progress(stage=STAGES[0], ranks=ranks.count)
         self.statistics = Statistics()
 

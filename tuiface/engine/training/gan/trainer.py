@@ -90,6 +90,7 @@ class Trainer:
         with self._interruption:
             first = STAGES.index(self.state.progress.stage)
             finished = all(self._run_stage(name) for name in STAGES[first:])
+            self.state.ranks.wait()  # until the last files are written
         return TrainingOutcome(finished, self._stop == _INTERRUPTED, self.state.progress.model_dump(mode="json"))
 
     def _run_stage(self, name: StageName) -> bool:

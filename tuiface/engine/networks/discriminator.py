@@ -10,11 +10,11 @@ import math
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tuiface.engine.networks import ops
 from tuiface.engine.networks.config import DiscriminatorConfig
+from tuiface.engine.networks.convolution import Geometry, convolve, every_second
 from tuiface.engine.networks.layers import FullyConnectedLayer, draw_normal, fill_constant
 
 
@@ -47,13 +47,13 @@ class Conv2dLayer(nn.Module):
         bias = None if self.bias is None else (self.bias * total).to(x.dtype)
         kernel = weight.shape[-1]
         if not self.down:
-            x = F.conv2d(x, weight, bias, padding=kernel // 2)
+            x = convolve(x, weight, bias, Geometry(padding=kernel // 2))
         elif kernel == 1:
             # Blurred at full size, then every second pixel: a depthwise stride-2 backward pass is slow on the CPU.
             blurred = ops.filter_low_pass(x, padding=1)
-            x = F.conv2d(blurred[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last), weight, bias)
+            x = convolve(every_second(blurred), weight, bias, Geometry())
         else:
-            x = F.conv2d(ops.filter_low_pass(x, padding=2), weight, bias, stride=2)
+            x = convolve(ops.filter_low_pass(x, padding=2), weight, bias, Geometry(stride=2))
         clamp = None if self.clamp is None else self.clamp * gain
         if self.activate:
             return ops.leaky_relu(x, clamp)

@@ -20,6 +20,7 @@ from torch import Tensor
 from tuiface.engine.cuda import filtering
 from tuiface.engine.cuda.loaded import inference_kernels, loaded_kernels
 from tuiface.engine.networks.config import RESAMPLE_TAPS
+from tuiface.engine.networks.convolution import Geometry, convolve, to_channels_last
 
 LEAKY_SLOPE = 0.2
 ACT_GAIN = math.sqrt(2)  # keeps the variance of a leaky ReLU's output
@@ -56,7 +57,7 @@ def filter_low_pass(x: Tensor, padding: int, gain: float = 1.0) -> Tensor:
         return filtering.filter_low_pass(kernels, x, padding, gain)
     kernel = resample_filter(x.device) * gain
     weight = kernel.to(x.dtype).expand(channels, 1, *kernel.shape)
-    return F.conv2d(x, weight, padding=padding, groups=channels)
+    return convolve(x, weight, None, Geometry(padding=padding, groups=channels))
 
 
 def upsample_rgb(img: Tensor) -> Tensor:
@@ -92,10 +93,11 @@ def modulated_conv2d(
     x = x * styles.to(x.dtype)[:, :, None, None]
     kernel = weight.to(x.dtype)
     if up:
-        x = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)  # [N, O, 2H+1, 2W+1]
+        kernel = to_channels_last(kernel.transpose(0, 1))
+        x = convolve(x, kernel, None, Geometry(stride=2, transposed=True))  # [N, O, 2H+1, 2W+1]
         x = filter_low_pass(x, padding=1, gain=4.0)  # [N, O, 2H, 2W]
     else:
-        x = F.conv2d(x, kernel, padding=weight.shape[-1] // 2)
+        x = convolve(x, kernel, None, Geometry(padding=weight.shape[-1] // 2))
     if demodulate:
         factors = demodulation(styles, weight.square().sum(dim=(2, 3))) * gain
         x = x * factors.to(x.dtype)[:, :, None, None]
@@ -125,4 +127,4 @@ def minibatch_std(x: Tensor, group_size: int | None, num_channels: int) -> Tenso
     y = (y - y.mean(dim=0)).square().mean(dim=0)
     std = (y + 1e-8).sqrt().mean(dim=(2, 3, 4))  # [N/G, F]
     maps = std.repeat(group, 1)[:, :, None, None].expand(n, num_channels, h, w)
-    return torch.cat([x, maps.to(x.dtype)], dim=1)
+    return torch.cat([x, to_channels_last(maps.to(x.dtype))], dim=1)

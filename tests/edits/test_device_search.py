@@ -226,6 +226,7 @@ def test_contours_are_corrected_as_on_a_processor(
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("guarantee", ["direction", "blend", "paste"])
 def test_a_card_captures_locks_and_gives_the_same_bytes_again(shared_cache: Path, guarantee: Guarantee) -> None:
     settings = Settings(device="cuda", cache=shared_cache)

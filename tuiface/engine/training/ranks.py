@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -215,8 +216,10 @@ def _explain_loss() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = (
+            re.sub(r"^\[[^]]*] *", "", str(error)).partition("\n")[0].partition(". ")[0]
+        )  # without torch's file and line
         raise LostProcessError(
-            f"another process of this training ended or does not answer ({reason[:200]})",
+            f"another process of this training ended or does not answer: {reason}",
             "go on from the last snapshot: tuiface train --resume RUN",
         ) from None

@@ -74,11 +74,16 @@ def to_float32(name: str, dtype: str, stored: Array) -> npt.NDArray[np.float32]:
         # bfloat16 is the upper half of a float32.
         stored = (stored.astype(np.uint32) << 16).view(np.float32)
     values = stored.astype(np.float32, copy=False)
-    flat = values.reshape(-1)
-    # By parts that stay in the processor's cache: a mask of the whole takes as long again.
-    if not all(np.isfinite(flat[start : start + _PART]).all() for start in range(0, flat.size, _PART)):
+    if not all_finite(values):
         raise ModelError(f"tensor {to_visible(name)} holds values that are not finite", "the training run has diverged")
     return values
+
+
+def all_finite(values: Array) -> bool:
+    """Whether a C-contiguous array holds neither infinity nor NaN."""
+    flat = values.reshape(-1)
+    # By parts that stay in the processor's cache: a mask of the whole takes as long again.
+    return all(np.isfinite(flat[start : start + _PART]).all() for start in range(0, flat.size, _PART))
 
 
 def read_elements(handle: int, offset: int, shape: Shape, dtype: np.dtype[Any]) -> Array:

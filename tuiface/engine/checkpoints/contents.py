@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
@@ -45,6 +46,11 @@ class NetworkTensors(Generic[ConfigT]):
     config: ConfigT
     tensors: Tensors
     """float32, C-contiguous, finite, freshly allocated; names relative to the network (`synthesis.b8.conv0.weight`)."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """`network_digest` of the tensors as they were when it was first asked for."""
+        return network_digest(self.config, self.tensors)
 
     @property
     def num_parameters(self) -> int:

@@ -54,7 +54,12 @@ from tuiface.engine.checkpoints.contents import (
     GeneratorTensors,
     network_digest,
 )
-from tuiface.engine.checkpoints.source_file import SourceFile, open_checkpoint_file, refuse_holes
+from tuiface.engine.checkpoints.source_file import (
+    SourceFile,
+    name_file_in_errors,
+    open_checkpoint_file,
+    refuse_holes,
+)
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig, config_to_json
 
 FORMAT: Final = "tuiface.model/1"
@@ -115,13 +120,10 @@ def read_native_tensors(path: Path) -> tuple[NativeHeader, dict[str, npt.NDArray
 @contextlib.contextmanager
 def _open_native(path: Path) -> Iterator[tuple[int, ContainerHeader, NativeHeader]]:
     """A descriptor of the file and what its header says; names the file in ModelErrors, of the block too."""
-    try:
-        with open_checkpoint_file(path) as file:
-            container = read_header(file.fileno(), _KIND)
-            refuse_holes(file.fileno())
-            yield file.fileno(), container, _check_header(container)
-    except ModelError as error:
-        raise ModelError(f"{to_visible(path.name)}: {error.message}", error.hint) from None
+    with name_file_in_errors(path), open_checkpoint_file(path) as file:
+        container = read_header(file.fileno(), _KIND)
+        refuse_holes(file.fileno())
+        yield file.fileno(), container, _check_header(container)
 
 
 def _check_header(container: ContainerHeader) -> NativeHeader:
@@ -359,7 +361,7 @@ def _build_metadata(
 def _compute_stored_digest(network: GeneratorTensors | DiscriminatorTensors, precision: StoragePrecision) -> str:
     """The digest of the values that a reader of the file gets."""
     if precision == "float32":
-        return network_digest(network.config, network.tensors)
+        return network.sha256
     with np.errstate(over="ignore"):
         rounded = {key: tensor.astype(np.float16).astype(np.float32) for key, tensor in network.tensors.items()}
     return network_digest(network.config, rounded)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tuiface.core.errors import ModelError
 from tuiface.core.visible import to_visible
 from tuiface.engine.checkpoints.accounting import Inventory
-from tuiface.engine.checkpoints.contents import CheckpointContents, CheckpointFormat, network_digest
+from tuiface.engine.checkpoints.contents import CheckpointContents, CheckpointFormat
 from tuiface.engine.checkpoints.reader import read_contents
 from tuiface.engine.checkpoints.source_file import ForeignFileError, hash_file, read_source
 
@@ -116,9 +116,7 @@ def _add_contents(report: CheckpointReport, contents: CheckpointContents) -> Che
         generator_parameters=contents.generator.num_parameters,
         discriminator_parameters=None if discriminator is None else discriminator.num_parameters,
         network_sha256=contents.network_sha256,
-        discriminator_sha256=None
-        if discriminator is None
-        else network_digest(discriminator.config, discriminator.tensors),
+        discriminator_sha256=None if discriminator is None else discriminator.sha256,
     )
 
 

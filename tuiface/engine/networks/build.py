@@ -55,6 +55,10 @@ def _build(prepared: PreparedCheckpoint, device: str) -> Checkpoint:
         generator.mapping.w_avg = estimate_w_avg(generator)
         notice = f"no latent mean (w_avg) in the file: estimated from {W_AVG_DRAWS} draws"
         info = replace(info, notices=(*info.notices, notice))
+    conversion = prepared.conversion
+    if conversion is not None and conversion.is_refused:
+        notice = f"the cache {conversion.path.parent} cannot be written: this checkpoint is parsed at each start"
+        info = replace(info, notices=(*info.notices, notice))
     return Checkpoint(generator, discriminator, info)
 
 

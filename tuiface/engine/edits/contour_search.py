@@ -19,7 +19,7 @@ from torch import Tensor
 from tuiface.directions.frame_metric import FRAME_SIDE_PX, HAIRLINE_WEIGHT, OUTLINE_WEIGHT
 from tuiface.engine.edits.device_loop import DeviceLoop
 from tuiface.engine.edits.masks import RegionPredictor
-from tuiface.engine.edits.observation import contour_labels
+from tuiface.engine.edits.observation import contour_labels, pool
 from tuiface.engine.edits.step_search import SteppedFace
 from tuiface.engine.predictors.segmenter import group_probabilities
 from tuiface.engine.scheduler import Pause
@@ -28,7 +28,6 @@ COARSE_ROWS = 6
 LEARNING_RATE = 0.04
 #: Weight of the distance walked, in standard deviations: the face stays itself, and among the population's.
 PRIOR_WEIGHT = 2e-4
-COMPARED_SIDE = 64
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 """Adam's."""
@@ -101,9 +100,8 @@ class ContourSearch:
 
 
 def compared_classes(image: Tensor, predictor: RegionPredictor) -> Tensor:
-    """Background, face and hair of a picture, soft: [1, 3, c, c] with c at most `COMPARED_SIDE`; differentiable."""
-    classes = group_probabilities(predictor.probabilities(image.clamp(-1, 1)))
-    return classes if classes.shape[-1] <= COMPARED_SIDE else F.adaptive_avg_pool2d(classes, COMPARED_SIDE)
+    """Background, face and hair of a picture, soft: [1, 3, c, c] with c at most `OBSERVED_SIDE`; differentiable."""
+    return pool(group_probabilities(predictor.probabilities(image.clamp(-1, 1))))
 
 
 def _corrections(number: int) -> tuple[float, float]:

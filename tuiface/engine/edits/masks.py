@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tuiface.core.errors import UsageError
 from tuiface.core.regions import Region
+from tuiface.engine.interpolation import resize_bilinear
 from tuiface.engine.predictors.segmenter import sum_regions
 from tuiface.faces.recipe import LockMask, RegionLock
 
@@ -172,7 +173,4 @@ def _saturate(mask: Tensor) -> Tensor:
 
 def resize_maps(maps: Tensor, side: int) -> Tensor:
     """[N, C, R, R] -> [N, C, side, side], interpolated; averaged where they are larger."""
-    if maps.shape[-1] == side:
-        return maps
-    shrinks = side < maps.shape[-1]
-    return F.interpolate(maps, size=side, mode="bilinear", align_corners=False, antialias=shrinks)
+    return maps if maps.shape[-1] == side else resize_bilinear(maps, side)

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.engine import interpolation
 from tuiface.engine.cuda import filtering
 from tuiface.engine.cuda.loaded import inference_kernels, loaded_kernels
 from tuiface.engine.networks.config import RESAMPLE_TAPS
@@ -66,9 +67,7 @@ def upsample_rgb(img: Tensor) -> Tensor:
     Zero insertion and this filter weigh the two nearest samples 3:1, which is bilinear interpolation at half-pixel
     centres; the border of zeros makes the edge agree too.
     """
-    padded = F.pad(img, (1, 1, 1, 1))
-    doubled = F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)
-    return doubled[:, :, 2:-2, 2:-2]
+    return interpolation.double(img)
 
 
 def demodulation(styles: Tensor, weight_square_sums: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tuiface.engine.interpolation import resize_bilinear
+
 _FOLD = 2
 _OUTPUT_STRIDE = 32
 """Attributes: R over the side of the last stage."""
@@ -170,7 +172,7 @@ def resize_images(images: Tensor, resolution: int) -> Tensor:
         return images
     if side % resolution == 0:
         return F.avg_pool2d(images, side // resolution)
-    return F.interpolate(images, size=resolution, mode="bilinear", align_corners=False, antialias=side > resolution)
+    return resize_bilinear(images, resolution)
 
 
 def pixel_unshuffle(images: Tensor, times: int) -> Tensor:

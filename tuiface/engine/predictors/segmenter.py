@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tuiface.core.assets import asset_path
 from tuiface.core.errors import ModelError
 from tuiface.core.regions import REGION_COLOURS, REGION_NAMES, Region
+from tuiface.engine.interpolation import resize_bilinear
 from tuiface.engine.predictors.files import PredictorCard, load_predictor
 from tuiface.engine.predictors.networks import resize_images
 
@@ -54,8 +54,7 @@ class Segmenter:
         side = images.shape[-1]
         logits: Tensor = self._network(resize_images(images, self.card.resolution))
         if logits.shape[-1] != side:
-            shrinks = side < logits.shape[-1]
-            logits = F.interpolate(logits, size=side, mode="bilinear", align_corners=False, antialias=shrinks)
+            logits = resize_bilinear(logits, side)
         return logits.softmax(dim=1)
 
     def groups(self, images: Tensor) -> Tensor:

@@ -21,7 +21,8 @@ from tuiface.core import pictures
 from tuiface.core.errors import InputFileError
 from tuiface.core.limits import MAX_SIDE_PX
 from tuiface.core.pictures import Format, decode_picture
-from tuiface.engine.training.data.pictures import FORMATS, PictureData
+from tuiface.engine.training.data.picture_listing import FORMATS
+from tuiface.engine.training.data.pictures import PictureData
 from tuiface.faces.provenance import PNG_TEXT_KEY, encode_png, read_png
 from tuiface.screens.library.screen import read_thumbnail
 

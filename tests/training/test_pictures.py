@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import re
+import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ from PIL import Image
 
 from tests.training.conftest import RESOLUTION, write_pictures
 from tuiface.core.errors import InputFileError, TuifaceError
+from tuiface.core.orientation import turn_upright
+from tuiface.engine.training import SNAPSHOT_NAME
+from tuiface.engine.training.data.picture_listing import list_pictures
 from tuiface.engine.training.data.pictures import PictureData
 
 
@@ -91,6 +95,83 @@ def test_a_wrong_picture_is_named_with_reason_and_remedy(kind: str, pictures: Pa
     assert reason in caught.value.message
     assert caught.value.hint
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_what_is_used_and_what_is_not_is_said(pictures: Path, tmp_path: Path) -> None:
+    """Reports: torchvision issue 2831, timm 334, fastai 2270."""
+    count = len(list(pictures.iterdir()))
+    first = min(pictures.iterdir())
+    for name in (
+        ".ipynb_checkpoints/copy.png",
+        "__MACOSX/._a.png",
+        "._b.png",
+        "c.heic",
+        "d.HEIC",
+        "notes",
+        "e.\x1b[2J",
+    ):
+        (pictures / name).parent.mkdir(exist_ok=True)
+        shutil.copy(first, pictures / name)
+    Image.open(first).save(pictures / "f.jfif", "JPEG")
+    other = tmp_path / "an older run"
+    write_pictures(other / "samples", 3)
+    (other / SNAPSHOT_NAME).touch()
+    other.rename(pictures / "older")
+    notes: list[str] = []
+    data = PictureData.open(pictures, RESOLUTION, tmp_path / "scratch", note=notes.append)
+    assert data.count_available() == count
+    assert notes == [
+        f"{count + 1} pictures: {count} to train on, 1 held out",
+        "left out: 3 hidden, 2 .heic, 2 without an ending, 2 in training runs",
+    ]
+
+
+def test_a_linked_folder_is_followed_once(pictures: Path, tmp_path: Path) -> None:
+    count = len(list(pictures.iterdir()))
+    write_pictures(tmp_path / "more", 5)
+    for link, target in (("a", tmp_path / "more"), ("b", tmp_path / "more"), ("loop", pictures), ("0", pictures / "z")):
+        (pictures / link).symlink_to(target)
+    (pictures / "z").mkdir()
+    shutil.copy(min(pictures.glob("*.png")), pictures / "z" / "own.png")
+    listing = list_pictures(pictures, tmp_path / "scratch")
+    assert len(listing.names) == count + 5 + 1
+    assert {name.split("/")[0] for name in listing.names if "/" in name} == {"a", "z"}
+    assert not listing.left_out
+
+
+def test_hidden_members_of_a_zip_are_left_out(pictures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pictures.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in pictures.iterdir():
+            archive.write(file, f"photos/{file.name}")
+            archive.write(file, f"__MACOSX/photos/._{file.name}")
+            archive.write(file, f"photos/.thumbnails/{file.name}")
+    count = len(list(pictures.iterdir()))
+    listing = list_pictures(path, tmp_path)
+    assert (len(listing.names), listing.left_out) == (count, {"hidden": 2 * count})
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_pictures_are_seen_upright(kind: str, orientation: int, tmp_path: Path) -> None:
+    """Reports: diffusers 3465, sd-scripts issue 1316, AdaFace 163."""
+    upright = np.zeros((16, 16, 3), np.uint8)
+    upright[:4], upright[:, :3, 0] = 255, 200
+    stored = Image.fromarray(upright)
+    if orientation > 1:  # each turn's inverse is itself, but for the quarter turns
+        inverse = {6: 8, 8: 6}.get(orientation, orientation)
+        stored = turn_upright(stored, inverse)
+    exif = Image.Exif()  # type: ignore[no-untyped-call]
+    exif[0x0110], exif[0x0112] = "a camera", orientation
+    for number in range(8):
+        options = {"lossless": True} if kind == "WEBP" else {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
+        stored.save(tmp_path / f"{number}.{kind.lower()}", kind, exif=exif, **options)
+    notes: list[str] = []
+    data = PictureData.open(tmp_path, 16, tmp_path / "scratch", note=notes.append)
+    error = np.abs(data.pixels(torch.tensor([0]))[0].numpy().astype(int) - upright)
+    assert error.mean() < 8
+    if kind != "TIFF":  # there Pillow turns
+        assert any("8 of them lay on their side or upside down" in note for note in notes) == (orientation > 1)
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])

@@ -20,6 +20,7 @@ from tests.training.conftest import tiny_limits, tiny_settings, write_pictures
 from tuiface.core.errors import InputFileError, OutputError, UsageError
 from tuiface.engine.training import SNAPSHOT_NAME, read_snapshot_header, train
 from tuiface.engine.training.gan.settings import AdversarialSettings
+from tuiface.engine.training.report import CURVES_NAME
 
 _TIMES = ("seconds", "images_per_s")
 
@@ -103,8 +104,30 @@ def test_data_that_changed_since_the_snapshot_are_refused(pictures: Path, tmp_pa
     out = tmp_path / "run"
     train(tiny_settings(pictures), tiny_limits(out, kimg=0.016))
     write_pictures(pictures, count=25)
-    with pytest.raises(UsageError, match="has changed since the snapshot"):
+    with pytest.raises(UsageError, match="does not hold what the snapshot was trained on"):
         train(tiny_settings(pictures), tiny_limits(out), resume=out / SNAPSHOT_NAME)
+
+
+def test_data_may_move(pictures: Path, tmp_path: Path) -> None:
+    """Report: stylegan3 issue 159."""
+    out, moved = tmp_path / "run", tmp_path / "moved"
+    train(tiny_settings(pictures), tiny_limits(out, kimg=0.016))
+    pictures.rename(moved)
+    with pytest.raises(InputFileError, match="no folder or zip") as caught:
+        train(tiny_settings(pictures), tiny_limits(out, kimg=0.032), resume=out / SNAPSHOT_NAME)
+    assert "where it lies now" in str(caught.value)
+    train(tiny_settings(moved), tiny_limits(out, kimg=0.032), resume=out / SNAPSHOT_NAME)
+    settings, progress = read_snapshot_header(out / SNAPSHOT_NAME)
+    assert (settings.data, progress.images, progress.kimg) == (str(moved), 32, 0.032)
+
+
+def test_a_run_inside_its_data_can_be_resumed(pictures: Path) -> None:
+    """Its own pictures, of curves and samples, are not trained on."""
+    out = pictures / "run"
+    train(tiny_settings(pictures), tiny_limits(out, kimg=0.016))
+    assert (out / CURVES_NAME).is_file()
+    train(tiny_settings(pictures), tiny_limits(out, kimg=0.032), resume=out / SNAPSHOT_NAME)
+    assert read_snapshot_header(out / SNAPSHOT_NAME)[1].images == 32
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x02\0\0\0\0\0\0\0{}"])

@@ -77,7 +77,10 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 def _add_limits(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--kimg", type=real_number(0, MAX_LENGTH, above=True), metavar="N", help="thousands of pictures; default: 1000"
+        "--kimg",
+        type=real_number(0, MAX_LENGTH, above=True),
+        metavar="N",
+        help="thousands of pictures; default: 1000, or what was asked before",
     )
     group.add_argument(
         "--minutes", type=real_number(0, MAX_LENGTH, above=True), metavar="M", help="stop, resumably, after M minutes"
@@ -225,7 +228,7 @@ def _build_limits(args: argparse.Namespace, device: str, place: RankPlace | None
         threads = max(len(os.sched_getaffinity(0)) // place.local_count, 1)
     given = {
         "out": _find_out(args),
-        "kimg": args.kimg,
+        "kimg": args.kimg or _read_resumed_kimg(args),
         "minutes": args.minutes,
         "stage": args.stage,
         "threads": threads,
@@ -235,6 +238,13 @@ def _build_limits(args: argparse.Namespace, device: str, place: RankPlace | None
         "device": device,
     }
     return build_run_limits({name: value for name, value in given.items() if value is not None})
+
+
+def _read_resumed_kimg(args: argparse.Namespace) -> float | None:
+    """How long the run that goes on was to be."""
+    from tuiface.engine.training import SNAPSHOT_NAME, read_snapshot_header
+
+    return read_snapshot_header(Path(args.resume) / SNAPSHOT_NAME)[1].kimg if args.resume else None
 
 
 def _choose_rank_device(place: RankPlace | None, args: argparse.Namespace) -> torch.device:

@@ -17,8 +17,8 @@ train(recommend_settings("heads", 64, paired=True, start=None, changes={}), RunL
 from __future__ import annotations
 
 from tuiface.engine.training.gan.recommended import build_run_limits, override_settings, recommend_settings
-from tuiface.engine.training.gan.settings import HEADS, RunLimits, TrainingSettings
-from tuiface.engine.training.gan.snapshots import SNAPSHOT_NAME, read_snapshot_header
+from tuiface.engine.training.gan.settings import HEADS, SNAPSHOT_NAME, RunLimits, TrainingSettings
+from tuiface.engine.training.gan.snapshots import read_snapshot_header
 from tuiface.engine.training.gan.trainer import TrainingOutcome, train
 from tuiface.engine.training.gan.warm_start import WarmStart, open_warm_start
 from tuiface.engine.training.precision import choose_precision

@@ -60,4 +60,4 @@ def open_data(
     """
     if settings.data == HEADS:
         return HeadData.open(settings, limits, at_least, note)
-    return PictureData.open(Path(settings.data), settings.resolution, limits.out, mirror=settings.mirror)
+    return PictureData.open(Path(settings.data), settings.resolution, limits.out, mirror=settings.mirror, note=note)

@@ -19,6 +19,9 @@ from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig,
 HEADS = "heads"
 """`data` of a run on procedural heads; anything else is the path of a folder or a zip."""
 
+SNAPSHOT_NAME = "snapshot.safetensors"
+"""In a run's folder."""
+
 Precision = Literal["float32", "bfloat16"]
 
 

@@ -31,7 +31,6 @@ from tuiface.engine.training.gan.settings import TrainingSettings
 from tuiface.engine.training.gan.state import Progress, TrainingState
 
 FORMAT = "tuiface.training-snapshot/1"
-SNAPSHOT_NAME = "snapshot.safetensors"
 _ADAM = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -126,7 +125,8 @@ def load_snapshot(state: TrainingState, path: Path) -> None:
 
 
 def _refuse_other_settings(path: Path, held: TrainingSettings, wanted: TrainingSettings) -> None:
-    differences = list(list_differences(held.model_dump(mode="json"), wanted.model_dump(mode="json")))
+    moved = {"data": wanted.data}  # by its fingerprint one sees whether it is the same
+    differences = list(list_differences(held.model_dump(mode="json") | moved, wanted.model_dump(mode="json")))
     if differences:
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
         raise UsageError(

@@ -55,6 +55,8 @@ class Progress(Value):
     """Steps taken in all stages."""
     ranks: ExactCount = Field(1, ge=1)
     """Processes among which the last session shared each batch."""
+    kimg: float | None = Field(None, gt=0)
+    """Thousands of pictures that the last session was to reach: one that goes on without a word means the same."""
     seconds: float = Field(0.0, ge=0)
     """Time spent training, over all sessions."""
     epoch: ExactCount = 0

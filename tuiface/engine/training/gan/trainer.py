@@ -24,8 +24,8 @@ from tuiface.engine.training.gan.distillation import DistillationStage
 from tuiface.engine.training.gan.evaluation import Evaluation
 from tuiface.engine.training.gan.export import export_model
 from tuiface.engine.training.gan.paired import RegressionStage
-from tuiface.engine.training.gan.settings import RunLimits, TrainingSettings
-from tuiface.engine.training.gan.snapshots import SNAPSHOT_NAME, load_snapshot, restore_optimizers, save_snapshot
+from tuiface.engine.training.gan.settings import SNAPSHOT_NAME, RunLimits, TrainingSettings
+from tuiface.engine.training.gan.snapshots import load_snapshot, restore_optimizers, save_snapshot
 from tuiface.engine.training.gan.state import STAGES, StageName, TrainingState
 from tuiface.engine.training.gan.warm_start import WarmStart, apply_warm_start
 from tuiface.engine.training.interruption import Interruption
@@ -248,8 +248,11 @@ def _train(
     try:
         known = state.progress.data_fingerprint
         if known not in ("", data.fingerprint):
-            raise UsageError(f"{quote(settings.data)} has changed since the snapshot", "begin a new run with --from")
-        state.advance(data_fingerprint=data.fingerprint)
+            raise UsageError(
+                f"{quote(settings.data)} does not hold what the snapshot was trained on",
+                "name where that lies with --data, or begin a new run with --from",
+            )
+        state.advance(data_fingerprint=data.fingerprint, kimg=limits.kimg)
         return Trainer(state, data, limits, report, resumed=resume).run()
     finally:
         data.close()

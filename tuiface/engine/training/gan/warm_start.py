@@ -13,8 +13,8 @@ from tuiface.engine.networks.config import GeneratorConfig
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.training.gan.growing import transfer_discriminator, transfer_generator
-from tuiface.engine.training.gan.settings import NetworkSettings
-from tuiface.engine.training.gan.snapshots import SNAPSHOT_NAME, read_networks, read_snapshot_header
+from tuiface.engine.training.gan.settings import SNAPSHOT_NAME, NetworkSettings
+from tuiface.engine.training.gan.snapshots import read_networks, read_snapshot_header
 from tuiface.engine.training.gan.state import TrainingState
 
 

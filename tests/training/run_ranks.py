@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
+from tests.service.processes import eventually
 from tests.training.conftest import tiny_limits, tiny_settings
 from tuiface.commands.train import train_rank
 from tuiface.core.errors import LostProcessError
@@ -108,6 +110,8 @@ def work(rank: int, folder: Path, command: Namespace) -> None:
         torch.save(collect_pass_tensors(folder / "heads", ranks), folder / f"passes-{rank}.pt")
         data = PictureData.open(pictures, 8, folder / "pictures")
         torch.save(collect_state(data, pictures, ranks, num_steps=6), folder / f"state-{rank}.pt")
+        equal = [ranks.have_equal([torch.ones(3), torch.zeros(2) + rank * other]) for other in (0.0, 1e-30)]
+        (folder / f"equal-{rank}.json").write_text(json.dumps(equal))
         settings, stopped = tiny_settings(pictures), folder / "stopped"
         train(settings, tiny_limits(folder / "whole", kimg=0.096), ranks=ranks)
         if rank == 1:
@@ -116,6 +120,8 @@ def work(rank: int, folder: Path, command: Namespace) -> None:
         (folder / f"stopped-{rank}.json").write_text(json.dumps(outcome.to_json()))
         train(settings, tiny_limits(stopped, kimg=0.096), resume=stopped / SNAPSHOT_NAME, ranks=ranks)
         if rank == 1:
+            dist.destroy_process_group()
+            eventually((folder / "lost.txt").exists)
             os._exit(EXIT_CODE)
         try:
             ranks.mean(torch.zeros(3))

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from tests.training import run_ranks as two_ranks
-from tests.training.conftest import tiny_settings, write_heads, write_pictures
+from tests.training.conftest import tiny_limits, tiny_settings, write_heads, write_pictures
 from tests.training.test_command import TINY, call, parse
 from tests.training.test_resume import assert_same_run
 from tuiface.commands.rank_processes import run_ranks
 from tuiface.commands.train import _choose_rank_device
 from tuiface.core.errors import EXIT_DONE, EngineError, UsageError
-from tuiface.engine.training import SNAPSHOT_NAME, read_snapshot_header
+from tuiface.engine.training import SNAPSHOT_NAME, read_snapshot_header, train
 from tuiface.engine.training.gan.state import TrainingState
 from tuiface.engine.training.ranks import ALONE, RankPlace, Ranks
 from tuiface.engine.training.rng import RandomGenerator
@@ -63,6 +63,16 @@ def test_both_ranks_have_the_same_state_bit_by_bit(trained: tuple[Path, str]) ->
     one, other = (torch.load(trained[0] / f"state-{rank}.pt") for rank in (0, 1))
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
     assert one["progress"][0] > 0, "augmentation never began: the test would not see it"
+
+
+def test_ranks_that_differ_in_a_bit_are_found(trained: tuple[Path, str]) -> None:
+    assert [json.loads((trained[0] / f"equal-{rank}.json").read_text()) for rank in (0, 1)] == [[True, False]] * 2
+
+
+def test_a_run_whose_ranks_differ_ends(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ranks, "have_equal", lambda *_: False)
+    with pytest.raises(EngineError, match=r"have come to different networks.*--resume"):
+        train(tiny_settings(pictures), tiny_limits(tmp_path / "run", kimg=0.016))
 
 
 def test_a_run_of_two_ranks_goes_on_exactly(trained: tuple[Path, str]) -> None:

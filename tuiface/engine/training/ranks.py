@@ -151,6 +151,16 @@ class Ranks:
         """The smallest of the ranks' numbers. Waits for all of them, on the CPU."""
         return -self.largest(-number)
 
+    def have_equal(self, tensors: Iterable[Tensor]) -> bool:
+        """Whether every rank has the same of these tensors, by the bits of their sums."""
+        if self.count == 1:
+            return True
+        bits = torch.stack([tensor.sum(dtype=torch.float64) for tensor in tensors]).cpu().view(torch.int64)
+        largest = torch.stack([bits, ~bits])  # the complement of the smallest is the largest complement
+        with _explain_loss():
+            dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return torch.equal(largest[0], ~largest[1])
+
     def share(self, text: bytes) -> bytes:
         """Rank 0's `text`, on every rank; what the others give is not looked at."""
         if self.count == 1:
@@ -216,9 +226,8 @@ def _explain_loss() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = (
-            re.sub(r"^\[[^]]*] *", "", str(error)).partition("\n")[0].partition(". ")[0]
-        )  # without torch's file and line
+        text = re.sub(r"^\[[^]]*] *", "", str(error))  # the place in torch's sources comes first
+        reason = text.partition("\n")[0].partition(". ")[0]
         raise LostProcessError(
             f"another process of this training ended or does not answer: {reason}",
             "go on from the last snapshot: tuiface train --resume RUN",

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tuiface.core.errors import UsageError, quote
+from tuiface.core.errors import EngineError, UsageError, quote
 from tuiface.core.files import new_folder
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.sources import TrainingData, open_data
@@ -145,10 +145,20 @@ class Trainer:
             self.state.advance(tick_images=progress.images)
         if over or (progress.images - progress.sample_images) * stage.cost >= limits.sample_kimg * 1000:
             self.state.advance(sample_images=progress.images)
+            self._check_ranks()
             self._evaluate()
             self._save()
         elif time.monotonic() - self._last_snapshot >= limits.snapshot_minutes * 60:  # by each rank's clock: one saves
             self._save()
+
+    def _check_ranks(self) -> None:
+        """Raise EngineError unless all ranks still train the same networks: nothing else would show it."""
+        networks = self.state.modules().values()
+        if not self.state.ranks.have_equal(tensor for network in networks for tensor in network.state_dict().values()):
+            raise EngineError(
+                "the processes of this training have come to different networks, so a GPU computes wrongly",
+                "go on from the last snapshot with one: tuiface train --resume RUN",
+            )
 
     def _must_stop(self) -> bool:
         """Whether time is up or a signal came, on any rank: all stop behind the same step."""

@@ -70,13 +70,15 @@ def test_captured_batches_give_every_head_in_order() -> None:
     assert_same(renderer.render(parameters), parameters)
     assert_same(renderer.render(parameters.select(slice(1, 2))), parameters.select(slice(1, 2)))
     assert (recorder.captured, recorder.replayed) == (1, 3)
-    assert renderer.notice == ""
+    assert (renderer.notice, renderer.rendered_again) == ("", 0)
 
 
 def test_what_does_not_fit_is_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture, "FixedLists", lambda: FixedLists(slack=0.2))
     parameters = sample_parameters(2, seed=4)
-    assert_same(HeadRenderer(RESOLUTION, recorder=FakeRecorder()).render(parameters), parameters)
+    renderer = HeadRenderer(RESOLUTION, recorder=FakeRecorder())
+    assert_same(renderer.render(parameters), parameters)
+    assert renderer.rendered_again == 1
 
 
 def test_without_a_recorder_nothing_is_captured() -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tuiface.core.errors import OutputError, UsageError
 from tuiface.core.regions import REGION_COLOURS, REGION_NAMES
-from tuiface.heads import HeadParameters, render_heads, sample_parameters, write_dataset
+from tuiface.heads import HeadParameters, HeadRenderer, render_heads, sample_parameters, write_dataset
 
 
 def test_a_dataset_can_be_rendered_again_from_its_labels(tmp_path: Path) -> None:
@@ -47,6 +47,18 @@ def test_processes_write_the_same_folder_and_prepare_themselves(tmp_path: Path) 
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
     assert (len(counts), counts[-1]) == (3, 33)
+
+
+def test_a_renderer_writes_the_same_folder_in_threads(tmp_path: Path) -> None:
+    seen: list[int] = []
+    write_dataset(tmp_path / "one", 18, 32, seed=2)
+    renderer = HeadRenderer(32)
+    write_dataset(
+        tmp_path / "two", 18, 32, 2, renderer=renderer, processes=2, progress=lambda done, _: seen.append(done)
+    )
+    for file in [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*")]:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+    assert seen == [16, 18]
 
 
 def test_an_existing_folder_is_not_touched(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_processes_that_render_heads(working_there: Path, tmp_path: Path) -> Non
     from tuiface.engine.training.data.head_shards import HeadWorkers
     from tuiface.heads.dataset import RenderingProcesses
 
-    workers = HeadWorkers(tmp_path, 16, 0, 0, 1)
+    workers = HeadWorkers(tmp_path, 32, 0, 0, 1)
     eventually(lambda: workers._processes[0].poll() is not None)
     workers.check()
     rendering = RenderingProcesses(int.bit_count, [5], 1, None)

@@ -35,6 +35,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         "heads",
         parents=[common],
         help="render labelled head portraits",
+        description="Render labelled head portraits: on a GPU, or on every core of the CPU. "
+        "Both give the same heads, up to rounding.",
         epilog="example: tuiface dataset heads --count 1000 --out heads/",
     )
     heads.add_argument("--count", type=whole_number(1, MAX_HEADS), required=True, metavar="N", help="how many heads")
@@ -61,13 +63,15 @@ def run_heads(args: argparse.Namespace) -> int:
     """Render a folder of heads; it appears when it is complete."""
     import torch
 
+    from tuiface.engine.cuda.recording import CudaRecorder
     from tuiface.engine.device import choose_device, keep_freed_memory
-    from tuiface.heads import write_dataset
+    from tuiface.heads import HeadRenderer, write_dataset
 
     settings = settings_from(args)
     device = choose_device(settings.device)
     torch.set_num_threads(1)  # the operators are many and small: a second thread mostly waits, a second process works
-    processes = (settings.threads or len(os.sched_getaffinity(0))) if device.type == "cpu" else 1
+    processes = settings.threads or len(os.sched_getaffinity(0))
+    renderer = None if device.type == "cpu" else HeadRenderer(args.size, device, CudaRecorder(device))
     out = Path(args.out)
     write_dataset(
         out,
@@ -75,12 +79,14 @@ def run_heads(args: argparse.Namespace) -> int:
         args.size,
         args.seed,
         sheet=args.sheet,
-        device=device,
+        renderer=renderer,
         processes=processes,
         prepare=keep_freed_memory,
         progress=_print_progress,
     )
-    emit(args, f"{args.count} heads in {out}", out=str(out), count=args.count, size=args.size, seed=args.seed)
+    notice = renderer.notice if renderer is not None else ""
+    told = f"{args.count} heads in {out}" + (f"; note: {notice}" if notice else "")
+    emit(args, told, out=str(out), count=args.count, size=args.size, seed=args.seed, device=device.type)
     return EXIT_DONE
 
 

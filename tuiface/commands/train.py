@@ -93,7 +93,10 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
         help="share each batch among N GPUs, a process each (with --device cpu: N processes); default: 1",
     )
     group.add_argument(
-        "--workers", type=whole_number(0, MAX_WORKERS), metavar="N", help="processes that render heads; default: 1"
+        "--workers",
+        type=whole_number(0, MAX_WORKERS),
+        metavar="N",
+        help="processes that render heads; a GPU renders them in one; default: 1",
     )
     group.add_argument(
         "--cache", type=parse_path, metavar="DIR", help="rendered heads, shared by runs; default: RUN/heads"
@@ -388,7 +391,10 @@ def _add_predictor(
         help="seed of the heads; with --from, others than before; default: 0",
     )
     parser.add_argument(
-        "--workers", type=whole_number(0, MAX_WORKERS), metavar="N", help="processes that render heads; default: 1"
+        "--workers",
+        type=whole_number(0, MAX_WORKERS),
+        metavar="N",
+        help="processes that render heads; a GPU renders them in one; default: 1",
     )
     parser.add_argument(
         "--cache", type=parse_path, metavar="DIR", help="rendered heads, shared by runs; default: DIR/heads"

@@ -66,6 +66,8 @@ class HeadRenderer:
         self.resolution, self.device = resolution, torch.device(device)
         self.notice = ""
         """Why batches are not captured though they were to be; known after the first."""
+        self.rendered_again = 0
+        """Batches that had more of something than fixed lists hold; each of them takes several times as long."""
         self._recorder = recorder
         self._batch: _Batch | None = None
         self._size = _CPU_BATCH if recorder is None else max(1, min(_GPU_BATCH, _GPU_PIXELS // resolution**2))
@@ -104,6 +106,7 @@ class HeadRenderer:
         batch.parameters.seeds.copy_(given.seeds)
         batch.draw()
         if not bool(batch.fits):
+            self.rendered_again += 1
             return self._render_short(parameters)
         pixels, regions = (drawn[:count].to("cpu", copy=True) for drawn in (batch.pixels, batch.regions))
         return HeadBatch(pixels, regions, parameters.to("cpu"))

@@ -9,7 +9,8 @@ heads/
   sheet.png             the first heads in rows of eight, and sheet-regions.png their region maps, where asked for
 ```
 
-Processes render its batches side by side: the operators are many and small, so a second thread would wait.
+On a CPU, processes render its batches side by side: the operators are many and small, so a second thread would wait.
+On a GPU this process renders them, and threads write the pictures, which takes longer.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -34,6 +37,7 @@ from tuiface.core.processes import connect_worker
 from tuiface.core.reading import read_regular
 from tuiface.core.regions import REGION_COLOURS, REGION_NAMES
 from tuiface.core.strict_json import parse_strict_json
+from tuiface.heads.capture import HeadRenderer
 from tuiface.heads.render import HeadBatch, render_heads
 from tuiface.heads.sampling.parameters import SPECIFICATION
 from tuiface.heads.sampling.priors import sample_parameters
@@ -114,7 +118,7 @@ def write_dataset(
     seed: int = 0,
     *,
     sheet: bool = False,
-    device: torch.device | str = "cpu",
+    renderer: HeadRenderer | None = None,
     processes: int = 1,
     prepare: Callable[[], object] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -122,9 +126,10 @@ def write_dataset(
     """Render samples 0 .. `count - 1` of population `seed` into the new folder `out`.
 
     The folder appears when it is complete; the same folder whatever the number of `processes`, of which each runs
-    `prepare` (importable by name) first. `sheet` adds contact sheets of the first heads and of their region maps.
-    `progress(done, count)` is called after each batch. Raises UsageError for a count below 1 and OutputError where
-    `out` exists or cannot be written.
+    `prepare` (importable by name) first. `renderer`, of this resolution, renders in this process, and `processes` is
+    then the number of threads that write. `sheet` adds contact sheets of the first heads and of their region maps.
+    `progress(done, count)` is called after each batch. Raises UsageError for a count below 1, OutputError where `out`
+    exists or cannot be written, and EngineError where a renderer's GPU has not the memory.
     """
     if count < 1:
         raise UsageError(f"count {count}: a data set has at least one head")
@@ -135,8 +140,11 @@ def write_dataset(
         (folder / "regions").mkdir()
         lines: dict[int, list[str]] = {}
         done = 0
-        batch = _BatchWriter(folder, count, resolution, seed, str(device))
-        with closing(_write_batches(batch, processes, prepare)) as batches:
+        if renderer is None:
+            written_batches = _write_batches(_BatchWriter(folder, count, resolution, seed), processes, prepare)
+        else:
+            written_batches = _render_and_write(renderer, folder, count, seed, threads=processes)
+        with closing(written_batches) as batches:
             for start, written in batches:
                 lines[start] = written
                 done += len(written)
@@ -166,12 +174,11 @@ class _BatchWriter:
     count: int
     resolution: int
     seed: int
-    device: str
 
     def __call__(self, start: int) -> list[str]:
         size = min(_BATCH, self.count - start)
-        batch = render_heads(sample_parameters(size, self.seed, start, self.device), self.resolution)
-        return [_write_sample(self.folder, _file_name(start + index), batch, index) for index in range(size)]
+        batch = render_heads(sample_parameters(size, self.seed, start), self.resolution)
+        return [_write_nth_sample(self.folder, start, batch, index) for index in range(size)]
 
 
 def _write_batches(
@@ -188,6 +195,22 @@ def _write_batches(
         yield from rendering.results()
     finally:
         rendering.close()
+
+
+def _render_and_write(
+    renderer: HeadRenderer, folder: Path, count: int, seed: int, threads: int
+) -> Generator[tuple[int, list[str]]]:
+    """Render all batches here and write the pictures of each in `threads`."""
+    size = renderer.batch_size
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, count, size):
+            batch = renderer.render(sample_parameters(min(size, count - start), seed, start))
+            write = partial(_write_nth_sample, folder, start, batch)
+            yield start, list(pool.map(write, range(len(batch.parameters))))
+
+
+def _write_nth_sample(folder: Path, start: int, batch: HeadBatch, index: int) -> str:
+    return _write_sample(folder, _file_name(start + index), batch, index)
 
 
 def _write_sheet(folder: Path, kind: str, name: str, count: int, resolution: int) -> None:
@@ -207,8 +230,8 @@ def _file_name(index: int) -> str:
 
 def _write_sample(folder: Path, name: str, batch: HeadBatch, index: int) -> str:
     """Write one picture and its region map; returns its line of labels."""
-    Image.fromarray(batch.pixels[index].cpu().numpy()).save(folder / "images" / name)
-    regions = Image.fromarray(batch.regions[index].cpu().numpy(), mode="P")
+    Image.fromarray(batch.pixels[index].numpy()).save(folder / "images" / name)
+    regions = Image.fromarray(batch.regions[index].numpy(), mode="P")
     regions.putpalette(np.array(REGION_COLOURS, dtype=np.uint8).tobytes())
     regions.save(folder / "regions" / name)
     return json.dumps({"file": name, **parse_strict_json(batch.parameters.to_json(index))})

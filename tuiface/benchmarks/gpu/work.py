@@ -113,11 +113,13 @@ def head_cases(bench: Bench) -> Iterator[Case]:
 
 
 def _time_heads(bench: Bench, resolution: int, count: int) -> Figures:
-    from tuiface.heads import render_heads, sample_parameters
+    from tuiface.engine.training.data.head_shards import prepare_renderer
+    from tuiface.heads import sample_parameters
 
-    parameters = sample_parameters(count, 0, device=bench.device)
-    times = time_calls(lambda: render_heads(parameters, resolution), bench.device, 2 * bench.figure_s)
-    return {"heads_per_s": count / times.ms * 1000, **times.figures()}
+    parameters, renderer = sample_parameters(count, 0), prepare_renderer(resolution, bench.device)
+    times = time_calls(lambda: renderer.render(parameters), bench.device, 2 * bench.figure_s)
+    how: Figures = {"batch": renderer.batch_size, "rendered_again": renderer.rendered_again, "notice": renderer.notice}
+    return {"heads_per_s": count / times.ms * 1000, **times.figures(), **how}
 
 
 # ---- learning

@@ -80,7 +80,7 @@ class HeadData:
         workers = None
         if limits.workers:
             key = (settings.resolution, settings.population, num_shards(settings))
-            workers = HeadWorkers(folder, *key, limits.workers)
+            workers = HeadWorkers(folder, *key, limits.workers, limits.device)
         data = cls(folder, settings, workers)
         try:
             heads = -(-at_least // SHARD_HEADS >> settings.mirror)
@@ -168,6 +168,8 @@ class HeadData:
             time.sleep(0.2)
         if any(shard.renderer != renderer_digest() for shard in self._shards):
             note(f"note: heads in {self._folder} come from another version of the renderer; delete them to renew them")
+        for notice in sorted({notice for shard in self._shards if (notice := shard.drawn.partition("; ")[2])}):
+            note(f"note: {notice}")
 
 
 def _is_odd(indices: Tensor) -> Tensor:

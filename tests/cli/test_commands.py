@@ -114,9 +114,10 @@ def test_seeds_are_given_as_lists_and_ranges(tuiface: Tuiface) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["5-2"], "seeds '5-2'; accepted: 3, 0-7 or 0-7,20"),
+        (["5-2"], "seeds '5-2'; accepted: 3, 0-7 or 3,5,9-11"),
         (["0-99999999999"], "from 0 to 4294967295"),
         (["0-10000"], "up to 10000"),
+        (["3", "--cutoff", "99"], "--cutoff 99; accepted: 0 to [0-9]+, the rows of this model"),
         (["3", "--trunc", "0.5"], r"'--trunc' \(here it is --psi\)"),
         (["--seeds", "0-2"], r"'--seeds' \(here it is a word of its own"),
         (["3", "--outdir=x"], r"'--outdir=x' \(here it is --out\)"),

@@ -46,6 +46,18 @@ def test_import_list_show_and_edit(tmp_path: Path, capsys: pytest.CaptureFixture
     assert {"frame_variation_percent", "population_sigma"} <= provenance["measures"].keys()
 
 
+def test_an_import_under_a_shipped_name_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(tmp_path)
+    assert "brings it back" not in capsys.readouterr().err
+    shipped = tmp_path / "shipped"
+    next((tmp_path / "own").rglob("age.safetensors")).parent.rename(shipped)
+    monkeypatch.setattr("tuiface.core.assets.directions_path", lambda: shipped)
+    imported(tmp_path)
+    assert "tuiface has a direction 'age' for this model too" in capsys.readouterr().err
+
+
 def test_ratings_make_a_direction(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.RandomState(0)
     truth = rng.randn(40)

@@ -40,6 +40,12 @@ def test_own_direction_hides_the_shipped_one(catalogue: Catalogue) -> None:
     assert len(catalogue.entries(MODEL)) == 2
 
 
+def test_who_hides_a_shipped_direction_is_told(catalogue: Catalogue) -> None:
+    assert catalogue.hides_shipped(make_direction())
+    assert not catalogue.hides_shipped(make_direction("pose"))
+    assert not catalogue.hides_shipped(make_direction(model=OTHER))
+
+
 def test_both_stay_at_hand_by_digest(catalogue: Catalogue) -> None:
     shipped, own = catalogue.find("smile", MODEL), make_direction(array=np.array([0, 2, 0, 0.0]))
     catalogue.add(own)

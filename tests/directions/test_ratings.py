@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,9 @@ def test_more_raters_are_more_reliable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("face,rater,score\n1,a,2\n", "no column 'rating'; it has face, rater, score"),
+        ("face,rater,stars\n1,a,2\n", "no column 'rating'; it has face, rater, stars (call it rating, or score"),
+        ("face,rater,rating,Rating\n1,a,2,3\n", "several columns 'rating'"),
+        ("face;rater;rating\n1.5;a;2\n", "line 2: face '1.5' is no seed number"),
         ("", "no column 'face'; it has none"),
         ("face,rater,rating\nx,a,2\n", "line 2: face 'x' is no seed number"),
         ("face,rater,rating\n1,a,two\n", "line 2: rating 'two' is not a number"),
@@ -58,6 +61,51 @@ def test_bad_tables_are_one_line(tmp_path: Path, text: str, message: str) -> Non
     with pytest.raises(TuifaceError) as refused:
         read_ratings(tmp_path / "r.csv")
     assert message in str(refused.value)
+
+
+FORMS: dict[str, tuple[str, str, str]] = {
+    "semicolons and commas, from Excel in Spanish": ("utf-8-sig", "Cara;Participante;Puntaje", ";"),
+    "tabs in UTF-16, from Excel": ("utf-16", "seed\tsubject\tresponse", "\t"),
+    "a Windows code page": ("cp1252", "Rostro;Sujeto;Puntuación", ";"),
+    "spaces and capitals": ("utf-8", " Face , RATER ,Rating", ","),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_tables_of_other_programs_are_read(form: str, tmp_path: Path) -> None:
+    write(tmp_path / "r.csv", noise=0.5)
+    plain = read_ratings(tmp_path / "r.csv")
+    encoding, heading, delimiter = FORMS[form]
+    lines = [heading]
+    for line in (tmp_path / "r.csv").read_text().splitlines()[1:]:
+        face, rater, rating, _ = line.split(",")
+        lines.append(delimiter.join((face, rater, rating if delimiter == "," else rating.replace(".", ","))))
+    (tmp_path / "other.csv").write_bytes("\r\n".join(lines).encode(encoding))
+    found = read_ratings(tmp_path / "other.csv")
+    assert found.seeds == plain.seeds
+    np.testing.assert_array_equal(found.scores, plain.scores)
+
+
+def test_faces_go_by_their_pictures_names_too(tmp_path: Path) -> None:
+    write(tmp_path / "r.csv", noise=0.5)
+    plain = read_ratings(tmp_path / "r.csv")
+    text = re.sub(r"^(\d+),", r"seed\1-4c172d7ea0-64px.png,", (tmp_path / "r.csv").read_text(), flags=re.MULTILINE)
+    (tmp_path / "r.csv").write_text(text)
+    np.testing.assert_array_equal(read_ratings(tmp_path / "r.csv").scores, plain.scores)
+
+
+def test_raters_whose_names_are_other_bytes_are_two(tmp_path: Path) -> None:
+    """Replaced, both would be one, who rated each face twice."""
+    write(tmp_path / "r.csv", noise=0.5)
+    data = (tmp_path / "r.csv").read_bytes()
+    (tmp_path / "r.csv").write_bytes(data.replace(b",r0,", b",r\xe9,").replace(b",r1,", b",r\xe8,"))
+    assert read_ratings(tmp_path / "r.csv").num_raters == 5
+
+
+def test_half_a_character_of_utf_16_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_bytes(b"\xff\xfef\0a")
+    with pytest.raises(InputFileError, match="not sound UTF-16"):
+        read_ratings(tmp_path / "r.csv")
 
 
 def test_raters_who_contradict_each_other(tmp_path: Path) -> None:

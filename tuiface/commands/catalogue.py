@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiface.commands.output import emit
+from tuiface.commands.output import emit, note
+from tuiface.core.errors import quote
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
@@ -22,7 +23,13 @@ def save_direction(
     from tuiface.directions.direction import write_direction
 
     if out is None:
-        path = open_catalogue(settings).add(direction, force=args.force)
+        catalogue = open_catalogue(settings)
+        path = catalogue.add(direction, force=args.force)
+        if catalogue.hides_shipped(direction):
+            note(
+                f"note: tuiface has a direction {quote(direction.name)} for this model too; yours is taken from now on "
+                f"(tuiface directions remove {direction.name} brings it back)"
+            )
     else:
         path = Path(out) / f"{direction.name}.safetensors"
         make_folder(path.parent)

@@ -60,7 +60,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         action=JoinLists,
         help="seed number, library id, PNG or JSON",
     )
-    parser.add_argument("--psi", type=parse_psi, help="truncation, 0 (mean face) to 1 (none); default: the settings'")
+    parser.add_argument(
+        "--psi",
+        type=parse_psi,
+        help="truncation: 0 the mean face, 1 none, beyond 1 a caricature; default: the settings'",
+    )
     parser.add_argument("--cutoff", type=whole_number(0, MAX_ROWS), metavar="N", help="truncate rows 0 to N-1 alone")
     parser.add_argument(
         "--population", type=parse_text, metavar="NAME", help="truncate towards this population; w_avg: the network's"
@@ -171,6 +175,8 @@ def _apply_flags(studio: Studio, face: Face, args: argparse.Namespace) -> Face:
     """The face with the command's flags applied."""
     truncation = face.recipe.truncation
     if args.psi is not None or args.cutoff is not None:
+        if args.cutoff is not None and args.cutoff > studio.info.num_ws:
+            raise UsageError(f"--cutoff {args.cutoff}; accepted: 0 to {studio.info.num_ws}, the rows of this model")
         psi = truncation.psi if args.psi is None else args.psi
         face = face.truncate(psi, truncation.cutoff if args.cutoff is None else args.cutoff)
     if args.population is not None:

@@ -99,7 +99,7 @@ def parse_seed_list(text: str) -> list[int]:
     """`3`, `0-7` or `0-7,20`, and nothing else."""
     seeds = parse_seeds(text)
     if seeds is None:
-        raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 0-7,20: up to {MAX_FACES} from 0 to {MAX_SEED}")
+        raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 3,5,9-11: up to {MAX_FACES} from 0 to {MAX_SEED}")
     return seeds
 
 

@@ -28,7 +28,9 @@ def parse_seeds(text: str) -> list[int] | None:
             return None
         span = range(int(start), int(stop or start) + 1)
         if not span or span[-1] > MAX_SEED or len(seeds) + len(span) > MAX_FACES:
-            raise UsageError(f"seeds {quote(text)}; accepted: 3, 0-7 or 0-7,20: up to {MAX_FACES} from 0 to {MAX_SEED}")
+            raise UsageError(
+                f"seeds {quote(text)}; accepted: 3, 0-7 or 3,5,9-11: up to {MAX_FACES} from 0 to {MAX_SEED}"
+            )
         seeds += span
     return seeds
 

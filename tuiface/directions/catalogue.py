@@ -120,6 +120,11 @@ class Catalogue:
         write_direction(direction, path, force=force)
         return path
 
+    def hides_shipped(self, direction: Direction) -> bool:
+        """Whether a direction of the user's has the name of one that ships for the same network."""
+        shipped = self._shipped / f"{direction.name}{SUFFIX}"
+        return is_file(shipped) and not self._load(shipped)[0].is_foreign(direction.header.model)
+
     def find_own(self, name: str, model: ModelRef) -> CatalogueEntry:
         """The user's direction called `name` for `model`. Raises ModelError, also for one that ships with tuiface."""
         entries = {e.direction.name: e for e in self.entries(model)}

@@ -1,11 +1,14 @@
 """Ratings of faces by many people, from a CSV: how far raters agree, and the rating of each face.
 
-Columns: `face` (a seed number), `rater`, `rating`; others are left alone. Raters use scales differently, so each
-rater's ratings are standardised before they are averaged.
+Columns: `face` (a seed number, or the name of its saved picture), `rater`, `rating`, or what `HEADINGS` has; others are
+left alone. Commas, semicolons or tabs; UTF-8, UTF-16 or a Windows code page; with semicolons or tabs, 3,5 is 3.5.
+Raters use scales differently, so each rater's ratings are standardised before they are averaged.
 """
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import csv
 import io
 import re
@@ -14,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
+from tuiface.core.errors import InputFileError, UsageError, quote
 from tuiface.core.limits import MAX_FACES, MAX_SEED
 from tuiface.core.values import read_bytes
 from tuiface.core.visible import to_visible
@@ -25,7 +28,14 @@ MAX_RATINGS = 500_000
 MAX_RATERS = 1_000
 MAX_CELLS = 4_000_000
 """Raters times faces: the table of who rated what, most of it empty where each rates a few."""
-COLUMNS = ("face", "rater", "rating")
+#: What surveys call the columns, in lower case.
+HEADINGS = {
+    "face": ("face", "seed", "stimulus", "image", "picture", "cara", "rostro", "semilla", "estímulo", "imagen"),
+    "rater": ("rater", "participant", "subject", "judge", "respondent", "evaluador", "participante", "sujeto", "juez"),
+    "rating": ("rating", "score", "response", "answer", "value", "puntaje", "puntuación", "calificación", "respuesta"),
+}
+DELIMITERS = ",;\t"
+_FACE = re.compile(r"(?:seed)?([0-9]{1,10})(?:-[0-9a-f]{10,}[^/]*)?(?:\.png)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,24 +91,20 @@ def read_ratings(path: Path) -> Ratings:
 
 
 def _read_table(path: Path) -> dict[tuple[str, int], float]:
-    data = io.BytesIO(read_bytes(path, MAX_CSV_BYTES))
-    lines = csv.reader(io.TextIOWrapper(data, "utf-8-sig", errors="replace", newline=""))
+    text = _decode(read_bytes(path, MAX_CSV_BYTES), path.name)
+    heading = text[: text.find("\n")]
+    delimiter = max(DELIMITERS, key=heading.count)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        names = next(lines, [])
-        places = {name: place for place, name in enumerate(names)}
-        for column in COLUMNS:
-            if column not in places:
-                held = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-                hint = suggest_nearest(column, names[:12])
-                raise InputFileError(f"{path.name}: no column '{column}'; it has {held or 'none'}", hint)
+        places = _find_columns(next(lines, []), path.name)
         table: dict[tuple[str, int], float] = {}
         for row in lines:
             if not row:
                 continue
             where = f"{path.name}: line {lines.line_num}"
-            face, rater, rating = (row[places[c]] if places[c] < len(row) else "" for c in COLUMNS)
+            face, rater, rating = (row[place].strip() if place < len(row) else "" for place in places)
             key = (rater, _parse_seed(face, where))
-            value = _parse_rating(rating, where)
+            value = _parse_rating(rating if delimiter == "," else rating.replace(",", "."), where)
             if key in table:
                 raise InputFileError(f"{where}: {to_visible(rater)} rated face {key[1]} before")
             if len(table) == MAX_RATINGS:
@@ -109,10 +115,40 @@ def _read_table(path: Path) -> dict[tuple[str, int], float]:
         raise InputFileError(f"{path.name}: line {lines.line_num}: not CSV: {error}") from None
 
 
+def _decode(data: bytes, name: str) -> str:
+    """The text of a CSV: by its mark UTF-16, else UTF-8, else a Windows code page, in which each byte is a character.
+
+    Bytes are never replaced: two raters could become one.
+    """
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1252", "latin-1"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode(encoding)
+    raise InputFileError(f"{name}: not sound UTF-16 text", "save it again as CSV UTF-8")
+
+
+def _find_columns(names: list[str], file: str) -> list[int]:
+    """Places of face, rater and rating. Raises InputFileError for one that is missing, or named twice."""
+    held = [name.strip().casefold() for name in names]
+    places = []
+    for column, accepted in HEADINGS.items():
+        found = [place for name in accepted for place, other in enumerate(held) if other == name]
+        if not found or held.count(held[found[0]]) > 1:
+            listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+            reason = f"several columns '{column}'" if found else f"no column '{column}'"
+            raise InputFileError(
+                f"{file}: {reason}; it has {listed or 'none'}",
+                f"call it {column}, or {', '.join(accepted[1:4])}",
+            )
+        places.append(found[0])
+    return places
+
+
 def _parse_seed(text: str, where: str) -> int:
-    if re.fullmatch("[0-9]{1,10}", text) is None or int(text) > MAX_SEED:
+    found = _FACE.fullmatch(text)
+    if found is None or int(found[1]) > MAX_SEED:
         raise InputFileError(f"{where}: face {quote(text)} is no seed number")
-    return int(text)
+    return int(found[1])
 
 
 def _parse_rating(text: str, where: str) -> float:

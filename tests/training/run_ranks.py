@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from argparse import Namespace
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -26,6 +25,7 @@ from tuiface.engine.training.gan.adversarial import AdversarialStage
 from tuiface.engine.training.gan.paired import RegressionStage
 from tuiface.engine.training.gan.settings import HEADS, AdversarialSettings, PairedSettings
 from tuiface.engine.training.gan.state import TrainingState
+from tuiface.engine.training.passes import Passes
 from tuiface.engine.training.ranks import RankPlace, Ranks, join_ranks
 
 EXIT_CODE = 7
@@ -54,7 +54,7 @@ def collect_pass_tensors(heads: Path, ranks: Ranks) -> dict[str, Tensor]:
     """The gradients of every pass, by its name and the parameter's number, and what moves with the pictures."""
     settings = compare_settings()
     state = TrainingState(settings, "cpu", ranks)
-    state.advance(augment_p=0.5)
+    state.augmentation.restore(0.5, 0.0)
     data = HeadData.open(settings, tiny_limits(heads, cache=heads, workers=0), 0, print)
     collected: dict[str, Tensor] = {}
     remaining = iter(PASSES)
@@ -65,23 +65,25 @@ def collect_pass_tensors(heads: Path, ranks: Ranks) -> dict[str, Tensor]:
             if parameter.grad is not None:
                 collected[f"{name} {index}"] = parameter.grad.clone()
 
-    for stage in (AdversarialStage(state, data, length=16), RegressionStage(state, data)):
+    passes = Passes.on(state.rng, print)
+    for stage in (AdversarialStage(state, data, 16, passes), RegressionStage(state, data, passes)):
         for optimizer in sorted(stage.optimizers.items(), reverse=True):
             optimizer[1].register_step_pre_hook(collect)
-        losses = ranks.average(stage.step())
-        collected |= {f"loss {name}": value.detach() for name, value in losses.items()}
+        stage.step()
+    collected |= {f"loss {name}": sums[0] for name, sums in state.statistics.sums.items()}
     moving = {"w_avg": state.generator.mapping.w_avg, "path_length_mean": state.path_length_mean}
-    signs = torch.tensor([state.progress.sign_sum, state.progress.sign_count])
+    signs = torch.tensor([float(state.augmentation.sign_sum), state.progress.sign_count])
     return {**collected, **moving, "signs": signs, "chance": state.rng.generator.get_state()}
 
 
 def collect_state(data: TrainingData, folder: Path, ranks: Ranks, num_steps: int) -> dict[str, Tensor]:
     """Everything of a state after some steps."""
     state = TrainingState(tiny_settings(folder), "cpu", ranks)
-    stage = AdversarialStage(state, data, length=1000)
+    stage = AdversarialStage(state, data, 1000, Passes.on(state.rng, print))
     state.optimizers = stage.optimizers
     for _ in range(num_steps):
         stage.step()
+    state.read_controllers()
     tensors = {f"{k}.{name}": t for k, module in state.modules().items() for name, t in module.state_dict().items()}
     numbers = torch.tensor([state.progress.augment_p, state.progress.sign_sum, float(state.progress.epoch_offset)])
     chance = state.rng.generator.get_state()
@@ -92,10 +94,10 @@ def stop_at(step: int) -> None:
     """Let this process get a SIGTERM in its `step`-th step of the adversarial stage from now on."""
     original, steps = AdversarialStage.step, iter(range(step))
 
-    def counted_step(stage: AdversarialStage) -> Mapping[str, Tensor]:
+    def counted_step(stage: AdversarialStage) -> None:
         if next(steps, None) == step - 1:
             os.kill(os.getpid(), signal.SIGTERM)
-        return original(stage)
+        original(stage)
 
     AdversarialStage.step = counted_step  # type: ignore[assignment,method-assign]
 

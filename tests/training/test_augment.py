@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.training.gan.augment import (
-    adjust_probability,
+    AdaptiveAugmentation,
     augment,
     blit,
     colour_matrices,
@@ -17,9 +17,10 @@ from tuiface.engine.training.gan.augment import (
     recolour,
     warp,
 )
+from tuiface.engine.training.gan.settings import AugmentSettings
 from tuiface.engine.training.rng import RandomGenerator
 
-Transformation = Callable[[Tensor, float, RandomGenerator], Tensor]
+Transformation = Callable[[Tensor, Tensor, RandomGenerator], Tensor]
 
 TRANSFORMATIONS: dict[str, Transformation] = {
     "blit": blit,
@@ -30,6 +31,10 @@ TRANSFORMATIONS: dict[str, Transformation] = {
 names = pytest.mark.parametrize("name", TRANSFORMATIONS)
 
 
+def probability(p: float) -> Tensor:
+    return torch.tensor(p, dtype=torch.float64)
+
+
 def pictures(count: int = 6, side: int = 12) -> Tensor:
     return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
@@ -37,13 +42,13 @@ def pictures(count: int = 6, side: int = 12) -> Tensor:
 @names
 def test_nothing_changes_at_p_zero(name: str) -> None:
     x = pictures()
-    assert torch.allclose(TRANSFORMATIONS[name](x, 0.0, RandomGenerator(0)), x, atol=1e-6)
+    assert torch.allclose(TRANSFORMATIONS[name](x, probability(0.0), RandomGenerator(0)), x, atol=1e-6)
 
 
 @names
 def test_most_pictures_change_at_p_one(name: str) -> None:
     x = pictures(32)
-    changed = (TRANSFORMATIONS[name](x, 1.0, RandomGenerator(0)) - x).abs().flatten(1).amax(1) > 1e-3
+    changed = (TRANSFORMATIONS[name](x, probability(1.0), RandomGenerator(0)) - x).abs().flatten(1).amax(1) > 1e-3
     assert changed.float().mean() > 0.9
 
 
@@ -51,7 +56,7 @@ def test_most_pictures_change_at_p_one(name: str) -> None:
 def test_p_is_the_share_of_pictures_that_change(name: str) -> None:
     """A half-way p leaves some pictures exactly alone: transformations are drawn per picture."""
     x = pictures(64)
-    changed = (TRANSFORMATIONS[name](x, 0.1, RandomGenerator(0)) - x).abs().flatten(1).amax(1) > 1e-6
+    changed = (TRANSFORMATIONS[name](x, probability(0.1), RandomGenerator(0)) - x).abs().flatten(1).amax(1) > 1e-6
     assert 0.05 < changed.float().mean() < 0.8
 
 
@@ -60,7 +65,7 @@ def test_gradients_match_finite_differences(name: str) -> None:
     x = pictures(3, 8).double().requires_grad_()
 
     def run(images: Tensor) -> Tensor:
-        return TRANSFORMATIONS[name](images.float(), 1.0, RandomGenerator(4)).double()
+        return TRANSFORMATIONS[name](images.float(), probability(1.0), RandomGenerator(4)).double()
 
     direction = torch.randn(x.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     y = run(x)
@@ -74,12 +79,12 @@ def test_gradients_match_finite_differences(name: str) -> None:
 
 def test_quarter_turns_and_shifts_move_pixels_without_inventing_any() -> None:
     x = torch.arange(16.0).view(1, 1, 4, 4).expand(40, 3, 4, 4)
-    assert set(blit(x, 1.0, RandomGenerator(0)).flatten().tolist()) <= set(range(16))
+    assert set(blit(x, probability(1.0), RandomGenerator(0)).flatten().tolist()) <= set(range(16))
 
 
 def test_an_identity_matrix_leaves_a_picture_bit_equal() -> None:
     x = pictures()
-    matrices = geometry_matrices(6, 1.0, RandomGenerator(0))
+    matrices = geometry_matrices(6, probability(1.0), RandomGenerator(0))
     matrices[2] = torch.eye(3)
     assert torch.equal(warp(x, matrices)[2], x[2])
 
@@ -87,16 +92,23 @@ def test_an_identity_matrix_leaves_a_picture_bit_equal() -> None:
 def test_colour_rotations_keep_grey_grey() -> None:
     """Hue, saturation and luma act about the grey axis: a grey picture stays grey under all of them."""
     grey = torch.full((50, 3, 2, 2), 0.3)
-    recoloured = recolour(grey, colour_matrices(50, 1.0, RandomGenerator(0)))
+    recoloured = recolour(grey, colour_matrices(50, probability(1.0), RandomGenerator(0)))
     assert (recoloured - recoloured.mean(dim=1, keepdim=True)).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize(("sign_mean", "direction"), [(0.9, 1), (0.1, -1)])
-def test_p_rises_while_the_discriminator_is_too_sure_and_falls_else(sign_mean: float, direction: int) -> None:
-    p = adjust_probability(0.5, sign_mean, 0.6, num_images=1000, ramp_images=500_000)
-    assert p == pytest.approx(0.5 + direction * 0.002)
+@pytest.mark.parametrize(("sign_sum", "p"), [(900, 0.502), (100, 0.498)])
+def test_p_rises_while_the_discriminator_is_too_sure_and_falls_else(sign_sum: float, p: float) -> None:
+    augmentation = AdaptiveAugmentation(AugmentSettings(target=0.6, ramp_kimg=500), torch.device("cpu"))
+    augmentation.restore(0.5, sign_sum)
+    augmentation.adjust(1000)
+    assert augmentation.p.item() == pytest.approx(p)
+    assert augmentation.sign_sum.item() == 0
 
 
-def test_p_stays_between_zero_and_one() -> None:
-    assert adjust_probability(0.0, -1.0, 0.6, 1000, 10_000) == 0.0
-    assert adjust_probability(0.99, 1.0, 0.6, 1000, 10_000) == 1.0
+@pytest.mark.parametrize(("p", "sign_sum", "then"), [(0.0, -1000, 0.0), (0.99, 1000, 1.0)])
+def test_p_stays_between_zero_and_one(p: float, sign_sum: float, then: float) -> None:
+    augmentation = AdaptiveAugmentation(AugmentSettings(ramp_kimg=10), torch.device("cpu"))
+    augmentation.restore(p, sign_sum)
+    augmentation.adjust(1000)
+    assert augmentation.p.item() == then
+    assert augmentation.may_act == (then > 0)

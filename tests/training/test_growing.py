@@ -52,7 +52,7 @@ def test_a_grown_discriminator_begins_as_the_old_one_on_the_shrunken_picture() -
     transfer_discriminator(small, large)
     x = torch.randn(4, 3, 32, 32)
     assert torch.allclose(large(x), small(F.avg_pool2d(x, 2)), atol=1e-5)
-    large.alpha = 1.0
+    large.set_alpha(1.0)
     assert torch.allclose(large(x), large.network(x))
     assert not torch.allclose(large(x), small(F.avg_pool2d(x, 2)), atol=1e-3)
 
@@ -63,7 +63,7 @@ def test_features_are_those_behind_the_logits_while_fading_and_after() -> None:
     transfer_discriminator(small, large)
     x = torch.randn(4, 3, 32, 32)
     for alpha in (0.0, 0.5, 1.0):
-        large.alpha = alpha
+        large.set_alpha(alpha)
         features = large.features(x)
         assert [f.shape[2] for f in features] == [16, 8, 4]
         assert torch.equal(large.network.b4(features[-1]), large(x))
@@ -73,9 +73,9 @@ def test_the_fade_is_continuous() -> None:
     torch.manual_seed(0)
     large = FadingDiscriminator(discriminator(32))
     x = torch.randn(4, 3, 32, 32)
-    large.alpha = 1 - 1e-6
+    large.set_alpha(1 - 1e-6)
     nearly = large(x)
-    large.alpha = 1.0
+    large.set_alpha(1.0)
     assert torch.allclose(nearly, large(x), atol=1e-4)
 
 

@@ -143,12 +143,17 @@ def test_the_averages_latent_mean_is_that_of_the_generator(pictures: Path) -> No
     assert torch.equal(state.generator_ema.mapping.w_avg, torch.full((8,), 0.5))
 
 
+def take(order: SampleOrder, count: int, available: int) -> tuple[Tensor, SampleOrder]:
+    place = order.place(count, available)
+    return place.indices(count), place.after(count)
+
+
 def test_each_epoch_shows_every_picture_once_in_another_order() -> None:
     order, epochs = SampleOrder(seed=3), []
     for _ in range(3):
         taken = []
         for _ in range(4):
-            indices, order = order.take(5, available=20)
+            indices, order = take(order, 5, available=20)
             taken += indices.tolist()
         assert sorted(taken) == list(range(20))
         epochs.append(taken)
@@ -156,14 +161,14 @@ def test_each_epoch_shows_every_picture_once_in_another_order() -> None:
 
 
 def test_an_epoch_takes_in_pictures_that_arrived_meanwhile() -> None:
-    _, order = SampleOrder(seed=0).take(8, available=8)
-    indices, order = order.take(8, available=16)
+    _, order = take(SampleOrder(seed=0), 8, available=8)
+    indices, order = take(order, 8, available=16)
     assert order.size == 16
     assert len(set(indices.tolist())) == 8
 
 
 def test_a_batch_larger_than_the_data_repeats_it() -> None:
-    indices, _ = SampleOrder(seed=0).take(8, available=3)
+    indices, _ = take(SampleOrder(seed=0), 8, available=3)
     assert len(indices) == 8
     assert set(indices.tolist()) == {0, 1, 2}
 

@@ -6,6 +6,7 @@ measures one precision: `python -m tuiface.benchmarks.training PRECISION RESOLUT
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import sys
 import time
@@ -45,32 +46,36 @@ def measure(
     }
 
 
-def time_parts(settings: TrainingSettings) -> dict[str, float]:
-    """Median seconds of each part of a step on random pictures."""
+def time_parts(settings: TrainingSettings, device: str = "cpu") -> dict[str, float]:
+    """Median seconds of each pass of a step on random pictures, as the trainer runs them: on a GPU as graphs."""
     import torch
 
     from tuiface.engine.training.gan.adversarial import AdversarialStage
     from tuiface.engine.training.gan.paired import region_weights, regression_loss, synthesize_w
     from tuiface.engine.training.gan.state import TrainingState
+    from tuiface.engine.training.passes import Passes
+    from tuiface.engine.training.precision import use_precision
 
-    state = TrainingState(settings)
-    data = RandomPictures(settings.resolution)
-    stage = AdversarialStage(state, data, length=1)
+    state = TrainingState(settings, device)
+    passes = Passes.on(state.rng, print)
+    stage = AdversarialStage(state, RandomPictures(settings.resolution), 1, passes)
     num, side, w_dim = settings.batch, settings.resolution, settings.network.w_dim
-    pictures = torch.rand(num, 3, side, side).contiguous(memory_format=torch.channels_last) * 2 - 1
-    weights = region_weights(torch.zeros(num, side, side, dtype=torch.uint8))
+    pictures = torch.rand(num, 3, side, side, device=device).contiguous(memory_format=torch.channels_last) * 2 - 1
+    weights = region_weights(torch.zeros(num, side, side, dtype=torch.uint8, device=device))
 
     def regress() -> None:
-        drawn = synthesize_w(state.generator, torch.randn(num, w_dim), side, state.dtype)
+        drawn = synthesize_w(state.generator, state.rng.normal(num, w_dim), side, state.dtype)
         regression_loss(drawn, pictures, weights).backward()  # type: ignore[no-untyped-call]
 
-    return {
-        "generator": _time_median(lambda: stage.update_generator(state.rng.normal(num, w_dim), None, {})),
-        "discriminator": _time_median(lambda: stage.update_discriminator(pictures, pictures, {})),
-        "path_length": _time_median(lambda: stage.regularise_path_length({})),
-        "r1": _time_median(lambda: stage.regularise_gradient(pictures, {})),
-        "regression": _time_median(regress),
+    parts: dict[str, Callable[[], object]] = {
+        "generator": lambda: passes.run(stage.update_generator),
+        "discriminator": lambda: passes.run(stage.update_discriminator, pictures, pictures),
+        "path_length": lambda: passes.run(stage.regularise_path_length),
+        "r1": lambda: passes.run(stage.regularise_gradient, pictures),
+        "regression": lambda: passes.run(regress),
     }
+    with use_precision(settings.precision), contextlib.closing(stage):
+        return {name: _time_median(part, device) for name, part in parts.items()}
 
 
 class RandomPictures:
@@ -99,14 +104,24 @@ class RandomPictures:
         """Nothing is open."""
 
 
-def _time_median(part: Callable[[], object], rounds: int = 5) -> float:
-    part()
+def _time_median(part: Callable[[], object], device: str, rounds: int = 5) -> float:
+    for _ in range(1 if device == "cpu" else 2):  # a GPU's second call captures
+        part()
     seconds = []
     for _ in range(rounds):
+        _synchronize(device)
         start = time.perf_counter()
         part()
+        _synchronize(device)
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds)
+
+
+def _synchronize(device: str) -> None:
+    import torch
+
+    if device != "cpu":
+        torch.cuda.synchronize(device)
 
 
 def _main(precision: Literal["float32", "bfloat16"], resolution: int, threads: int, batch: int) -> None:

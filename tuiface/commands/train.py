@@ -140,7 +140,11 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         help="show every picture mirrored too; default: heads yes, pictures no",
     )
     group.add_argument("--no-paired", action="store_true", help="heads: leave out the paired start")
-    group.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: auto, the faster here")
+    group.add_argument(
+        "--precision",
+        choices=("auto", "float32", "tf32", "bfloat16"),
+        help="tf32: float32 whose products a GPU rounds; default: auto, the faster here",
+    )
     group.add_argument(
         "--name", type=parse_name, metavar="TEXT", help="name recorded in the model; default: the run folder's"
     )
@@ -418,7 +422,7 @@ def _add_recorded(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the weights and of every draw; default: 0",
     )
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: the faster here")
+    parser.add_argument("--precision", choices=("auto", "float32", "tf32", "bfloat16"), help="default: the faster here")
     parser.add_argument(
         "--name", type=parse_name, metavar="TEXT", help="name recorded in the reader; default: the folder's"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
 from collections.abc import Iterator
@@ -34,23 +35,27 @@ def _time_training(bench: Bench, network: TrainedNetwork) -> Figures:
     from tuiface.benchmarks.training import RandomPictures
     from tuiface.engine.training.gan.adversarial import AdversarialStage
     from tuiface.engine.training.gan.state import TrainingState
+    from tuiface.engine.training.passes import Passes
+    from tuiface.engine.training.precision import use_precision
 
     settings = _training_settings(network)
     state = TrainingState(settings, str(bench.device))
     state.advance(stage="adversarial")
-    stage = AdversarialStage(state, RandomPictures(network.resolution), length=1)
+    passes = Passes.on(state.rng, print)
+    stage = AdversarialStage(state, RandomPictures(network.resolution), 1, passes)
     if bench.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(bench.device)
     begun = time.perf_counter()
     kinds = _step_kinds(settings)
-    for number in kinds:
-        _time_step(stage, state, number, bench.device)
-    warm_s = time.perf_counter() - begun
     found: dict[int, list[float]] = {number: [] for number in kinds}
-    ends = time.perf_counter() + max(4 * bench.figure_s, 0.0)
-    while not found[0] or (time.perf_counter() < ends and bench.left_s() > warm_s):
-        for number in kinds:
-            found[number].append(_time_step(stage, state, number, bench.device))
+    with use_precision(settings.precision), contextlib.closing(stage):
+        for number in (*kinds, 0):  # the second of each pass captures it
+            _time_step(stage, state, number, bench.device)
+        warm_s = time.perf_counter() - begun
+        ends = time.perf_counter() + max(4 * bench.figure_s, 0.0)
+        while not found[0] or (time.perf_counter() < ends and bench.left_s() > warm_s):
+            for number in kinds:
+                found[number].append(_time_step(stage, state, number, bench.device))
     ms = sum(share * statistics.median(found[number]) for number, share in kinds.items())
     figures: dict[str, float | str] = {
         "images_per_s": settings.batch / ms * 1000,

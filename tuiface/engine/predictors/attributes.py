@@ -86,8 +86,11 @@ def augment_images(images: Tensor, rng: torch.Generator, noise: float) -> Tensor
 
 def disturb_images(images: Tensor, shifts: Tensor, grain: Tensor) -> Tensor:
     """Pictures [N, C, R, R], each moved by `shifts` int64 [N, 2] (rows, columns), and `grain` of their shape added."""
-    moved = [torch.roll(image, shift, (1, 2)) for image, shift in zip(images, shifts.tolist(), strict=True)]
-    return torch.stack(moved) + grain
+    places = torch.arange(images.shape[-1], device=images.device)
+    rows, columns = ((places - shift[:, None]) % len(places) for shift in shifts.to(images.device).unbind(1))  # [N, R]
+    sources = (rows[:, :, None] * len(places) + columns[:, None]).flatten(1)[:, None]  # [N, 1, R^2]
+    moved = images.flatten(2).gather(2, sources.expand(-1, images.shape[1], -1))
+    return moved.view(images.shape) + grain
 
 
 def max_shift(images: Tensor) -> int:

@@ -7,6 +7,7 @@
     gan/settings      every number; gan/recommended the ones that work; gan/export the model that is written
     data/sources      what is trained on: data/head_data with data/head_shards, or data/pictures
     predictors/       training of the segmenter and of the attribute predictor, on data/degradation of rendered heads
+    passes            the passes of a step, captured as CUDA graphs on a GPU; data/feed reads their batches ahead
     ranks             one training in several processes
     report            progress line, log, sample grids and curves, for both; precision and interruption likewise
 

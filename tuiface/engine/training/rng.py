@@ -6,6 +6,7 @@ One torch.Generator and one position in shuffled epochs: what makes an exact res
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -21,30 +22,35 @@ class RandomGenerator:
     """
 
     def __init__(self, seed: int, device: str = "cpu", ranks: Ranks = ALONE) -> None:
-        self._ranks = ranks
+        self.ranks = ranks
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device)
         self.generator.manual_seed(seed)
 
+    def replace(self, state: Tensor) -> None:
+        """Go on from `state` with another generator: one whose capture failed cannot be drawn from again."""
+        self.generator = torch.Generator(self.device)
+        self.generator.set_state(state)
+
     def normal(self, *shape: int) -> Tensor:
         """Standard normal float32 of `shape`."""
-        return self._ranks.own_rows(torch.randn(self._whole(shape), generator=self.generator, device=self.device))
+        return self.ranks.own_rows(torch.randn(self._whole(shape), generator=self.generator, device=self.device))
 
     def uniform(self, *shape: int) -> Tensor:
         """Uniform float32 of `shape` in [0, 1)."""
-        return self._ranks.own_rows(torch.rand(self._whole(shape), generator=self.generator, device=self.device))
+        return self.ranks.own_rows(torch.rand(self._whole(shape), generator=self.generator, device=self.device))
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """Uniform int64 of `shape` in [low, high)."""
         whole = torch.randint(low, high, self._whole(shape), generator=self.generator, device=self.device)
-        return self._ranks.own_rows(whole)
+        return self.ranks.own_rows(whole)
 
-    def bernoulli(self, count: int, probability: float) -> Tensor:
-        """bool [count], each True with `probability`."""
+    def bernoulli(self, count: int, probability: float | Tensor) -> Tensor:
+        """bool [count], each True with `probability`, a number or a tensor []."""
         return self.uniform(count) < probability
 
     def _whole(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (shape[0] * self._ranks.count, *shape[1:])
+        return (shape[0] * self.ranks.count, *shape[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +67,30 @@ class SampleOrder:
     offset: int = 0
     """Pictures of this epoch that were taken."""
 
-    def take(self, count: int, available: int) -> tuple[Tensor, SampleOrder]:
-        """The next `count` indices, int64 [count], and the position behind them; `available` pictures are there now.
+    def place(self, count: int, available: int) -> SampleOrder:
+        """The position of the next `count` indices: this one, or the next epoch's beginning where fewer are left.
 
-        An epoch that has fewer than `count` left ends early; fewer than `count` pictures in all are repeated.
+        `available` pictures are there now: those of an epoch that begins.
         """
-        order = self
-        if order.offset + count > order.size or order.size == 0:
-            order = replace(order, epoch=order.epoch + 1, size=available, offset=0)
-        permutation = order._permutation()
-        if order.size < count:
-            permutation = permutation.repeat(-(-count // order.size))
-        indices = permutation[order.offset : order.offset + count]
-        return indices, replace(order, offset=order.offset + count)
+        if self.offset + count > self.size or self.size == 0:
+            return replace(self, epoch=self.epoch + 1, size=available, offset=0)
+        return self
 
-    def _permutation(self) -> Tensor:
-        # Seeds of neighbouring epochs must not be neighbours: runs with seeds 0 and 1 would share their epochs.
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return torch.randperm(self.size, generator=generator)
+    def indices(self, count: int) -> Tensor:
+        """The `count` indices at this position, int64 [count]; fewer pictures in all are repeated."""
+        permutation = _permute(self.seed, self.epoch, self.size)
+        if self.size < count:
+            permutation = permutation.repeat(-(-count // self.size))
+        return permutation[self.offset : self.offset + count]
+
+    def after(self, count: int) -> SampleOrder:
+        """The position behind `count` indices."""
+        return replace(self, offset=self.offset + count)
+
+
+@lru_cache(maxsize=2)
+def _permute(seed: int, epoch: int, size: int) -> Tensor:
+    """Of one epoch, int64 [size]: nobody may write into it."""
+    # Seeds of neighbouring epochs must not be neighbours: runs with seeds 0 and 1 would share their epochs.
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(size, generator=generator)

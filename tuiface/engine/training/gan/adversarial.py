@@ -20,16 +20,17 @@ Shape legend: N = the rank's rows of the batch, R = resolution, L = num_ws.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors.attributes import AttributePredictor
+from tuiface.engine.training.data.feed import Batch, BatchFeed
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.sources import TrainingData
-from tuiface.engine.training.gan.augment import adjust_probability, augment
+from tuiface.engine.training.gan.augment import augment
 from tuiface.engine.training.gan.losses import (
     discriminator_loss,
     feature_distance,
@@ -39,19 +40,28 @@ from tuiface.engine.training.gan.losses import (
     prediction_distance,
     r1_penalty,
 )
-from tuiface.engine.training.gan.paired import Anchors
+from tuiface.engine.training.gan.optimizers import capturable_adam, set_learning_rate
+from tuiface.engine.training.gan.paired import Anchors, find_features
 from tuiface.engine.training.gan.state import TrainingState
-
-Losses = dict[str, Tensor]
+from tuiface.engine.training.passes import Passes
+from tuiface.engine.training.rng import SampleOrder
 
 
 class AdversarialStage:
-    """Generator against discriminator; with `warmup`, the discriminator against a generator that stands still."""
+    """Generator against discriminator; with `warmup`, the discriminator against a generator that stands still.
+
+    Passes (`draw_fakes`, `update_...`, `regularise_...`) are functions of tensors that note their losses in the state's
+    statistics: on a GPU each is captured as a graph (`passes`).
+    """
 
     cost = 1.0
 
-    def __init__(self, state: TrainingState, data: TrainingData, length: int, *, warmup: bool = False) -> None:
+    def __init__(
+        self, state: TrainingState, data: TrainingData, length: int, passes: Passes, *, warmup: bool = False
+    ) -> None:
         self._state, self._data, self.length, self._warmup = state, data, length, warmup
+        self._passes = passes
+        self._feed = BatchFeed(self._read_batch, state.device)
         settings = state.settings.adversarial
         self._discriminator_optimizer = lazy_adam(
             state.discriminator.parameters(),
@@ -60,61 +70,77 @@ class AdversarialStage:
             beta1=settings.discriminator_beta1,
         )
         self.optimizers = {"discriminator": self._discriminator_optimizer}
+        self._num_anchors = round(settings.anchor_share * state.batch_share)
         reads = settings.reading_weight and not warmup
         self._predictor = AttributePredictor.load(device=str(state.device)) if reads else None
         if not warmup:
             interval = settings.path_length_interval if settings.path_length_weight else None
             self._generator_optimizer = lazy_adam(state.generator.parameters(), settings.generator_lr, interval)
-            self._generator_lr = self._generator_optimizer.param_groups[0]["lr"]
+            self._generator_lr = float(self._generator_optimizer.param_groups[0]["lr"])
             self.optimizers["generator"] = self._generator_optimizer
 
-    def step(self) -> Mapping[str, Tensor]:
-        """One step of both networks; returns its losses and mean logits."""
+    def step(self) -> None:
+        """One step of both networks, whose losses and mean logits go into the statistics."""
         state, settings = self._state, self._state.settings.adversarial
         num, steps = state.settings.batch, state.progress.steps
-        state.discriminator.alpha = fade_alpha(state)
-        indices = state.take_indices(self._data.count_available())
-        pictures = normalise(self._data.pixels(indices), state.device)
-        z, anchors = self._draw_latents(indices)
-        losses: Losses = {}
+        state.discriminator.set_alpha(fade_alpha(state))
+        kind = state.discriminator.is_fading
+        pictures, anchors = self._take_batch()
         if self._warmup:
-            with torch.no_grad():
-                fakes = self._synthesize(self._draw_mixed_ws(z, anchors))
+            fakes = self._passes.run(self.draw_fakes, *anchors)
         else:
-            self._generator_optimizer.param_groups[0]["lr"] = self._generator_lr * generator_ramp(state)
-            fakes = self.update_generator(z, anchors, losses)
+            set_learning_rate(self._generator_optimizer, self._generator_lr * generator_ramp(state))
+            fakes = self._passes.run(self.update_generator, *anchors, kind=kind)
             if settings.path_length_weight and steps % settings.path_length_interval == 0:
-                self.regularise_path_length(losses)
-        self.update_discriminator(pictures, fakes, losses)
+                self._passes.run(self.regularise_path_length)
+        self._passes.run(self.update_discriminator, pictures, fakes, kind=kind)
         if steps % settings.r1_interval == 0:
-            self.regularise_gradient(pictures, losses)
+            self._passes.run(self.regularise_gradient, pictures, kind=kind)
+        state.advance(sign_count=state.progress.sign_count + num)
         state.count_step(num)
         if not self._warmup:
             state.update_average(num)
-        self._adapt_augmentation()
-        return losses
+            self._adapt_augmentation()
 
-    def _draw_latents(self, indices: Tensor) -> tuple[Tensor, Anchors | None]:
-        """z [N, z_dim], and the anchors: as many of the batch's own heads as the settings say, whose z come first."""
-        state = self._state
-        z = state.rng.normal(len(indices), state.settings.network.z_dim)
-        num_anchors = round(state.settings.adversarial.anchor_share * len(indices))
-        if not num_anchors:
-            return z, None
+    def close(self) -> None:
+        """Let the data go."""
+        self._feed.close()
+
+    def _take_batch(self) -> tuple[Tensor, Anchors | tuple[()]]:
+        """Real pictures [N, 3, R, R], and the anchors: as many of the batch's own heads as the settings say."""
+        pixels, *of_anchors = self._feed.take(*self._state.next_places(self._data.count_available()))
+        pictures = normalise(pixels, self._state.device)
+        if not of_anchors:
+            return pictures, ()
+        latents, features = of_anchors
+        return pictures, Anchors(latents, pictures[: self._num_anchors], features.float())
+
+    def _read_batch(self, place: SampleOrder) -> Batch:
+        """The next pixels and, of the heads that are anchors, latents and where their features are."""
+        indices = self._state.indices_at(place)
+        pixels = self._data.pixels(indices)
+        if not self._num_anchors:
+            return (pixels,)
         assert isinstance(self._data, HeadData)
-        anchors = Anchors.of(self._data, indices[:num_anchors], state)
-        z[:num_anchors] = anchors.latents
-        return z, anchors
+        heads = indices[: self._num_anchors]
+        latents = self._data.latents(heads, self._state.settings.network.z_dim)
+        return pixels, latents, find_features(self._data.regions(heads))
 
-    def _draw_mixed_ws(self, z: Tensor, anchors: Anchors | None = None) -> Tensor:
+    def _draw_ws(self, anchors: Anchors | None) -> Tensor:
+        """ws [N, L, w_dim] of a batch's latents, of which the anchors' come first."""
+        z = self._state.rng.normal(self._state.batch_share, self._state.settings.network.z_dim)
+        if anchors is not None:
+            z[: anchors.num_heads] = anchors.latents
+        return self._draw_mixed_ws(z, 0 if anchors is None else anchors.num_heads)
+
+    def _draw_mixed_ws(self, z: Tensor, num_anchors: int = 0) -> Tensor:
         """ws [N, L, w_dim]: rows from a cut upwards come from a second latent (style mixing), anchors' never."""
         state, num = self._state, len(z)
         w = state.generator.mapping(z)
         state.track_w_avg(w)
         num_ws, probability = state.generator.num_ws, state.settings.adversarial.style_mixing
         mixed = state.rng.bernoulli(num, probability)
-        if anchors is not None:
-            mixed[: len(anchors)] = False
+        mixed[:num_anchors] = False
         cuts = torch.where(mixed, state.rng.integers(1, num_ws, num), num_ws)
         other = state.generator.mapping(state.rng.normal(num, z.shape[1]))
         from_first = torch.arange(num_ws, device=w.device)[None] < cuts[:, None]  # [N, L]
@@ -135,21 +161,32 @@ class AdversarialStage:
         return self._state.discriminator(images, self._state.dtype)  # type: ignore[no-any-return]
 
     def _augment(self, images: Tensor) -> Tensor:
-        return augment(images, self._state.progress.augment_p, self._state.rng)
+        """Pictures [N, 3, R, R] as the discriminator is to see them; it is never augmented for while it warms up."""
+        augmentation = self._state.augmentation
+        if self._warmup or not augmentation.may_act:
+            return images
+        return augment(images, augmentation.p, self._state.rng)
 
-    def update_generator(self, z: Tensor, anchors: Anchors | None, losses: Losses) -> Tensor:
-        """One Adam step on the generator; returns its pictures, detached."""
-        state = self._state
-        state.discriminator.requires_grad_(requires_grad=False)  # its weights' gradients are a third of the work
-        fakes = self._synthesize(self._draw_mixed_ws(z, anchors))
-        loss = losses["generator"] = generator_loss(self._discriminate(self._augment(fakes)))
-        if anchors is not None:
-            loss = loss + self._anchor_loss(fakes[: len(anchors)], anchors, losses)
-        state.descend(loss, self._generator_optimizer)
-        state.discriminator.requires_grad_(requires_grad=True)
+    @torch.no_grad()
+    def draw_fakes(self, *anchors: Tensor) -> Tensor:
+        """Pictures [N, 3, R, R] of the generator; `anchors`: none, or the tensors of `Anchors`."""
+        return self._synthesize(self._draw_ws(Anchors(*anchors) if anchors else None))
+
+    def update_generator(self, *anchors: Tensor) -> Tensor:
+        """One Adam step on the generator; returns its pictures, detached. `anchors` as in `draw_fakes`."""
+        held = Anchors(*anchors) if anchors else None
+        self._state.discriminator.requires_grad_(requires_grad=False)  # its weights' gradients are a third of the work
+        fakes = self._synthesize(self._draw_ws(held))
+        loss = generator_loss(self._discriminate(self._augment(fakes)))
+        losses = {"generator": loss}
+        if held is not None:
+            loss = loss + self._anchor_loss(fakes[: held.num_heads], held, losses)
+        self._state.descend(loss, self._generator_optimizer)
+        self._state.discriminator.requires_grad_(requires_grad=True)
+        self._state.note_losses(losses)
         return fakes.detach()
 
-    def _anchor_loss(self, drawn: Tensor, anchors: Anchors, losses: Losses) -> Tensor:
+    def _anchor_loss(self, drawn: Tensor, anchors: Anchors, losses: dict[str, Tensor]) -> Tensor:
         """What holds pictures [A, 3, R, R] to the heads whose latents they come from, weighted."""
         settings = self._state.settings.adversarial
         losses["anchor"] = anchors.loss(drawn, self._state.ranks)
@@ -169,7 +206,7 @@ class AdversarialStage:
         features = self._state.discriminator.features(images, self._state.dtype)
         return features[1:] or features
 
-    def regularise_path_length(self, losses: Losses) -> None:
+    def regularise_path_length(self) -> None:
         """One Adam step on the generator's path length penalty."""
         state, settings = self._state, self._state.settings.adversarial
         num = max(state.batch_share // settings.path_length_shrink, 1)
@@ -177,41 +214,37 @@ class AdversarialStage:
         side = state.settings.resolution
         directions = state.rng.normal(num, 3, side, side)
         lengths = path_lengths(self._synthesize, ws, directions)
-        penalty, state.path_length_mean = path_length_penalty(
-            lengths, state.path_length_mean, settings.path_length_decay, state.ranks
-        )
-        losses["path_length"], losses["path_length_penalty"] = lengths.mean(), penalty
+        penalty, mean = path_length_penalty(lengths, state.path_length_mean, settings.path_length_decay, state.ranks)
+        state.path_length_mean.copy_(mean)
         weight = settings.path_length_weight * settings.path_length_interval
         state.descend(penalty * weight, self._generator_optimizer)
+        state.note_losses({"path_length": lengths.mean(), "path_length_penalty": penalty})
 
-    def update_discriminator(self, reals: Tensor, fakes: Tensor, losses: Losses) -> None:
-        """One Adam step on the discriminator."""
+    def update_discriminator(self, reals: Tensor, fakes: Tensor) -> None:
+        """One Adam step on the discriminator, by pictures [N, 3, R, R]."""
         fake_logits = self._discriminate(self._augment(fakes))
         real_logits = self._discriminate(self._augment(reals))
-        losses["discriminator"] = discriminator_loss(real_logits, fake_logits)
-        losses["real_logit"], losses["fake_logit"] = real_logits.mean(), fake_logits.mean()
-        state = self._state
-        state.descend(losses["discriminator"], self._discriminator_optimizer)
-        done, num = state.progress, state.settings.batch
-        signs = float(state.ranks.mean(real_logits.detach().sign().sum())) * state.ranks.count
-        state.advance(sign_sum=done.sign_sum + signs, sign_count=done.sign_count + num)
+        loss = discriminator_loss(real_logits, fake_logits)
+        self._state.descend(loss, self._discriminator_optimizer)
+        signs = self._state.ranks.mean(real_logits.detach().sign().sum())
+        self._state.augmentation.sign_sum.add_(signs * self._state.ranks.count)
+        means = {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
+        self._state.note_losses({"discriminator": loss, **means})
 
-    def regularise_gradient(self, reals: Tensor, losses: Losses) -> None:
-        """One Adam step on the discriminator's R1 penalty."""
+    def regularise_gradient(self, reals: Tensor) -> None:
+        """One Adam step on the discriminator's R1 penalty at pictures [N, 3, R, R]."""
         settings = self._state.settings
-        losses["r1"] = r1_penalty(self._discriminate, self._augment(reals))
+        penalty = r1_penalty(self._discriminate, self._augment(reals))
         weight = settings.gamma / 2 * settings.adversarial.r1_interval
-        self._state.descend(losses["r1"] * weight, self._discriminator_optimizer)
+        self._state.descend(penalty * weight, self._discriminator_optimizer)
+        self._state.note_losses({"r1": penalty})
 
     def _adapt_augmentation(self) -> None:
         """Move p towards its target, by what the discriminator said of real pictures since the last time."""
         settings, done = self._state.settings.augment, self._state.progress
-        if self._warmup or not settings.target or done.steps % settings.interval:
-            return
-        p = adjust_probability(
-            done.augment_p, done.sign_sum / done.sign_count, settings.target, done.sign_count, settings.ramp_kimg * 1000
-        )
-        self._state.advance(augment_p=p, sign_sum=0.0, sign_count=0)
+        if settings.target and done.steps % settings.interval == 0:
+            self._state.augmentation.adjust(done.sign_count)
+            self._state.advance(sign_count=0)
 
 
 def lazy_adam(
@@ -222,7 +255,7 @@ def lazy_adam(
     With c = k / (k + 1), lr * c and beta ** c make k + 1 steps change as much as k would.
     """
     c = 1.0 if interval is None else interval / (interval + 1)
-    return torch.optim.Adam(parameters, lr=lr * c, betas=(beta1**c, 0.99**c), eps=1e-8, fused=True)
+    return capturable_adam(parameters, lr * c, (beta1**c, 0.99**c))
 
 
 def generator_ramp(state: TrainingState) -> float:

@@ -18,21 +18,49 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.engine.training.gan.settings import AugmentSettings
 from tuiface.engine.training.rng import RandomGenerator
 
 _LUMA = 1 / math.sqrt(3)
 
 
-def augment(images: Tensor, p: float, rng: RandomGenerator) -> Tensor:
-    """Images [N, 3, R, R] in [-1, 1] -> as many, each transformation applied with probability `p`."""
-    if p <= 0:
-        return images
+class AdaptiveAugmentation:
+    """The strength p of a run's augmentation, and its controller, which waits for no device."""
+
+    def __init__(self, settings: AugmentSettings, device: torch.device) -> None:
+        self._target, self._ramp_images = settings.target, settings.ramp_kimg * 1000
+        self.p = torch.zeros([], dtype=torch.float64, device=device)
+        """Probability of each transformation, float64 []."""
+        self.sign_sum = torch.zeros([], dtype=torch.float64, device=device)
+        """Sum of sign D(x) over real pictures since p was last adjusted, float64 []."""
+
+    @property
+    def may_act(self) -> bool:
+        """Whether pictures must be augmented. p is looked at where that costs nothing; a GPU would be waited for, so
+        there they are whenever p may rise: at p = 0 none changes."""
+        return self._target > 0 and (self.p.is_cuda or float(self.p) > 0)
+
+    def adjust(self, num_images: int) -> None:
+        """Move p towards its target by the signs of `num_images`, which begin anew."""
+        if self._target:
+            mean = self.sign_sum / num_images
+            self.p.copy_(adjust_probability(self.p, mean, self._target, num_images, self._ramp_images))
+        self.sign_sum.zero_()
+
+    def restore(self, p: float, sign_sum: float) -> None:
+        """Go on from these."""
+        self.p.fill_(p)
+        self.sign_sum.fill_(sign_sum)
+
+
+def augment(images: Tensor, p: Tensor, rng: RandomGenerator) -> Tensor:
+    """Images [N, 3, R, R] in [-1, 1] -> as many, each transformation applied with probability `p`, a float64 []."""
     images = blit(images, p, rng)
     images = warp(images, geometry_matrices(images.shape[0], p, rng))
     return recolour(images, colour_matrices(images.shape[0], p, rng))
 
 
-def blit(images: Tensor, p: float, rng: RandomGenerator) -> Tensor:
+def blit(images: Tensor, p: Tensor, rng: RandomGenerator) -> Tensor:
     """Mirror, quarter turns and whole-pixel shifts of up to 1/8 of the side: nothing is resampled."""
     n, _, side, _ = images.shape
     mirrored = rng.bernoulli(n, p) & (rng.uniform(n) < 0.5)
@@ -58,16 +86,16 @@ def _shift(images: Tensor, shifts: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1)[samples, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def geometry_matrices(count: int, p: float, rng: RandomGenerator) -> Tensor:
+def geometry_matrices(count: int, p: Tensor, rng: RandomGenerator) -> Tensor:
     """Random similarity and affine maps [N, 3, 3] of coordinates in [-1, 1]^2.
 
     In order: scale 2^N(0, 0.2), rotation, stretch 2^N(0, 0.2), rotation, translation N(0, 1/8). The two rotations are
     drawn so that together they happen with probability p.
     """
     eye = torch.eye(3, device=rng.device).repeat(count, 1, 1)
-    p_rotation = 1 - math.sqrt(1 - min(p, 1.0))
+    p_rotation = 1 - (1 - p).sqrt()
 
-    def happens(probability: float, matrices: Tensor) -> Tensor:
+    def happens(probability: Tensor, matrices: Tensor) -> Tensor:
         return torch.where(rng.bernoulli(count, probability)[:, None, None], matrices, eye)
 
     def scale(x: Tensor, y: Tensor) -> Tensor:
@@ -90,22 +118,30 @@ def geometry_matrices(count: int, p: float, rng: RandomGenerator) -> Tensor:
 def warp(images: Tensor, matrices: Tensor) -> Tensor:
     """Resample images [N, 3, R, R] at `matrices` [N, 3, 3] times the output's coordinates; identities stay exact."""
     moved = (matrices != torch.eye(3, device=matrices.device)).flatten(1).any(dim=1)
-    if not moved.any():
+    if images.is_cuda:  # how many move is not known there without waiting
+        return torch.where(moved[:, None, None, None], _resample(images, matrices), images)
+    places = moved.nonzero()[:, 0]
+    if not len(places):
         return images
-    n, channels, side, _ = images[moved].shape
-    fine = F.interpolate(images[moved], scale_factor=2, mode="bilinear", align_corners=False)
-    grid = F.affine_grid(matrices[moved, :2], [n, channels, 2 * side, 2 * side], align_corners=False)
+    return images.index_put((places,), _resample(images[places], matrices[places]))
+
+
+def _resample(images: Tensor, matrices: Tensor) -> Tensor:
+    n, channels, side, _ = images.shape
+    fine = F.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
+    grid = F.affine_grid(matrices[:, :2], [n, channels, 2 * side, 2 * side], align_corners=False)
     sampled = F.grid_sample(fine, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    return images.index_put((moved.nonzero()[:, 0],), F.avg_pool2d(sampled, 2))
+    return F.avg_pool2d(sampled, 2)
 
 
-def colour_matrices(count: int, p: float, rng: RandomGenerator) -> Tensor:
+def colour_matrices(count: int, p: Tensor, rng: RandomGenerator) -> Tensor:
     """Random affine maps of colour [N, 4, 4], on (r, g, b, 1).
 
     In order: brightness N(0, 0.2), contrast 2^N(0, 0.5), luma flip, hue rotation, saturation 2^N(0, 1).
     """
     eye = torch.eye(4, device=rng.device).repeat(count, 1, 1)
-    axis = torch.tensor([_LUMA, _LUMA, _LUMA, 0.0], device=rng.device)
+    axis = torch.full((4,), _LUMA, device=rng.device)
+    axis[3] = 0
     luma = torch.outer(axis, axis)  # projection on grey
 
     def happens(matrices: Tensor) -> Tensor:
@@ -117,7 +153,8 @@ def colour_matrices(count: int, p: float, rng: RandomGenerator) -> Tensor:
     contrast[:, 3, 3] = 1
     flip = eye - 2 * luma * rng.integers(0, 2, count)[:, None, None]
     hue = _rotation_about(axis[:3], (rng.uniform(count) * 2 - 1) * math.pi)
-    rgb = torch.diag(torch.tensor([1.0, 1.0, 1.0, 0.0], device=rng.device))
+    rgb = torch.eye(4, device=rng.device)
+    rgb[3, 3] = 0
     saturation = (2 ** rng.normal(count))[:, None, None]
     saturated = luma + (rgb - luma) * saturation + (eye - rgb)
     matrices = happens(contrast) @ happens(brightness)
@@ -126,10 +163,10 @@ def colour_matrices(count: int, p: float, rng: RandomGenerator) -> Tensor:
 
 def _rotation_about(axis: Tensor, angle: Tensor) -> Tensor:
     """Rotations [N, 4, 4] of colour by `angle` [N] about the unit vector `axis` [3] (Rodrigues' formula)."""
-    x, y, z = axis.tolist()
-    cross = torch.tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]], device=angle.device)
+    eye = torch.eye(3, device=angle.device)
+    cross = torch.linalg.cross(axis[:, None].expand(3, 3), eye, dim=0)  # column j: axis x e_j
     sin, cos = angle.sin()[:, None, None], angle.cos()[:, None, None]
-    turned = torch.eye(3, device=angle.device) + sin * cross + (1 - cos) * (cross @ cross)
+    turned = eye + sin * cross + (1 - cos) * (cross @ cross)
     matrices = torch.eye(4, device=angle.device).repeat(len(angle), 1, 1)
     matrices[:, :3, :3] = turned
     return matrices
@@ -141,10 +178,10 @@ def recolour(images: Tensor, matrices: Tensor) -> Tensor:
     return shifted + matrices[:, :3, 3, None, None]
 
 
-def adjust_probability(p: float, sign_mean: float, target: float, num_images: int, ramp_images: float) -> float:
-    """p moved towards the target: up while D is too sure of real pictures, else down.
+def adjust_probability(p: Tensor, sign_mean: Tensor, target: float, num_images: int, ramp_images: float) -> Tensor:
+    """p, float64 [], moved towards the target: up while D is too sure of real pictures, else down.
 
     sign_mean is r_t = E[sign D(x)] since the last adjustment, `num_images` of the pictures seen since then.
     """
-    step = num_images / ramp_images
-    return min(max(p + math.copysign(step, sign_mean - target), 0.0), 1.0)
+    step = torch.full_like(p, num_images / ramp_images)
+    return (p + torch.copysign(step, sign_mean - target)).clamp(0, 1)

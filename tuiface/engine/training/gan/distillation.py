@@ -25,8 +25,6 @@ Shape legend: N = batch or heads, A = attributes, w = w_dim, R = resolution.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -35,9 +33,12 @@ from torch import Tensor
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors.attributes import PROBABILITY, AttributePredictor
+from tuiface.engine.training.data.feed import Batch, BatchFeed
 from tuiface.engine.training.data.head_data import HeadData, head_latents
-from tuiface.engine.training.gan.paired import FINAL_LR_FRACTION, synthesize_w
+from tuiface.engine.training.gan.optimizers import capturable_adam, set_learning_rate
+from tuiface.engine.training.gan.paired import cosine, synthesize_w
 from tuiface.engine.training.gan.state import TrainingState
+from tuiface.engine.training.passes import Passes
 from tuiface.engine.training.predictors.attributes import TARGETS, target_values
 from tuiface.heads import HeadParameters, encode, sample_parameters
 
@@ -50,46 +51,53 @@ class DistillationStage:
 
     cost = 0.01
 
-    def __init__(self, state: TrainingState, data: HeadData) -> None:
+    def __init__(self, state: TrainingState, data: HeadData, passes: Passes) -> None:
         assert state.encoder is not None
-        self._state, self._encoder = state, state.encoder
+        self._state, self._encoder, self._passes = state, state.encoder, passes
+        self._feed = BatchFeed(self._read_batch, state.device)
         paired = state.settings.paired
         self.length = round(paired.distillation_kimg * 1000)
         # The mapping network's parameters are stored times 1 / lr_multiplier; Adam's steps must be as much larger.
         self._lr = paired.distillation_lr / state.generator.config.mapping_lr_multiplier
-        self._optimizer = torch.optim.Adam(
-            state.generator.mapping.parameters(), lr=self._lr, betas=(0.9, 0.99), fused=True
-        )
+        self._optimizer = capturable_adam(state.generator.mapping.parameters(), self._lr, (0.9, 0.99))
         self.optimizers = {"distillation": self._optimizer}
         self._metric = style_metric(state.generator)
         self._label_injection = self._fit_label_injection(data, paired.carried_share) if paired.carried_share else None
 
-    def step(self) -> Mapping[str, Tensor]:
-        """One step; returns its losses."""
+    def step(self) -> None:
+        """One step, whose losses go into the statistics."""
         state, batch = self._state, self._state.settings.paired.distillation_batch
-        done = state.progress.images / self.length
-        self._optimizer.param_groups[0]["lr"] = self._lr * max(
-            0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)), FINAL_LR_FRACTION
-        )
+        set_learning_rate(self._optimizer, self._lr * cosine(state.progress.images / self.length))
+        start = state.progress.images
+        self._passes.run(self.distil, *self._feed.take(start, start + batch))
+        state.count_step(batch, drawn=False)
+        state.update_average(batch)
+
+    def close(self) -> None:
+        """Let the data go."""
+        self._feed.close()
+
+    def _read_batch(self, start: int) -> Batch:
+        """Latents, encoded parameters and what is added to the w of the heads from `start` on."""
+        settings = self._state.settings
         # Another population than the pictures': the same heads would come back only after 2^32 latents.
-        drawn = sample_parameters(batch, state.settings.population + 1, start=state.progress.images)
-        w = state.generator.mapping(head_latents(drawn, state.settings.network.z_dim).to(state.device))
+        drawn = sample_parameters(settings.paired.distillation_batch, settings.population + 1, start=start)
+        known = head_latents(drawn, settings.network.z_dim), encode(drawn)
+        return known if self._label_injection is None else (*known, self._label_injection.compute_shifts(drawn))
+
+    def distil(self, latents: Tensor, encoded: Tensor, *shifts: Tensor) -> None:
+        """One Adam step; latents [N, z_dim], parameters [N, F] and, where labels are carried, [N, w] for the same."""
+        state = self._state
+        w = state.generator.mapping(latents)
         state.track_w_avg(w, rate=0.01)
-        wanted = self._compute_target_w(drawn)
+        with torch.no_grad():
+            wanted: Tensor = sum(shifts, self._encoder(encoded))
         difference = w - wanted
         loss = ((difference @ self._metric) * difference).sum(dim=1).mean()
         centred = wanted - wanted.mean(dim=0)
         unexplained = loss.detach() / ((centred @ self._metric) * centred).sum(dim=1).mean()
         state.descend(loss, self._optimizer)
-        state.count_step(batch, drawn=False)
-        state.update_average(batch)
-        return {"distillation": loss.detach(), "distillation_unexplained": unexplained}
-
-    @torch.no_grad()
-    def _compute_target_w(self, parameters: HeadParameters) -> Tensor:
-        """The w [N, w] of heads."""
-        w: Tensor = self._encoder(encode(parameters).to(self._state.device))
-        return w if self._label_injection is None else w + self._label_injection.compute_shifts(parameters).to(w)
+        state.note_losses({"distillation": loss, "distillation_unexplained": unexplained})
 
     def _fit_label_injection(self, data: HeadData, fraction: float) -> LabelInjection:
         """Of the first training heads: a resumed run, whose synthesis is the same, finds the same."""

@@ -29,8 +29,15 @@ class FadingDiscriminator(nn.Module):
         width = config.channels_at(self.resolutions[0] // 2)
         self.old_fromrgb = Conv2dLayer(config.img_channels, width, 1, clamp=config.conv_clamp)
         """Used while fading alone, but always there: a snapshot's tensors do not depend on the moment."""
-        self.alpha = 1.0
-        """Weight of the new block; set before each step from the run's progress."""
+        self.is_fading = False
+        self.register_buffer("alpha", torch.ones([]), persistent=False)
+        self.alpha: Tensor
+        """Weight of the new block, float32 []."""
+
+    def set_alpha(self, alpha: float) -> None:
+        """Give the new block this weight, 0 to 1; done before each step, by the run's progress."""
+        self.is_fading = alpha < 1
+        self.alpha.fill_(alpha)
 
     def forward(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Images [N, 3, R, R] in [-1, 1] -> float32 logits [N, 1]."""
@@ -38,12 +45,12 @@ class FadingDiscriminator(nn.Module):
 
     def features(self, images: Tensor, dtype: torch.dtype = torch.float32) -> list[Tensor]:
         """What the blocks make of images [N, 3, R, R]: [N, C(r), r, r] for r = R/2, ..., 4."""
-        if self.alpha >= 1:
+        if not self.is_fading:
             return self.network.features(images, dtype)
         x = images.to(dtype).contiguous(memory_format=torch.channels_last)
         x = self.network.get_submodule(f"b{self.resolutions[0]}")(x)
         old = self.old_fromrgb(F.avg_pool2d(images, 2).to(dtype).contiguous(memory_format=torch.channels_last))
-        outputs = [torch.lerp(old, x, self.alpha)]
+        outputs = [torch.lerp(old, x, self.alpha.to(x.dtype))]
         for resolution in self.resolutions[1:]:
             outputs.append(self.network.get_submodule(f"b{resolution}")(outputs[-1]))
         return outputs
@@ -74,7 +81,7 @@ def transfer_discriminator(source: Discriminator, target: FadingDiscriminator) -
         with torch.no_grad():
             for name, parameter in target.old_fromrgb.named_parameters():
                 parameter.copy_(state.pop(fromrgb + name))
-        target.alpha = 0.0
+        target.set_alpha(0.0)
         own = target.network.state_dict()
         state |= {name: tensor for name, tensor in own.items() if name.startswith(f"b{resolution}.")}
     _load_state(target.network, state, "discriminator")

@@ -17,8 +17,8 @@ Shape legend: N = batch, r = resolution of the moment, w = w_dim.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,15 +27,19 @@ from torch import Tensor
 from tuiface.core.regions import Region
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.pixels import normalise
+from tuiface.engine.training.data.feed import Batch, BatchFeed
 from tuiface.engine.training.data.head_data import HeadData
+from tuiface.engine.training.gan.optimizers import capturable_adam, set_learning_rate
 from tuiface.engine.training.gan.state import TrainingState
+from tuiface.engine.training.passes import Passes
 from tuiface.engine.training.ranks import ALONE, Ranks
+from tuiface.engine.training.rng import SampleOrder
 from tuiface.heads import encode
 
 _FIRST_RESOLUTION = 16
 _COARSE_FRACTION = 0.15
 """Share of the regression spent on each resolution below the last."""
-FINAL_LR_FRACTION = 0.03
+_FINAL_LR_FRACTION = 0.03
 """Of the learning rate, at the end of its cosine."""
 
 _REGION_WEIGHT = {
@@ -61,40 +65,58 @@ class RegressionStage:
 
     cost = 1.0
 
-    def __init__(self, state: TrainingState, data: HeadData) -> None:
+    def __init__(self, state: TrainingState, data: HeadData, passes: Passes) -> None:
         assert state.encoder is not None
-        self._state, self._data, self._encoder = state, data, state.encoder
+        self._state, self._data, self._encoder, self._passes = state, data, state.encoder, passes
+        self._feed = BatchFeed(self._read_batch, state.device)
         self.length = round(state.settings.paired.regression_kimg * 1000)
         parameters = [*state.generator.synthesis.parameters(), *state.encoder.parameters()]
-        self._optimizer = torch.optim.Adam(
-            parameters, lr=state.settings.paired.regression_lr, betas=(0.9, 0.99), fused=True
-        )
+        self._optimizer = capturable_adam(parameters, state.settings.paired.regression_lr, (0.9, 0.99))
         self.optimizers = {"regression": self._optimizer}
 
-    def step(self) -> Mapping[str, Tensor]:
-        """One step; returns its losses."""
-        state, batch = self._state, self._state.settings.batch
-        done = state.progress.images / self.length
-        cosine = 0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))
-        self._optimizer.param_groups[0]["lr"] = state.settings.paired.regression_lr * max(cosine, FINAL_LR_FRACTION)
-        resolution = resolution_at(done, state.settings.resolution)
+    def step(self) -> None:
+        """One step, whose loss goes into the statistics."""
+        state, num = self._state, self._state.settings.batch
+        rate = cosine(state.progress.images / self.length)
+        set_learning_rate(self._optimizer, state.settings.paired.regression_lr * rate)
+        batch = self._feed.take(*state.next_places(self._data.count_available()))
+        self._passes.run(self.regress, *batch, kind=self.resolution)
+        state.count_step(num)
+        state.update_average(num)
 
-        indices = state.take_indices(self._data.count_available())
-        heads = normalise(self._data.pixels(indices), state.device)
-        weights = region_weights(self._data.regions(indices).to(state.device))
+    @property
+    def resolution(self) -> int:
+        """Of the moment."""
+        return resolution_at(self._state.progress.images / self.length, self._state.settings.resolution)
+
+    def close(self) -> None:
+        """Let the data go."""
+        self._feed.close()
+
+    def _read_batch(self, place: SampleOrder) -> Batch:
+        """Pixels, regions and encoded parameters of the next heads."""
+        indices = self._state.indices_at(place)
+        return self._data.pixels(indices), self._data.regions(indices), encode(self._data.parameters(indices))
+
+    def regress(self, pixels: Tensor, regions: Tensor, encoded: Tensor) -> None:
+        """One Adam step; pixels uint8 [N, R, R, 3], regions uint8 [N, R, R] and parameters [N, F] of the same heads."""
+        state, resolution = self._state, self.resolution
         shrink = state.settings.resolution // resolution
-        w = self._encoder(encode(self._data.parameters(indices)).to(state.device))
+        w = self._encoder(encoded)
         state.track_w_avg(w)
         drawn = synthesize_w(state.generator, w, resolution, state.dtype)
+        heads, weights = normalise(pixels, state.device), region_weights(regions)
         loss = regression_loss(drawn, F.avg_pool2d(heads, shrink), F.avg_pool2d(weights, shrink))
         state.descend(loss, self._optimizer)
-        state.count_step(batch)
-        state.update_average(batch)
-        return {"regression": loss.detach()}
+        state.note_losses({"regression": loss})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Anchors:
+def cosine(done: float) -> float:
+    """Share of its learning rate that a stage has after the share `done` of its length."""
+    return max(0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)), _FINAL_LR_FRACTION)
+
+
+class Anchors(NamedTuple):
     """Known heads among the latents of an adversarial batch: what they mean must not change while textures sharpen."""
 
     latents: Tensor
@@ -104,15 +126,9 @@ class Anchors:
     features: Tensor
     """[A, 1, R, R]: 1 where brows, eyes, nose, mouth or glasses are, else 0."""
 
-    @classmethod
-    def of(cls, data: HeadData, indices: Tensor, state: TrainingState) -> Anchors:
-        """The training heads `indices` int64 [A]."""
-        regions = data.regions(indices).to(state.device)[:, None]
-        features = torch.isin(regions, torch.tensor(_FEATURE_REGIONS, device=state.device)).float()
-        latents = data.latents(indices, state.settings.network.z_dim).to(state.device)
-        return cls(latents, normalise(data.pixels(indices), state.device), features)
-
-    def __len__(self) -> int:
+    @property
+    def num_heads(self) -> int:
+        """A."""
         return len(self.latents)
 
     def loss(self, drawn: Tensor, ranks: Ranks = ALONE) -> Tensor:
@@ -128,6 +144,11 @@ class Anchors:
         weights = F.avg_pool2d(self.features, 2)
         distance = (F.avg_pool2d(drawn, 2) - F.avg_pool2d(self.heads, 2)).abs().mean(dim=1, keepdim=True)
         return total + (distance * weights).sum() / (ranks.mean(weights.sum()) + 1 / ranks.count)
+
+
+def find_features(regions: Tensor) -> Tensor:
+    """bool [A, 1, R, R] of region ids uint8 [A, R, R]: where brows, eyes, nose, mouth or glasses are."""
+    return torch.isin(regions, torch.tensor(_FEATURE_REGIONS))[:, None]
 
 
 def synthesize_w(generator: Generator, w: Tensor, resolution: int, dtype: torch.dtype) -> Tensor:
@@ -148,9 +169,14 @@ def resolution_at(done: float, resolution: int) -> int:
 
 def region_weights(regions: Tensor) -> Tensor:
     """How much each pixel counts, float32 [N, 1, R, R], from region ids uint8 [N, R, R]: the features most."""
-    table = torch.tensor([_REGION_WEIGHT[region] for region in Region], device=regions.device)
-    weights = table[regions.long()][:, None]
+    weights = _weight_table(regions.device)[regions.long()][:, None]
     return F.max_pool2d(weights, 3, stride=1, padding=1)  # contours belong to the finer part
+
+
+@cache
+def _weight_table(device: torch.device) -> Tensor:
+    """float32 [regions], kept on each device: it may not be brought there while a graph is captured."""
+    return torch.tensor([_REGION_WEIGHT[region] for region in Region], device=device)
 
 
 def regression_loss(drawn: Tensor, heads: Tensor, weights: Tensor) -> Tensor:

@@ -22,7 +22,8 @@ HEADS = "heads"
 SNAPSHOT_NAME = "snapshot.safetensors"
 """In a run's folder."""
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "tf32", "bfloat16"]
+"""See `training.precision`."""
 
 
 class NetworkSettings(Value):
@@ -128,7 +129,7 @@ class TrainingSettings(Value):
     """Every picture comes a second time, mirrored; of heads, the parameters too."""
     batch: int = Field(32, ge=2, le=MAX_COUNT)
     precision: Precision = "float32"
-    """Of activations; parameters, statistics, RGB sums, logits and penalties are always float32."""
+    """Of activations, and of products on a GPU; parameters, statistics, RGB sums, logits and penalties are float32."""
     name: Word = "untitled"
     """Recorded in the model."""
     licence: Line | None = None

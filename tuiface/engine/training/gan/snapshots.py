@@ -36,6 +36,7 @@ _ADAM = ("step", "exp_avg", "exp_avg_sq")
 
 def save_snapshot(state: TrainingState, path: Path) -> None:
     """Replace `path` by the state as it is; where that fails, raises OutputError and the old snapshot is intact."""
+    state.read_controllers()
     tensors = {
         f"{prefix}.{name}": tensor
         for prefix, module in state.modules().items()
@@ -43,7 +44,8 @@ def save_snapshot(state: TrainingState, path: Path) -> None:
     }
     for name, optimizer in state.optimizers.items():
         tensors |= _optimizer_tensors(f"optimizer.{name}", optimizer)
-    tensors |= {f"statistics.{name}": sums for name, sums in state.statistics.sums.items()}
+    statistics = state.statistics.read()
+    tensors |= {f"statistics.{name}": torch.tensor(sums, dtype=torch.float64) for name, sums in statistics.items()}
     tensors["path_length_mean"] = state.path_length_mean
     tensors["chance"] = state.rng.generator.get_state()
     metadata = {
@@ -119,9 +121,10 @@ def load_snapshot(state: TrainingState, path: Path) -> None:
             name.removeprefix("statistics."): snapshot.read(name, torch.empty(2, dtype=torch.float64)) for name in names
         }
         state.statistics.sums = {name: tensor.to(state.device) for name, tensor in sums.items()}
-        state.path_length_mean = snapshot.read("path_length_mean", state.path_length_mean).to(state.device)
+        state.path_length_mean.copy_(snapshot.read("path_length_mean", state.path_length_mean))
         state.rng.generator.set_state(snapshot.read("chance", state.rng.generator.get_state()))
         state.progress = snapshot.progress
+        state.augmentation.restore(state.progress.augment_p, state.progress.sign_sum)
 
 
 def _refuse_other_settings(path: Path, held: TrainingSettings, wanted: TrainingSettings) -> None:

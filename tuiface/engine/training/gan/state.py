@@ -15,8 +15,10 @@ from tuiface.core.values import Value
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.networks.layers import FullyConnectedLayer
+from tuiface.engine.training.gan.augment import AdaptiveAugmentation
 from tuiface.engine.training.gan.growing import FadingDiscriminator
 from tuiface.engine.training.gan.settings import HEADS, TrainingSettings
+from tuiface.engine.training.precision import activation_dtype
 from tuiface.engine.training.ranks import ALONE, Ranks
 from tuiface.engine.training.rng import RandomGenerator, SampleOrder
 from tuiface.heads import ENCODING
@@ -63,6 +65,7 @@ class Progress(Value):
     epoch_size: ExactCount = 0
     epoch_offset: ExactCount = 0
     augment_p: float = Field(0.0, ge=0, le=1)
+    """p and the signs' sum as of `read_controllers`."""
     sign_sum: float = 0.0
     """Sum of sign D(x) since p was last adjusted."""
     sign_count: ExactCount = 0
@@ -81,19 +84,27 @@ class Statistics:
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
-        """float64 [2] by name: the sum, and how many were added."""
+        """float64 [2] by name: the sum, and how many were added. Tensors are kept, for CUDA graphs add to them."""
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
         """Note one step's losses."""
         for name, value in losses.items():
             noted = torch.stack([value.detach().double(), torch.ones_like(value, dtype=torch.float64)])
-            self.sums[name] = self.sums[name] + noted if name in self.sums else noted
+            self.sums.setdefault(name, torch.zeros_like(noted)).add_(noted)
 
     def take(self) -> dict[str, float]:
-        """Means by name; begins anew."""
-        means = {name: float(total / count) for name, (total, count) in self.sums.items()}
-        self.sums.clear()
-        return means
+        """Means by name of what was added; begins anew."""
+        sums = self.read()
+        for kept in self.sums.values():
+            kept.zero_()
+        return {name: total / count for name, (total, count) in sums.items()}
+
+    def read(self) -> dict[str, tuple[float, float]]:
+        """(sum, count) of each name that was added."""
+        if not self.sums:
+            return {}
+        pairs: list[list[float]] = torch.stack(list(self.sums.values())).tolist()  # one wait for all
+        return {name: (total, count) for name, (total, count) in zip(self.sums, pairs, strict=True) if count}
 
 
 class TrainingState:
@@ -111,8 +122,13 @@ class TrainingState:
             self.discriminator = FadingDiscriminator(discriminator).to(self.device)
             self.encoder = ParameterEncoder(settings).to(self.device) if settings.data == HEADS else None
         self.generator_ema = copy.deepcopy(self.generator).eval().requires_grad_(requires_grad=False)
+        self._averaged: tuple[list[Tensor], list[Tensor]] = (
+            list(self.generator_ema.parameters()),
+            list(self.generator.parameters()),
+        )
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.path_length_mean = torch.zeros([], device=self.device)
+        self.augmentation = AdaptiveAugmentation(settings.augment, self.device)
         self.rng = RandomGenerator(settings.seed, device, self.ranks)
         self.progress = Progress(stage=STAGES[0], ranks=ranks.count)
         self.statistics = Statistics()
@@ -120,7 +136,7 @@ class TrainingState:
     @property
     def dtype(self) -> torch.dtype:
         """Of activations in the main passes."""
-        return torch.bfloat16 if self.settings.precision == "bfloat16" else torch.float32
+        return activation_dtype(self.settings.precision)
 
     def modules(self) -> dict[str, nn.Module]:
         """All modules by the prefix of their tensors in a snapshot."""
@@ -141,13 +157,26 @@ class TrainingState:
             total_steps=done.total_steps + 1,
         )
 
-    def take_indices(self, available: int) -> Tensor:
-        """Indices int64 [batch_share] of this rank's pictures of the next batch; this rank has `available` there."""
-        done = self.progress
-        order = SampleOrder(self.settings.seed, done.epoch, done.epoch_size, done.epoch_offset)
-        indices, order = order.take(self.settings.batch, self.ranks.smallest(available))
-        self.advance(epoch=order.epoch, epoch_size=order.size, epoch_offset=order.offset)
-        return self.ranks.own_rows(indices)
+    def read_controllers(self) -> None:
+        """Bring what is on the device into `progress`; waits for it."""
+        augmentation = self.augmentation
+        self.advance(augment_p=float(augmentation.p), sign_sum=float(augmentation.sign_sum))
+
+    def next_places(self, available: int) -> tuple[SampleOrder, SampleOrder]:
+        """Where the next batch and probably the one after it lie; goes on behind the next.
+
+        This rank has `available` pictures there: what the rank has that has fewest counts.
+        """
+        done, num = self.progress, self.settings.batch
+        available = self.ranks.smallest(available)
+        place = SampleOrder(self.settings.seed, done.epoch, done.epoch_size, done.epoch_offset).place(num, available)
+        behind = place.after(num)
+        self.advance(epoch=behind.epoch, epoch_size=behind.size, epoch_offset=behind.offset)
+        return place, behind.place(num, available)
+
+    def indices_at(self, place: SampleOrder) -> Tensor:
+        """Indices int64 [batch_share] of this rank's pictures of the batch at `place`."""
+        return self.ranks.own_rows(place.indices(self.settings.batch))
 
     def noise_maps(self, count: int, until: int | None = None) -> dict[str, Tensor | None]:
         """Fresh standard normal noise [count, 1, r, r] for each convolution of the generator, by layer name."""
@@ -158,11 +187,18 @@ class TrainingState:
         }
 
     def descend(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        """One step of `optimizer` down the mean over ranks of a loss, each rank's a mean over its rows."""
-        optimizer.zero_grad()
+        """One step of `optimizer` down the mean over ranks of a loss, each rank's a mean over its rows.
+
+        Gradients are let go: passes that share weights then share the memory of these.
+        """
         loss.backward()  # type: ignore[no-untyped-call]
         self.ranks.average_gradients(p for group in optimizer.param_groups for p in group["params"])
         optimizer.step()
+        optimizer.zero_grad()
+
+    def note_losses(self, losses: Mapping[str, Tensor]) -> None:
+        """Add the means over ranks of one pass' losses to the statistics."""
+        self.statistics.add(self.ranks.average(losses))
 
     def update_average(self, num_images: int) -> None:
         """G_ema moves towards G; its half-life is short at first, so that the start is forgotten."""
@@ -171,11 +207,9 @@ class TrainingState:
         half_life = min(adversarial.ema_kimg * 1000, seen * adversarial.ema_rampup)
         decay = 0.5 ** (num_images / max(half_life, 1e-8))
         with torch.no_grad():
-            averaged: list[Tensor] = list(self.generator_ema.parameters())
-            current: list[Tensor] = list(self.generator.parameters())
+            averaged, current = self._averaged
             torch._foreach_lerp_(averaged, current, 1 - decay)
-            for mine, theirs in zip(self.generator_ema.buffers(), self.generator.buffers(), strict=True):
-                mine.copy_(theirs)
+            torch._foreach_copy_(list(self.generator_ema.buffers()), list(self.generator.buffers()))
 
     def track_w_avg(self, w: Tensor, rate: float = 0.005) -> None:
         """Move the generator's latent mean towards the mean of w [N, w_dim] of all ranks."""

@@ -6,6 +6,7 @@ run:    for each stage that is left:  step, step, ..., tick, ..., evaluation and
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import Tensor
 
 from tuiface.core.errors import EngineError, UsageError, quote
 from tuiface.core.files import new_folder
@@ -29,6 +29,8 @@ from tuiface.engine.training.gan.snapshots import load_snapshot, restore_optimiz
 from tuiface.engine.training.gan.state import STAGES, StageName, TrainingState
 from tuiface.engine.training.gan.warm_start import WarmStart, apply_warm_start
 from tuiface.engine.training.interruption import Interruption
+from tuiface.engine.training.passes import Passes
+from tuiface.engine.training.precision import use_precision
 from tuiface.engine.training.ranks import ALONE, Ranks
 from tuiface.engine.training.report import (
     CURVES_NAME,
@@ -52,8 +54,11 @@ class Stage(Protocol):
     """Of one of its pictures against a drawn one: ticks and evaluations are spaced by cost."""
     optimizers: dict[str, torch.optim.Adam]
 
-    def step(self) -> Mapping[str, Tensor]:
-        """Train on one batch, count it in the state's progress, and return the losses."""
+    def step(self) -> None:
+        """Train on one batch; count it in the state's progress, and its losses in the statistics."""
+
+    def close(self) -> None:
+        """Let go of what the stage reads ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +105,27 @@ class Trainer:
             return False
         begins = state.progress.stage != name
         if begins:
-            state.advance(stage=name, images=0, steps=0, tick_images=0, sample_images=0, sign_sum=0.0, sign_count=0)
+            state.advance(stage=name, images=0, steps=0, tick_images=0, sample_images=0, sign_count=0)
+            state.augmentation.sign_sum.zero_()
+            state.statistics.sums.clear()
             self._tick_images = 0
         stage = self._build_stage(name)
         if stage is None:
             return True
+        with contextlib.closing(stage):
+            return self._go_through(stage, restores=self._resumed is not None and not begins)
+
+    def _go_through(self, stage: Stage, *, restores: bool) -> bool:
+        """Step until `stage` is done, or must stop; `restores` its optimisers from the snapshot of the run."""
+        state = self.state
         _transfer_optimizers(state.optimizers, stage.optimizers)
         state.optimizers = stage.optimizers
-        if self._resumed is not None and not begins:
+        if restores:
+            assert self._resumed is not None
             restore_optimizers(state, self._resumed)
         began, spent = time.monotonic(), state.progress.seconds
         while state.progress.images < stage.length and not self._must_stop():
-            state.statistics.add(state.ranks.average(stage.step()))
+            stage.step()
             state.advance(seconds=spent + time.monotonic() - began)
             self._run_due_tasks(stage)
         if state.progress.images < stage.length:
@@ -121,20 +135,21 @@ class Trainer:
     def _build_stage(self, name: StageName) -> Stage | None:
         """The stage `name`; None where the settings leave it out."""
         state, settings = self.state, self.state.settings
+        passes = Passes.on(state.rng, self._report.note)
         if name == "regression":
             if not settings.paired.regression_kimg:
                 return None
             assert isinstance(self.data, HeadData)
-            return RegressionStage(state, self.data)
+            return RegressionStage(state, self.data, passes)
         if name == "distillation":
             if not settings.paired.distillation_kimg:
                 return None
             assert isinstance(self.data, HeadData)
-            return DistillationStage(state, self.data)
+            return DistillationStage(state, self.data, passes)
         if name == "warmup":
             length = round(settings.adversarial.warmup_kimg * 1000)
-            return AdversarialStage(state, self.data, length, warmup=True) if length else None
-        return AdversarialStage(state, self.data, round(self.limits.kimg * 1000))
+            return AdversarialStage(state, self.data, length, passes, warmup=True) if length else None
+        return AdversarialStage(state, self.data, round(self.limits.kimg * 1000), passes)
 
     def _run_due_tasks(self, stage: Stage) -> None:
         """What is due between two steps: a tick, an evaluation with a snapshot, a snapshot."""
@@ -170,7 +185,9 @@ class Trainer:
 
     def _tick(self, stage: Stage) -> None:
         """Progress line and JSONL record."""
-        progress, means = self.state.progress, self.state.statistics.take()
+        means = self.state.statistics.take()
+        self.state.read_controllers()
+        progress = self.state.progress
         now = time.monotonic()
         speed = (progress.images - self._tick_images) / max(now - self._tick_time, 1e-6)
         self._tick_images, self._tick_time = progress.images, now
@@ -263,9 +280,23 @@ def _train(
                 "name where that lies with --data, or begin a new run with --from",
             )
         state.advance(data_fingerprint=data.fingerprint, kimg=limits.kimg)
-        return Trainer(state, data, limits, report, resumed=resume).run()
+        with use_precision(settings.precision):
+            return Trainer(state, data, limits, report, resumed=resume).run()
+    except torch.OutOfMemoryError:
+        raise EngineError(*_describe_shortage(state)) from None
     finally:
         data.close()
+
+
+def _describe_shortage(state: TrainingState) -> tuple[str, str]:
+    """What a user is told whose device ran out of memory, and what to do."""
+    free, total = (amount / 2**30 for amount in torch.cuda.mem_get_info(state.device))
+    settings = state.settings
+    return (
+        f"{settings.resolution} px in batches of {state.batch_share}, {settings.precision}, take more memory than "
+        f"{state.device} has: {total:.1f} GiB, of which {free:.1f} are free",
+        f"a smaller --batch than {settings.batch}, --precision bfloat16, or more --gpus",
+    )
 
 
 def _tell_ranks(state: TrainingState, report: Report) -> None:

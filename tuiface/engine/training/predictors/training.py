@@ -27,6 +27,7 @@ from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.sources import LabelledPictures
 from tuiface.engine.training.gan.settings import RunLimits
 from tuiface.engine.training.interruption import Interruption
+from tuiface.engine.training.precision import use_precision
 from tuiface.engine.training.predictors.attributes import AttributeTask
 from tuiface.engine.training.predictors.segmenter import SegmenterTask
 from tuiface.engine.training.predictors.settings import PredictorSettings, PredictorWarmStart
@@ -175,8 +176,9 @@ def train_predictor(
     data = HeadData.open(settings.heads(), limits, settings.batch, report.note)
     began = time.monotonic()
     try:
-        run = PredictorTraining(settings, data, torch.device(limits.device), start)
-        interrupted = _train(run, settings, report, lambda: _is_out_of_time(limits, began))
+        with use_precision(settings.precision):
+            run = PredictorTraining(settings, data, torch.device(limits.device), start)
+            interrupted = _train(run, settings, report, lambda: _is_out_of_time(limits, began))
         course = _record_course(settings, run.images, data.count_available(), time.monotonic() - began)
         card, network = run.finish(course if start is None else _merge_courses(start.card, course))
         path = limits.out / f"{settings.kind}.safetensors"

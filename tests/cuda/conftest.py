@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from tests.cuda.emulator import Emulator
 from tuiface.engine.cuda import loaded
 from tuiface.engine.cuda.kernels import Kernels
+from tuiface.engine.device import choose_device
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,20 @@ def on_kernels(kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> Kernels:
     """The CPU's operators ask for kernels and get the emulated ones."""
     monkeypatch.setitem(loaded.LOADED, torch.device("cpu"), kernels)
     return kernels
+
+
+@pytest.fixture(scope="session")
+def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the kernels of the card at hand are built, once."""
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.fixture
+def card(kernel_cache: Path, monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    """A CUDA device with our kernels, for this test alone."""
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    monkeypatch.setattr(loaded, "LOADED", dict(loaded.LOADED))
+    device = choose_device("cuda")
+    loaded.load_kernels(device, kernel_cache)
+    return device

@@ -23,7 +23,7 @@ from tuiface.core.strict_json import parse_strict_json
 SECTIONS = (
     Section("card", card.cases, limit_s=60, least_s=12),
     Section("parity", parity.cases, limit_s=45, least_s=15, is_check=True),
-    Section("digests", digests.cases, limit_s=110, least_s=60, is_check=True),
+    Section("digests", digests.cases, limit_s=150, least_s=60, is_check=True),
     Section(ceilings.SECTION, ceilings.cases, limit_s=20, least_s=8),
     Section("synthesis", pictures.synthesis_cases, limit_s=40, least_s=12),
     Section("memory", pictures.memory_cases, limit_s=15, least_s=8),

@@ -67,8 +67,8 @@ class Workload:
     """Faces whose gradients are taken for it."""
     seeds: int = 200
     """Faces that it is verified on."""
-    digest_s: float = 120.0
-    """A process that draws digests ends before."""
+    digest_s: float = 145.0
+    """All processes that draw digests end before."""
 
 
 FULL = Workload()

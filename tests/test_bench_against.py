@@ -43,6 +43,29 @@ def test_times_and_difference_are_reported(
     assert found["kernels"] == "torch"
 
 
+def test_each_computes_convolutions_as_it_wants_to(
+    adapter: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours deterministically, theirs as the adapter has set."""
+    import torch
+
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    check = "    torch.backends.cudnn.benchmark = True\n    return lambda ws: check() or draw(ws)\n"
+    text = TEXTBOOK.replace("OFFSET", "0").replace("    return lambda", "    draw = lambda") + check
+    text += "def check():\n    assert torch.backends.cudnn.benchmark and not torch.backends.cudnn.deterministic\n"
+    adapter.write_text("import torch\n" + text)
+    assert main(["bench", "synthesis", "--against", str(adapter), "--rounds", "1", "--json"]) == EXIT_DONE
+    assert json.loads(capsys.readouterr().out)["max_levels"] <= 1
+
+
+def test_the_adapter_of_the_document_runs(adapter: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "performance.md").read_text("utf-8")
+    [example] = [code for code in text.split("```") if "import textbook_synthesis" in code]
+    adapter.write_text(example.removeprefix("python\n"))
+    assert main(["bench", "synthesis", "--against", str(adapter), "--rounds", "1"]) == EXIT_DONE
+    assert "pictures differ by at most" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

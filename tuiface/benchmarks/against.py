@@ -62,11 +62,14 @@ def load_adapter(path: Path, checkpoint: Path, device: str) -> Draw:
 
 
 def compare(generator: Generator, theirs: Draw, rounds: int) -> Comparison:
-    """Pictures of `rounds` latents by both. Raises InputFileError where the adapter's picture has another shape."""
+    """Pictures of `rounds` latents by both: ours as it saves, theirs with cuDNN as the adapter left it.
+
+    Raises InputFileError where the adapter's picture has another shape.
+    """
     import torch
 
     from tuiface.engine.pixels import to_levels
-    from tuiface.engine.renderer import exact_convolutions
+    from tuiface.engine.renderer import exact_convolutions, remember_convolutions
 
     device = generator.mapping.w_avg.device
     resolution = generator.config.img_resolution
@@ -79,12 +82,13 @@ def compare(generator: Generator, theirs: Draw, rounds: int) -> Comparison:
         return (time.perf_counter() - begun) * 1000, image
 
     ours_ms, theirs_ms, largest, differing = [], [], 0, []
-    rng = torch.Generator().manual_seed(0)
+    rng, as_they_like = torch.Generator().manual_seed(0), remember_convolutions()
     with torch.no_grad(), exact_convolutions():
         for number in range(-1, rounds):  # the first of each is not counted: libraries are loaded then
             ws = generator.map(torch.randn(1, generator.config.z_dim, generator=rng).to(device))
             our_time, our_image = time_one(generator.synthesize, ws)
-            their_time, their_image = time_one(theirs, ws)
+            with as_they_like():
+                their_time, their_image = time_one(theirs, ws)
             if tuple(their_image.shape) != (1, 3, resolution, resolution):
                 raise InputFileError(
                     f"the adapter's picture has the shape {list(their_image.shape)}; "

@@ -102,6 +102,25 @@ def stop_at(step: int) -> None:
     AdversarialStage.step = counted_step  # type: ignore[assignment,method-assign]
 
 
+def train_whole_and_stopped(folder: Path, ranks: Ranks, device: str) -> None:
+    """The same run twice: to its end, and stopped by a signal to rank 1 and resumed."""
+    settings, stopped = tiny_settings(folder / "pictures"), tiny_limits(folder / "stopped", kimg=0.096, device=device)
+    train(settings, tiny_limits(folder / "whole", kimg=0.096, device=device), ranks=ranks)
+    if ranks.rank == 1:
+        stop_at(step=5)
+    outcome = train(settings, stopped, ranks=ranks)
+    (folder / f"stopped-{ranks.rank}.json").write_text(json.dumps(outcome.to_json()))
+    train(settings, stopped, resume=stopped.out / SNAPSHOT_NAME, ranks=ranks)
+
+
+def work_on_gpus(rank: int, folder: Path) -> None:
+    """One of two ranks, each with its GPU; before each evaluation a run compares what both have."""
+    device = torch.device("cuda", rank)
+    torch.cuda.set_device(device)
+    with join_ranks(RankPlace(rank, 2, rank, 2, folder / "meeting"), device) as ranks:
+        train_whole_and_stopped(folder, ranks, str(device))
+
+
 def work(rank: int, folder: Path, command: Namespace) -> None:
     """One of two ranks: a run by the command, passes, steps, a run and one that is resumed; then rank 1 dies."""
     torch.set_num_threads(1)
@@ -114,13 +133,7 @@ def work(rank: int, folder: Path, command: Namespace) -> None:
         torch.save(collect_state(data, pictures, ranks, num_steps=6), folder / f"state-{rank}.pt")
         equal = [ranks.have_equal([torch.ones(3), torch.zeros(2) + rank * other]) for other in (0.0, 1e-30)]
         (folder / f"equal-{rank}.json").write_text(json.dumps(equal))
-        settings, stopped = tiny_settings(pictures), folder / "stopped"
-        train(settings, tiny_limits(folder / "whole", kimg=0.096), ranks=ranks)
-        if rank == 1:
-            stop_at(step=5)
-        outcome = train(settings, tiny_limits(stopped, kimg=0.096), ranks=ranks)
-        (folder / f"stopped-{rank}.json").write_text(json.dumps(outcome.to_json()))
-        train(settings, tiny_limits(stopped, kimg=0.096), resume=stopped / SNAPSHOT_NAME, ranks=ranks)
+        train_whole_and_stopped(folder, ranks, "cpu")
         if rank == 1:
             dist.destroy_process_group()
             eventually((folder / "lost.txt").exists)

@@ -80,6 +80,14 @@ def test_a_run_of_two_ranks_goes_on_exactly(trained: tuple[Path, str]) -> None:
     assert read_snapshot_header(trained[0] / "whole" / SNAPSHOT_NAME)[1].ranks == 2
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_two_gpus_train_one_network_and_go_on_exactly(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pictures")
+    run_ranks(two_ranks.work_on_gpus, 2, tmp_path)
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
 def test_a_rank_that_dies_ends_the_other_with_a_line(trained: tuple[Path, str]) -> None:
     folder, line = trained
     assert line.startswith(f"process 1 of 2 ended with exit code {two_ranks.EXIT_CODE}, and the others with it")

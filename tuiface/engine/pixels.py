@@ -22,7 +22,7 @@ LEVELS_PER_UNIT = 127.5
 
 def to_levels(images: Tensor) -> Tensor:
     """Networks' pictures of any shape -> uint8 of that shape: x * 127.5 + 128, clipped to 0..255, truncated."""
-    return (images * LEVELS_PER_UNIT + 128).clamp(0, 255).to(torch.uint8)
+    return (images * LEVELS_PER_UNIT).add_(128).clamp_(0, 255).to(torch.uint8)
 
 
 def refuse_not_finite(images: Tensor) -> Tensor:

@@ -326,7 +326,7 @@ def test_a_section_runs_in_its_own_process(settings: Settings) -> None:
 
 
 HANGS = "import sys, time; print('{}', flush=True); time.sleep(60)"
-BREAKS = "import sys; print('{}', flush=True); sys.exit('illegal memory access')"
+BREAKS = "import sys; print('a word of a library'); print('{}', flush=True); sys.exit('illegal memory access')"
 
 
 @pytest.mark.parametrize(

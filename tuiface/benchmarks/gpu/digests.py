@@ -133,7 +133,7 @@ def _begin(order: Order) -> Callable[[], Digests]:
         if process.returncode:
             lines = said.decode(errors="replace").strip().splitlines() or ["nothing was said"]
             raise EngineError(f"a process that draws digests ended with exit code {process.returncode}: {lines[-1]}")
-        values: dict[str, Any] = parse_strict_json(out)
+        values: dict[str, Any] = parse_strict_json(out.splitlines()[-1])
         return Digests(tuple(values["exact"]), tuple(values["faces"]), tuple(values["half"]), int(values["requests"]))
 
     return wait

@@ -65,6 +65,8 @@ def _run_in_process(section: Section, order: Order, seconds: float) -> Iterator[
         process = start(command, stdout=PIPE, stderr=said, new_session=True)
         try:
             for line in _lines_until(ends, process):
+                if not line.startswith(b"{"):
+                    continue  # of a library
                 yield Row.from_json(parse_strict_json(line))
             code = process.wait(max(ends - time.monotonic(), 0.1))
         except (TimeoutError, subprocess.TimeoutExpired):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,11 @@ def _main(order: Order) -> None:
     settings = Settings(device="cuda" if device.type == "cuda" else "cpu", cache=Path(order.cache))
     bench = Bench(settings, device, WORKLOADS[order.workload], order.ends - time.monotonic(), order.ceilings)
     [section] = [one for one in SECTIONS if one.name == order.section]
-    for row in run_section(section, bench):
-        print_json(row.to_json())
+    rows = sys.stdout
+    with redirect_stdout(sys.stderr):  # what is measured may talk
+        for row in run_section(section, bench):
+            with redirect_stdout(rows):
+                print_json(row.to_json())
 
 
 if __name__ == "__main__":

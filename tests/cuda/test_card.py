@@ -301,8 +301,10 @@ def test_a_run_is_the_same_again_and_when_it_was_interrupted(
     for name in ("first", "second"):
         train(settings, tiny_limits(tmp_path / name, device=str(card)))
     assert_same_run(tmp_path / "first", tmp_path / "second")
+    snapshot = tmp_path / "interrupted" / SNAPSHOT_NAME
     for kimg in (0.1, 0.2):
-        train(settings, tiny_limits(tmp_path / "interrupted", device=str(card), kimg=kimg))
+        limits = tiny_limits(tmp_path / "interrupted", device=str(card), kimg=kimg)
+        train(settings, limits, resume=snapshot if snapshot.exists() else None)
     tensors = [load_file(tmp_path / name / SNAPSHOT_NAME) for name in ("first", "interrupted")]
     assert [name for name in tensors[0] if not tensors[0][name].equal(tensors[1][name])] == []
 

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from tuiface.engine.training.gan.augment import (
     AdaptiveAugmentation,
+    _sample,
     augment,
     blit,
     colour_matrices,
     geometry_matrices,
     recolour,
+    sample_in_any_order,
     warp,
 )
 from tuiface.engine.training.gan.settings import AugmentSettings
@@ -87,6 +89,37 @@ def test_an_identity_matrix_leaves_a_picture_bit_equal() -> None:
     matrices = geometry_matrices(6, probability(1.0), RandomGenerator(0))
     matrices[2] = torch.eye(3)
     assert torch.equal(warp(x, matrices)[2], x[2])
+
+
+def sampling(side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures, places in them and far beyond their border, and gradients of unlike size, in float32."""
+    generator = torch.Generator().manual_seed(5)
+    images = torch.randn(2, 3, side, side, generator=generator)
+    grid = 1.5 * torch.randn(2, side, side, 2, generator=generator)
+    return images, grid, torch.randn(2, 3, side, side, generator=generator) ** 5
+
+
+def gradient_of(sample: Callable[[Tensor, Tensor], Tensor], images: Tensor, grid: Tensor, grads: Tensor) -> Tensor:
+    leaf = images.clone().requires_grad_()
+    return torch.autograd.grad(sample(leaf, grid), leaf, grads)[0]
+
+
+def test_sums_in_any_order_are_the_gradient() -> None:
+    images, grid, grads = sampling(16)
+    expected = gradient_of(_sample, images, grid, grads)
+    found = gradient_of(sample_in_any_order, images, grid, grads)
+    assert (found - expected).abs().max() < 1e-3 * expected.abs().max()
+    assert torch.allclose(sample_in_any_order(images, grid), _sample(images, grid), atol=1e-2)
+
+
+def test_sums_in_any_order_have_the_same_bits() -> None:
+    """Places in another order are added in another order."""
+    images, grid, grads = sampling(32)
+    order = torch.randperm(32 * 32, generator=torch.Generator().manual_seed(6))
+    shuffled = grid.flatten(1, 2)[:, order].view(grid.shape), grads.flatten(2)[:, :, order].view(grads.shape)
+    for sample, has_same_bits in ((sample_in_any_order, True), (_sample, False)):
+        first, second = gradient_of(sample, images, grid, grads), gradient_of(sample, images, *shuffled)
+        assert torch.equal(first, second) == has_same_bits
 
 
 def test_colour_rotations_keep_grey_grey() -> None:

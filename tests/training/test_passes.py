@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.training.conftest import tiny_limits, tiny_settings, write_pictures
@@ -18,6 +19,7 @@ from tuiface.engine.training.data.feed import Batch, BatchFeed
 from tuiface.engine.training.gan import adversarial
 from tuiface.engine.training.gan.settings import AdversarialSettings
 from tuiface.engine.training.passes import Passes
+from tuiface.engine.training.report import Report
 from tuiface.engine.training.rng import RandomGenerator
 
 pytestmark = pytest.mark.usefixtures("few_projections")
@@ -163,3 +165,36 @@ def test_a_grown_run_in_graphs_is_the_same_run_and_resumes_exactly(
     assert_same_run(tmp_path / "eager", tmp_path / "graphs")
     rehearsed = [name for what, name in recorders[-1].calls if what == "rehearse"]
     assert rehearsed.count("update_discriminator") == 2, "one while the new block fades in, one after"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+def test_captured_passes_train_as_those_that_are_called(
+    precision: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, notes = tiny_settings(pictures, precision=precision), list[str]()
+
+    def passes_on(rng: RandomGenerator, note: Callable[[str], None]) -> Passes:
+        return Passes(rng, note, None)
+
+    monkeypatch.setattr(Report, "note", lambda _, text: notes.append(text))
+    train(settings, tiny_limits(tmp_path / "captured", device="cuda", kimg=0.08))
+    monkeypatch.setattr(Passes, "on", passes_on)
+    train(settings, tiny_limits(tmp_path / "called", device="cuda", kimg=0.08))
+    one, other = (load_file(tmp_path / name / SNAPSHOT_NAME) for name in ("captured", "called"))
+    assert [name for name in one if not torch.allclose(one[name].double(), other[name].double(), 1e-2, 1e-3)] == []
+    assert torch.equal(one["chance"], other["chance"])
+    assert [note for note in notes if "without CUDA graphs" in note] == []
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_graph_draws_what_calls_would_draw() -> None:
+    drawn: list[list[list[float]]] = []
+    for is_captured in (True, False):
+        rng = RandomGenerator(3, "cuda")
+        passes = Passes.on(rng, print) if is_captured else Passes(rng, print, None)
+        draw = partial(rng.normal, 5)
+        drawn.append([*(passes.run(draw).tolist() for _ in range(4)), rng.uniform(3).tolist()])
+    assert drawn[0] == drawn[1]

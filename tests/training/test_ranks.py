@@ -19,7 +19,7 @@ from tuiface.commands.train import _choose_rank_device
 from tuiface.core.errors import EXIT_DONE, EngineError, UsageError
 from tuiface.engine.training import SNAPSHOT_NAME, read_snapshot_header, train
 from tuiface.engine.training.gan.state import TrainingState
-from tuiface.engine.training.ranks import ALONE, RankPlace, Ranks
+from tuiface.engine.training.ranks import ALONE, GROUP, RankPlace, Ranks
 from tuiface.engine.training.rng import RandomGenerator
 
 pytestmark = pytest.mark.usefixtures("few_projections")
@@ -125,6 +125,10 @@ def test_ranks_draw_the_rows_of_one_batch() -> None:
     assert torch.equal(*(part.generator.get_state() for part in parts))
 
 
+def test_the_rows_of_ranks_go_by_the_discriminators_groups(tmp_path: Path) -> None:
+    assert tiny_settings(tmp_path).discriminator_config().mbstd_group_size == GROUP
+
+
 @pytest.mark.parametrize(("own", "groups"), [(8, [{0, 4, 8, 12}, {1, 5, 9, 13}]), (3, [{0, 1, 2}]), (2, [{0, 1}])])
 def test_a_rank_compares_pictures_that_one_process_would_compare(own: int, groups: list[set[int]]) -> None:
     """The groups of the standard deviation; where they do not come out even, a rank's rows are consecutive."""
@@ -154,6 +158,7 @@ def test_torchruns_variables_name_the_place() -> None:
     [
         ({"RANK": "-1"}, "RANK='-1': torchrun sets it to a whole number"),
         ({"WORLD_SIZE": "\u0663"}, "WORLD_SIZE='\u0663'"),
+        ({"WORLD_SIZE": "9" * 5000}, "WORLD_SIZE='9999"),
         ({"RANK": "8"}, "RANK=8 of WORLD_SIZE=8"),
         ({"LOCAL_RANK": "4"}, "LOCAL_RANK=4 of 4"),
     ],

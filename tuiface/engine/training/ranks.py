@@ -63,7 +63,7 @@ class RankPlace:
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         if not all(name in environment for name in (*names, "MASTER_ADDR", "MASTER_PORT")):
             return None
-        if wrong := [name for name in names if not environment[name].isascii() or not environment[name].isdigit()]:
+        if wrong := [name for name in names if not re.fullmatch("[0-9]{1,9}", environment[name])]:
             raise UsageError(f"{wrong[0]}={quote(environment[wrong[0]])}: torchrun sets it to a whole number")
         rank, count, local_rank, local_count = (int(environment[name]) for name in names)
         if not (rank < count and local_rank < local_count <= count):

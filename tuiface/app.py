@@ -52,12 +52,16 @@ from tuiface.screens.themes import DEFAULT_THEME, THEMES, keep_theme, read_last_
 from tuiface.screens.widgets.text import MAX_TEXT, VisibleConsole, VisibleLines
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.capabilities import Capabilities, capabilities_of
-from tuiface.terminal.private_api import add_bindings, force_truecolor, terminal_size
+from tuiface.terminal.late_answers import LateAnswers
+from tuiface.terminal.private_api import add_bindings, filter_input, force_truecolor, terminal_size
 from tuiface.terminal.writer import TerminalWriter
 
 if TYPE_CHECKING:
     from tuiface.core.settings import Settings
     from tuiface.terminal.probe import Probe
+
+LATEST_ANSWER_S, LATE_CHECK_S = 3.0, 0.05
+"""How long after its deadline one who leaves at once waits for the terminal's first answer, and how often it looks."""
 
 log = logging.getLogger("tuiface")
 log.addHandler(logging.NullHandler())
@@ -71,7 +75,8 @@ def run_app(settings: Settings, probe: Probe | None = None) -> int:
     Raises UsageError for a theme that does not exist.
     """
     log_to(settings.state)
-    app = TuifaceApp(settings, capabilities_of(settings, probe))
+    late_answers = LateAnswers() if probe is None else probe.late_answers()
+    app = TuifaceApp(settings, capabilities_of(settings, probe), late_answers=late_answers)
     if settings.theme is not None and settings.theme not in app.available_themes:
         names = sorted(app.available_themes)
         raise UsageError(
@@ -92,6 +97,8 @@ class TuifaceApp(App[None]):
         settings: Settings,
         capabilities: Capabilities | None = None,
         engine_factory: EngineFactory = resident_or_private_engine,
+        *,
+        late_answers: LateAnswers | None = None,
     ) -> None:
         super().__init__()
         self.error_console = VisibleConsole(markup=False, highlight=False, stderr=True)
@@ -107,6 +114,8 @@ class TuifaceApp(App[None]):
         self._runner = JobRunner(self.post_message)
         self.state = InterfaceState.begin(settings, self.writer, self._link, self._runner)
         add_bindings(self, bindings_in(self.state.actions, "everywhere"))
+        self._late_answers = LateAnswers() if late_answers is None else late_answers
+        filter_input(self._late_answers)
         self._is_leaving = False
         self._recovery = SessionRecovery(
             self, self.state, lambda: self.current_work_screen.SCREEN_NAME, self.action_go_to
@@ -408,7 +417,15 @@ class TuifaceApp(App[None]):
     def _leave(self) -> None:
         error = self.state.engine.error
         self._recovery.close(by_wish=True)
-        self.exit(return_code=EXIT_DONE if error is None else error.exit_code)
+        code = EXIT_DONE if error is None else error.exit_code
+        self.writer.leave_when_answered(lambda: self._exit_when_heard(code))
+
+    def _exit_when_heard(self, code: int) -> None:
+        """End once the question before the start is answered too, if that can still be."""
+        if self._late_answers.is_owed and self._late_answers.age_s < LATEST_ANSWER_S:
+            self.set_timer(LATE_CHECK_S, lambda: self._exit_when_heard(code))
+        else:
+            self.exit(return_code=code)
 
 
 def _palette_help(action: Action) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.tui.fake_engine import paint
+from tests.tui.pty_app import pty_command
 from tuiface.benchmarks.terminal import KITTY, PLAIN, PtyTerminal, Screen, TerminalModel
 from tuiface.faces.recipe import ModelRef, Recipe, SeedSource
 from tuiface.terminal.halfblock import resample
@@ -25,7 +26,7 @@ def start(tmp_path: Path) -> Start:
     def begin(
         model: TerminalModel, graphics: str = "auto", size: tuple[int, int] = (80, 24), **extra: str
     ) -> PtyTerminal:
-        command = [sys.executable, "-m", "tests.tui.pty_app", str(tmp_path), graphics]
+        command = [sys.executable, *pty_command(tmp_path, graphics)]
         environment = {"COLORTERM": "truecolor", **extra}
         return PtyTerminal(command, size=size, model=model, environment=environment)
 

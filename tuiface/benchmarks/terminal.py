@@ -284,6 +284,8 @@ class PtyTerminal:
         self._link_free = 0.0
         """When the link has carried everything that was read."""
         self.num_bytes = 0
+        self.num_left_over: int | None = None
+        """Answers on their way when the program gave the terminal back: its shell gets them as typed."""
         self.exit_code: int | None = None
         self._rest = b""
         columns, rows = size
@@ -376,6 +378,8 @@ class PtyTerminal:
             if len(self._rest) > 8:
                 raise
         self.screen.feed(text)
+        if "\x1b[?1049l" in text:
+            self.num_left_over = len(self._late) + len(self.screen.queries)
 
     def _answer(self) -> None:
         model = self._model

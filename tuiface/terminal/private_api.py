@@ -5,21 +5,27 @@ A release of either that moves one of them fails tests/tui/test_private_api.py, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.color import Color, ColorType
 from rich.color_triplet import ColorTriplet
 from rich.console import COLOR_SYSTEMS
 from rich.segment import ControlType, Segment
 from rich.style import Style
+from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key
 from textual.geometry import Size
+from textual.message import Message
 from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from tuiface.terminal.late_answers import LateAnswers
 
 
 def truecolor_style(*, upper: tuple[int, int, int] | None, lower: tuple[int, int, int]) -> Style:
@@ -67,6 +73,22 @@ def write_to_terminal(app: App[Any], text: str) -> bool:
         return False
     driver.write(text)
     return True
+
+
+def filter_input(filtered: LateAnswers) -> None:
+    """Give Textual, of what the terminal sends, what `filtered` leaves of it; for the app that starts next."""
+
+    class FilteredParser(XTermParser):
+        def feed(self, data: str) -> Iterable[Message]:
+            left = filtered.take_out(data)
+            return super().feed(left) if left or not data else ()
+
+        def tick(self) -> Iterable[Message]:
+            if released := filtered.release():
+                yield from super().feed(released)
+            yield from super().tick()
+
+    linux_driver.XTermParser = FilteredParser  # type: ignore[attr-defined]
 
 
 def terminal_size(app: App[Any]) -> Size | None:

@@ -4,7 +4,8 @@ One write holds kitty's graphics query, XTVERSION (`CSI > q`), the cell size (`C
 terminal answers DA1, so its answer ends the wait; a terminal that is mute costs the deadline. The wait runs in a thread
 while the interface is imported, so on most links it costs nothing.
 
-Once Textual reads the terminal, an answer would arrive as key presses: nothing is asked later.
+Once Textual reads the terminal, an answer would arrive as key presses: nothing is asked later, and what comes later is
+taken out (late_answers.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiface.core import processes
+from tuiface.terminal.late_answers import LateAnswers
 
 DEADLINE_S = 1.0
 """Long enough for a satellite link; both graphics libraries wait 0.1 s, which is too short for a bad Wi-Fi."""
@@ -129,6 +131,7 @@ class Probe:
         self._environment = environment
         self._answers = NO_ANSWERS
         self._tmux: str | None = None
+        self._has_asked = False
         self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
 
     @classmethod
@@ -142,6 +145,10 @@ class Probe:
         """What the terminal said, waiting for it if need be."""
         self._thread.join()
         return self._answers
+
+    def late_answers(self) -> LateAnswers:
+        """What still comes of the answers."""
+        return LateAnswers(is_owed=self._has_asked and self.answers().round_trip_ms is None)
 
     def wait_for_tmux_line(self) -> str | None:
         """What `ask_tmux` brought; None outside tmux."""
@@ -158,6 +165,7 @@ class Probe:
             return
         try:
             if text and os.tcgetpgrp(terminal) == os.getpgrp():  # a job in the background may not touch the tty
+                self._has_asked = True
                 self._answers = query_terminal(terminal, text)
         except (OSError, termios.error):
             return  # the terminal went away; the interface will notice by itself

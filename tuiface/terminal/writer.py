@@ -64,6 +64,8 @@ class TerminalWriter:
         self._pending_acknowledgements: deque[_PendingAcknowledgement] = deque()
         self._encoder = Encoder()
         self.bytes_written = 0
+        self._leave: Callable[[], None] | None = None
+        """What to do when nothing is asked any more."""
         self.must_use_cells = False
         """For a while pictures are drawn as coloured cells, whatever the protocol."""
 
@@ -74,6 +76,8 @@ class TerminalWriter:
 
     def request_acknowledgement(self, answer: Callable[[float], None]) -> None:
         """Call `answer` with the seconds that passed until the terminal had read everything written so far."""
+        if self._leave is not None:
+            return
         question = _PendingAcknowledgement(time.monotonic(), answer)
         if not write_to_terminal(self._app, _CURSOR_QUERY):
             answer(0.0)
@@ -86,11 +90,22 @@ class TerminalWriter:
         if self._pending_acknowledgements:
             question = self._pending_acknowledgements.popleft()
             question.answer(time.monotonic() - question.asked)
+            self._leave_if_answered()
+
+    def leave_when_answered(self, leave: Callable[[], None]) -> None:
+        """Ask nothing more, and call `leave` when all is answered or given up: the shell would get the answers."""
+        self._leave = leave
+        self._leave_if_answered()
+
+    def _leave_if_answered(self) -> None:
+        if self._leave is not None and not self._pending_acknowledgements:
+            self._leave()
 
     def _give_up(self, question: _PendingAcknowledgement) -> None:
         if question in self._pending_acknowledgements:
             self._pending_acknowledgements.remove(question)
             question.answer(ACK_TIMEOUT_S)
+            self._leave_if_answered()
 
     @contextlib.contextmanager
     def cells_only(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from tuiface.engine.cuda.build import SOURCES, UNITS
 from tuiface.engine.cuda.driver import to_pointers
 from tuiface.engine.cuda.kernels import Argument, Unit
 
-FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-Wall", "-Werror")
+FLAGS = ("-std=c++20", "-O1", "-fno-gnu-unique", "-ffp-contract=off", "-shared", "-fPIC", "-Wall", "-Werror")
 UNUSED = ("-Wno-unknown-pragmas", "-Wno-maybe-uninitialized")
 
 
@@ -39,7 +39,7 @@ class Emulator:
     def _compile(unit: Unit, folder: Path) -> Path:
         source, flags = UNITS[unit]
         text = (SOURCES / source).read_text("utf-8")
-        exchanges = ["finish", "convolve", "dense", "normalize", "demodulation"]
+        exchanges = ["finish", "convolve", "dense", "normalize", "demodulation", "gradients"]
         exports = [
             f"EXPORT({name}, {str(any(name.startswith(word) for word in exchanges)).lower()})" for name in entries(text)
         ]

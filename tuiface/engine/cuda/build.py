@@ -40,6 +40,9 @@ UNITS: dict[Unit, tuple[str, tuple[str, ...]]] = {
     "Float32": ("features.cu", ("-DELEMENT=Float32",)),
     "Float16": ("features.cu", ("-DELEMENT=Float16",)),
     "BFloat16": ("features.cu", ("-DELEMENT=BFloat16",)),
+    "TrainFloat32": ("training.cu", ("-DELEMENT=Float32",)),
+    "TrainFloat16": ("training.cu", ("-DELEMENT=Float16",)),
+    "TrainBFloat16": ("training.cu", ("-DELEMENT=BFloat16",)),
     "convolve": ("convolve.cu", ()),
     "latents": ("latents.cu", ()),
 }

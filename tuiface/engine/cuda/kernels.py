@@ -18,8 +18,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-Unit = Literal["Float32", "Float16", "BFloat16", "convolve", "latents"]
-"""What is compiled by itself: features.cu in each element type, and the two others."""
+Unit = Literal["Float32", "Float16", "BFloat16", "TrainFloat32", "TrainFloat16", "TrainBFloat16", "convolve", "latents"]
+"""What is compiled by itself: features.cu and training.cu in each element type, and the two others."""
 
 Argument = Tensor | ctypes.Structure | int | float | None
 
@@ -29,6 +29,13 @@ UNIT_OF: dict[torch.dtype, Unit] = {
     torch.bfloat16: "BFloat16",
 }
 """Where a feature map's kernels are."""
+
+TRAINING_UNIT_OF: dict[torch.dtype, Unit] = {
+    torch.float32: "TrainFloat32",
+    torch.float16: "TrainFloat16",
+    torch.bfloat16: "TrainBFloat16",
+}
+"""Where those of training are."""
 
 CHANNEL_MULTIPLE = 32
 """What numbers of channels are padded to: 16 bytes of a half type, and a block of the convolution, divide it."""
@@ -42,6 +49,9 @@ _MAX_PIECES = 32
 _BUSY_BLOCKS = 264
 """Blocks that a convolution is cut into at least, where it can be: two for each multiprocessor of the largest cards. It
 is a constant because the order of sums depends on it."""
+
+_SUMMED_BLOCKS = 2112
+"""As many blocks, at least, share a sum over pixels where there are so many pixels: sixteen for each multiprocessor."""
 
 
 class Launcher(Protocol):
@@ -82,6 +92,61 @@ class ToRGB(ctypes.Structure):
         ("style_stride", ctypes.c_int),
         ("clamp", ctypes.c_float),
     )
+
+
+class PackedTerms(ctypes.Structure):
+    """`Terms` in training.cu."""
+
+    _fields_ = (
+        ("factor", ctypes.c_void_p),
+        ("second", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("noise", ctypes.c_void_p),
+        ("strength", ctypes.c_void_p),
+        ("noise_stride", ctypes.c_int),
+        ("clamp", ctypes.c_float),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """What features are multiplied with and what is added, before an activation. All tensors are float32."""
+
+    factor: Tensor | None = None
+    """[N, C], of the features; None: 1."""
+    second: Tensor | None = None
+    """[N, C], of a second map."""
+    bias: Tensor | None = None
+    """[C]."""
+    noise: Tensor | None = None
+    """[1 or N, 1, H, W]."""
+    strength: Tensor | None = None
+    """[], of the noise."""
+    clamp: float | None = None
+
+    def packed(self) -> PackedTerms:
+        """For a kernel; it holds addresses, not tensors."""
+        noise = self.noise
+        return PackedTerms(
+            *map(_dense_address, (self.factor, self.second, self.bias, noise)),
+            None if self.strength is None else self.strength.data_ptr(),
+            noise[0].numel() if noise is not None and len(noise) > 1 else 0,
+            _limit(self.clamp),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gradients:
+    """Of a combination of terms."""
+
+    x: Tensor | None
+    """[N, C, H, W], of the features."""
+    factor: Tensor | None
+    """float32 [N, C]."""
+    bias: Tensor | None
+    """float32 [N, C], still to be summed over samples."""
+    strength: Tensor | None
+    """float32 [N, C], still to be summed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,6 +259,53 @@ class Kernels:
         self._launch(UNIT_OF[x.dtype], f"finish_{each}", -(-threads // each // _WARP) * _WARP, arguments)
         return x if keep else None, total
 
+    # ---- training.cu
+    def combine(
+        self,
+        u: Tensor | None,
+        terms: Terms,
+        *,
+        v: Tensor | None = None,
+        kept: Tensor | None = None,
+        activates: bool = False,
+    ) -> Tensor:
+        """u [N, C, H, W] * factor + v * second + bias + noise * strength; one map of u, v and kept is there.
+
+        activates: through leaky ReLU, without its gain, and clamp. kept: times the slope of where those gave `kept`.
+        """
+        maps = [None if x is None else _channels_last(x) for x in (u, v, kept)]
+        like = next(x for x in maps if x is not None)
+        n, c, height, width = like.shape
+        y = empty_features(like, n, c, height, width)
+        share = _Share.of(like)
+        arguments: list[Argument] = [*maps, y, height * width, c, share.columns, share.pieces, share.length]
+        grid = (n * share.pieces, share.groups, 1)
+        unit = TRAINING_UNIT_OF[like.dtype]
+        self._launcher.launch(unit, "combine", grid, _THREADS, [*arguments, int(activates), terms.packed()])
+        return y
+
+    def gradients(
+        self, grad: Tensor, terms: Terms, *, kept: Tensor | None, x: Tensor | None, wants_x: bool = True
+    ) -> Gradients:
+        """With g = grad [N, C, H, W] times the slope of where `kept` came from: factor * g, and sums of g.
+
+        Over the pixels of each sample: of g * x where x is given, of g, and of g * noise where noise is.
+        """
+        grad = _channels_last(grad)
+        n, c, height, width = grad.shape
+        share = _Share.of(grad)
+        dx = empty_features(grad, n, c, height, width) if wants_x else None
+        sums = [
+            torch.empty(n, share.pieces, c, device=grad.device) if wanted else None
+            for wanted in (x is not None, True, terms.noise is not None)
+        ]
+        maps = [None if one is None else _channels_last(one) for one in (kept, x)]
+        arguments: list[Argument] = [grad, *maps, dx, *sums, height * width, c]
+        arguments += [share.columns, share.pieces, share.length, terms.packed()]
+        grid = (n * share.pieces, share.groups, 1)
+        self._launcher.launch(TRAINING_UNIT_OF[grad.dtype], "gradients", grid, _THREADS, arguments)
+        return Gradients(dx, *(None if each is None else each.sum(dim=1) for each in sums))
+
     # ---- convolve.cu
     def convolve(self, x: Tensor, weight: Tensor, *, up: bool) -> Tensor:
         """float32 [N, I, h, w], weight [9, I, O] -> [N, O, h, w], or with `up` phases [N, 4O, h + 1, w + 1].
@@ -279,6 +391,32 @@ class Kernels:
         self._launcher.launch(unit, name, (-(-threads // _THREADS), 1, 1), _THREADS, arguments)
 
 
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """How training's kernels share [N, C, H, W] out: as Share of training.cu has it."""
+
+    columns: int
+    """16 bytes of channels each, of one block."""
+    groups: int
+    """Of columns, that make up all channels."""
+    pieces: int
+    """Of one sample's pixels."""
+    length: int
+    """Of a piece."""
+
+    @staticmethod
+    def of(x: Tensor) -> _Share:
+        """For features x."""
+        n, c, height, width = x.shape
+        vectors, area = c * x.element_size() // 16, height * width
+        groups = -(-vectors // _WARP)
+        columns = -(-vectors // groups)
+        rows = _THREADS // columns
+        turns = max(1, n * area * groups // (rows * _SUMMED_BLOCKS))
+        length = rows * turns
+        return _Share(columns, groups, -(-area // length), length)
+
+
 def empty_features(like: Tensor, n: int, c: int, height: int, width: int) -> Tensor:
     """Uninitialised [n, c, height, width], channels-last, of the dtype and on the device of `like`."""
     assert n * c * height * width < 2**31, "kernels count elements in 32 bits"
@@ -308,6 +446,11 @@ def _address(tensor: Tensor | None) -> int | None:
         assert tensor.data_ptr() % 16 == 0, "a row is read 16 bytes at a time"
         assert tensor.dim() < 2 or tensor.stride(0) % 4 == 0, "a row is read 16 bytes at a time"
     return tensor.data_ptr()
+
+
+def _dense_address(tensor: Tensor | None) -> int | None:
+    assert tensor is None or tensor.is_contiguous()
+    return _address(tensor)
 
 
 def _limit(clamp: float | None) -> float:

@@ -11,7 +11,7 @@ import torch
 
 from tuiface.engine.cuda.build import MIN_ARCHITECTURE, KernelBuild, KernelError, load_or_build
 from tuiface.engine.cuda.driver import Driver
-from tuiface.engine.cuda.kernels import Kernels
+from tuiface.engine.cuda.kernels import TRAINING_UNIT_OF, Kernels
 
 LOADED: dict[torch.device, Kernels] = {}
 
@@ -56,3 +56,14 @@ def inference_kernels(x: torch.Tensor) -> Kernels | None:
     if not LOADED or torch.is_grad_enabled() or x.dtype != torch.float32:
         return None
     return LOADED.get(x.device)
+
+
+def training_kernels(x: torch.Tensor, *channels: int) -> Kernels | None:
+    """The kernels for differentiable operators on features x [N, C, H, W], and on as many channels as given.
+
+    None where torch's own operators are to be used: also for channels that are no multiple of 16 bytes.
+    """
+    kernels = loaded_kernels(x.device)
+    if kernels is None or x.dtype not in TRAINING_UNIT_OF:
+        return None
+    return None if any(count * x.element_size() % 16 for count in (x.shape[1], *channels)) else kernels

@@ -12,6 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from tuiface.engine.cuda import activation
+from tuiface.engine.cuda.loaded import loaded_kernels
 from tuiface.engine.networks import ops
 from tuiface.engine.networks.config import DiscriminatorConfig
 from tuiface.engine.networks.convolution import Geometry, convolve, every_second
@@ -44,20 +46,23 @@ class Conv2dLayer(nn.Module):
         """[N, I, r, r] -> [N, O, r, r] or [N, O, r/2, r/2]."""
         total = gain * ops.ACT_GAIN if self.activate else gain  # a leaky ReLU's gain may move in front of it
         weight = (self.weight * (self.weight_gain * total)).to(x.dtype)
-        bias = None if self.bias is None else (self.bias * total).to(x.dtype)
-        kernel = weight.shape[-1]
-        if not self.down:
-            x = convolve(x, weight, bias, Geometry(padding=kernel // 2))
-        elif kernel == 1:
-            # Blurred at full size, then every second pixel: a depthwise stride-2 backward pass is slow on the CPU.
-            blurred = ops.filter_low_pass(x, padding=1)
-            x = convolve(every_second(blurred), weight, bias, Geometry())
-        else:
-            x = convolve(ops.filter_low_pass(x, padding=2), weight, bias, Geometry(stride=2))
+        bias = None if self.bias is None else self.bias * total
         clamp = None if self.clamp is None else self.clamp * gain
+        kernels = loaded_kernels(x.device)
+        if kernels is not None and bias is not None and self.activate and len(weight) * x.element_size() % 16 == 0:
+            return activation.activate(kernels, self._convolve(x, weight, None), None, bias, None, None, clamp)
+        x = self._convolve(x, weight, None if bias is None else bias.to(x.dtype))
         if self.activate:
             return ops.leaky_relu(x, clamp)
         return x if clamp is None else x.clamp(-clamp, clamp)
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if not self.down:
+            return convolve(x, weight, bias, Geometry(padding=weight.shape[-1] // 2))
+        if weight.shape[-1] == 1:
+            # Blurred at full size, then every second pixel: a depthwise stride-2 backward pass is slow on the CPU.
+            return convolve(every_second(ops.filter_low_pass(x, padding=1)), weight, bias, Geometry())
+        return convolve(ops.filter_low_pass(x, padding=2), weight, bias, Geometry(stride=2))
 
 
 class DiscriminatorBlock(nn.Module):

@@ -13,7 +13,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tuiface.engine.cuda.loaded import inference_kernels
+from tuiface.engine.cuda import activation
+from tuiface.engine.cuda.kernels import Kernels
+from tuiface.engine.cuda.loaded import inference_kernels, training_kernels
 from tuiface.engine.networks import ops
 
 
@@ -77,11 +79,23 @@ class SynthesisLayer(nn.Module):
 
     def forward(self, x: Tensor, styles: Tensor, noise: Tensor | None) -> Tensor:
         """x [N, I, h, h], styles [N, I], noise broadcastable to [N, 1, r, r] or None -> [N, O, r, r]."""
+        kernels = training_kernels(x, len(self.bias))
+        if kernels is not None and (noise is None or not noise.requires_grad):
+            return self._fuse(kernels, x, styles, noise)
         x = ops.modulated_conv2d(x, self.weight, styles, up=self.up, gain=ops.ACT_GAIN)
         if noise is not None:
             x = x + (noise * (self.noise_strength * ops.ACT_GAIN)).to(x.dtype)
         x = x + (self.bias * ops.ACT_GAIN).to(x.dtype).view(1, -1, 1, 1)
         return ops.leaky_relu(x, self.clamp)
+
+    def _fuse(self, kernels: Kernels, x: Tensor, styles: Tensor, noise: Tensor | None) -> Tensor:
+        """`forward` by the kernels of a GPU: a pass over the features before the convolution, and one after it."""
+        x = ops.convolve_modulated(activation.scale(kernels, x, styles), self.weight, up=self.up)
+        factors = ops.demodulation(styles, self.weight.square().sum(dim=(2, 3))) * ops.ACT_GAIN
+        if noise is not None:
+            noise = noise.view(-1, 1, *noise.shape[-2:]).contiguous()
+        bias, strength = self.bias * ops.ACT_GAIN, self.noise_strength * ops.ACT_GAIN
+        return activation.activate(kernels, x, factors, bias, noise, strength, self.clamp)
 
 
 class ToRGBLayer(nn.Module):
@@ -97,6 +111,9 @@ class ToRGBLayer(nn.Module):
 
     def forward(self, x: Tensor, styles: Tensor) -> Tensor:
         """x [N, I, r, r], styles [N, I] (before the gain) -> float32 [N, 3, r, r]."""
-        x = ops.modulated_conv2d(x, self.weight, styles, demodulate=False, gain=self.weight_gain)
+        if training_kernels(x) is None:
+            x = ops.modulated_conv2d(x, self.weight, styles, demodulate=False, gain=self.weight_gain)
+        else:
+            x = ops.colours(x, self.weight[:, :, 0, 0] * self.weight_gain, styles)
         x = x.float() + self.bias.view(1, -1, 1, 1)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)

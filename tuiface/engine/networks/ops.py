@@ -90,17 +90,34 @@ def modulated_conv2d(
     if not demodulate:
         styles = styles * gain
     x = x * styles.to(x.dtype)[:, :, None, None]
-    kernel = weight.to(x.dtype)
-    if up:
-        kernel = to_channels_last(kernel.transpose(0, 1))
-        x = convolve(x, kernel, None, Geometry(stride=2, transposed=True))  # [N, O, 2H+1, 2W+1]
-        x = filter_low_pass(x, padding=1, gain=4.0)  # [N, O, 2H, 2W]
-    else:
-        x = convolve(x, kernel, None, Geometry(padding=weight.shape[-1] // 2))
+    x = convolve_modulated(x, weight, up=up)
     if demodulate:
         factors = demodulation(styles, weight.square().sum(dim=(2, 3))) * gain
         x = x * factors.to(x.dtype)[:, :, None, None]
     return x
+
+
+def convolve_modulated(x: Tensor, weight: Tensor, *, up: bool) -> Tensor:
+    """The convolution between both scalings: x [N, I, H, W], weight [O, I, K, K] -> [N, O, H, W], or twice the side."""
+    kernel = weight.to(x.dtype)
+    if not up:
+        return convolve(x, kernel, None, Geometry(padding=weight.shape[-1] // 2))
+    kernel = to_channels_last(kernel.transpose(0, 1))
+    x = convolve(x, kernel, None, Geometry(stride=2, transposed=True))  # [N, O, 2H+1, 2W+1]
+    return filter_low_pass(x, padding=1, gain=4.0)
+
+
+def colours(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
+    """toRGB as one product of matrices for each sample: x [N, C, r, r], weight [3, C], styles [N, C] -> [N, 3, r, r].
+
+    The features are read once and never scaled. Eight rows for three: matrices of any other number of rows are read by
+    single elements.
+    """
+    n, channels, height, width = x.shape
+    matrices = F.pad(styles[:, None] * weight, (0, 0, 0, -len(weight) % 8)).to(x.dtype)  # [N, 8, C]
+    pixels = to_channels_last(x).permute(0, 2, 3, 1).reshape(n, height * width, channels)
+    rgb = torch.bmm(pixels, matrices.transpose(1, 2))[:, :, : len(weight)]
+    return rgb.reshape(n, height, width, len(weight)).permute(0, 3, 1, 2)
 
 
 def leaky_relu(x: Tensor, clamp: float | None = None) -> Tensor:

@@ -17,17 +17,18 @@ from torch import Tensor
 from tuiface.heads.constants import kept_by_first
 from tuiface.heads.geometry.chart import Chart
 from tuiface.heads.geometry.surface import Part
-from tuiface.heads.lists import Lists
+from tuiface.heads.lists import Lists, Selection
 
 _INDEX_BITS = 24
 _NEAREST_Z, _FARTHEST_Z = 4.0, -4.0
 _DEPTH_LEVELS = 1 << 20
 _FIXED = 4096.0
-"""Fixed-point units in 1.0; 32-bit halves hold sums of a hundred thousand strands."""
-
+"""Fixed-point units in 1.0; an int32 holds sums of a hundred thousand strands."""
 
 _SPLAT_SPACING = 1.3
 """Supersampled pixels between splats on a strand."""
+_MAX_STEPS = 16
+"""Splats on a segment at most."""
 _MIN_REACH = 0.12
 """Pixels of line that a splat stands for at least: hair that points at the camera still covers."""
 
@@ -55,7 +56,7 @@ class Lattice:
     number: Tensor
     """0 .. L - 1, int64."""
     spare: Tensor
-    """A spare place of each point, int64 [L]."""
+    """A spare place of each point, float32 [L]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +131,7 @@ def _spread_lattice(
         down=row * (2 / (height - 1)) - 1,
         texel=(row + 0.5).long() * chart.width + (column + 0.5).long(),
         number=number,
-        spare=number % SPARE_PLACES,
+        spare=(number % SPARE_PLACES).float(),
     )
 
 
@@ -146,7 +147,8 @@ def rasterise(atlas: Atlas, screen: Tensor, camera_distance: Tensor, size: int) 
     visible = (x >= 0) & (x < size) & (y >= 0) & (y < size) & (face > 0) & (z > _FARTHEST_Z)
     level = ((z - _FARTHEST_Z) * (_DEPTH_LEVELS / (_NEAREST_Z - _FARTHEST_Z))).long()
     key = (level << _INDEX_BITS) | lattice.number
-    pixel = torch.where(visible, y.long() * size + x.long(), size * size + lattice.spare)
+    # In floats, which hold every pixel exactly: whole numbers are slower to multiply.
+    pixel = torch.where(visible, y.floor_().mul_(size).add_(x.floor_()), size * size + lattice.spare).long()
     buffer = torch.full((len(x), size * size + SPARE_PLACES), -1, dtype=torch.int64, device=x.device)
     buffer.scatter_reduce_(1, pixel, key, "amax")
     return _read_atlas(atlas, _close_pinholes(buffer[:, :-SPARE_PLACES].view(-1, size, size)))
@@ -227,56 +229,72 @@ def blend_strands(lines: Polylines, depth: Tensor, splats: float, lists: Lists) 
     visible ones are picked first and only they are coloured. `splats`: typically so many on a segment.
     """
     n, size = depth.shape[:2]
-    node, fraction, reach, exists = _subdivide(lines, splats, lists)
-    x, y, z = (
-        torch.lerp(*_segment_ends(f, node), fraction) for f in (lines.screen[:, 0], lines.screen[:, 1], lines.depth)
-    )
-    inside = (x >= 0) & (x < size) & (y >= 0) & (y < size) & exists
-    owner = lines.owner[node // lines.depth.shape[1]]
-    column, row = (along.clamp(0, size - 1).long() for along in (x, y))
-    pixel = (owner * size + row) * size + column
-    shown = lists.select(inside & (z > depth.flatten()[pixel] - 0.012))
-    pixel, z, node, fraction, reach = (shown.of(column) for column in (pixel, z, node, fraction, reach))
+    splat = _subdivide(lines, size, splats, lists)
+    x, y, z = (splat.between_nodes(f) for f in (lines.screen[:, 0], lines.screen[:, 1], lines.depth))
+    inside = (x >= 0) & (x < size) & (y >= 0) & (y < size) & splat.exists
+    # In floats, which hold every pixel of one sample exactly: whole numbers are slower to multiply.
+    column, row = (along.clamp(0, size - 1).floor_() for along in (x, y))
+    pixel = row.mul_(size).add_(column).long().add_(splat.first_pixel)
+    shown = lists.select(inside & (z > depth.flatten().take(pixel) - 0.012))
+    pixel, z, splat = shown.of(pixel), shown.of(z), splat.select(shown)
     front = torch.full((n * size * size,), -9.0, device=z.device)
     front.scatter_reduce_(0, pixel, shown.weigh(z, -9.0), "amax")
-    cover = shown.weigh(torch.lerp(*_segment_ends(lines.width, node), fraction) * reach)
-    weight = shown.weigh((0.03 + torch.exp((z - front[pixel]) * 18)) * cover)
-    tinted = [torch.lerp(*_segment_ends(lines.colour[:, i], node), fraction).clamp(0, 6) * weight for i in range(3)]
-    red, green = _sum_pair(pixel, n * size * size, tinted[0], tinted[1])
-    blue, total = _sum_pair(pixel, n * size * size, tinted[2], weight)
-    covered, _ = _sum_pair(pixel, n * size * size, cover, torch.zeros_like(cover))
+    cover = shown.weigh(splat.between_nodes(lines.width) * splat.reach)
+    weight = shown.weigh((0.03 + torch.exp((z - front.take(pixel)) * 18)) * cover)
+    tinted = (splat.between_nodes(channel).clamp_(0, 6) * weight for channel in lines.colour.unbind(1))
+    red, green, blue, total, covered = (_sum(pixel, n * size * size, one) for one in (*tinted, weight, cover))
     colour = torch.stack([red, green, blue]).view(3, n, size, size).transpose(0, 1)
     opacity = 1 - torch.exp(-covered.view(n, size, size))
     return StrandLayer(colour / (total.view(n, 1, size, size) + 1e-4), opacity)
 
 
-def _subdivide(lines: Polylines, typical: float, lists: Lists) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Splats about a pixel apart along every strand, M in all.
+@dataclass(frozen=True, eq=False)
+class _Splats:
+    """Points about a pixel apart along every strand, [M] each."""
 
-    Returns for each the flat index of the node before it, the fraction of the node after it, how many pixels of line it
-    stands for, and whether it is there.
-    """
+    node: Tensor
+    """Flat index of the node before it, int64."""
+    next_node: Tensor
+    fraction: Tensor
+    """Of the node after it."""
+    reach: Tensor
+    """How many pixels of line it stands for."""
+    first_pixel: Tensor
+    """Of its sample, among all pixels of the batch, int64."""
+    exists: Tensor
+    """bool, broadcasts."""
+
+    def between_nodes(self, field: Tensor) -> Tensor:
+        """`field` [T, Q] of the nodes, interpolated: [M]."""
+        flat = field.flatten()
+        return torch.lerp(flat.take(self.node), flat.take(self.next_node), self.fraction)
+
+    def select(self, shown: Selection) -> _Splats:
+        """Those of them that are shown, without what is not needed any more."""
+        node, next_node, fraction, reach = map(shown.of, (self.node, self.next_node, self.fraction, self.reach))
+        return _Splats(node, next_node, fraction, reach, self.first_pixel, self.exists)
+
+
+def _subdivide(lines: Polylines, size: int, typical: float, lists: Lists) -> _Splats:
+    """Splat every strand; at most `_MAX_STEPS` points a segment."""
     strands, points = lines.depth.shape
     x, y = lines.screen.unbind(1)
     lengths = torch.hypot(x[:, 1:] - x[:, :-1], y[:, 1:] - y[:, :-1])
     longest = lengths.amax(1, keepdim=True)
     nodes = torch.arange(strands * points, device=x.device).view(strands, points)[:, :-1].flatten()
     grown = lines.width[:, :1] > 0
-    steps = (longest / _SPLAT_SPACING).ceil().clamp(1, 16).long()
-    counts = torch.where(grown, steps, 0).expand_as(lengths).flatten()
+    steps = (longest / _SPLAT_SPACING).ceil().clamp(1, _MAX_STEPS)
+    counts = torch.where(grown, steps.long(), 0).expand_as(lengths).flatten()
     reach = (lengths / steps).clamp(min=_MIN_REACH).flatten()
-    splats = lists.repeat((nodes, steps.expand_as(lengths).flatten(), reach), counts, typical)
-    node, per_segment, reach = splats.columns
-    return node, splats.place / per_segment, reach, splats.exists
+    first_pixel = (lines.owner * size**2)[:, None].expand_as(lengths).flatten()
+    columns = (nodes, steps.expand_as(lengths).flatten(), reach, first_pixel)
+    splats = lists.repeat(columns, counts, typical)
+    node, per_segment, reach, first_pixel = splats.columns
+    return _Splats(node, node + 1, splats.place / per_segment, reach, first_pixel, splats.exists)
 
 
-def _segment_ends(field: Tensor, node: Tensor) -> tuple[Tensor, Tensor]:
-    flat = field.flatten()
-    return flat[node], flat[node + 1]
-
-
-def _sum_pair(pixel: Tensor, count: int, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums of two non-negative quantities over `count` pixels, carried in the halves of one int64."""
-    packed = ((a * _FIXED).round().long() << 32) | (b * _FIXED).round().long()
-    sums = torch.zeros(count, dtype=torch.int64, device=pixel.device).scatter_add_(0, pixel, packed)
-    return (sums >> 32).float() / _FIXED, (sums & 0xFFFFFFFF).float() / _FIXED
+def _sum(pixel: Tensor, count: int, quantity: Tensor) -> Tensor:
+    """Sum of a non-negative quantity over `count` pixels, in whole numbers: the same in any order."""
+    units = (quantity * _FIXED).round_().int()
+    sums = torch.zeros(count, dtype=torch.int32, device=pixel.device).scatter_add_(0, pixel, units)
+    return sums.float().div_(_FIXED)

@@ -3,38 +3,75 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from tuiface.heads.constants import kept_by_first
+from tuiface.heads.geometry.chart import Chart
 from tuiface.heads.geometry.curves import bell, plateau, smoothstep
 from tuiface.heads.geometry.surface import Surface
 from tuiface.heads.sampling.look import Look
 
 
-def add_skull(surface: Surface, look: Look) -> None:
-    """Bones and fat under the skin."""
-    w = surface.chart.whole
+@dataclass(frozen=True, eq=False)
+class _SkullShapes:
+    """Where the bones and the fat of every head lie, [1, H, W]."""
+
+    cheekbone: Tensor
+    fat: Tensor
+    hollow: Tensor
+    temple: tuple[Tensor, Tensor]
+    """Factors across and down, and so the others."""
+    forehead: tuple[Tensor, Tensor]
+    chin: tuple[Tensor, Tensor]
+    ridge: Tensor
+    muzzle: Tensor
+    """Displacements in dm, from here on."""
+    chin_groove: Tensor
+    sag: Tensor
+    socket: Tensor
+    inner_socket: Tensor
+
+
+@kept_by_first
+def _skull_shapes(chart: Chart) -> _SkullShapes:
+    w = chart.whole
     x, y, a, front = w.x, w.y, w.a, w.front
-    age = look["age"]
-    cheekbone = bell((a - 0.49) / 0.17) * bell((y + 0.17) / 0.15) * front
-    surface.outward += (0.034 + 0.016 * look["cheekbones"]) * cheekbone
-    fat = bell((a - 0.40) / 0.21) * bell((y + 0.55) / 0.26) * front
-    surface.outward += (0.014 + 0.022 * look["fullness"]) * fat
-    hollow = bell((a - 0.47) / 0.13) * bell((y + 0.46) / 0.16) * front
-    surface.outward -= (0.003 + 0.010 * look["cheek_hollow"]) * hollow
-    surface.outward += (-0.026 + 0.012 * look["temple_width"]) * bell((a - 0.69) / 0.14) * bell((y - 0.28) / 0.2)
-    surface.forward += (0.022 + 0.012 * look["forehead_bulge"]) * bell(x / 0.32) * bell((y - 0.47) / 0.22)
-    ridge = bell((y - 0.19 - 0.05 * a) / 0.080) * smoothstep(0.64, 0.34, a) * (1 - 0.35 * bell(x / 0.08))
-    surface.forward += (0.018 + 0.015 * look["brow_ridge"]) * ridge
-    surface.forward += 0.038 * bell(x / 0.28) * bell((y + 0.66) / 0.22)
-    surface.forward += (0.030 + 0.015 * look["chin_projection"]) * bell(a / 0.17) * bell((y + 1.0) / 0.115)
-    surface.forward -= 0.018 * bell(x / 0.22) * bell((y + 0.845) / 0.08)
     jowl = bell((a - 0.37) / 0.10) * bell((y + 0.86) / 0.11) * front
     hollowed = bell((a - 0.45) / 0.14) * bell((y + 0.42) / 0.16) * front
-    surface.outward += age * age * (0.042 * jowl - 0.022 * hollowed)
-    surface.forward -= 0.062 * bell((a - 0.315) / 0.19) * bell((y - 0.03) / 0.125) * front
-    surface.forward -= 0.052 * bell((a - 0.165) / 0.08) * bell((y - 0.04) / 0.10) * front
+    return _SkullShapes(
+        cheekbone=bell((a - 0.49) / 0.17) * bell((y + 0.17) / 0.15) * front,
+        fat=bell((a - 0.40) / 0.21) * bell((y + 0.55) / 0.26) * front,
+        hollow=bell((a - 0.47) / 0.13) * bell((y + 0.46) / 0.16) * front,
+        temple=(bell((a - 0.69) / 0.14), bell((y - 0.28) / 0.2)),
+        forehead=(bell(x / 0.32), bell((y - 0.47) / 0.22)),
+        chin=(bell(a / 0.17), bell((y + 1.0) / 0.115)),
+        ridge=bell((y - 0.19 - 0.05 * a) / 0.080) * smoothstep(0.64, 0.34, a) * (1 - 0.35 * bell(x / 0.08)),
+        muzzle=0.038 * bell(x / 0.28) * bell((y + 0.66) / 0.22),
+        chin_groove=0.018 * bell(x / 0.22) * bell((y + 0.845) / 0.08),
+        sag=0.042 * jowl - 0.022 * hollowed,
+        socket=0.062 * bell((a - 0.315) / 0.19) * bell((y - 0.03) / 0.125) * front,
+        inner_socket=0.052 * bell((a - 0.165) / 0.08) * bell((y - 0.04) / 0.10) * front,
+    )
+
+
+def add_skull(surface: Surface, look: Look) -> None:
+    """Bones and fat under the skin."""
+    shapes, age = _skull_shapes(surface.chart), look["age"]
+    surface.outward += (0.034 + 0.016 * look["cheekbones"]) * shapes.cheekbone
+    surface.outward += (0.014 + 0.022 * look["fullness"]) * shapes.fat
+    surface.outward -= (0.003 + 0.010 * look["cheek_hollow"]) * shapes.hollow
+    surface.outward += (-0.026 + 0.012 * look["temple_width"]) * shapes.temple[0] * shapes.temple[1]
+    surface.forward += (0.022 + 0.012 * look["forehead_bulge"]) * shapes.forehead[0] * shapes.forehead[1]
+    surface.forward += (0.018 + 0.015 * look["brow_ridge"]) * shapes.ridge
+    surface.forward += shapes.muzzle
+    surface.forward += (0.030 + 0.015 * look["chin_projection"]) * shapes.chin[0] * shapes.chin[1]
+    surface.forward -= shapes.chin_groove
+    surface.outward += age * age * shapes.sag
+    surface.forward -= shapes.socket
+    surface.forward -= shapes.inner_socket
 
 
 def add_folds(surface: Surface, look: Look) -> None:
@@ -80,30 +117,65 @@ def add_wrinkles(surface: Surface, look: Look) -> None:
     occlusion *= 1 - (0.16 * relief).clamp(max=0.3)
 
 
+@dataclass(frozen=True, eq=False)
+class _WarpShapes:
+    """Where the proportions of a head act, [1, H, W]."""
+
+    cheeks: Tensor
+    jaw: Tensor
+    chin: Tensor
+    jaw_and_chin: tuple[Tensor, Tensor]
+    """Stretch of every head."""
+    full: Tensor
+    lower: Tensor
+    length: Tensor
+    forehead: Tensor
+    drop: Tensor
+    drop_across: Tensor
+    recede: Tensor
+    wave: Tensor
+
+
+@kept_by_first
+def _warp_shapes(chart: Chart) -> _WarpShapes:
+    y = chart.whole.y
+    jaw = smoothstep(-0.30, -0.76, y) * smoothstep(-1.2, -0.95, y)
+    return _WarpShapes(
+        cheeks=smoothstep(0.8, 0.3, y),
+        jaw=jaw,
+        chin=bell((y + 1.08) / 0.15),
+        jaw_and_chin=(0.045 * jaw, 0.07 * bell((y + 1.06) / 0.16)),
+        full=plateau((y + 0.72) / 0.45),
+        lower=0.010 * smoothstep(0.2, -0.9, y),
+        length=smoothstep(-0.60, -1.1, y),
+        forehead=smoothstep(0.3, 0.9, y),
+        drop=smoothstep(-0.66, -0.82, y),
+        drop_across=0.3 + 0.7 * chart.whole.front,
+        recede=smoothstep(-0.7, -1.1, y),
+        wave=y * 2.2,
+    )
+
+
 def warp(surface: Surface, look: Look) -> Tensor:
     """Displace the neutral head and stretch it to its owner's proportions: positions [N, 3, H, W]."""
-    chart = surface.chart
-    neutral, front = chart.whole, chart.whole.front
+    chart, shapes = surface.chart, _warp_shapes(surface.chart)
     position = chart.position + surface.outward[:, None] * chart.normal
     x, y, z = position.unbind(1)
     z = z + surface.forward
-    ny = neutral.y
-    lower = smoothstep(0.2, -0.9, ny)
-    jaw = smoothstep(-0.30, -0.76, ny) * smoothstep(-1.2, -0.95, ny)
-    stretch = 1 + 0.026 * look["face_width"] * smoothstep(0.8, 0.3, ny)
+    stretch = 1 + 0.026 * look["face_width"] * shapes.cheeks
     stretch = (
         stretch
-        + 0.10 * torch.tanh(0.55 * look["jaw_width"]) * jaw
-        + 0.13 * torch.tanh(0.55 * look["chin_width"]) * bell((ny + 1.08) / 0.15)
+        + 0.10 * torch.tanh(0.55 * look["jaw_width"]) * shapes.jaw
+        + 0.13 * torch.tanh(0.55 * look["chin_width"]) * shapes.chin
     )
-    stretch = stretch + 0.045 * jaw + 0.07 * bell((ny + 1.06) / 0.16)
-    stretch = stretch + 0.030 * look["fullness"] * plateau((ny + 0.72) / 0.45) - 0.010 * lower
+    stretch = stretch + shapes.jaw_and_chin[0] + shapes.jaw_and_chin[1]
+    stretch = stretch + 0.030 * look["fullness"] * shapes.full - shapes.lower
     x = x * stretch
-    y = y + (0.045 - 0.038 * look["face_length"]) * smoothstep(-0.60, -1.1, ny)
-    y = y + 0.030 * look["forehead_height"] * smoothstep(0.3, 0.9, ny)
-    drop = smoothstep(-0.66, -0.82, ny) * (0.085 * look["mouth_open"] + 0.022 * look["teeth"]) * (0.3 + 0.7 * front)
-    y, z = y - drop, z - 0.25 * drop * smoothstep(-0.7, -1.1, ny)
+    y = y + (0.045 - 0.038 * look["face_length"]) * shapes.length
+    y = y + 0.030 * look["forehead_height"] * shapes.forehead
+    drop = shapes.drop * (0.085 * look["mouth_open"] + 0.022 * look["teeth"]) * shapes.drop_across
+    y, z = y - drop, z - 0.25 * drop * shapes.recede
     skew = look["asymmetry"]
-    x = x + 0.010 * skew * torch.sin(ny * 2.2 + skew) * front
-    y = y + 0.008 * skew * neutral.x * front
+    x = x + 0.010 * skew * torch.sin(shapes.wave + skew) * chart.whole.front
+    y = y + 0.008 * skew * chart.whole.x * chart.whole.front
     return torch.stack([x, y, z], dim=1)

@@ -5,6 +5,8 @@ Of a beard: where it grows, the shadow of a shave, and its hairs.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -49,8 +51,21 @@ def paint_brows(surface: Surface, albedo: Tensor, look: Look, hair_colour: Tenso
     surface.mark(w, (offset.abs() < 1) & (a > 0.10) & (a < 0.57) & (front > 0.3), Region.BROWS)
 
 
-def beard_growth(look: Look, chart: Chart) -> Tensor:
-    """Where the beard's style grows, 0..1, [N, H, W]."""
+@dataclass(frozen=True, eq=False)
+class _BeardShapes:
+    """Where beards grow, [1, H, W] unless stated."""
+
+    styles: Tensor
+    """[4, H, W], in the order of `BEARD_STYLES`."""
+    off_mouth: Tensor
+    """Squared distance from the lips in height, in their own heights."""
+    before_ears: Tensor
+    below_cheeks: Tensor
+    in_front: Tensor
+
+
+@kept_by_first
+def _beard_shapes(chart: Chart) -> _BeardShapes:
     w = chart.whole
     a, y, z = w.a, w.y, w.z
     moustache = bell((y + 0.553) / 0.047) * smoothstep(0.33, 0.25, a)
@@ -59,12 +74,21 @@ def beard_growth(look: Look, chart: Chart) -> Tensor:
     goatee = goatee + smoothstep(0.05, 0.0, (a - 0.27).abs() - 0.03) * smoothstep(-0.55, -0.6, y)
     strap = smoothstep(-0.74, -0.86, y - 0.55 * (a - 0.1).clamp(min=0)) * smoothstep(0.12, 0.30, z + 0.25)
     styles = [cheeks_and_jaw + moustache, goatee + moustache, moustache, strap]
-    chosen = look["beard_style"]
-    growth = torch.stack([g.clamp(0, 1)[0] for g in styles])[chosen[:, 0, 0].long()]
-    off_lips = ((a / (1.10 * mouth_half_width(look))) ** 2 + ((y - MOUTH_Y + 0.012) / 0.115) ** 2).sqrt()
-    growth = growth * smoothstep(0.86, 1.10, off_lips)
-    growth = growth * smoothstep(0.68, 0.60, a - 0.3 * (y + 0.3).clamp(min=0))
-    return growth * smoothstep(-0.46, -0.54, y - 0.6 * (a - 0.2).clamp(min=0)) * smoothstep(0.05, 0.25, z)
+    return _BeardShapes(
+        styles=torch.cat([style.clamp(0, 1) for style in styles]),
+        off_mouth=((y - MOUTH_Y + 0.012) / 0.115) ** 2,
+        before_ears=smoothstep(0.68, 0.60, a - 0.3 * (y + 0.3).clamp(min=0)),
+        below_cheeks=smoothstep(-0.46, -0.54, y - 0.6 * (a - 0.2).clamp(min=0)),
+        in_front=smoothstep(0.05, 0.25, z),
+    )
+
+
+def beard_growth(look: Look, chart: Chart) -> Tensor:
+    """Where the beard's style grows, 0..1, [N, H, W]."""
+    shapes = _beard_shapes(chart)
+    off_lips = ((chart.whole.a / (1.10 * mouth_half_width(look))) ** 2 + shapes.off_mouth).sqrt()
+    growth = shapes.styles[look.choice("beard_style")] * smoothstep(0.86, 1.10, off_lips)
+    return growth * shapes.before_ears * shapes.below_cheeks * shapes.in_front
 
 
 def paint_stubble(surface: Surface, albedo: Tensor, look: Look, growth: Tensor) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from tuiface.heads.constants import constant
+from tuiface.heads.constants import constant, kept_by_first
+from tuiface.heads.geometry.chart import Chart
 from tuiface.heads.geometry.curves import bell, smoothstep
 from tuiface.heads.geometry.surface import Surface
 from tuiface.heads.sampling.look import Look
@@ -30,27 +33,47 @@ def skin_colour(melanin: Tensor, blood: Tensor) -> Tensor:
     return base * torch.exp(-melanin * (linear + quadratic * melanin) - haem * blood)
 
 
+@dataclass(frozen=True, eq=False)
+class _PigmentShapes:
+    """Where the pigments of every face lie, [1, H, W]."""
+
+    cheeks: Tensor
+    chin: Tensor
+    sockets: Tensor
+    nose: Tensor
+    freckled: Tensor
+    shine: Tensor
+
+
+@kept_by_first
+def _pigment_shapes(chart: Chart) -> _PigmentShapes:
+    w = chart.whole
+    x, y, a, front = w.x, w.y, w.a, w.front
+    return _PigmentShapes(
+        cheeks=bell((a - 0.43) / 0.19) * bell((y + 0.30) / 0.17) * front,
+        chin=0.07 * (bell((y + 1.0) / 0.12) * bell(a / 0.2) * front),
+        sockets=bell((a - 0.315) / 0.19) * bell((y + 0.05) / 0.09) * front,
+        nose=0.15 * (bell(x / 0.16) * bell((y + 0.37) / 0.12) * front),
+        freckled=bell((y + 0.17) / 0.24) * smoothstep(0.72, 0.25, a) * front,
+        shine=0.12 * (bell(a / 0.2) * bell((y - 0.45) / 0.2) + bell(a / 0.08) * bell((y + 0.2) / 0.22)),
+    )
+
+
 def add_complexion(surface: Surface, look: Look) -> None:
     """Blood under thin skin, blush, freckles, spots and unevenness; young skin is nearly even."""
-    w = surface.chart.whole
-    x, y, a, front = w.x, w.y, w.a, w.front
+    shapes, front = _pigment_shapes(surface.chart), surface.chart.whole.front
     age, makeup = look["age"], look["makeup"]
     patchiness = 0.25 + 0.9 * age
     surface.blood += 0.25 + 0.09 * look["haemoglobin"] + 0.030 * patchiness * surface.mottle
-    cheeks = bell((a - 0.43) / 0.19) * bell((y + 0.30) / 0.17) * front
-    chin = bell((y + 1.0) / 0.12) * bell(a / 0.2) * front
-    sockets = bell((a - 0.315) / 0.19) * bell((y + 0.05) / 0.09) * front
-    nose = bell(x / 0.16) * bell((y + 0.37) / 0.12) * front
-    surface.blood += (0.17 + 0.10 * makeup + 0.05 * look["haemoglobin"]) * cheeks * (1 + 0.2 * surface.mottle)
-    surface.blood += 0.07 * chin + 0.15 * nose + (0.08 + 0.10 * age) * sockets
-    surface.melanin += 0.011 * patchiness * surface.mottle + (0.012 + 0.03 * age) * sockets
-    freckled = bell((y + 0.17) / 0.24) * smoothstep(0.72, 0.25, a) * front
+    blush = 0.17 + 0.10 * makeup + 0.05 * look["haemoglobin"]
+    surface.blood += blush * shapes.cheeks * (1 + 0.2 * surface.mottle)
+    surface.blood += shapes.chin + shapes.nose + (0.08 + 0.10 * age) * shapes.sockets
+    surface.melanin += 0.011 * patchiness * surface.mottle + (0.012 + 0.03 * age) * shapes.sockets
     spots = smoothstep(0.9, 2.0, surface.grain + 0.45 * surface.mottle)
-    surface.melanin += 0.15 * look["freckles"] * spots * freckled
+    surface.melanin += 0.15 * look["freckles"] * spots * shapes.freckled
     age_spots = smoothstep(2.0, 2.7, surface.mottle + 0.4 * surface.grain) * front
     surface.melanin += 0.09 * (age - 0.5).clamp(min=0) * age_spots
-    shine = bell(a / 0.2) * bell((y - 0.45) / 0.2) + bell(a / 0.08) * bell((y + 0.2) / 0.22)
-    surface.gloss += 0.15 - 0.03 * look["melanin"] + 0.12 * shine
+    surface.gloss += 0.15 - 0.03 * look["melanin"] + shapes.shine
 
 
 def add_pores(surface: Surface, look: Look) -> None:

@@ -69,7 +69,12 @@ def test_ratings_make_a_direction(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)["origin"]["settings"]["raters"] == 3
     named = ["--ends", "cold/warm", "--name", "warmth", "--out", str(tmp_path / "made")]
     assert main(["directions", "learn", "--ratings", str(tmp_path / "kind.csv"), *named]) == EXIT_DONE
-    assert (tmp_path / "made" / "warmth.safetensors").exists()
+    made = tmp_path / "made" / "warmth.safetensors"
+    written = made.stat().st_ino, made.stat().st_mtime_ns
+    again = ["directions", "learn", "--ratings", str(tmp_path / "kind.csv"), "--name", "warmth", "--out"]
+    assert main([*again, str(tmp_path / "made"), "--ends", "cold/warm"]) == EXIT_DONE, "it is just what lies there"
+    assert (made.stat().st_ino, made.stat().st_mtime_ns) == written
+    assert main([*again, str(tmp_path / "made")]) != EXIT_DONE, "without its words it is another"
     assert main(["directions", "show", "warmth"]) == EXIT_MODEL, "it is not among the user's own"
 
 

@@ -87,6 +87,7 @@ class Brightness:
     """Reads how bright a picture is."""
 
     names = ("exposure",)
+    resolution = 16
 
     def read(self, images: torch.Tensor) -> torch.Tensor:
         return images.mean(dim=(1, 2, 3))[:, None]

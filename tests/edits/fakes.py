@@ -37,6 +37,7 @@ class PixelAttributes:
     """Brightness of each quarter of the picture."""
 
     names = ("top_left", "top_right", "bottom_left", "bottom_right")
+    resolution = 16
 
     def read(self, images: Tensor) -> Tensor:
         return self.features(images)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from tests.edits.fakes import PixelAttributes, QuarterRegions
-from tuiface.engine.learning import learn, monotone_refinement
+from tuiface.engine.learning import candidate_steps, learn, monotone_refinement
+from tuiface.engine.learning.batch_predict import Precision
 from tuiface.engine.learning.fitting import EvaluationFaces, scale_to_population
 from tuiface.engine.learning.learn import learn_directions
 from tuiface.engine.learning.monotone_refinement import refine_step
@@ -44,7 +45,9 @@ def random_step(network: OpenedNetwork) -> Tensor:
 
 def evened(network: OpenedNetwork, bench: EvaluationFaces, held: list[int], turns: int = 24) -> Tensor:
     deviation = torch.from_numpy(bench.deviation).float()
-    return refine_step(network, PixelAttributes(), deviation, random_step(network), TARGET, held, turns=turns)
+    return refine_step(
+        network, PixelAttributes(), deviation, random_step(network), TARGET, held, Precision(), turns=turns
+    )
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,8 @@ def test_only_what_is_uneven_is_evened_and_only_what_helps_is_taken(
         return given[3]
 
     monkeypatch.setattr(learn, "TRIAL_PERCENT", wanted)
-    monkeypatch.setattr(learn, "refine_step", same_step)
+    monkeypatch.setattr(candidate_steps, "TRIAL_PERCENT", wanted)
+    monkeypatch.setattr(candidate_steps, "refine_step", same_step)
     [one] = learn_directions(network, PixelAttributes(), QuarterRegions(), PLAN, notes.append)
     assert targets == ([TARGET] if tried else [])
     assert notes.count("evening top_left out") == len(targets)
@@ -100,8 +104,8 @@ def test_only_what_is_uneven_is_evened_and_only_what_helps_is_taken(
 
 def test_what_was_evened_says_so(network: OpenedNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     """The best step found is spoilt to begin with, so that the fitted one is better."""
-    monkeypatch.setattr(learn, "_select_strictest", lambda candidates, *rest: next(candidates(*rest[1:])))
-    monkeypatch.setattr(learn, "refine_step", lambda *given, pause: 1.7 * given[3])
+    monkeypatch.setattr(learn, "select_strictest", lambda candidates, *rest: next(candidates(*rest[1:])))
+    monkeypatch.setattr(candidate_steps, "refine_step", lambda *given, pause: 1.7 * given[3])
     [one] = learn_directions(network, PixelAttributes(), QuarterRegions(), PLAN, lambda text: None)
     header = one.direction.header
     assert header.origin.settings["evened"] is True

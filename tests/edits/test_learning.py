@@ -11,7 +11,7 @@ from tuiface.core.errors import ModelError, UsageError
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.questionnaire import standardise
 from tuiface.directions.regression import cosine
-from tuiface.engine.learning import verification
+from tuiface.engine.learning import step_trial
 from tuiface.engine.learning.from_scores import direction_from_scores, raw_features, seed_components
 from tuiface.engine.learning.learn import LearnedDirection, learn_directions, verify_again
 from tuiface.engine.learning.verification import monotone_fraction
@@ -65,7 +65,7 @@ def test_a_unit_is_one_deviation_of_the_population_on_the_row_that_moves_most(
 ) -> None:
     """Also where amount 1 is a part of it, because the concept ends before three deviations."""
     population = network.population
-    monkeypatch.setattr(verification, "STEP_SCALES", (0.5,))
+    monkeypatch.setattr(step_trial, "STEP_SCALES", (0.5,))
     plan = PLAN.model_copy(update={"names": ("top_left",)})
     [half] = learn_directions(network, PixelAttributes(), QuarterRegions(), plan, lambda text: None)
     for one, share in ((learned[0], 1.0), (half, 0.5)):

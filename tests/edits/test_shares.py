@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from tuiface.engine.learning.fitting import EvaluationFaces
-from tuiface.engine.learning.verification import STEP_SCALES, find_monotone_scale
+from tuiface.engine.learning.step_trial import STEP_SCALES, ScaledStep, find_monotone_scale
+from tuiface.engine.learning.verification import AMOUNTS, MIN_SLOPE, monotone_fraction
 
 
 @dataclass
@@ -21,10 +22,48 @@ class CurveBench:
 
     curve: Callable[[float], float]
     asked: list[float] = field(default_factory=list)
+    ws = torch.zeros(1, 1, 1)
+    num_together = 1
 
-    def values(self, step: Tensor) -> np.ndarray:
-        self.asked.append(float(step))
-        return np.array([[self.curve(float(step))]])
+    def values_at(self, amount: float, step: Tensor, faces: slice) -> np.ndarray:
+        assert float(step) == 1
+        self.asked.append(amount)
+        return np.array([[self.curve(amount)]])[faces]
+
+
+class RandomBench:
+    """Faces, each with a wobble of its own along the amount."""
+
+    num_together = 4
+
+    def __init__(self, seed: int, wobble: float) -> None:
+        state = np.random.RandomState(seed)
+        self.ws = torch.zeros(10, 1, 1)
+        self.gain, self.height = state.uniform(0.2, 0.5, 10), wobble * state.randn(10)
+        self.phase, self.pace = state.uniform(0, 6, 10), state.uniform(1, 3, 10)
+        self.num_read = 0
+
+    def values_at(self, amount: float, step: Tensor, faces: slice = slice(None)) -> np.ndarray:
+        found = self.gain * amount + self.height * np.sin(self.pace * amount + self.phase)
+        self.num_read += len(found[faces])
+        return np.asarray(found[faces, None])
+
+
+def read_everything(bench: RandomBench, percent: float, floor: float) -> ScaledStep | None:
+    """As `find_monotone_scale`, which is to read less and find the same."""
+    best = None
+    for scale in STEP_SCALES:
+        curves = np.stack([bench.values_at(amount * scale, torch.ones(1))[:, 0] for amount in AMOUNTS])
+        at_one = AMOUNTS.index(1.0), AMOUNTS.index(-1.0)
+        slope = float((curves[at_one[0]] - curves[at_one[1]]).mean() / 2)
+        scaled = ScaledStep(scale, slope, 100 * monotone_fraction(curves))
+        if slope < MIN_SLOPE:
+            continue
+        if scaled.percent >= percent:
+            return scaled
+        if scaled.percent > (best.percent if best else floor):
+            best = scaled
+    return best
 
 
 def share_of(curve: Callable[[float], float], percent: float = 97.0) -> tuple[float, float, float] | None:
@@ -61,3 +100,14 @@ def test_where_none_is_even_the_first_of_the_best_is_given() -> None:
     found = share_of(lambda amount: amount if amount < 0.3 else -amount + 4 * (amount > 0.34))
     assert found is not None
     assert (found[0], found[2]) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("floor", [-1.0, 55.0])
+@pytest.mark.parametrize("wobble", [0.05, 0.3, 0.6])
+@pytest.mark.parametrize("seed", range(6))
+def test_giving_up_early_finds_what_reading_everything_finds(seed: int, wobble: float, floor: float) -> None:
+    whole, quick = RandomBench(seed, wobble), RandomBench(seed, wobble)
+    expected = read_everything(whole, 90.0, floor)
+    assert find_monotone_scale(cast(EvaluationFaces, quick), torch.tensor(1.0), 0, 90.0, floor) == expected
+    is_first = expected is not None and expected.scale == STEP_SCALES[0]
+    assert quick.num_read < whole.num_read or is_first

@@ -12,7 +12,7 @@ from tests.conftest import MODEL
 from tests.edits.fakes import PixelAttributes
 from tuiface.core.settings import Settings
 from tuiface.engine.learning import fisher_discriminant
-from tuiface.engine.learning.batch_predict import predict_attributes
+from tuiface.engine.learning.batch_predict import EXACT, predict_attributes
 from tuiface.engine.learning.fisher_discriminant import compute_attribute_gradients, solve_discriminant_step
 from tuiface.engine.learning.fitting import EvaluationFaces
 from tuiface.engine.loading import open_engine
@@ -37,7 +37,6 @@ def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path, monkeypatch
     monkeypatch.setattr(attributes, "MAX_SHIFT", 0.0)
     monkeypatch.setattr(fisher_discriminant, "NOISE", 0.0)
     network = open_engine(Settings(model=MODEL, device="cpu", threads=1, cache=shared_cache)).network
-    network.draft_dtype = "float32"  # drafts round slopes to a twentieth
     with torch.no_grad():
         for name, layer, _ in network.generator.synthesis.style_layers():
             if name.endswith("torgb"):
@@ -45,7 +44,7 @@ def test_tangents_are_the_slopes_of_what_is_read(shared_cache: Path, monkeypatch
     reader, deviation = PixelAttributes(), torch.tensor([1.0, 2.0, 3.0, 4.0])
     ws = EvaluationFaces.of(network, reader, deviation.numpy(), 3).ws
     pause = Mock()
-    found = compute_attribute_gradients(network, reader, ws, deviation, pause)
+    found = compute_attribute_gradients(network, reader, ws, deviation, EXACT, pause)
     assert pause.call_count == 4, "between two attributes: each takes as long as a picture"
     assert found.shape == (3, 4, network.generator.num_ws, network.population.basis.shape[1])
     for row, component in ((0, 0), (3, 1)):

@@ -97,7 +97,13 @@ def test_faces_drawn_in_parts_are_those_drawn_at_once(engine: LocalEngine, monke
 
 @pytest.mark.parametrize(("side", "size"), [(32, 16), (256, 16), (512, 4), (1024, 1)])
 def test_a_batch_is_no_larger_than_one_large_picture(side: int, size: int) -> None:
-    assert batch_predict._batch_size(side) == size
+    assert batch_predict.batch_size(side, torch.device("cpu")) == size
+
+
+@pytest.mark.parametrize(("side", "faces"), [(128, 8), (512, 8), (1024, 2)])
+def test_pictures_with_gradients_are_made_within_bounds_of_memory(side: int, faces: int) -> None:
+    assert batch_predict.gradient_batch_size(side, 8) == faces
+    assert batch_predict.gradient_batch_size(side, 8, each=7) * 7 * side**2 <= max(7 * side**2, 32 * 256**2)
 
 
 @pytest.mark.parametrize("side", [4, 8, 33, 96])

@@ -18,22 +18,23 @@ if TYPE_CHECKING:
 def save_direction(
     args: argparse.Namespace, settings: Settings, direction: Direction, out: str | None = None, **measures: float
 ) -> None:
-    """Write a new direction into the folder `out`, or the user's own, and say where it lies."""
-    from tuiface.core.files import make_folder
-    from tuiface.directions.direction import write_direction
+    """Write a new direction into the folder `out`, or the user's own, and say where it lies.
 
-    if out is None:
-        catalogue = open_catalogue(settings)
-        path = catalogue.add(direction, force=args.force)
-        if catalogue.hides_shipped(direction):
+    A file that holds just this direction already, as of work that was interrupted, is left as it is.
+    """
+    from tuiface.core.files import make_folder
+    from tuiface.directions.direction import SUFFIX, is_written, write_direction
+
+    catalogue = open_catalogue(settings)
+    path = catalogue.path_for(direction) if out is None else Path(out) / f"{direction.name}{SUFFIX}"
+    if not is_written(direction, path):
+        make_folder(path.parent)
+        write_direction(direction, path, force=args.force)
+        if out is None and catalogue.hides_shipped(direction):
             note(
                 f"note: tuiface has a direction {quote(direction.name)} for this model too; yours is taken from now on "
                 f"(tuiface directions remove {direction.name} brings it back)"
             )
-    else:
-        path = Path(out) / f"{direction.name}.safetensors"
-        make_folder(path.parent)
-        write_direction(direction, path, force=args.force)
     told = f"{direction.name}  {path}"
     emit(args, told, name=direction.name, file=str(path), sha256=direction.sha256, **measures)
 

@@ -49,7 +49,8 @@ def add_learn(actions: Commands[argparse.ArgumentParser], common: argparse.Argum
         "learn",
         parents=[common],
         help="make directions from labels: the reader's, your own answers, or ratings",
-        description="Make directions from labels. Each one is verified on faces that it was not learned from.",
+        description="Make directions from labels. Each one is verified on faces that it was not learned from. What was "
+        "interrupted goes on where it was when it is asked for again.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

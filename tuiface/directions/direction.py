@@ -25,6 +25,7 @@ from tuiface.core.bounds import Figures, SettingValues
 from tuiface.core.errors import InputFileError, ModelError, quote
 from tuiface.core.files import write_file
 from tuiface.core.limits import NAME_PATTERN
+from tuiface.core.reading import read_regular
 from tuiface.core.safetensors_header import encode_header, read_places, split_header
 from tuiface.core.tensor_file import view_tensor
 from tuiface.core.values import Value, canonical_json, parse_json, read_bytes
@@ -241,6 +242,14 @@ def decode_direction(data: bytes, where: str) -> Direction:
 def read_direction(path: Path) -> Direction:
     """The direction in the file at `path`; raises InputFileError in one line."""
     return decode_direction(read_bytes(path, MAX_FILE_BYTES), path.name)
+
+
+def is_written(direction: Direction, path: Path) -> bool:
+    """Whether the file at `path` is just what `write_direction` would write there."""
+    try:
+        return read_regular(path, MAX_FILE_BYTES) == encode_direction(direction)
+    except OSError:
+        return False
 
 
 def write_direction(direction: Direction, path: Path, *, force: bool = False) -> None:

@@ -48,4 +48,4 @@ def open_engine(settings: Settings) -> LocalEngine:
     operators = choose_operators(device, settings.cache)
     checkpoint = build_checkpoint(prepared, str(device), settings.cache)
     catalogue = Catalogue(directions_path(), settings.directions)
-    return LocalEngine(checkpoint, device, catalogue, settings.regions, operators)
+    return LocalEngine(checkpoint, device, catalogue, settings.regions, settings.cache, operators)

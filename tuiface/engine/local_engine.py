@@ -25,10 +25,12 @@ from tuiface.engine.edits.step_search import StepSearch
 from tuiface.engine.latents import map_z, recipe_ws
 from tuiface.engine.learning.conditional_mean import estimate_conditional_mean
 from tuiface.engine.learning.direction_requests import make_requested_directions, seed_features
+from tuiface.engine.learning.learn import LEARNING_REVISION
 from tuiface.engine.learning.strips import draw_candidate_strip
+from tuiface.engine.learning.work_cache import WorkCache
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.predictors.clusters import ActivationClusters, draw_cluster_sheet
-from tuiface.engine.predictors.registry import attribute_names, segmenter_version
+from tuiface.engine.predictors.registry import attribute_names, attribute_reader_version, segmenter_version
 from tuiface.engine.renderer import Renderer, remember_convolutions
 from tuiface.engine.scheduler import Kind, Pause, Scheduler
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult, Superseded
@@ -59,9 +61,10 @@ class LocalEngine:
         device: torch.device,
         catalogue: Catalogue,
         regions: Path,
+        cache: Path,
         operators: tuple[str, tuple[str, ...]] = ("torch", ()),
     ) -> None:
-        """operators: of tuiface.engine.cuda.loaded.choose_operators."""
+        """`cache`: the user's cache folder. operators: of tuiface.engine.cuda.loaded.choose_operators."""
         own = own_regions_path(regions, checkpoint.info.network_sha256)
         network = self.network = OpenedNetwork(checkpoint, draft_dtype(device), own)
         self._info = _describe(checkpoint, network, device, operators)
@@ -71,6 +74,7 @@ class LocalEngine:
         self.lock_solver = LockSolver(search)
         self.edit_renderer = EditRenderer(self.faces, self.lock_solver, network.discriminator)
         self.face_finder = FaceFinder(self.faces, search)
+        self._work_cache = _open_work_cache(self._info, cache)
         self.scheduler = Scheduler(remember_convolutions())
         """Every computation has a turn of it, in whatever thread."""
 
@@ -124,7 +128,7 @@ class LocalEngine:
 
     def make_directions(self, request: DirectionRequest, on_step: OnStep = ignore_steps) -> Iterator[MadeDirection]:
         """Directions of this network, one by one; raises UsageError, ModelError or InputFileError for what misfits."""
-        made = make_requested_directions(self.network, request, on_step, self._pause(on_step))
+        made = make_requested_directions(self.network, request, on_step, self._pause(on_step), self._work_cache)
         while True:
             with self._compute("work"), _translate_memory_errors(self._info):
                 one = next(made, None)
@@ -260,6 +264,20 @@ def _describe(
         attributes=attribute_names(),
         notices=(*info.notices, *notices),
     )
+
+
+def _open_work_cache(info: EngineInfo, cache: Path) -> WorkCache:
+    """What was learned of this network on this stack: another one may round differently."""
+    origin = {
+        "revision": LEARNING_REVISION,
+        "network": info.model.sha256,
+        "reader": attribute_reader_version(),
+        "software": info.software,
+        "device": info.device_name,
+        "kernels": info.kernels,
+        "threads": info.threads,
+    }
+    return WorkCache(cache / "learning", origin)
 
 
 def _memory_message(info: EngineInfo) -> str:

@@ -67,6 +67,8 @@ def _all() -> Iterator[Target]:
     yield Target("training", "FFHQ config F, 1024 px, batch 8", "s_per_kimg", "most", 45.0)
     yield Target("heads", "heads 128 px", "heads_per_s", "least", 1000.0)
     yield Target("heads", "heads 256 px", "heads_per_s", "least", 300.0)
+    yield Target("learning", "phases, embedded network", "estimated_minutes", "most", 3.0)
+    yield Target("learning", "phases, config F, 1024 px", "estimated_minutes", "most", 15.0)
     yield Target("card", "build from nothing", "s", "most", 20.0)
     yield Target("card", "load a build", "s", "most", 0.2)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,15 @@ from tuiface.benchmarks.gpu.bench import Bench
 from tuiface.benchmarks.gpu.rows import Case, Figures
 from tuiface.benchmarks.gpu.timing import synchronize, time_calls, wall_ms
 from tuiface.benchmarks.gpu.workload import TrainedNetwork
+from tuiface.benchmarks.learning import open_random, time_learning
 
 if TYPE_CHECKING:
+    from tuiface.engine.local_engine import LocalEngine
+    from tuiface.engine.opened_network import OpenedNetwork
     from tuiface.engine.training.gan.adversarial import AdversarialStage
     from tuiface.engine.training.gan.settings import TrainingSettings
     from tuiface.engine.training.gan.state import TrainingState
+    from tuiface.engine_api.requests import AttributesRequest
 
 
 # ---- training
@@ -131,15 +135,37 @@ def _time_heads(bench: Bench, resolution: int, count: int) -> Figures:
 
 
 def learning_cases(bench: Bench) -> Iterator[Case]:
-    """One concept of the embedded network, verified; and what all would take that its reader sees."""
-    yield Case("smile, embedded network", partial(_time_learning, bench), 15.0)
+    """One concept of the embedded network, verified; then each phase, and what all concepts would take."""
+    yield Case("smile, embedded network", partial(_time_concept, bench), 15.0)
+    yield Case("phases, embedded network", partial(_time_phases, bench, lambda: _open_embedded(bench).network), 15.0)
+    resolution = bench.workload.resolution
+    yield Case(
+        f"phases, config F, {resolution} px",
+        partial(_time_phases, bench, lambda: open_random(bench.network(resolution), bench.settings.cache)),
+        20.0,
+    )
 
 
-def _time_learning(bench: Bench) -> Figures:
+def _time_concept(bench: Bench) -> Figures:
+    from tuiface.engine.learning.direction_requests import make_requested_directions
+
+    network = _open_embedded(bench).network
+    # Not by the engine, which may have kept the direction of an earlier run.
+    return {"s": wall_ms(lambda: list(make_requested_directions(network, _plan(bench)))) / 1000}
+
+
+def _time_phases(bench: Bench, open_network: Callable[[], OpenedNetwork]) -> Figures:
+    return time_learning(open_network(), _plan(bench))
+
+
+def _open_embedded(bench: Bench) -> LocalEngine:
     from tuiface.engine.loading import open_engine
+
+    return open_engine(bench.settings.model_copy(update={"model": None, "device": bench.device.type}))
+
+
+def _plan(bench: Bench) -> AttributesRequest:
     from tuiface.engine_api.requests import AttributesRequest
 
-    engine = open_engine(bench.settings.model_copy(update={"model": None, "device": bench.device.type}))
-    draws = bench.workload.draws
-    request = AttributesRequest(names=("smile",), draws=draws, faces=bench.workload.faces, seeds=bench.workload.seeds)
-    return {"s": wall_ms(lambda: list(engine.make_directions(request))) / 1000}
+    load = bench.workload
+    return AttributesRequest(names=("smile",), draws=load.draws, faces=load.faces, seeds=load.seeds)

@@ -8,7 +8,7 @@ import torch
 from tuiface.core.errors import ModelError, UsageError, quote, suggest_nearest
 from tuiface.directions.concepts import direction_name
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
+from tuiface.engine.learning.batch_predict import Precision, SupportsAttributePrediction, predict_attributes
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine_api.protocol import Dtype
@@ -37,7 +37,7 @@ def estimate_conditional_mean(
             )
     w = draw_w(generator, CONDITIONAL_MEAN_SEED, request.draws, pause)
     ws = w[:, None].expand(-1, generator.num_ws, -1)
-    values = predict_attributes(generator, predictor, ws, dtype, pause)
+    values = predict_attributes(generator, predictor, ws, Precision(dtype), pause)
     inside = torch.ones(request.draws, dtype=torch.bool, device=w.device)
     for name, (low, high) in request.bounds.items():
         column = values[:, known[name]]

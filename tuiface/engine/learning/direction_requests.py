@@ -18,6 +18,7 @@ from tuiface.engine.learning import discovery
 from tuiface.engine.learning.from_scores import direction_from_scores, raw_features, seed_components
 from tuiface.engine.learning.learn import learn_directions
 from tuiface.engine.learning.records import make_channel_direction, make_direction, make_imported_direction
+from tuiface.engine.learning.work_cache import NOTHING_KEPT, WorkCache
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine_api.requests import (
@@ -41,11 +42,15 @@ def seed_features(network: OpenedNetwork, seeds: Sequence[int], pause: Pause = n
 
 
 def make_requested_directions(
-    network: OpenedNetwork, request: DirectionRequest, note: OnStep = ignore_steps, pause: Pause = no_pause
+    network: OpenedNetwork,
+    request: DirectionRequest,
+    note: OnStep = ignore_steps,
+    pause: Pause = no_pause,
+    cache: WorkCache = NOTHING_KEPT,
 ) -> Iterator[MadeDirection]:
     """The directions that `request` asks for. Raises UsageError, ModelError, or InputFileError for an array."""
     if isinstance(request, AttributesRequest):
-        for learned in learn_directions(network, network.attributes, network.regions, request, note, pause):
+        for learned in learn_directions(network, network.attributes, network.regions, request, note, pause, cache):
             yield MadeDirection(learned.direction, learned.holds)
     elif isinstance(request, ScoresRequest):
         white = seed_components(network, request.seeds, pause)

@@ -20,7 +20,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_differentiable
+from tuiface.engine.learning.batch_predict import (
+    Precision,
+    SupportsAttributePrediction,
+    gradient_batch_size,
+    read_images,
+    synthesize_differentiable,
+)
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.predictors.attributes import augment_images
 from tuiface.engine.scheduler import Pause, no_pause
@@ -39,20 +45,25 @@ def compute_attribute_gradients(
     predictor: SupportsAttributePrediction,
     ws: Tensor,
     deviation: Tensor,
+    precision: Precision,
     pause: Pause = no_pause,
 ) -> Tensor:
     """float32 [N, A, L, k]: attributes' deviations for one of each component on each row, at ws [N, L, w].
 
-    deviation: float32 [A], one standard deviation of each attribute.
+    deviation: float32 [A], one standard deviation of each attribute. One pass forward serves all attributes. Going back
+    once for each is as short as it gets: what the reader reads them from is wider than they are many.
     """
+    precision, generator = precision.for_gradients(), network.generator
+    together = gradient_batch_size(generator.check_resolution(precision.resolution), BATCH)
     basis = network.population.basis
     rng = torch.Generator().manual_seed(SEED)
     parts = []
-    for chunk in torch.split(ws, BATCH):
+    for chunk in torch.split(ws, together):
         rows = chunk.detach().clone().requires_grad_()
         with torch.enable_grad():
-            images = synthesize_differentiable(network.generator, rows, network.draft_dtype)
-            values = predictor.read(augment_images(images, rng, NOISE)) / deviation
+            images = synthesize_differentiable(generator, rows, precision.dtype, precision.resolution)
+            disturbed = augment_images(images, rng, NOISE)
+            values = read_images(predictor, disturbed, precision.reader_dtype) / deviation
             gradients: list[Tensor] = []
             for a in range(values.shape[1]):
                 gradients += torch.autograd.grad(values[:, a].sum(), rows, retain_graph=a + 1 < values.shape[1])

@@ -5,7 +5,9 @@ Shape legend: N = faces, L = num_ws, w = w_dim, k = whitened components, A = att
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,7 +16,12 @@ from torch import Tensor
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.directions.regression import LinearFit, conditional_step, fit_linear
 from tuiface.engine.latents import LatentPopulation, draw_w
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
+from tuiface.engine.learning.batch_predict import (
+    Precision,
+    SupportsAttributePrediction,
+    batch_size,
+    predict_attributes,
+)
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.scheduler import Pause, no_pause
 
@@ -41,23 +48,36 @@ class Observations:
     """float64 [A]: one standard deviation of each attribute in its own unit."""
     linear_fit: LinearFit
 
+    @classmethod
+    def of(cls, names: Sequence[str], white: np.ndarray, read: np.ndarray) -> Observations:
+        """white float64 [N, k]; read float64 [N, A], each in its attribute's unit."""
+        deviation = population_deviation(read)
+        standardised = (read - read.mean(axis=0)) / deviation
+        return cls(tuple(names), white, standardised, deviation, fit_linear(white, standardised))
+
     @property
     def correlation(self) -> np.ndarray:
         """float64 [A, A] over the population."""
         return np.asarray(self.values.T @ self.values / len(self.values))
 
 
-def observe_population(
-    network: OpenedNetwork, predictor: SupportsAttributePrediction, count: int, pause: Pause = no_pause
-) -> Observations:
-    """Draw and read `count` faces at psi 1."""
+def read_population(
+    network: OpenedNetwork,
+    predictor: SupportsAttributePrediction,
+    count: int,
+    precision: Precision,
+    pause: Pause = no_pause,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(whitened components float64 [N, k], readings float64 [N, A]) of `count` faces at psi 1."""
     w = draw_w(network.generator, LEARNING_SEED, count, pause)
     ws = w[:, None].expand(-1, network.generator.num_ws, -1)
-    values = predict_attributes(network.generator, predictor, ws, network.draft_dtype, pause).double().cpu().numpy()
-    deviation = values.std(axis=0).clip(1e-9)
-    white = network.population.whiten(w).double().cpu().numpy()
-    standardised = (values - values.mean(axis=0)) / deviation
-    return Observations(tuple(predictor.names), white, standardised, deviation, fit_linear(white, standardised))
+    read = predict_attributes(network.generator, predictor, ws, precision, pause)
+    return network.population.whiten(w).double().cpu().numpy(), read.double().cpu().numpy()
+
+
+def population_deviation(read: np.ndarray) -> np.ndarray:
+    """float64 [A]: one standard deviation of each attribute over readings [N, A]."""
+    return np.asarray(read.std(axis=0).clip(1e-9))
 
 
 def select_held_concepts(observations: Observations, target: int) -> list[int]:
@@ -79,7 +99,7 @@ def boundary_step(
     return (basis @ white).repeat(num_ws, 1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class EvaluationFaces:
     """Faces on which steps are tried, and what a predictor makes of them."""
 
@@ -89,6 +109,7 @@ class EvaluationFaces:
     """float64 [A]."""
     ws: Tensor
     """float32 [N, L, w], at `DEFAULT_PSI`."""
+    precision: Precision
     pause: Pause = no_pause
 
     @classmethod
@@ -99,19 +120,37 @@ class EvaluationFaces:
         deviation: np.ndarray,
         count: int,
         seed_offset: int = 0,
+        precision: Precision | None = None,
         pause: Pause = no_pause,
     ) -> EvaluationFaces:
-        """With `count` faces that nothing was learned from; another offset gives others."""
+        """With `count` faces that nothing was learned from; another offset gives others.
+
+        Without a precision pictures are drafts, and the reader is exact.
+        """
         generator = network.generator
         w = draw_w(generator, EVALUATION_SEED + seed_offset, count, pause)[:, None].expand(-1, generator.num_ws, -1)
-        return cls(network, predictor, deviation, generator.truncate(w, DEFAULT_PSI), pause)
+        precision = precision or Precision(network.draft_dtype)
+        return cls(network, predictor, deviation, generator.truncate(w, DEFAULT_PSI), precision, pause)
 
-    def values(self, step: Tensor) -> np.ndarray:
-        """float64 [N, A], in standard deviations, of the faces moved by a step [L, w]."""
-        moved = self.ws + step
-        network = self.network
-        read = predict_attributes(network.generator, self.predictor, moved, network.draft_dtype, self.pause)
+    @property
+    def num_together(self) -> int:
+        """Faces that are read at once."""
+        return batch_size(self.network.generator.check_resolution(self.precision.resolution), self.ws.device)
+
+    @cached_property
+    def unmoved(self) -> np.ndarray:
+        """float64 [N, A]: `values` of no step, which every step's curve goes through; read once."""
+        return self.values(torch.zeros_like(self.ws[0]))
+
+    def values(self, step: Tensor, faces: slice = slice(None)) -> np.ndarray:
+        """float64 [N, A], in standard deviations, of the faces moved by a step [L, w]; of some `faces` alone."""
+        moved, network = self.ws[faces] + step, self.network
+        read = predict_attributes(network.generator, self.predictor, moved, self.precision, self.pause)
         return np.asarray(read.double().cpu().numpy() / self.deviation)
+
+    def values_at(self, amount: float, step: Tensor, faces: slice = slice(None)) -> np.ndarray:
+        """The same of the faces moved by `amount` times a step."""
+        return self.values(amount * step, faces) if amount else self.unmoved[faces]
 
     def measure_effect(self, step: Tensor, probe: float = PROBE_AMOUNT) -> np.ndarray:
         """float64 [A]: mean change of each attribute for one unit of a step [L, w], in standard deviations."""

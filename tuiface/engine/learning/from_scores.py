@@ -15,7 +15,7 @@ from tuiface.directions.direction import Direction, DirectionOrigin, Labels
 from tuiface.directions.questionnaire import PRIOR_PRECISION
 from tuiface.directions.regression import conditional_step, ridge_slopes
 from tuiface.engine.latents import z_from_seed
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, predict_attributes
+from tuiface.engine.learning.batch_predict import Precision, SupportsAttributePrediction, predict_attributes
 from tuiface.engine.learning.records import make_direction
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.scheduler import Pause, no_pause
@@ -51,7 +51,7 @@ def raw_features(
     population = network.population
     w = torch.from_numpy(white).float().to(population.mean.device) @ population.basis.t() + population.mean
     ws = w[:, None].expand(-1, network.generator.num_ws, -1)
-    seen = predict_attributes(network.generator, predictor, ws, network.draft_dtype, pause)
+    seen = predict_attributes(network.generator, predictor, ws, Precision(network.draft_dtype), pause)
     return np.asarray(seen.double().cpu().numpy())
 
 

@@ -7,51 +7,53 @@ and needed (monotone_refinement.py) -> verified on other faces.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
+from pydantic import field_validator
 
-from tuiface.core.errors import ModelError, UsageError, suggest_nearest
+from tuiface.core.errors import ModelError, TuifaceError, UsageError, suggest_nearest
+from tuiface.core.values import Value
 from tuiface.directions.concepts import direction_name
 from tuiface.directions.direction import Direction, DirectionOrigin
 from tuiface.engine.edits.masks import RegionPredictor
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction
-from tuiface.engine.learning.fisher_discriminant import compute_attribute_gradients, solve_discriminant_step
+from tuiface.engine.learning.batch_predict import Precision, SupportsAttributePrediction
+from tuiface.engine.learning.candidate_steps import (
+    TRIAL_PERCENT,
+    Candidates,
+    TrialStep,
+    boundary_candidates,
+    discriminant_candidates,
+    even_out,
+    select_strictest,
+)
+from tuiface.engine.learning.fisher_discriminant import compute_attribute_gradients
 from tuiface.engine.learning.fitting import (
     MIN_R2,
     EvaluationFaces,
     Observations,
-    boundary_step,
-    observe_population,
-    scale_to_population,
+    population_deviation,
+    read_population,
     select_held_concepts,
 )
-from tuiface.engine.learning.monotone_refinement import refine_step
+from tuiface.engine.learning.pace import Pace
+from tuiface.engine.learning.reading_precision import MeasuredPrecision, measure_precision
 from tuiface.engine.learning.records import make_direction
-from tuiface.engine.learning.verification import (
-    AMOUNTS,
-    MIN_SLOPE,
-    Verification,
-    find_monotone_scale,
-    monotone_fraction,
-    verify_step,
-)
+from tuiface.engine.learning.verification import MIN_SLOPE, Verification, verify_step
+from tuiface.engine.learning.work_cache import NOTHING_KEPT, Arrays, WorkCache
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine.scheduler import Pause, no_pause
+from tuiface.engine_api.packed import PackedDirection, pack_directions, unpack_direction
 from tuiface.engine_api.requests import AttributesRequest, OnStep
 
 MONOTONE_PERCENT = 95.0
-#: On the few faces of the trial: more than the verification wants on many, so that the two agree.
-TRIAL_PERCENT = 97.0
-#: Deviations a unit that can be seen: for a smaller effect, others are held less strictly.
-VISIBLE_SLOPE = 0.5
+#: Of what is computed here and below: another one makes what was worked out before count no more.
+LEARNING_REVISION = 1
 PAPERS = {"tangent": "after Shen et al. 2020, arXiv 2005.09635", "boundary": "Shen et al. 2020, arXiv 2005.09635"}
 REFINEMENT_PAPER = "; evened out after Goetschalckx et al. 2019, arXiv 1906.10112"
-#: How much leakage counts, strictest first: the first that lets the concept move evenly and visibly is taken. Dozens of
-#: concepts that are held together would otherwise hold the direction itself, where a network hardly tells them apart.
-STRICTNESSES = (1.0, 0.3, 0.1, 0.03)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,32 +77,28 @@ def learn_directions(
     plan: AttributesRequest,
     note: OnStep,
     pause: Pause = no_pause,
+    cache: WorkCache = NOTHING_KEPT,
 ) -> Iterator[LearnedDirection]:
     """Directions of what `predictor` reads, each as soon as it is verified.
 
-    Raises UsageError for unknown names, ModelError where none shows.
+    What `cache` holds of an earlier run is not worked out again, and nothing else comes of it. Raises UsageError for
+    unknown names, ModelError where none shows.
     """
     wanted = _find_columns(plan.names, predictor.names)
-    note(f"reading {plan.draws} faces")
-    observations = observe_population(network, predictor, plan.draws, pause)
+    learner = _Learner(network, predictor, regions, plan, note, pause, cache)
+    observations = learner.observations
     min_r2 = MIN_R2 if plan.method == "boundary" else 0.0  # gradients need no straight boundary
     targets = _select_targets(observations, wanted, min_r2, chosen=bool(plan.names), note=note)
-    candidates = _boundary_candidates(network, observations)
-    if plan.method == "tangent":
-        note(f"taking gradients on {plan.faces} faces")
-        candidates = _discriminant_candidates(network, predictor, observations, plan.faces, pause)
-    trial = EvaluationFaces.of(network, predictor, observations.deviation, plan.faces, 2, pause)
-    evaluation = EvaluationFaces.of(network, predictor, observations.deviation, plan.seeds, 1, pause)
+    pace = Pace(len(targets))
     for target in targets:
-        others = _select_held(observations, target, plan.held)
-        chosen = _select_strictest(candidates, trial, target, others)
-        if plan.even and chosen.percent < TRIAL_PERCENT:
-            note(f"evening {direction_name(observations.names[target])} out")
-            chosen = _refine(trial, chosen, target, others)
-        verified = verify_step(evaluation, chosen.step, target, regions)
-        direction = _build_direction(network, observations, chosen, target, others, plan, verified)
-        note(f"{direction.name}: monotone on {verified.monotone_percent:.0f} % of faces, {verified.slope:.2f} sigma")
-        yield LearnedDirection(direction, verified)
+        with pace.step():
+            learned = learner.learn(target, pace)
+        direction, verified = learned.direction, learned.verification
+        note(
+            f"{direction.name}: monotone on {verified.monotone_percent:.0f} % of faces, {verified.slope:.2f} sigma; "
+            f"{pace.describe()}"
+        )
+        yield learned
 
 
 def verify_again(
@@ -118,128 +116,183 @@ def verify_again(
     targets = _find_columns(
         [str(direction.header.origin.settings["attribute"]) for direction in directions], predictor.names
     )
-    observations = observe_population(network, predictor, draws)
-    evaluation = EvaluationFaces.of(network, predictor, observations.deviation, seeds, seed_offset=1)
+    precision = measure_precision(network, predictor, full=True).precision
+    _, read = read_population(network, predictor, draws, precision)
+    deviation = population_deviation(read)
+    evaluation = EvaluationFaces.of(network, predictor, deviation, seeds, seed_offset=1, precision=precision)
     for direction, target in zip(directions, targets, strict=True):
         step = torch.from_numpy(direction.step).to(evaluation.ws.device)
         verified = verify_step(evaluation, step, target, regions)
         yield LearnedDirection(_attach_measures(direction, verified), verified)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _TrialStep:
-    """A step on trial."""
+class _KeptDirection(Value):
+    """A learned direction as the cache holds it."""
 
-    step: torch.Tensor
-    """float32 [L, w]: amount 1."""
-    strictness: float | None = None
-    """How much leakage counted; None for a boundary, which leaves held concepts out altogether."""
-    scale: float = 1.0
-    """What amount 1 is, in units of the population."""
-    percent: float = 0.0
-    """Of the trial's faces on which it is monotone; 0 for one that hardly moves its concept."""
-    is_refined: bool = False
-    """Whether it was fitted through the network."""
+    direction: PackedDirection
+    monotone_percent: float
+    slope: float
+    leakage: dict[str, float]
+    frame_variation_percent: float
 
+    @field_validator("direction")
+    @classmethod
+    def _check_direction(cls, text: str) -> str:
+        try:
+            unpack_direction(text)
+        except TuifaceError as error:
+            raise ValueError(error.message) from None
+        return text
 
-_Candidates = Callable[[int, list[int]], Iterator[_TrialStep]]
-"""Steps for an attribute and those held still, of one deviation of the population; the strictest first."""
+    @classmethod
+    def of(cls, learned: LearnedDirection) -> _KeptDirection:
+        """To be kept."""
+        [packed] = pack_directions([learned.direction])
+        return cls(direction=packed, **asdict(learned.verification))
 
-
-def _boundary_candidates(network: OpenedNetwork, observations: Observations) -> _Candidates:
-    population, num_ws = network.population, network.generator.num_ws
-
-    def steps(target: int, held: list[int]) -> Iterator[_TrialStep]:
-        yield _TrialStep(scale_to_population(population, boundary_step(population, num_ws, observations, target, held)))
-
-    return steps
-
-
-def _discriminant_candidates(
-    network: OpenedNetwork,
-    predictor: SupportsAttributePrediction,
-    observations: Observations,
-    faces: int,
-    pause: Pause,
-) -> _Candidates:
-    population = network.population
-    ws = EvaluationFaces.of(network, predictor, observations.deviation, faces).ws
-    deviation = torch.from_numpy(observations.deviation).float().to(ws.device)
-    gradients = compute_attribute_gradients(network, predictor, ws, deviation, pause)
-
-    def steps(target: int, held: list[int]) -> Iterator[_TrialStep]:
-        for strictness in STRICTNESSES if held else STRICTNESSES[:1]:
-            step = solve_discriminant_step(gradients, target, held, strictness).float() @ population.basis.t()
-            yield _TrialStep(scale_to_population(population, step), strictness)
-
-    return steps
+    def unpack(self) -> LearnedDirection:
+        """As it was."""
+        verification = Verification(self.monotone_percent, self.slope, self.leakage, self.frame_variation_percent)
+        return LearnedDirection(unpack_direction(self.direction), verification)
 
 
-def _select_strictest(candidates: _Candidates, trial: EvaluationFaces, target: int, held: list[int]) -> _TrialStep:
-    """The strictest step that moves its concept evenly and visibly on the faces of `trial`.
+@dataclass(frozen=True, eq=False)
+class _Learner:
+    """What all attributes share: each part is worked out, or recalled, when it is first needed."""
 
-    Where none does, the one that moves it most of those that move it evenly, or else the most even one; the laxest
-    where none moves it at all.
-    """
-    best: tuple[bool, float] = (False, 0.0)
-    chosen = tried = None
-    for tried in candidates(target, held):
-        scaled = find_monotone_scale(trial, tried.step, target, TRIAL_PERCENT)
-        if scaled is None:
-            continue
-        is_even = scaled.percent >= TRIAL_PERCENT
-        worth = (is_even, scaled.slope if is_even else scaled.percent)
-        if worth > best:
-            step = scaled.scale * tried.step
-            best, chosen = worth, replace(tried, step=step, scale=scaled.scale, percent=scaled.percent)
-            if is_even and scaled.slope >= VISIBLE_SLOPE:
-                break
-    assert tried is not None
-    return chosen or tried
+    network: OpenedNetwork
+    predictor: SupportsAttributePrediction
+    regions: RegionPredictor
+    plan: AttributesRequest
+    note: OnStep
+    pause: Pause
+    cache: WorkCache
 
+    @cached_property
+    def drafts(self) -> MeasuredPrecision:
+        """For whatever is tried."""
+        return self._measure_precision(full=False)
 
-def _refine(trial: EvaluationFaces, chosen: _TrialStep, target: int, held: list[int]) -> _TrialStep:
-    """The chosen step fitted through the network, if it is then monotone on more of the trial's faces."""
-    deviation = torch.from_numpy(trial.deviation).float().to(chosen.step.device)
-    step = refine_step(trial.network, trial.predictor, deviation, chosen.step, target, held, pause=trial.pause)
-    percent = 100 * monotone_fraction(np.stack([trial.values(amount * step)[:, target] for amount in AMOUNTS]))
-    if percent <= chosen.percent:
-        return chosen
-    unit = scale_to_population(trial.network.population, step)
-    return replace(chosen, step=step, scale=float(step.norm() / unit.norm()), percent=percent, is_refined=True)
+    @cached_property
+    def final(self) -> MeasuredPrecision:
+        """For whatever is verified: of full pictures."""
+        return self.drafts if self.drafts.precision.resolution is None else self._measure_precision(full=True)
 
+    def _measure_precision(self, *, full: bool) -> MeasuredPrecision:
+        return self.cache.recall_value(
+            "precision",
+            {"full": full},
+            MeasuredPrecision,
+            lambda: measure_precision(self.network, self.predictor, full=full, pause=self.pause),
+        )
 
-def _build_direction(
-    network: OpenedNetwork,
-    observations: Observations,
-    chosen: _TrialStep,
-    target: int,
-    others: list[int],
-    plan: AttributesRequest,
-    verified: Verification,
-) -> Direction:
-    attribute = observations.names[target]
-    strictness = {} if chosen.strictness is None else {"strictness": chosen.strictness}
-    origin = DirectionOrigin(
-        method="attributes",
-        data=f"{plan.draws} faces of the network, read by the attribute reader",
-        paper=PAPERS[plan.method] + (REFINEMENT_PAPER if chosen.is_refined else ""),
-        settings={
-            "attribute": attribute,
-            "draws": plan.draws,
-            "faces": plan.faces,
-            "seeds": plan.seeds,
-            "method": plan.method,
-            "held": len(others),
-            **strictness,
-            **({"evened": True} if chosen.is_refined else {}),
-            "r2": round(float(observations.linear_fit.r2[target]), 3),
-        },
-    )
-    sigma = float(chosen.step.norm()) / chosen.scale
-    made = make_direction(network, direction_name(attribute), chosen.step, origin, sigma=sigma)
-    unit = made.header.model_copy(update={"unit": "sigma" if chosen.scale == 1 else "range"})
-    return _attach_measures(Direction(unit, made.arrays), verified)
+    @cached_property
+    def observations(self) -> Observations:
+        """Of the faces that are learned from."""
+        plan, precision, names = self.plan, self.drafts.precision, self.predictor.names
+
+        def make() -> Arrays:
+            self.note(f"reading {plan.draws} faces")
+            white, read = read_population(self.network, self.predictor, plan.draws, precision, self.pause)
+            return {"white": white, "read": read}
+
+        components = self.network.population.basis.shape[1]
+        shapes = {"white": (plan.draws, components), "read": (plan.draws, len(names))}
+        inputs = {"draws": plan.draws, "precision": asdict(precision)}
+        found = self.cache.recall("observations", inputs, shapes, make)
+        return Observations.of(names, found["white"], found["read"])
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """By the method that is asked for."""
+        if self.plan.method == "boundary":
+            return boundary_candidates(self.network, self.observations)
+        return discriminant_candidates(self.network, self._gradients())
+
+    def _gradients(self) -> torch.Tensor:
+        """float32 [N, A, L, k]."""
+        network, plan, precision = self.network, self.plan, self.drafts.precision
+
+        def make() -> Arrays:
+            self.note(f"taking gradients on {plan.faces} faces")
+            ws = self._faces(plan.faces, 0, precision).ws
+            deviation = torch.from_numpy(self.observations.deviation).float().to(ws.device)
+            found = compute_attribute_gradients(network, self.predictor, ws, deviation, precision, self.pause)
+            return {"gradients": found.cpu().numpy()}
+
+        components = network.population.basis.shape[1]
+        shapes = {"gradients": (plan.faces, len(self.predictor.names), network.generator.num_ws, components)}
+        inputs = {"draws": plan.draws, "faces": plan.faces, "precision": asdict(precision)}
+        found = self.cache.recall("gradients", inputs, shapes, make)
+        return torch.from_numpy(found["gradients"]).to(network.device)
+
+    @cached_property
+    def trial(self) -> EvaluationFaces:
+        """On which steps are tried."""
+        return self._faces(self.plan.faces, 2, self.drafts.precision)
+
+    @cached_property
+    def evaluation(self) -> EvaluationFaces:
+        """On which directions are verified."""
+        return self._faces(self.plan.seeds, 1, self.final.precision)
+
+    def _faces(self, count: int, seed_offset: int, precision: Precision) -> EvaluationFaces:
+        deviation = self.observations.deviation
+        return EvaluationFaces.of(self.network, self.predictor, deviation, count, seed_offset, precision, self.pause)
+
+    def learn(self, target: int, pace: Pace) -> LearnedDirection:
+        """The direction of an attribute, verified; recalled where it was learned before."""
+        others = _select_held(self.observations, target, self.plan.held)
+
+        def make() -> _KeptDirection:
+            pace.count_this()
+            return _KeptDirection.of(self._learn(target, others))
+
+        inputs = {
+            **self.plan.model_dump(mode="json", exclude={"names", "held"}),
+            "model": [self.network.model.name, self.network.licence],
+            "precisions": [asdict(self.drafts.precision), asdict(self.final.precision)],
+            "attribute": self.observations.names[target],
+            "others": [self.observations.names[i] for i in others],
+        }
+        return self.cache.recall_value("direction", inputs, _KeptDirection, make).unpack()
+
+    def _learn(self, target: int, others: list[int]) -> LearnedDirection:
+        chosen = select_strictest(self.candidates, self.trial, target, others)
+        if self.plan.even and chosen.percent < TRIAL_PERCENT:
+            self.note(f"evening {direction_name(self.observations.names[target])} out")
+            chosen = even_out(self.trial, chosen, target, others)
+        verified = verify_step(self.evaluation, chosen.step, target, self.regions)
+        return LearnedDirection(self._build(chosen, target, others, verified), verified)
+
+    def _build(self, chosen: TrialStep, target: int, others: list[int], verified: Verification) -> Direction:
+        observations, plan, precision = self.observations, self.plan, self.drafts.precision
+        attribute = observations.names[target]
+        strictness = {} if chosen.strictness is None else {"strictness": chosen.strictness}
+        origin = DirectionOrigin(
+            method="attributes",
+            data=f"{plan.draws} faces of the network, read by the attribute reader",
+            paper=PAPERS[plan.method] + (REFINEMENT_PAPER if chosen.is_refined else ""),
+            settings={
+                "attribute": attribute,
+                "draws": plan.draws,
+                "faces": plan.faces,
+                "seeds": plan.seeds,
+                "method": plan.method,
+                "held": len(others),
+                **strictness,
+                **({"evened": True} if chosen.is_refined else {}),
+                "r2": round(float(observations.linear_fit.r2[target]), 3),
+                "dtype": precision.dtype,
+                "reader_dtype": precision.reader_dtype,
+                "read_px": self.network.generator.check_resolution(precision.resolution),
+                "reading_error": round(max(self.drafts.error, self.final.error), 4),
+            },
+        )
+        sigma = float(chosen.step.norm()) / chosen.scale
+        made = make_direction(self.network, direction_name(attribute), chosen.step, origin, sigma=sigma)
+        unit = made.header.model_copy(update={"unit": "sigma" if chosen.scale == 1 else "range"})
+        return _attach_measures(Direction(unit, made.arrays), verified)
 
 
 def _attach_measures(direction: Direction, verified: Verification) -> Direction:

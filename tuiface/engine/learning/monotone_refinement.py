@@ -19,13 +19,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.latents import draw_w
-from tuiface.engine.learning.batch_predict import SupportsAttributePrediction, synthesize_differentiable
+from tuiface.engine.learning.batch_predict import (
+    Precision,
+    SupportsAttributePrediction,
+    gradient_batch_size,
+    read_images,
+    synthesize_differentiable,
+    synthesize_images,
+)
 from tuiface.engine.learning.fitting import LEARNING_SEED
 from tuiface.engine.learning.verification import AMOUNTS
 from tuiface.engine.opened_network import OpenedNetwork
@@ -36,7 +44,7 @@ NUM_ITERATIONS = 130
 BATCH_SIZE = 8
 """New ones in every turn."""
 _CHUNK_SIZE = 4
-"""Faces that are drawn at once, at all amounts."""
+"""Faces that are drawn at once, at all amounts, where pictures are small."""
 _LEARNING_RATE = 0.008
 """Of Adam at the beginning, in deviations of the population; it falls to nothing along a cosine."""
 _MARGIN = 0.02
@@ -56,26 +64,30 @@ def refine_step(
     step: Tensor,
     target: int,
     held: Sequence[int],
+    precision: Precision,
     turns: int = NUM_ITERATIONS,
     pause: Pause = no_pause,
 ) -> Tensor:
     """float32 [L, w]: `step`, fitted so that attribute `target` grows evenly and those of `held` stay.
 
-    deviation: float32 [A], one standard deviation of each attribute. Draws 7 x `BATCH_SIZE` pictures a turn, with
-    gradients.
+    deviation: float32 [A], one standard deviation of each attribute. Draws 7 x `BATCH_SIZE` pictures a turn, six in
+    seven with gradients.
     """
     population = network.population
     white = (step @ population.axes / population.deviations).clone()  # [L, k]
     optimizer = torch.optim.Adam([white], lr=_LEARNING_RATE, betas=(0.9, 0.99))
-    first = _predict_at_amounts(network, predictor, _draw_faces(network, 0), step, 0) / deviation
+    precision = precision.for_gradients()
+    read = partial(_predict_at_amounts, network, predictor, precision)
+    with torch.no_grad():
+        first = torch.cat([read(chunk, step, 0) for chunk in _draw_faces(network, 0, precision)], dim=1) / deviation
     first_range = float((first[-1] - first[0])[:, target].mean().clamp(min=_MIN_RANGE))
     mean = torch.zeros_like(white)
     for turn in range(turns):
         optimizer.param_groups[0]["lr"] = _LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * turn / turns))
         moving = (white @ population.basis.t()).requires_grad_()
         gradient = torch.zeros_like(moving)
-        for chunk in torch.split(_draw_faces(network, turn), _CHUNK_SIZE):
-            readings = _predict_at_amounts(network, predictor, chunk, moving, turn) / deviation
+        for chunk in _draw_faces(network, turn, precision):
+            readings = read(chunk, moving, turn) / deviation
             loss = _loss(readings, target, held, first_range)
             gradient += torch.autograd.grad(loss, moving)[0] * len(chunk) / BATCH_SIZE
             pause()
@@ -86,23 +98,32 @@ def refine_step(
     return mean @ population.basis.t()
 
 
-def _draw_faces(network: OpenedNetwork, turn: int) -> Tensor:
-    """ws float32 [FACES, L, w] of this turn."""
+def _draw_faces(network: OpenedNetwork, turn: int, precision: Precision) -> tuple[Tensor, ...]:
+    """ws float32 [n, L, w] of this turn's faces, by those that are drawn at once."""
     generator = network.generator
     w = draw_w(generator, LEARNING_SEED + _SEED_OFFSET + turn, BATCH_SIZE)
-    return generator.truncate(w[:, None].expand(-1, generator.num_ws, -1), DEFAULT_PSI)
+    ws = generator.truncate(w[:, None].expand(-1, generator.num_ws, -1), DEFAULT_PSI)
+    side = generator.check_resolution(precision.resolution)
+    return torch.split(ws, gradient_batch_size(side, _CHUNK_SIZE, len(AMOUNTS)))
 
 
 def _predict_at_amounts(
-    network: OpenedNetwork, predictor: SupportsAttributePrediction, ws: Tensor, step: Tensor, turn: int
+    network: OpenedNetwork,
+    predictor: SupportsAttributePrediction,
+    precision: Precision,
+    ws: Tensor,
+    step: Tensor,
+    turn: int,
 ) -> Tensor:
-    """float32 [7, N, A] at all amounts, differentiable in the step."""
-    amounts = torch.tensor(AMOUNTS).to(ws)
-    with torch.enable_grad():
-        rows = (ws + amounts[:, None, None, None] * step).flatten(0, 1)
-        images = synthesize_differentiable(network.generator, rows, network.draft_dtype)
-        alike = [augment_images(c, torch.Generator().manual_seed(turn), _NOISE) for c in torch.split(images, len(ws))]
-        return predictor.read(torch.cat(alike)).reshape(len(AMOUNTS), len(ws), -1)
+    """float32 [7, N, A] at all amounts, differentiable in the step where gradients are enabled."""
+    generator, dtype, until = network.generator, precision.dtype, precision.resolution
+    middle = len(AMOUNTS) // 2
+    moving = torch.tensor([amount for amount in AMOUNTS if amount]).to(ws)
+    moved = (ws + moving[:, None, None, None] * step).flatten(0, 1)
+    images = list(torch.split(synthesize_differentiable(generator, moved, dtype, until), len(ws)))
+    images.insert(middle, synthesize_images(generator, ws, dtype, until))  # the same whatever the step
+    alike = [augment_images(c, torch.Generator().manual_seed(turn), _NOISE) for c in images]
+    return read_images(predictor, torch.cat(alike), precision.reader_dtype).reshape(len(AMOUNTS), len(ws), -1)
 
 
 def _loss(readings: Tensor, target: int, held: Sequence[int], first_range: float) -> Tensor:

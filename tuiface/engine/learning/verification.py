@@ -23,21 +23,8 @@ MONOTONE_SLACK = 0.03
 #: A face whose concept moves by less than this over all amounts, in standard deviations, was not moved.
 MIN_RANGE = 0.25
 FRAME_AMOUNT = 2.0
-STEP_SCALES = (1.0, 0.75, 0.5, 0.35, 1.5, 1.75, 2.0)
 #: A direction that moves its concept by less than this fraction of a deviation for one unit is none.
 MIN_SLOPE = 0.15
-
-
-@dataclass(frozen=True, slots=True)
-class ScaledStep:
-    """How evenly a multiple of a step moves its concept."""
-
-    scale: float
-    """Of `STEP_SCALES`."""
-    slope: float
-    """Deviations of the concept for one unit."""
-    percent: float
-    """Of the faces on which it is monotone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,36 +49,11 @@ class Verification:
         }
 
 
-def find_monotone_scale(evaluation: EvaluationFaces, step: Tensor, target: int, percent: float) -> ScaledStep | None:
-    """The first of `STEP_SCALES` of a step [L, w] that is monotone over all amounts on `percent` of the faces.
-
-    A concept with an end, as age has, is used up before three deviations of it on many faces; its unit must be smaller.
-    One at whose end most faces are, as closed mouths are, moves one way alone: with a larger unit this way outweighs
-    the predictor's noise on the other. Where none is monotone enough, the most monotone one; None where none moves
-    `MIN_SLOPE`.
-    """
-    best: ScaledStep | None = None
-    for scale in STEP_SCALES:
-        read = {amount: evaluation.values(amount * scale * step)[:, target] for amount in (-1.0, 1.0)}
-        slope = float((read[1.0] - read[-1.0]).mean() / 2)
-        if slope < MIN_SLOPE:
-            continue
-        read |= {
-            amount: evaluation.values(amount * scale * step)[:, target] for amount in AMOUNTS if amount not in read
-        }
-        scaled = ScaledStep(scale, slope, 100 * monotone_fraction(np.stack([read[amount] for amount in AMOUNTS])))
-        if scaled.percent >= percent:
-            return scaled
-        if best is None or scaled.percent > best.percent:
-            best = scaled
-    return best
-
-
 def verify_step(
     evaluation: EvaluationFaces, step: Tensor, target: int, regions: RegionPredictor, frame_faces: int = 16
 ) -> Verification:
     """Try a unit step [L, w] at the seven `AMOUNTS` on the faces of `evaluation`."""
-    curves = np.stack([evaluation.values(amount * step) for amount in AMOUNTS])  # [7, N, A]
+    curves = np.stack([evaluation.values_at(amount, step) for amount in AMOUNTS])  # [7, N, A]
     effect = slopes_at_one(curves)
     leakage = {name: round(float(effect[i]), 3) for i, name in enumerate(evaluation.predictor.names)}
     return Verification(
@@ -109,18 +71,30 @@ def slopes_at_one(curves: np.ndarray) -> np.ndarray:
 
 def monotone_fraction(curves: np.ndarray) -> float:
     """Fraction of the columns of [amounts, N] that grow at every step, but for `MONOTONE_SLACK` of their range."""
+    return float(grow_at_every_step(curves, np.ones(len(curves) - 1)).mean())
+
+
+def grow_at_every_step(curves: np.ndarray, gaps: np.ndarray) -> np.ndarray:
+    """bool [N]: whether each column of [M, N] grows from each amount to the next, but for the slack of its range.
+
+    gaps [M - 1]: to how many steps the slack is due between two neighbours, where amounts between them are left out. A
+    column that fails so fails with them too.
+    """
     span = curves[-1] - curves[0]
-    grows = (np.diff(curves, axis=0) >= -MONOTONE_SLACK * span).all(axis=0) & (span > MIN_RANGE)
-    return float(grows.mean())
+    slack = MONOTONE_SLACK * gaps[:, None] * span
+    return np.asarray((np.diff(curves, axis=0) >= -slack).all(axis=0) & (span > MIN_RANGE))
 
 
 def mean_frame_variation(evaluation: EvaluationFaces, step: Tensor, regions: RegionPredictor, faces: int) -> float:
     """Mean frame variation in percent of the first `faces` faces at +-`FRAME_AMOUNT`."""
-    generator, dtype = evaluation.network.generator, evaluation.network.draft_dtype
+    generator, precision = evaluation.network.generator, evaluation.precision
     percents = []
     for ws in torch.split(evaluation.ws[:faces], 1):
         versions = synthesize_images(
-            generator, torch.cat([ws, ws + FRAME_AMOUNT * step, ws - FRAME_AMOUNT * step]), dtype
+            generator,
+            torch.cat([ws, ws + FRAME_AMOUNT * step, ws - FRAME_AMOUNT * step]),
+            precision.dtype,
+            precision.resolution,
         )
         evaluation.pause()
         before, *after = (segment_contour(image[None], regions) for image in versions)

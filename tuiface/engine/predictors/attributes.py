@@ -49,6 +49,11 @@ class AttributePredictor:
         """Names of the columns of `read`."""
         return tuple(attribute.name for attribute in self.card.attributes)
 
+    @property
+    def resolution(self) -> int:
+        """Side in pixels at which pictures are looked at."""
+        return self.card.resolution
+
     def read(self, images: Tensor) -> Tensor:
         """Images float32 [N, 3, R, R] in [-1, 1] -> [N, len(names)], each in its attribute's unit."""
         return self.predict_from_features(self.features(images))

@@ -45,6 +45,12 @@ def segmenter_version(own: Path) -> str:
     return file_sha256(path)[:16] if path.exists() else "none"
 
 
+def attribute_reader_version() -> str:
+    """Digest of the attribute predictor's file."""
+    path = asset_path(ATTRIBUTES_ASSET)
+    return file_sha256(path)[:16] if path.exists() else "none"
+
+
 @torch.no_grad()
 def segmenter_fits(segmenter: Segmenter, generator: Generator) -> bool:
     """Whether the segmenter knows what it sees in faces of `generator`."""

@@ -147,14 +147,6 @@ def picture_grid(images: Tensor, columns: int) -> Tensor:
     return grid.reshape(rows * height, columns * width, channels)
 
 
-def format_duration(seconds: float) -> str:
-    """`2 h 05 min`, `12 min`, `40 s`."""
-    minutes = round(seconds / 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    return f"{minutes} min" if seconds >= 90 else f"{round(seconds)} s"
-
-
 CURVES_NAME = "curves.png"
 
 _WIDTH, _HEIGHT, _COLUMNS = 560, 260, 2

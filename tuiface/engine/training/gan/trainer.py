@@ -15,6 +15,7 @@ from typing import Protocol
 
 import torch
 
+from tuiface.core.durations import format_duration
 from tuiface.core.errors import EngineError, UsageError, quote
 from tuiface.core.files import new_folder
 from tuiface.engine.training.data.head_data import HeadData
@@ -37,7 +38,6 @@ from tuiface.engine.training.report import (
     LOG_NAME,
     Report,
     SilentReport,
-    format_duration,
     write_curves,
 )
 

@@ -114,7 +114,7 @@ def test_pictures_and_kernels_are_timed_beside_the_ceilings(tmp_path: Path) -> N
     assert float(rows[0].figures["share_of_ceilings_percent"]) > 0
     kernels = measure("kernels", bench)
     assert {row.figures["kernel"] for row in kernels} == {
-        *("styles", "convolution", "up-convolution", "upsample", "finish")
+        *("styles", "convolution", "up-convolution", "upsample", "finish", "filter")
     }
     for row in kernels:
         assert not row.error

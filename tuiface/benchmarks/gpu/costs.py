@@ -17,9 +17,11 @@ from tuiface.benchmarks.gpu.workload import Mode
 from tuiface.engine.cuda.kernels import CHANNEL_MULTIPLE
 from tuiface.engine.networks.config import GeneratorConfig
 
-KernelClass = Literal["convolution", "up-convolution", "upsample", "finish", "styles"]
+KernelClass = Literal["convolution", "up-convolution", "upsample", "finish", "styles", "filter"]
 
 ELEMENT_BYTES: dict[Mode, int] = {"float32": 4, "float16": 2, "bfloat16": 2}
+_LOW_PASS_FLOPS = 12
+"""Of one output of `filter`: four taps across, and four rows."""
 _FILTER_FLOPS = 20
 """Of one output of `upsample`: the low-pass filter by rows and columns, noise, bias, leaky ReLU, clamp, scale."""
 _FINISH_FLOPS = 12
@@ -68,6 +70,16 @@ def picture_work(config: GeneratorConfig, until: int, batch: int, mode: Mode) ->
             _convolution("convolution", r, channels[r], channels[r], batch, mode),
             _finish(r, channels[r], batch, mode, is_first=r == blocks[0], is_last=r == blocks[-1]),
         ]
+    return work
+
+
+def filter_work(config: GeneratorConfig, batch: int, mode: Mode) -> list[Work]:
+    """Low-pass filters before a discriminator's down-sampling, [N, C, r, r] -> r + 1, at its four largest sizes."""
+    work = []
+    for r, num in list(zip(config.block_resolutions, config.channels, strict=True))[-4:]:
+        outputs = batch * num * (r + 1) ** 2
+        moved = (batch * num * r * r + outputs) * ELEMENT_BYTES[mode]
+        work.append(Work("filter", r, num, num, batch, mode, _LOW_PASS_FLOPS * outputs, moved))
     return work
 
 

@@ -1,4 +1,4 @@
-"""Each kernel alone, at the sizes of one picture: how fast it moves bytes and multiplies, beside the ceilings.
+"""Each kernel alone, at the sizes of a picture or of training: how fast it moves bytes and multiplies.
 
 Many launches are captured in one graph, so that what is timed is the device and not Python; they take turns on several
 inputs, more than the level-2 cache holds, since copying a large block is what they are compared with.
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tuiface.benchmarks.gpu.bench import Bench
-from tuiface.benchmarks.gpu.costs import ELEMENT_BYTES, Work, picture_work, style_layers
+from tuiface.benchmarks.gpu.costs import ELEMENT_BYTES, Work, filter_work, picture_work, style_layers
 from tuiface.benchmarks.gpu.rows import Case, Figures
 from tuiface.benchmarks.gpu.timing import time_on_device
 from tuiface.benchmarks.gpu.workload import MODES
@@ -33,7 +33,7 @@ Launch = Callable[[int], Tensor]
 
 
 def cases(bench: Bench) -> Iterator[Case]:
-    """Every kernel of a picture, mode by mode, the largest first."""
+    """Every kernel of a picture, mode by mode, the largest first; the filter of training."""
     if loaded_kernels(bench.device) is None:
         yield Case("all", dict, unfit=_NO_KERNELS)
         return
@@ -41,11 +41,16 @@ def cases(bench: Bench) -> Iterator[Case]:
     for mode in MODES:
         for work in reversed(picture_work(config, config.img_resolution, 1, mode)):
             yield Case(kernel_name(work), partial(_time_kernel, bench, work), 0.5)
+    trained = max(bench.workload.training, key=lambda network: network.batch)
+    for mode in ("bfloat16", "float32"):
+        for work in reversed(filter_work(trained.shape.config(trained.resolution), trained.batch, mode)):
+            yield Case(kernel_name(work), partial(_time_kernel, bench, work), 0.5)
 
 
 def kernel_name(work: Work) -> str:
     """As a row is called."""
     where = f" {work.resolution} px, {work.num_out} channels" if work.resolution else ""
+    where += f" x {work.batch}" if work.batch > 1 else ""
     return f"{work.kernel} {work.mode}{where}"
 
 
@@ -114,6 +119,9 @@ def _prepare(kernels: Kernels, work: Work, num_inputs: int, bench: Bench) -> Lau
 
     if work.kernel == "finish":
         return _prepare_finish(kernels, work, features(work.num_in, work.resolution), bench)
+    if work.kernel == "filter":
+        given = features(work.num_in, work.resolution)
+        return lambda number: kernels.filter(given[number], 2, 1.0)
     if work.kernel == "upsample":
         phases, after = features(4 * work.num_in, work.resolution // 2 + 1), _activation(work, bench.device)
         return lambda number: kernels.upsample(phases[number], after)

@@ -95,7 +95,7 @@ def draw_roofline(rows: Sequence[Row], title: str = "") -> bytes | None:
 def _points(rows: Sequence[Row]) -> Iterator[Point]:
     for row in rows:
         figures = row.figures
-        if row.section == "kernels" and "tflops" in figures:
+        if row.section == "kernels" and figures.get("kernel") in _KERNELS:
             yield Point(
                 str(figures["kernel"]),
                 str(figures["mode"]),

@@ -61,6 +61,8 @@ def _all() -> Iterator[Target]:
                 yield Target(
                     "kernels", f"{kernel} {mode} {r} px, {num} channels", "share_of_copy_percent", "least", 70.0
                 )
+    for mode in ("bfloat16", "float32"):
+        yield Target("kernels", f"filter {mode} 256 px, 32 channels x 64", "share_of_copy_percent", "least", 70.0)
     yield Target("training", "128 px, base 4096, 192 channels, batch 32", "images_per_s", "least", 1400.0)
     yield Target("training", "256 px, base 8192, 192 channels, batch 64", "images_per_s", "least", 1200.0)
     yield Target("training", "FFHQ config F, 256 px, batch 32", "s_per_kimg", "most", 6.0)

@@ -6,7 +6,7 @@ Every figure is over faces that nothing was learned from: seeds 0, 1, 2, ... at 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -24,6 +24,7 @@ from tuiface.engine.learning.from_scores import direction_from_scores, raw_featu
 from tuiface.engine.local_engine import LocalEngine
 from tuiface.engine.pixels import normalise
 from tuiface.engine_api.protocol import RenderRequest, RenderResult
+from tuiface.engine_api.requests import ContourCorrectionRequest, CrossRequest
 from tuiface.faces.recipe import Guarantee, RegionLock
 
 #: Directions of the inner face, which a lock on the frame should leave possible.
@@ -59,13 +60,23 @@ class EditBench:
         return float(self.predictor.read(pixels)[0, names.index(direction.name)])
 
 
-def time_lock(bench: EditBench, direction: Direction) -> dict[str, float]:
-    """Seconds of the first locked picture of a face, and of the next one."""
+def time_searches(bench: EditBench, direction: Direction) -> dict[str, float]:
+    """Seconds of the first locked picture of a face and of the next one, of a frame correction, of a cross' child."""
+    engine, lock = bench.engine, RegionLock(region="frame")
+    face, other = (
+        build_edited_recipe(engine, direction, seed, 0.0, ()) for seed in (bench.seeds[0], bench.seeds[0] + 1)
+    )
+    searches: dict[str, Callable[[], object]] = {
+        "lock_first_s": lambda: bench.render(direction, bench.seeds[0], 1.0, lock),
+        "lock_next_s": lambda: bench.render(direction, bench.seeds[0], 1.1, lock),
+        "frame_s": lambda: engine.find_face(ContourCorrectionRequest(face=face, reference=other)),
+        "cross_s": lambda: engine.find_face(CrossRequest(contour=face, inner=other)),
+    }
+    engine.faces.forget()
     found = {}
-    bench.engine.faces.forget()
-    for name, amount in (("first_s", 1.0), ("next_s", 1.1)):
+    for name, search in searches.items():
         start = time.perf_counter()
-        bench.render(direction, bench.seeds[0], amount, RegionLock(region="frame"))
+        search()
         found[name] = round(time.perf_counter() - start, 2)
     return found
 

@@ -301,7 +301,7 @@ def run_edit(args: argparse.Namespace) -> int:
             "this network has no direction that the reader knows", "tuiface directions learn --attributes all"
         )
     bench = editing.EditBench(engine, predictor, range(args.first, args.first + args.seeds))
-    _emit_figures(args, "lock", **editing.time_lock(bench, directions[0]))
+    _emit_figures(args, "searches", **editing.time_searches(bench, directions[0]))
     locks, predictions = editing.LockMeasurement(), editing.PredictionMeasurement()
     each = min(args.each or len(directions), len(directions))
     for seed in bench.seeds:

@@ -184,8 +184,9 @@ class LatentPopulation:
         mean, covariance = w.mean(dim=0), torch.cov(w.t())
         if not bool(covariance.any()):
             raise ModelError("this network's latents are all the same: nothing can be measured by their spread")
-        values, vectors = torch.linalg.eigh(covariance)
-        values, vectors = values.flip(0).clamp_min(0), fix_signs(vectors.flip(1))
+        # On the processor: for so few numbers a GPU's library takes longer to load than they take here.
+        values, vectors = torch.linalg.eigh(covariance.cpu())
+        values, vectors = values.to(w.device).flip(0).clamp_min(0), fix_signs(vectors.to(w.device).flip(1))
         kept = int((values.cumsum(0) < EXPLAINED_VARIANCE * values.sum()).sum()) + 1
         axes, deviations = vectors[:, :kept], values[:kept].sqrt()
         radii = ((w - mean) @ axes / deviations).norm(dim=1)

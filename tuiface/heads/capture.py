@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 _CPU_BATCH = 16
 _GPU_BATCH = 64
 _GPU_PIXELS = _GPU_BATCH * 128**2
-"""Of a batch; some 4 GB of memory hold what it computes."""
+"""Of a batch; 3.3 GB hold what it computes, as counted on a CPU."""
 
 
 class Recorder(Protocol):

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 
 from tuiface.core.errors import EngineError
 from tuiface.core.version import __version__
-from tuiface.engine.cuda.loaded import loaded_kernels
+from tuiface.engine.cuda.loaded import first_line, loaded_kernels
 from tuiface.engine_api.protocol import Dtype
 
 _M_TRIM_THRESHOLD = -1  # malloc.h
@@ -33,10 +33,12 @@ _NEVER_TRIM = 2**31 - 1
 def open_device(wanted: str, threads: int | None) -> torch.device:
     """`choose_device`, set up for an engine: freed memory is kept, `threads` CPU threads compute (None: all there are).
 
-    Raises EngineError for a device that is not there, or for more threads than the system gives.
+    Raises EngineError for a device that is not there or does not answer, or for more threads than the system gives.
     """
     keep_freed_memory()
     device = choose_device(wanted)
+    if device.type == "cuda":
+        _refuse_silent(device)
     if threads:
         _refuse_unstartable(threads)
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
@@ -50,6 +52,28 @@ def choose_device(wanted: str, index: int = 0) -> torch.device:
         reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device is visible"
         raise EngineError(f"device 'cuda': {reason}; accepted here: auto, cpu", "tuiface doctor shows more")
     return torch.device("cuda", index) if available and wanted != "cpu" else torch.device("cpu")
+
+
+def _refuse_silent(device: torch.device) -> None:
+    """Raise EngineError unless the GPU computes: one that is listed may be in use alone by another, or have failed."""
+    try:
+        torch.zeros(1, device=device).item()
+    except RuntimeError as error:
+        raise EngineError(
+            f"device '{device}' does not answer: {first_line(error)}; accepted here: cpu",
+            "nvidia-smi shows who uses it",
+        ) from None
+
+
+def describe_memory(device: torch.device) -> str:
+    """How much of a GPU's memory is free, in words; empty for a processor, and for a GPU that does not answer."""
+    if device.type != "cuda":
+        return ""
+    try:
+        free, total = torch.cuda.mem_get_info(device)
+    except RuntimeError:
+        return ""
+    return f", {free >> 20} of {total >> 20} MB are free, this process holds {torch.cuda.memory_reserved(device) >> 20}"
 
 
 def device_name(device: torch.device) -> str:

@@ -16,7 +16,8 @@ from tuiface.core.regions import own_regions_path
 from tuiface.core.visible import escape_bytes
 from tuiface.directions.catalogue import Catalogue
 from tuiface.engine.checkpoint import Checkpoint
-from tuiface.engine.device import device_name, draft_dtype, software_versions, use_threads
+from tuiface.engine.cuda.loaded import first_line
+from tuiface.engine.device import describe_memory, device_name, draft_dtype, software_versions, use_threads
 from tuiface.engine.edits.edit_renderer import EditRenderer, MeasuredPicture
 from tuiface.engine.edits.face_cache import FaceCache
 from tuiface.engine.edits.face_finder import FaceFinder
@@ -130,7 +131,7 @@ class LocalEngine:
         """Directions of this network, one by one; raises UsageError, ModelError or InputFileError for what misfits."""
         made = make_requested_directions(self.network, request, on_step, self._pause(on_step), self._work_cache)
         while True:
-            with self._compute("work"), _translate_memory_errors(self._info):
+            with self._compute("work"), _translate_device_errors(self._info):
                 one = next(made, None)
             if one is None:
                 return
@@ -138,7 +139,7 @@ class LocalEngine:
 
     def draw_strip(self, request: StripRequest) -> np.ndarray:
         """uint8 [H, W, 3]; raises UsageError, ModelError or InputFileError for directions that do not fit."""
-        with self._compute("work"), _translate_memory_errors(self._info):
+        with self._compute("work"), _translate_device_errors(self._info):
             return draw_candidate_strip(self.network, request.unpacked(), request.seeds, self._pause())
 
     def estimate_conditional_mean(
@@ -146,7 +147,7 @@ class LocalEngine:
     ) -> ConditionalMean:
         """Raises UsageError for an unknown attribute, ModelError where too few faces lie within the bounds."""
         network = self.network
-        with self._compute("work"), _translate_memory_errors(self._info):
+        with self._compute("work"), _translate_device_errors(self._info):
             return estimate_conditional_mean(
                 network.generator, network.attributes, request, network.draft_dtype, self._pause(on_step)
             )
@@ -154,7 +155,7 @@ class LocalEngine:
     def draw_cluster_sheet(self, request: ClusterSheetRequest) -> np.ndarray:
         """uint8 [H, W, 3]; equal requests give equal sheets."""
         generator = self.network.generator
-        with self._compute("work"), _translate_memory_errors(self._info):
+        with self._compute("work"), _translate_device_errors(self._info):
             return draw_cluster_sheet(
                 generator, ActivationClusters.of(generator, request.clusters, pause=self._pause())
             )
@@ -164,7 +165,7 @@ class LocalEngine:
         from tuiface.engine.training.predictors.named_clusters import train_own_regions  # what trains is slow to import
 
         generator = self.network.generator
-        with self._compute("work"), _translate_memory_errors(self._info):
+        with self._compute("work"), _translate_device_errors(self._info):
             pause = self._pause(on_step)
             clusters = ActivationClusters.of(generator, len(request.names), pause=pause)
             return train_own_regions(generator, clusters, request.names, on_step, pause)
@@ -185,7 +186,7 @@ class LocalEngine:
         """
         self._refuse_foreign(*request.recipes().values())
         pause = self.scheduler.let_others_go
-        with self._compute("work"), _translate_memory_errors(self._info):
+        with self._compute("work"), _translate_device_errors(self._info):
             if isinstance(request, ContourCorrectionRequest):
                 return self.face_finder.correct_contour(request.face, request.reference, pause=pause)
             return self.face_finder.cross_faces(request.contour, request.inner, pause=pause)
@@ -202,7 +203,7 @@ class LocalEngine:
 
     def _render(self, request: RenderRequest, dtype: Dtype, pause: Pause) -> MeasuredPicture:
         self._refuse_foreign(request.recipe)
-        with _translate_memory_errors(self._info):
+        with _translate_device_errors(self._info):
             return self.edit_renderer.render(
                 request.recipe, request.resolution, dtype, quality=request.quality, pause=pause
             )
@@ -219,8 +220,8 @@ class LocalEngine:
 
 
 @contextlib.contextmanager
-def _translate_memory_errors(info: EngineInfo) -> Iterator[None]:
-    """EngineError in place of what devices raise when their memory runs out."""
+def _translate_device_errors(info: EngineInfo) -> Iterator[None]:
+    """EngineError in place of what devices raise when their memory runs out, or when they fail."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -228,6 +229,9 @@ def _translate_memory_errors(info: EngineInfo) -> Iterator[None]:
     except RuntimeError as error:
         if "can't allocate memory" in str(error):  # the CPU allocator raises a plain RuntimeError
             raise EngineError(_memory_message(info), "close other programs, or use a smaller --size") from error
+        if "CUDA error" in str(error):  # after one, no other work runs on the GPU in this process
+            message = f"{info.device} ({info.device_name}) failed: {first_line(error)}"
+            raise EngineError(message, "start again, or with --device cpu") from error
         raise
 
 
@@ -281,4 +285,5 @@ def _open_work_cache(info: EngineInfo, cache: Path) -> WorkCache:
 
 
 def _memory_message(info: EngineInfo) -> str:
-    return f"out of memory on {info.device} ({info.device_name}) at {info.resolution} px"
+    left = describe_memory(torch.device(info.device))
+    return f"out of memory on {info.device} ({info.device_name}) at {info.resolution} px{left}"

@@ -93,16 +93,21 @@ class Compiler(Protocol):
         ...
 
 
-def load_or_build(architecture: str, cache: Path) -> KernelBuild:
+def load_or_build(
+    architecture: str, cache: Path, use: Callable[[KernelBuild], object] = lambda build: None
+) -> KernelBuild:
     """The build for a card of `architecture` ("sm_90"): of the cache, or made now, which takes some ten seconds.
 
-    A cached one that is damaged is made again. Raises KernelError with the next step where no compiler is found, or all
+    A cached one that is damaged is made again. `use` is given each build, and refuses it by a KernelError: the next
+    compiler's is tried. Raises KernelError with the next step where no compiler is found, or all
     fail; what they said is in build.log of `cache`/kernels.
     """
     failures = []
     for compiler in find_compilers():
         try:
-            return _load_or_build(compiler, architecture, cache / "kernels")
+            build = _load_or_build(compiler, architecture, cache / "kernels")
+            use(build)
+            return build
         except KernelError as error:
             failures.append(error.message)
     if not failures:
@@ -121,7 +126,7 @@ def find_compilers() -> list[Compiler]:
     makers: tuple[tuple[Callable[[Path], Compiler], Path | None], ...] = ((Nvcc, find_nvcc()), (Nvrtc, find_nvrtc()))
     for make, path in makers:
         if path is not None:
-            with contextlib.suppress(OSError, subprocess.SubprocessError):
+            with contextlib.suppress(OSError, subprocess.SubprocessError, AttributeError):  # a library of another kind
                 found.append(make(path))
     return found
 
@@ -161,9 +166,17 @@ def _load_or_build(compiler: Compiler, architecture: str, folder: Path) -> Kerne
             return build or _build(compiler, digest, architecture, folder, kept)
     except OSError as error:
         notice = f"the CUDA kernels are built at each start: cannot write {folder}: {error.strerror}"
+        return replace(_build_privately(compiler, digest, architecture), notices=(notice,))
+
+
+def _build_privately(compiler: Compiler, digest: str, architecture: str) -> KernelBuild:
+    try:
         with tempfile.TemporaryDirectory(prefix="tuiface-kernels-") as private:
-            made = _build(compiler, digest, architecture, Path(private), Path(private) / digest[:32])
-        return replace(made, notices=(notice,))
+            return _build(compiler, digest, architecture, Path(private), Path(private) / digest[:32])
+    except OSError as error:
+        raise KernelError(
+            f"{compiler.name}: no folder to build in: {error.strerror or error}", "set TMPDIR to one with 20 MB"
+        ) from None
 
 
 def _build(compiler: Compiler, digest: str, architecture: str, folder: Path, kept: Path) -> KernelBuild:

@@ -18,6 +18,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from tuiface.core.errors import EngineError
+
 Unit = Literal["Float32", "Float16", "BFloat16", "TrainFloat32", "TrainFloat16", "TrainBFloat16", "convolve", "latents"]
 """What is compiled by itself: features.cu and training.cu in each element type, and the two others."""
 
@@ -50,6 +52,7 @@ _BUSY_BLOCKS = 264
 """Blocks that a convolution is cut into at least, where it can be: two for each multiprocessor of the largest cards. It
 is a constant because the order of sums depends on it."""
 
+_MAX_VECTORS = 2**31 - 2**20
 _SUMMED_BLOCKS = 2112
 """As many blocks, at least, share a sum over pixels where there are so many pixels: sixteen for each multiprocessor."""
 
@@ -419,12 +422,20 @@ class _Share:
 
 def empty_features(like: Tensor, n: int, c: int, height: int, width: int) -> Tensor:
     """Uninitialised [n, c, height, width], channels-last, of the dtype and on the device of `like`."""
-    assert n * c * height * width < 2**31, "kernels count elements in 32 bits"
+    _refuse_uncountable(n * c * height * width * like.element_size())
     return torch.empty((n, c, height, width), dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
+def _refuse_uncountable(size: int) -> None:
+    """Kernels count vectors of 16 bytes in 32 bits, and threads up to a block more."""
+    if size // 16 > _MAX_VECTORS:
+        raise EngineError(
+            f"features of {size >> 30} GB; accepted: up to {_MAX_VECTORS >> 26} GB", "take fewer pictures at once"
+        )
+
+
 def _channels_last(x: Tensor) -> Tensor:
-    assert x.numel() < 2**31, "kernels count elements in 32 bits"
+    _refuse_uncountable(x.numel() * x.element_size())
     assert x.shape[1] * x.element_size() % 16 == 0, f"{x.shape[1]} channels of {x.dtype}"
     return x.contiguous(memory_format=torch.channels_last)
 

@@ -21,15 +21,27 @@ def load_kernels(device: torch.device, cache: Path) -> KernelBuild:
 
     Raises KernelError for a card below compute capability 8.0, without a compiler, or with a driver that refuses them.
     """
-    capability = torch.cuda.get_device_capability(device)
-    if capability < MIN_ARCHITECTURE:
-        major, minor = capability
-        raise KernelError(
-            f"{torch.cuda.get_device_name(device)} has compute capability {major}.{minor}; accepted: 8.0 and later"
-        )
-    build = load_or_build(f"sm_{capability[0]}{capability[1]}", cache)
-    LOADED[device] = Kernels(Driver(build, device))
-    return build
+    try:
+        capability = torch.cuda.get_device_capability(device)
+        if capability < MIN_ARCHITECTURE:
+            major, minor = capability
+            raise KernelError(
+                f"{torch.cuda.get_device_name(device)} has compute capability {major}.{minor}; accepted: 8.0 and later"
+            )
+        # A driver may be too old for what one compiler makes and take what another does: each build is loaded at once.
+        return load_or_build(f"sm_{capability[0]}{capability[1]}", cache, lambda build: _load(build, device))
+    except RuntimeError as error:  # the device is busy, has failed, or is gone
+        raise KernelError(f"{device} does not answer: {first_line(error)}", "nvidia-smi shows its state") from None
+
+
+def _load(build: KernelBuild, device: torch.device) -> None:
+    index = torch.cuda.current_device() if device.index is None else device.index
+    LOADED[torch.device(device.type, index)] = Kernels(Driver(build, device))
+
+
+def first_line(error: Exception) -> str:
+    """What an error of PyTorch's says; the lines after it are advice for its developers."""
+    return str(error).partition("\n")[0]
 
 
 def choose_operators(device: torch.device, cache: Path) -> tuple[str, tuple[str, ...]]:

@@ -18,6 +18,7 @@ from tuiface.engine.training import SNAPSHOT_NAME, open_warm_start, train
 from tuiface.engine.training.data.feed import Batch, BatchFeed
 from tuiface.engine.training.gan import adversarial
 from tuiface.engine.training.gan.settings import AdversarialSettings
+from tuiface.engine.training.gan.state import TrainingState
 from tuiface.engine.training.passes import Passes
 from tuiface.engine.training.report import Report
 from tuiface.engine.training.rng import RandomGenerator
@@ -78,6 +79,15 @@ def test_memory_is_forgotten_only_when_its_last_graph_goes() -> None:
     assert ("forget", "") not in graphs.calls
 
 
+def test_closed_it_gives_memory_back_and_calls_passes_as_they_are() -> None:
+    graphs, counter = FakeGraphs(), Counter()
+    passes = counter.passes(graphs)
+    passes.run(counter.add, torch.ones(2))
+    passes.close()
+    passes.run(counter.add, torch.ones(2))
+    assert graphs.calls == [("rehearse", "add"), ("forget", "")]
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -107,6 +117,14 @@ def test_a_rehearsal_without_memory_lets_all_graphs_go_first() -> None:
     assert run_both(counter, graphs) == run_both(Counter(), None)
     assert graphs.calls == [("rehearse", "add"), ("forget", "")]
     assert len(counter.notes) == 1
+
+
+def test_gradients_that_a_failed_capture_left_do_not_count(tmp_path: Path) -> None:
+    state, weight = TrainingState(tiny_settings(tmp_path)), torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.full((2,), 100.0)
+    state.descend((weight * 3).sum(), torch.optim.SGD([weight], lr=0.1))
+    assert torch.allclose(weight, torch.full((2,), 0.7))
+    assert weight.grad is None
 
 
 def read(position: int) -> Batch:

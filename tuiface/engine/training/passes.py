@@ -73,13 +73,20 @@ class Passes:
         if known.captured is None:
             known.captured = self._capture(self._recorder, function, inputs)
         if known.captured is None:
-            self._release()
+            self.close()
             return function(*inputs)
         for kept, given in zip(known.captured.inputs, inputs, strict=True):
             kept.copy_(given)
         known.captured.replay()
         result: Result = known.captured.result
         return result
+
+    def close(self) -> None:
+        """Give the memory of all graphs back; from now on every pass is called as it is."""
+        self._known.clear()
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.forget()
 
     def _rehearse(
         self, recorder: Recorder, function: Pass[Result], inputs: tuple[Tensor, ...], shape: Hashable
@@ -92,7 +99,7 @@ class Passes:
             return result
         # Not while the exception is handled: its traceback holds what the attempt had allocated.
         self._note(_EAGER.format("out of memory"))
-        self._release()
+        self.close()
         return function(*inputs)
 
     def _capture(self, recorder: Recorder, function: Pass[Any], inputs: tuple[Tensor, ...]) -> _Captured | None:
@@ -115,13 +122,6 @@ class Passes:
         if known is not None and known.captured is not None and not any(x.captured for x in self._known.values()):
             del known
             recorder.forget()
-
-    def _release(self) -> None:
-        """Call every pass as it is from now on, in all of the device's memory."""
-        self._known.clear()
-        assert self._recorder is not None
-        self._recorder.forget()
-        self._recorder = None
 
 
 _EAGER = "note: training goes on without CUDA graphs, which is slower: {}"

@@ -87,9 +87,8 @@ def time_step(
         F.softplus(-discriminator(images, dtype=dtype)).mean().backward()  # type: ignore[no-untyped-call]
         generator.zero_grad()
 
-    passes = Passes.on(RandomGenerator(0, device), lambda _: None)
     best = float("inf")
-    with use_precision(precision):
+    with use_precision(precision), contextlib.closing(Passes.on(RandomGenerator(0, device), lambda _: None)) as passes:
         for attempt in range(_WARM_UP[device == "cpu"] + _ROUNDS):
             start = time.perf_counter()
             passes.run(step)

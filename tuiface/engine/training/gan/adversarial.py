@@ -103,8 +103,9 @@ class AdversarialStage:
             self._adapt_augmentation()
 
     def close(self) -> None:
-        """Let the data go."""
+        """Let the data and the graphs go."""
         self._feed.close()
+        self._passes.close()
 
     def _take_batch(self) -> tuple[Tensor, Anchors | tuple[()]]:
         """Real pictures [N, 3, R, R], and the anchors: as many of the batch's own heads as the settings say."""

@@ -45,9 +45,8 @@ class AdaptiveAugmentation:
 
     def adjust(self, num_images: int) -> None:
         """Move p towards its target by the signs of `num_images`, which begin anew."""
-        if self._target:
-            mean = self.sign_sum / num_images
-            self.p.copy_(adjust_probability(self.p, mean, self._target, num_images, self._ramp_images))
+        mean = self.sign_sum / num_images
+        self.p.copy_(adjust_probability(self.p, mean, self._target, num_images, self._ramp_images))
         self.sign_sum.zero_()
 
     def restore(self, p: float, sign_sum: float) -> None:

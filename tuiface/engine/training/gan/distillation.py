@@ -74,8 +74,9 @@ class DistillationStage:
         state.update_average(batch)
 
     def close(self) -> None:
-        """Let the data go."""
+        """Let the data and the graphs go."""
         self._feed.close()
+        self._passes.close()
 
     def _read_batch(self, start: int) -> Batch:
         """Latents, encoded parameters and what is added to the w of the heads from `start` on."""

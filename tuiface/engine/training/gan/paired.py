@@ -90,8 +90,9 @@ class RegressionStage:
         return resolution_at(self._state.progress.images / self.length, self._state.settings.resolution)
 
     def close(self) -> None:
-        """Let the data go."""
+        """Let the data and the graphs go."""
         self._feed.close()
+        self._passes.close()
 
     def _read_batch(self, place: SampleOrder) -> Batch:
         """Pixels, regions and encoded parameters of the next heads."""

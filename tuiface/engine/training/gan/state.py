@@ -191,6 +191,7 @@ class TrainingState:
 
         Gradients are let go: passes that share weights then share the memory of these.
         """
+        optimizer.zero_grad()  # of a pass that failed half-way, where there are any
         loss.backward()  # type: ignore[no-untyped-call]
         self.ranks.average_gradients(p for group in optimizer.param_groups for p in group["params"])
         optimizer.step()

@@ -58,7 +58,7 @@ class Stage(Protocol):
         """Train on one batch; count it in the state's progress, and its losses in the statistics."""
 
     def close(self) -> None:
-        """Let go of what the stage reads ahead."""
+        """Let go of what the stage reads ahead, and of the memory of its graphs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,9 @@ class ImageView(Widget):
         self._background: Style | None = None
         """Of the margins; None when it must be asked for again, which takes as long as drawing a row."""
         self._was_covered = False
+        """When it was last drawn."""
+        self._seemed_covered = False
+        """When it was last looked at: on a screen that is not shown nothing is drawn, however often it is asked for."""
 
     # --- what to show --------------------------------------------------------------------------------------------
 
@@ -294,5 +297,10 @@ class ImageView(Widget):
         return any(region.overlaps(toast.region) for toast in self.screen.query(Toast))
 
     def _look_for_covers(self) -> None:
-        if self.writer.capabilities.graphics == "sixel" and self._is_covered() != self._was_covered:
+        if self.writer.capabilities.graphics != "sixel":
+            return
+        is_covered, seemed_covered = self._is_covered(), self._seemed_covered
+        self._seemed_covered = is_covered
+        is_drawn = self.screen.is_active and bool(self.region)
+        if is_covered != self._was_covered and (is_drawn or is_covered != seemed_covered):
             self.refresh()

@@ -93,6 +93,26 @@ def test_out_of_memory_a_batch_is_halved_until_it_fits(kernels: Kernels, monkeyp
     assert batches == [3, 1, 2, 1, 1]
 
 
+def test_out_of_memory_pictures_are_drawn_in_parts(kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, captured, plan = prepare(kernels, FullDevice())
+    ws, steps = sample(generator, 3), {"b8.conv0": torch.randn(3, 8), "b8.conv1": torch.randn(3, 8)}
+    noise = generator.noise_maps([torch.randn(3, 1, r, r) for r in (4, 8, 8)], 8)
+    expected = plan.draw(ws, steps, noise, 8)
+    draw, batches = CudaSynthesisPlan.draw, []
+
+    def run_out(plan: CudaSynthesisPlan, ws: Tensor, *rest: object) -> np.ndarray:
+        batches.append(len(ws))
+        if len(ws) > 1 or batches.count(1) > 3:
+            raise torch.OutOfMemoryError
+        return draw(plan, ws, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CudaSynthesisPlan, "draw", run_out)
+    assert np.array_equal(captured.draw(ws, steps, noise, 8), expected)
+    assert batches == [3, 1, 2, 1, 1]
+    with pytest.raises(torch.OutOfMemoryError):
+        captured.draw(ws[:1], {}, generator.noise_maps("const", 8), 8)
+
+
 def test_a_plan_stands_until_weights_or_noise_change(kernels: Kernels) -> None:
     generator, _, _ = prepare(kernels, FakeRecorder())
     for name in ("b8.conv1.noise_const", "b8.conv1.noise_strength", "b4.torgb.bias"):

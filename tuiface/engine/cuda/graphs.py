@@ -11,6 +11,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from tuiface.engine.cuda.synthesis import CudaSynthesisPlan, NoiseKind
 from tuiface.engine.networks.inference import FeatureBlend, Plan
 from tuiface.engine.networks.synthesis import SynthesisNetwork
 from tuiface.engine.pixels import refuse_not_finite
+
+Part = TypeVar("Part")
+Row = TypeVar("Row", Tensor, Tensor | None)
 
 MAX_GRAPHS = 16
 """Of one plan; the one that was used longest ago goes."""
@@ -91,7 +95,11 @@ class GraphedSynthesisPlan:
             return self._replay((flat,), noise, until).image.clone()
         # Not while the exception is handled: its traceback holds what the attempt had allocated.
         self.release()
-        return self._synthesize_in_parts(flat, noise, until)
+        return torch.cat(
+            in_parts(
+                lambda rows: self._plan.synthesize_flat(flat[rows], _rows_of(noise, rows, ndim=4), until), len(flat)
+            )
+        )
 
     def draw(
         self, ws: Tensor, steps: Mapping[str, Tensor], noise: Mapping[str, Tensor | None], until: int
@@ -100,7 +108,14 @@ class GraphedSynthesisPlan:
         with contextlib.suppress(torch.OutOfMemoryError):
             return self._draw(ws, steps, noise, until)
         self.release()
-        return self._plan.draw(ws, steps, noise, until)
+        return np.concatenate(
+            in_parts(
+                lambda rows: self._plan.draw(
+                    ws[rows], _rows_of(steps, rows, ndim=2), _rows_of(noise, rows, ndim=4), until
+                ),
+                len(ws),
+            )
+        )
 
     def release(self) -> None:
         """Give the memory of all graphs back."""
@@ -114,23 +129,6 @@ class GraphedSynthesisPlan:
         captured.host.copy_(captured.levels, non_blocking=True)
         refuse_not_finite(captured.image)  # reads a sum from the same stream, so that the copy before it has ended
         return captured.host.numpy().copy()
-
-    def _synthesize_in_parts(self, flat: Tensor, noise: Mapping[str, Tensor | None], until: int) -> Tensor:
-        """Without a graph, and in halves of the batch as long as memory is short; raises OutOfMemoryError for one."""
-        try:
-            return self._plan.synthesize_flat(flat, noise, until)
-        except torch.OutOfMemoryError:
-            if len(flat) == 1:
-                raise
-        half = len(flat) // 2
-        parts = []
-        for rows in (slice(None, half), slice(half, None)):
-            mine = {
-                name: maps[rows] if maps is not None and maps.dim() == 4 and len(maps) > 1 else maps
-                for name, maps in noise.items()
-            }
-            parts.append(self._synthesize_in_parts(flat[rows], mine, until))
-        return torch.cat(parts)
 
     def _replay(self, inputs: tuple[Tensor, ...], noise: Mapping[str, Tensor | None], until: int) -> _Captured:
         wanted = {name: maps for name, maps in noise.items() if int(name[1:].partition(".")[0]) <= until}
@@ -174,3 +172,29 @@ class GraphedSynthesisPlan:
         replay, image = self._recorder.capture(run)
         host = torch.empty(side, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
         return _Captured(replay, kept, given, image, levels, host)
+
+
+def in_parts(work: Callable[[slice], Part], count: int) -> list[Part]:
+    """What `work` gives for `count` samples, in halves of the batch as long as memory is short, in order.
+
+    Raises OutOfMemoryError where there is none for one sample.
+    """
+    return _in_parts(work, slice(0, count))
+
+
+def _in_parts(work: Callable[[slice], Part], rows: slice) -> list[Part]:
+    try:
+        return [work(rows)]
+    except torch.OutOfMemoryError:
+        if rows.stop - rows.start <= 1:
+            raise
+    middle = (rows.start + rows.stop) // 2  # not while the exception is handled, which holds what was allocated
+    return [*_in_parts(work, slice(rows.start, middle)), *_in_parts(work, slice(middle, rows.stop))]
+
+
+def _rows_of(given: Mapping[str, Row], rows: slice, *, ndim: int) -> dict[str, Row]:
+    """Of those tensors that hold one row a sample; what all samples share stays."""
+    return {
+        name: one[rows] if one is not None and one.dim() == ndim and len(one) > 1 else one
+        for name, one in given.items()
+    }

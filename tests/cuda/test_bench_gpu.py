@@ -224,8 +224,26 @@ def test_five_processes_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rows = measure("digests", make_bench(tmp_path))
     assert held == [0.9]
     assert [order.requests for order in begun] == [0, 0, 0, 0, SMALL.num_requests]
-    assert [row.figures.get("different") for row in rows] == [2.0, 1.0, 5.0, None]
-    assert [bool(row.error) for row in rows] == [True, False, False, False], "float16 is told alone"
+    assert [row.figures.get("different") for row in rows] == [None, 2.0, 1.0, 5.0, None]
+    assert [bool(row.error) for row in rows] == [False, True, False, False, False], "float16 is told alone"
+
+
+def test_a_process_without_an_answer_is_told_and_the_others_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = itertools.count()
+
+    def wait() -> digests.Digests:
+        if next(waits) == 1:
+            raise EngineError("a process ended")
+        return digests.Digests(("aa",), ("cc",), ("dd",), 7)
+
+    monkeypatch.setattr(digests, "_begin", lambda order: wait)
+    monkeypatch.setattr(digests, "_start", lambda order: FakeHolder())
+    answered, exact, *_, requests = measure("digests", make_bench(tmp_path))
+    assert answered.error.endswith("4 answered: two at once: a process ended")
+    assert (exact.figures["taken"], exact.error) == (4.0, "")
+    assert requests.figures == {"requests": 7.0}
 
 
 class FakeHolder:

@@ -63,6 +63,16 @@ def test_one_graph_serves_one_shape_of_work_and_the_oldest_go(
         assert recorder.recorded == recorded
 
 
+def test_steps_of_one_and_of_each_picture_may_be_mixed(kernels: Kernels) -> None:
+    generator, captured, plan = prepare(kernels, FakeRecorder())
+    ws, noise = sample(generator, 2), generator.noise_maps("none", 8)
+    shared, each = torch.randn(1, 8), torch.randn(2, 8)
+    mixed = {"b8.conv0": shared, "b8.conv1": each}
+    expected = plan.draw(ws, {"b8.conv0": shared.expand(2, 8), "b8.conv1": each}, noise, 8)
+    np.testing.assert_array_equal(plan.draw(ws, mixed, noise, 8), expected)
+    np.testing.assert_array_equal(captured.draw(ws, mixed, noise, 8), expected)
+
+
 def test_out_of_memory_it_lets_go_and_runs_kernel_by_kernel(kernels: Kernels) -> None:
     recorder = FullDevice()
     generator, captured, plan = prepare(kernels, recorder)

@@ -150,16 +150,18 @@ class CudaSynthesisPlan:
         return len(self._styles_table.row_of)
 
     def flatten(self, styles: Mapping[str, Tensor]) -> Tensor:
-        """Styles [N, I] by layer name, perhaps of some layers alone -> float32 [N, S], zeros elsewhere."""
+        """Styles [N or 1, I] by layer name, perhaps of some layers alone -> float32 [N, S], zeros elsewhere."""
         first = next(iter(styles.values()))
+        num_samples = max(len(style) for style in styles.values())
         parts = []
         for name, (where, num) in self._columns.items():
             given = styles.get(name)
             width = where.stop - where.start
             if given is None:
-                parts.append(first.new_zeros(first.shape[0], width))
+                parts.append(first.new_zeros(num_samples, width))
             else:
-                parts.append(given if num == width else F.pad(given, (0, width - num)))
+                padded = given if num == width else F.pad(given, (0, width - num))
+                parts.append(padded.expand(num_samples, width))
         return torch.cat(parts, dim=1)
 
     def synthesize(

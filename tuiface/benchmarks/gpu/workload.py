@@ -90,7 +90,7 @@ SMALL = Workload(
     launches=1,
     training=(TrainedNetwork("16 px", 16, NetworkShape(128, 16, 16, 2), 4, 0.0),),
     heads=((32, 2),),
-    draws=64,
+    draws=256,
     faces=2,
     seeds=4,
 )

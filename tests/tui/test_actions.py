@@ -17,14 +17,14 @@ from tuiface.actions import (
     NoCommand,
     Registry,
     ScreenName,
-    command_line,
     format_key,
     format_key_ascii,
+    plain_seed,
+    render_words,
 )
 from tuiface.app import TuifaceApp
 from tuiface.cli import build_parser
 from tuiface.core.errors import UsageError
-from tuiface.core.settings import Settings
 from tuiface.faces.recipe import LatentSource, ModelRef, Noise, Recipe, SeedSource, StyleMix, Truncation
 from tuiface.screens.bindings import bindings_in, handler
 from tuiface.screens.concepts.questionnaire import QuestionnaireScreen
@@ -155,35 +155,50 @@ def recipe(**changes: object) -> Recipe:
 
 
 @pytest.mark.parametrize(
-    ("changes", "line"),
+    ("changes", "words"),
     [
-        ({}, "tuiface render 42 --psi 0.7"),
-        ({"truncation": Truncation(psi=1.0)}, "tuiface render 42 --psi 1"),
-        ({"truncation": Truncation(psi=-0.25, cutoff=8)}, "tuiface render 42 --psi -0.25 --cutoff 8"),
-        ({"truncation": Truncation(psi=0.12345678901)}, "tuiface render 42 --psi 0.12345678901"),
-        ({"noise": Noise(mode="none")}, "tuiface render 42 --psi 0.7 --noise none"),
-        ({"noise": Noise(mode="random", seed=3)}, "tuiface render 42 --psi 0.7 --noise random:3"),
-        ({"source": SeedSource(seed=42, label=2)}, "tuiface render 42 --psi 0.7 --class 2"),
-        ({"mixes": (StyleMix(source=SeedSource(seed=7), rows=(6, 12)),)}, "tuiface render 42 --mix 7@6-12 --psi 0.7"),
-        ({"mixes": (StyleMix(source=SeedSource(seed=7, label=1), rows=(6, 12)),)}, "tuiface render FACE.json"),
-        ({"source": LatentSource(space="w", shape=(1,), data="AAAAAA==")}, "tuiface render FACE.json"),
+        ({}, "42 --psi 0.7"),
+        ({"truncation": Truncation(psi=1.0)}, "42 --psi 1"),
+        ({"truncation": Truncation(psi=-0.25, cutoff=8)}, "42 --psi -0.25 --cutoff 8"),
+        ({"truncation": Truncation(psi=-1e-05)}, "42 --psi=-1e-05"),
+        ({"truncation": Truncation(psi=0.7, center="ours")}, None),
+        ({"truncation": Truncation(psi=0.12345678901)}, "42 --psi 0.12345678901"),
+        ({"noise": Noise(mode="none")}, "42 --psi 0.7 --noise none"),
+        ({"noise": Noise(mode="random", seed=3)}, "42 --psi 0.7 --noise random:3"),
+        ({"source": SeedSource(seed=42, label=2)}, "42 --psi 0.7 --class 2"),
+        ({"mixes": (StyleMix(source=SeedSource(seed=7), rows=(6, 12)),)}, "42 --mix 7@6-12 --psi 0.7"),
+        ({"mixes": (StyleMix(source=SeedSource(seed=7, label=1), rows=(6, 12)),)}, None),
+        ({"source": LatentSource(space="w", shape=(1,), data="AAAAAA==")}, None),
     ],
 )
-def test_the_command_line_says_the_whole_recipe(changes: dict[str, object], line: str) -> None:
-    assert command_line(recipe(**changes), Settings()) == line
-    build_parser().parse_args(line.split()[1:])
+def test_flags_say_the_whole_recipe_or_none_does(changes: dict[str, object], words: str | None) -> None:
+    made = render_words(recipe(**changes))
+    assert made == (None if words is None else words.split())
+    if made is not None:
+        build_parser().parse_args(["render", *made])
 
 
-def test_the_command_line_of_a_face_without_edits_reads_no_directions() -> None:
-    """It is written anew with every key."""
+def test_the_flags_of_a_face_without_edits_read_no_directions() -> None:
+    """They are written anew with every key."""
 
     class Unread:
         def entries(self, model: object) -> NoReturn:
             raise AssertionError("read")
 
-    assert command_line(recipe(), Settings(), Unread()) == "tuiface render 42 --psi 0.7"  # type: ignore[arg-type]
+    assert render_words(recipe(), Unread()) == ["42", "--psi", "0.7"]  # type: ignore[arg-type]
 
 
-def test_the_command_line_names_the_model_as_a_shell_takes_it() -> None:
-    line = command_line(recipe(), Settings.model_validate({"model": "/models/my net.pkl"}))
-    assert line == "tuiface render 42 --psi 0.7 --model '/models/my net.pkl'"
+@pytest.mark.parametrize(
+    ("changes", "seed"),
+    [
+        ({}, 42),
+        ({"truncation": Truncation(psi=1.0)}, 42),
+        ({"truncation": Truncation(psi=0.7, cutoff=8)}, None),
+        ({"noise": Noise(mode="none")}, None),
+        ({"source": SeedSource(seed=42, label=2)}, None),
+        ({"mixes": (StyleMix(source=SeedSource(seed=7), rows=(6, 12)),)}, None),
+        ({"source": LatentSource(space="w", shape=(1,), data="AAAAAA==")}, None),
+    ],
+)
+def test_a_seed_names_only_what_a_command_draws_of_it(changes: dict[str, object], seed: int | None) -> None:
+    assert plain_seed(recipe(**changes)) == seed

@@ -135,7 +135,7 @@ async def test_the_chosen_amount_becomes_the_face_and_its_command(open_app: Open
         await concepts_shown(tui)
         await strip_there(tui)
         await tui.press("down", "up", "right", "right", "left", "right")
-        assert tui.command_text() == "$ tuiface render 0 --edit smile=3 --psi 0.7"
+        assert tui.command_text() == "$ tuiface render 0 --psi 0.7 --edit smile=3"
         await tui.press("left", "left", "h")
         assert "smile=-1.5" in tui.command_text()
         await tui.press("l")
@@ -237,7 +237,7 @@ async def test_what_a_search_finds_is_looked_at_and_kept(open_app: Open, keep: C
         await tui.press("k", "k", "k", "k")
         await strip_there(tui)
         assert "Found, not kept yet" in shown(tui, "list")
-        assert "--rows 1-6 --keep 1=NAME" in tui.command_text()
+        assert "--rows 1-6 --keep 1=found_1" in tui.command_text()
         await tui.press("down", "s")
         await type_in(tui, "shade")
         assert "shade" in names(keep)

@@ -23,12 +23,14 @@ from tuiface.actions.action import (
     format_key_ascii,
 )
 from tuiface.actions.command_line import (
-    command_line,
-    face_argument,
     flag_words,
     format_number,
+    model_flags,
+    plain_seed,
     population_flags,
+    psi_flags,
     quote_words,
+    render_words,
 )
 from tuiface.actions.face_screen import FACE_ACTIONS
 from tuiface.actions.other_screens import (
@@ -54,14 +56,16 @@ __all__ = [
     "Registry",
     "ScreenName",
     "Topic",
-    "command_line",
-    "face_argument",
     "flag_words",
     "format_key",
     "format_key_ascii",
     "format_number",
+    "model_flags",
+    "plain_seed",
     "population_flags",
+    "psi_flags",
     "quote_words",
+    "render_words",
 ]
 
 ACTIONS: tuple[Action, ...] = (

@@ -1,4 +1,4 @@
-"""The command that does the same as the interface just did, word for word."""
+"""Words of the command that does the same as the interface just did: what of a face flags can say, and quoting."""
 
 from __future__ import annotations
 
@@ -6,28 +6,35 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuiface.core.limits import CHANNEL_LIMIT, W_AVG
+from tuiface.core.limits import CHANNEL_LIMIT, MAX_AMOUNT, W_AVG
 from tuiface.core.visible import is_visible, to_visible
 
 if TYPE_CHECKING:
-    from tuiface.core.settings import Settings
+    from pathlib import Path
+
     from tuiface.directions.catalogue import Catalogue
+    from tuiface.directions.populations import Populations
     from tuiface.faces.recipe import Recipe
 
 
-def command_line(recipe: Recipe, settings: Settings, catalogue: Catalogue | None = None) -> str:
-    """The shell command that renders `recipe`; what a command line cannot say needs the saved JSON.
+def render_words(
+    recipe: Recipe, catalogue: Catalogue | None = None, populations: Populations | None = None
+) -> list[str] | None:
+    """What `tuiface render` is given to make `recipe`; None where flags cannot say it and a file must.
 
-    `catalogue` says which directions commands will find by their names; without one, edits cannot be said.
+    `catalogue` and `populations` say which directions and centres commands will find by their names; without them,
+    edits and populations cannot be said.
     """
     edits = _edit_flags(recipe, catalogue)
     if recipe.source.kind == "latent" or edits is None or not _has_plain_mixes(recipe):
-        return "tuiface render FACE.json"
-    words: list[str] = ["tuiface", "render", str(recipe.source.seed)]
+        return None
+    if not _names_its_centre(recipe, populations):
+        return None
+    words: list[str] = [str(recipe.source.seed)]
     for mix in recipe.mixes:
         assert mix.source.kind == "seed"
         words += ["--mix", f"{mix.source.seed}@{mix.rows[0]}-{mix.rows[1]}"]
-    words += ["--psi", format_number(recipe.truncation.psi)]
+    words += psi_flags(recipe.truncation.psi)
     if recipe.truncation.cutoff is not None:
         words += ["--cutoff", str(recipe.truncation.cutoff)]
     words += population_flags(recipe.truncation.center)
@@ -38,9 +45,27 @@ def command_line(recipe: Recipe, settings: Settings, catalogue: Catalogue | None
         words += ["--noise", f"random:{recipe.noise.seed}"]
     elif recipe.noise.mode != "const":
         words += ["--noise", recipe.noise.mode]
-    if settings.model is not None:
-        words += flag_words("--model", str(settings.model))
-    return quote_words(words)
+    return words
+
+
+def plain_seed(recipe: Recipe) -> int | None:
+    """The seed of a face that a command makes of it and of psi alone; None for any other."""
+    source = recipe.source
+    if source.kind != "seed" or source.label:
+        return None
+    drawn = recipe.derive(mixes=(), edits=(), locks=(), noise={}, truncation={"psi": recipe.truncation.psi})
+    return source.seed if drawn == recipe else None
+
+
+def psi_flags(psi: float) -> list[str]:
+    """The flag of truncation. Of numbers below 0, argparse takes those with an exponent for flags."""
+    text = format_number(psi)
+    return flag_words("--psi", text) if "e" in text else ["--psi", text]
+
+
+def model_flags(model: Path | None) -> list[str]:
+    """The flag that opens a network from whatever folder; none for the one of the settings."""
+    return [] if model is None else flag_words("--model", str(model.absolute()))
 
 
 def population_flags(center: str) -> list[str]:
@@ -53,12 +78,6 @@ def flag_words(flag: str, value: str) -> list[str]:
     return [f"{flag}={value}"] if value.startswith("-") else [flag, value]
 
 
-def face_argument(recipe: Recipe) -> str:
-    """How a command names the face: its seed, or the file that it must be saved to."""
-    is_plain = recipe.source.kind == "seed" and not (recipe.mixes or recipe.edits or recipe.locks)
-    return str(recipe.source.seed) if recipe.source.kind == "seed" and is_plain else "FACE.json"
-
-
 def _edit_flags(recipe: Recipe, catalogue: Catalogue | None) -> list[str] | None:
     """The flags of edits and locks; None where a command would find another direction by the name, or none."""
     from tuiface.faces.recipe import ChannelEdit
@@ -67,6 +86,8 @@ def _edit_flags(recipe: Recipe, catalogue: Catalogue | None) -> list[str] | None
         return None
     entries = catalogue.entries(recipe.model) if catalogue is not None and recipe.edits else []  # reads files
     known = {entry.direction.name: entry.direction for entry in entries}
+    if any(abs(edit.amount) > MAX_AMOUNT for edit in recipe.edits):
+        return None
     words: list[str] = []
     is_beyond = False
     for edit in recipe.edits:
@@ -74,7 +95,7 @@ def _edit_flags(recipe: Recipe, catalogue: Catalogue | None) -> list[str] | None
             name, limit = f"{edit.channel[0]}:{edit.channel[1]}", CHANNEL_LIMIT
         else:
             direction = known.get(edit.direction)
-            if direction is None or direction.sha256 != edit.sha256:
+            if direction is None or direction.sha256 != edit.sha256 or edit.foreign:
                 return None
             name, limit = edit.direction, direction.header.limit
         rows = None if isinstance(edit, ChannelEdit) else edit.rows
@@ -92,6 +113,15 @@ def _has_plain_mixes(recipe: Recipe) -> bool:
     """Whether all of them come from plain seeds, in the class of the face itself."""
     label = recipe.source.label if recipe.source.kind == "seed" else None
     return all(mix.source.kind == "seed" and mix.source.label == label for mix in recipe.mixes)
+
+
+def _names_its_centre(recipe: Recipe, populations: Populations | None) -> bool:
+    """Whether commands find this very centre of truncation by its name: it may have been estimated anew meanwhile."""
+    center = recipe.truncation.center
+    if center == W_AVG:
+        return True
+    centres = {} if populations is None else {named.name: named.array() for named in populations.of(recipe.model)}
+    return center in centres and recipe.truncation.towards(center, centres[center]) == recipe.truncation
 
 
 def format_number(value: float) -> str:

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
-from tuiface.actions import command_line, format_number, population_flags, quote_words
 from tuiface.core.i18n import tr, trn
 from tuiface.core.limits import MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.screens.changes import Drawn
@@ -162,15 +161,14 @@ class ExploreScreen(GridScreen):
         """The page of seeds, or the chosen face."""
         if self.state.studio is None:
             return ""
+        commands, face = self.state.commands, self.face_at(self.chosen)
         if self.mode == "seeds":
-            first, count = self.start + self.first, len(self.page)
-            words = ["tuiface", "render", str(first), "--count", str(count), "--psi", format_number(self.psi)]
-            words += population_flags(self.center)
-            return quote_words(words)
-        face = self.face_at(self.chosen)
-        if face is None:
-            return ""
-        return command_line(face.recipe, self.state.settings, self.state.studio.catalogue)
+            first = self.face_at(self.first)
+            assert first is not None
+            line = commands.render_seeds(first, min(len(self.page), MAX_SEED + 1 - (self.start + self.first)))
+            if line:
+                return line
+        return "" if face is None else commands.render(face)
 
     # --- neighbours ----------------------------------------------------------------------------------------------
 

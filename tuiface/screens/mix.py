@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr
 from tuiface.screens.changes import Drawn
@@ -239,11 +238,7 @@ class MixScreen(WorkScreen):
             return ""
         start, stop = self.rows
         how = ["--cross"] if self.is_cross else ["--rows", f"{start}-{stop}"]
-        words = ["tuiface", "swap", *(face_argument(face.recipe) for face in parents), *how]
-        psi = {face.recipe.truncation.psi for face in parents if face_argument(face.recipe).isdecimal()}
-        if len(psi) == 1:
-            words += ["--psi", format_number(psi.pop())]
-        return quote_words(words)
+        return self.state.commands.of_faces("swap", parents, *how)
 
     # --- actions -------------------------------------------------------------------------------------------------
 

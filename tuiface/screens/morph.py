@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.i18n import tr
 from tuiface.core.processes import find_program
 from tuiface.screens.changes import Drawn
@@ -196,14 +195,8 @@ class MorphScreen(WorkScreen):
         """`tuiface morph` with the faces as commands name them."""
         if self.state.studio is None:
             return ""
-        faces = self.faces()
-        words = ["tuiface", "morph", *(face_argument(face.recipe) for face in faces)]
-        words += ["--space", self.space, "--frames", str(self.num_frames)]
-        words += [f"--{kind}" for kind in FILMS[self.film]]
-        psi = {face.recipe.truncation.psi for face in faces if face_argument(face.recipe).isdecimal()}
-        if len(psi) == 1:
-            words += ["--psi", format_number(psi.pop())]
-        return quote_words(words)
+        flags = ["--space", self.space, "--frames", str(self.num_frames), *(f"--{kind}" for kind in FILMS[self.film])]
+        return self.state.commands.of_faces("morph", self.faces(), *flags)
 
     # --- actions -------------------------------------------------------------------------------------------------
 
@@ -296,7 +289,7 @@ class MorphScreen(WorkScreen):
         flags = ["--space", self.space, "--frames", str(len(self.frames)), "--name", name]
         flags += ["--out", str(settings.library.absolute()), *(f"--{kind}" for kind in FILMS[self.film])]
         return JobCommand(
-            lambda: ["morph", *keep_faces(faces, settings.state), *flags, *engine_flags(settings)],
+            lambda: ["morph", *keep_faces(faces), *flags, *engine_flags(settings)],
             home_relative(result),
         )
 

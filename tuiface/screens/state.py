@@ -6,6 +6,7 @@ tiles, saves    small pictures; faces on their way into the library
 jobs            long work
 face, mix, morph, explore, concepts
                 what lasts of a screen while others are shown, and what others hand to it
+commands        what does the same in a shell
 
 Threads: the app's alone. What a screen keeps for itself lies in the screen.
 """
@@ -17,10 +18,12 @@ from typing import TYPE_CHECKING
 
 from tuiface.actions import Registry
 from tuiface.screens.changes import Changes, Drawn, StatePart
+from tuiface.screens.commands import Commands
 from tuiface.screens.concepts.state import ConceptsState
 from tuiface.screens.engine_state import EngineState
 from tuiface.screens.face.state import FaceState
 from tuiface.screens.jobs.job_list import JobList
+from tuiface.screens.kept_faces import KeptFaces
 from tuiface.screens.preview import Preview
 from tuiface.screens.saves import Saves
 from tuiface.screens.tiles import Tiles
@@ -96,6 +99,7 @@ class InterfaceState:
     morph: MorphState
     explore: ExploreState
     concepts: ConceptsState
+    commands: Commands
 
     @classmethod
     def begin(cls, settings: Settings, writer: TerminalWriter, link: EngineLink, runner: JobRunner) -> InterfaceState:
@@ -120,6 +124,7 @@ class InterfaceState:
             morph=MorphState(changes),
             explore=ExploreState(changes),
             concepts=ConceptsState(changes),
+            commands=Commands(engine, KeptFaces(changes, link)),
         )
 
     @property

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from tuiface.actions import face_argument, format_number, quote_words
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr
 from tuiface.core.limits import MAX_SEED
@@ -200,22 +199,23 @@ class ConceptBrowser(WorkScreen):
         """The chosen face as a command makes it, or what lists, keeps or learns the chosen row."""
         studio = self.state.studio
         row = self.row
+        commands = self.state.commands
         if row is None or studio is None:
-            return "tuiface directions list"
+            return commands.of_network("directions", "list")
         if row.direction is None:
-            return quote_words(["tuiface", "directions", "learn", "--ask", row.name])
+            return commands.of_network("directions", "learn", "--ask", row.name)
         if row.section == "found" and self.state.concepts.search is not None:
             number = row.direction.header.origin.settings["number"]
-            words = ["tuiface", "directions", "discover", *search_flags(self.state.concepts.search)]
-            return quote_words([*words, "--keep", f"{number}=NAME"])
+            flags = search_flags(self.state.concepts.search)
+            return commands.of_network("directions", "discover", *flags, "--keep", f"{number}=found_{number}")
         amount = self._amounts(row)[self._amount_index]
         if not amount:
-            return quote_words(["tuiface", "directions", "show", row.name])
-        recipe = studio.current.recipe
-        words = ["tuiface", "render", face_argument(recipe), "--edit", f"{row.name}={format_number(amount)}"]
-        if words[2].isdecimal():
-            words += ["--psi", format_number(recipe.truncation.psi)]
-        return quote_words(words)
+            return commands.of_network("directions", "show", row.name)
+        try:
+            face = self._faces(row)[self._amount_index]
+        except TuifaceError:  # shown in place of the strip
+            return ""
+        return "" if face is None else commands.render(face)
 
     # --- looking -------------------------------------------------------------------------------------------------
 

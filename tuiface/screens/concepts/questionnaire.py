@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from tuiface.actions import quote_words
 from tuiface.core.errors import OutputError, TuifaceError
 from tuiface.core.i18n import current_language, tr, trn
 from tuiface.core.limits import MAX_ANSWERS, MIN_ANSWERS
@@ -195,13 +194,13 @@ class QuestionnaireScreen(WorkScreen):
         questionnaire = self.state.concepts.questionnaire
         if questionnaire is None:
             return ""
-        words = ["tuiface", "directions", "learn", "--ask", questionnaire.file.concept]
+        words = ["directions", "learn", "--ask", questionnaire.file.concept]
         if questionnaire.file.scale != "yes-no":
             words += ["--scale", questionnaire.file.scale]
         labels = questionnaire.file.labels
         if labels is not None:
             words += ["--ends", "/".join(labels.en), "--ends-es", "/".join(labels.es)]
-        return quote_words(words)
+        return self.state.commands.of_network(*words)
 
     # --- actions -------------------------------------------------------------------------------------------------
 

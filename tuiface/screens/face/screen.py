@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from tuiface.actions import command_line
 from tuiface.core.i18n import tr
 from tuiface.screens.face import studio_actions
 from tuiface.screens.face.controls import Control, find_controls, list_controls, locked_regions
@@ -80,9 +79,7 @@ class FaceScreen(WorkScreen):
     def command_line(self) -> str:
         """The command that makes the current face; empty before there is one."""
         studio = self.state.studio
-        if studio is None:
-            return ""
-        return command_line(studio.current.recipe, self.state.settings, studio.catalogue)
+        return "" if studio is None else self.state.commands.render(studio.current)
 
     def _wait_for_quiet(self) -> None:
         """Ask for the final picture after a preview once the keys rest; each new state begins the wait anew."""

@@ -5,9 +5,7 @@ Methods are called on the app's thread and return at once; what becomes of the w
 
 from __future__ import annotations
 
-import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,19 +13,16 @@ from typing import TYPE_CHECKING
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr
 from tuiface.screens.daemon_threads import start_daemon
+from tuiface.screens.kept_faces import keep_face, saved_picture
 from tuiface.screens.messages import JobChanged, WorkFailed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from textual.message import Message
 
     from tuiface.core.settings import Settings
     from tuiface.engine_api.protocol import JobProgress
     from tuiface.faces.studio import Face
     from tuiface.service.job_client import JobWatch, SharedJobs
-
-MAX_KEPT_AGE_S = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +41,9 @@ def engine_flags(settings: Settings) -> list[str]:
     return words if settings.model is None else [*words, "--model", str(settings.model.absolute())]
 
 
-def keep_faces(faces: Sequence[Face], state: Path) -> list[str]:
-    """Files that name `faces` for a command: the picture of a saved one, a KeptFace in `state` for any other.
-
-    Raises OutputError. What was kept for work of a week ago and before is removed.
-    """
-    from tuiface.core.files import make_folder, write_file
-    from tuiface.faces.provenance import UnsavedFace
-
-    folder = state / "kept-faces"
-    make_folder(folder)
-    for path in folder.glob("*.json"):
-        with contextlib.suppress(OSError):
-            if path.stat().st_mtime < time.time() - MAX_KEPT_AGE_S:
-                path.unlink()
-    names = []
-    for face in faces:
-        picture = face.studio.settings.library.absolute() / f"{face.file_stem()}.png"
-        path = folder.absolute() / f"{face.recipe.digest}.json"
-        if not (face.saved and picture.exists()):
-            kept = UnsavedFace(recipe=face.recipe, parents=(face.recipe.digest,) if face.saved else face.parents)
-            write_file(path, kept.model_dump_json().encode(), force=True)
-            picture = path
-        names.append(str(picture))
-    return names
+def keep_faces(faces: Sequence[Face]) -> list[str]:
+    """Files that name `faces` for a command. Raises OutputError."""
+    return [str(saved_picture(face) or keep_face(face)) for face in faces]
 
 
 class ResidentJobs:

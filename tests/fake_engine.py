@@ -10,6 +10,7 @@ from tests.directions.directions import make_direction
 from tuiface.directions.direction import Direction, DirectionOrigin, labels_of
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
 from tuiface.engine_api.requests import (
+    AttributesRequest,
     ClusterSheetRequest,
     ConditionalMean,
     ConditionalMeanRequest,
@@ -125,11 +126,16 @@ def order_recipes(order: FaceRequest) -> tuple[Recipe, Recipe]:
 
 
 def fake_directions(order: DirectionRequest, model: ModelRef) -> tuple[Direction, ...]:
-    """Of scores, a step whose length is the number of positive ones; of a search, one along each axis in turn."""
+    """Of attributes, those asked for, or smile and age.
+
+    Of scores, a step whose length is the number of positive ones; of a search, one along each axis in turn.
+    """
     if isinstance(order, ScoresRequest):
         step = np.array([sum(score > 0 for score in order.scores), 0, 0, 0])
         labels = order.labels or labels_of(order.name)
         return (make_direction(order.name, step, model=model, origin=order.origin, labels=labels),)
+    if isinstance(order, AttributesRequest):
+        return tuple(make_direction(name, model=model) for name in order.names or ("smile", "age"))
     if isinstance(order, ImportRequest):
         return (make_direction(order.name, order.step.array()[0], model=model, licence=order.licence),)
     assert isinstance(order, SearchRequest)

@@ -158,7 +158,7 @@ class FakeEngine:
         if self.work_error is not None:
             raise self.work_error
         for direction in fake_directions(request, self.engine_info.model):
-            yield MadeDirection(direction)
+            yield MadeDirection(direction, holds=direction.name != "age")
 
     def draw_strip(self, request: StripRequest) -> np.ndarray:
         return SmallEngine().draw_strip(request)

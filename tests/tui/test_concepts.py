@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from textual.widgets import Input, Static
+from textual.widgets import Input, Label, Static
 
 from tests.directions.directions import make_direction
 from tests.tui.conftest import Open, Running
@@ -19,7 +20,7 @@ from tuiface.core.i18n import use_language
 from tuiface.core.settings import Settings
 from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction
-from tuiface.engine_api.requests import ImportRequest, ScoresRequest, SearchRequest
+from tuiface.engine_api.requests import AttributesRequest, ImportRequest, ScoresRequest, SearchRequest
 from tuiface.faces.recipe import DirectionEdit, LatentSource
 from tuiface.screens.concepts import screen
 from tuiface.screens.concepts.questionnaire import QuestionnaireScreen
@@ -100,6 +101,10 @@ def written(tui: Running, name: str = "kind") -> list[float | None]:
     return [one["value"] for one in json.loads(path.read_text())["answers"]]
 
 
+def with_reader(engine: FakeEngine) -> None:
+    engine.engine_info = replace(INFO, attributes=("smile", "age"))
+
+
 # --- looking -----------------------------------------------------------------------------------------------------
 
 
@@ -121,13 +126,45 @@ async def test_the_list_says_what_a_direction_is(open_app: Open, keep: Catalogue
         assert "unsmiling" in shown(tui, "heading")
 
 
-async def test_no_directions_say_how_to_get_some(open_app: Open) -> None:
-    async with open_app() as tui:
+@pytest.mark.parametrize("size", [(80, 24), (40, 12)])
+async def test_no_directions_say_how_to_get_some(open_app: Open, size: tuple[int, int]) -> None:
+    async with open_app(size=size) as tui:
         await concepts_shown(tui)
-        assert "n learns one" in shown(tui, "list")
+        told = shown(tui, "report" if size[0] == 80 else "list")
+        for key, word in zip("anfi", ("reader", "both of its ends", "GANSpace", "direction that you own"), strict=True):
+            assert re.search(rf"^{key} +.*{word}", told, re.MULTILINE)
         for key in ("down", "right", "enter", "s", "e", "d"):
             await tui.press(key)
         assert isinstance(tui.app.screen, ConceptsScreen)
+
+
+async def test_one_key_learns_all_that_the_reader_sees(open_app: Open) -> None:
+    async with open_app(with_reader) as tui:
+        await concepts_shown(tui)
+        await tui.press("a")
+        await tui.until(lambda: "smile" in shown(tui, "list"))
+        assert tui.engine.orders == [AttributesRequest()]
+        assert "age" not in shown(tui, "list"), "it failed its verification"
+        assert "1 direction kept" in tui.toasts()
+
+
+async def test_where_there_are_directions_the_key_asks_which_to_learn(open_app: Open, keep: Catalogue) -> None:
+    async with open_app(with_reader) as tui:
+        await concepts_shown(tui)
+        await tui.press("a")
+        await type_in(tui, "agee")
+        assert "accepted: smile, age" in str(tui.app.screen.query_one("#seed-hint", Label).content)
+        await type_in(tui, "age")
+        await tui.until(lambda: tui.engine.orders)
+        assert tui.engine.orders == [AttributesRequest(names=("age",))]
+
+
+async def test_without_a_reader_the_key_says_what_else_there_is(open_app: Open) -> None:
+    async with open_app() as tui:
+        await concepts_shown(tui)
+        await tui.press("a")
+        assert "n learns from your answers" in tui.toasts()
+        assert not tui.engine.orders
 
 
 async def test_the_chosen_amount_becomes_the_face_and_its_command(open_app: Open, keep: Catalogue) -> None:
@@ -409,7 +446,7 @@ async def test_unfinished_answers_are_deleted_after_a_question(open_app: Open) -
         await tui.until(lambda: isinstance(tui.app.screen, ConceptsScreen))
         await tui.press("d", "y")
         assert not list(tui.app.state.settings.directions.glob("*.json"))
-        assert "n learns one" in shown(tui, "list")
+        assert "No directions" in shown(tui, "list")
 
 
 async def test_enough_answers_become_a_direction_in_the_list(open_app: Open) -> None:

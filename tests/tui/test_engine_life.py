@@ -6,6 +6,8 @@ import gc
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.tui.conftest import Open
 from tests.tui.fake_engine import FakeEngine
 from tuiface.core.errors import EXIT_DONE, EXIT_ENGINE, EXIT_MODEL, EngineError, ModelError
@@ -78,11 +80,30 @@ async def test_a_bad_model_is_one_line_with_the_next_step(open_app: Open) -> Non
     async with open_app(bad, ready=False) as tui:
         await tui.until(lambda: "net.pkl is not a checkpoint" in tui.text())
         assert "give another one with --model" in tui.text()
-        assert "R tries again, q quits" in tui.text()
+        assert "R tries again, 6 chooses another network" in tui.text()
         await tui.press("right", "s", "y")
         assert tui.app.state.studio is None
         await tui.press("q")
     assert tui.app.return_code == EXIT_MODEL
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 12), (160, 50)])
+async def test_every_screen_says_that_the_engine_failed_and_where_to_go(open_app: Open, size: tuple[int, int]) -> None:
+    def broken(engine: FakeEngine) -> None:
+        engine.start_error = ModelError("net.pkl is not a checkpoint", "give another one with --model")
+
+    async with open_app(broken, ready=False, size=size) as tui:
+        await tui.until(lambda: tui.app.state.engine.phase == "stopped")
+        for key in "12345678":
+            await tui.press(key)
+            assert "starting the engine" not in tui.text(), key
+            text = " ".join(tui.text().split())
+            assert "net.pkl is not a checkpoint" in text, key
+            assert "6 chooses another network" in text, key
+        tui.engine.start_error = None
+        await tui.press("R")
+        await tui.until(lambda: tui.app.state.engine.phase == "ready")
+        assert "net.pkl" not in tui.text()
 
 
 async def test_the_restart_key_tries_a_failed_start_again(open_app: Open) -> None:

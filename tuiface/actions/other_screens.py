@@ -414,6 +414,13 @@ CONCEPTS_ACTIONS: tuple[Action, ...] = (
         "learn",
     ),
     _concept_action(
+        "read",
+        ("a",),
+        "Learn from reader",
+        "Learn directions of what the attribute reader sees in this network's faces, as a job.",
+        "tuiface directions learn --attributes all",
+    ),
+    _concept_action(
         "find",
         ("f",),
         "Find without labels",

@@ -88,8 +88,13 @@ class EngineState(StatePart):
         self._link.change_model(self.settings)
 
     def load_face(self, path: Path) -> Face:
-        """The face of a saved picture. Raises InputFileError, ModelError for another network's, or EngineError."""
+        """The face of a saved picture.
+
+        Raises InputFileError, ModelError for another network's, EngineError, or what the engine stopped with.
+        """
         if self.studio is None:
+            if self.error is not None:
+                raise self.error
             raise EngineError("the engine is still starting", "try again in a moment")
         return self.studio.open_file(path)
 

@@ -13,6 +13,7 @@ from textual.content import Content
 from tuiface.core.i18n import tr, trn
 from tuiface.core.limits import MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.screens.changes import Drawn
+from tuiface.screens.engine_words import absence_text
 from tuiface.screens.face.words import source_text
 from tuiface.screens.grid_screen import GridScreen
 from tuiface.screens.widgets.text import Static, styled
@@ -112,7 +113,7 @@ class ExploreScreen(GridScreen):
         state = self.state
         self._follow_origin()
         if state.studio is None:
-            self.query_one("#heading", Static).update(tr("starting the engine"))
+            self.query_one("#heading", Static).update(absence_text(self.state.engine))
             return
         if not all(self.grid.content_size):
             return  # its size comes with the first layout, and with it this call again

@@ -12,6 +12,7 @@ from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr
 from tuiface.screens.changes import Drawn
 from tuiface.screens.companions import make_companion, remove_mixes_and_edits, seed_after
+from tuiface.screens.engine_words import absence_text
 from tuiface.screens.face.words import source_name, source_text
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.widgets.text import Static, assemble, styled
@@ -138,7 +139,7 @@ class MixScreen(WorkScreen):
         state, parents = self.state, self.both_parents()
         scale = self.query_one("#scale", Static)
         if parents is None or state.studio is None:
-            scale.update(tr("starting the engine"))
+            scale.update(absence_text(state.engine))
             return
         try:
             children = self.both_children()

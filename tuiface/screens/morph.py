@@ -13,6 +13,7 @@ from tuiface.core.i18n import tr
 from tuiface.core.processes import find_program
 from tuiface.screens.changes import Drawn
 from tuiface.screens.companions import make_edited_companion, seed_after
+from tuiface.screens.engine_words import absence_text
 from tuiface.screens.face.words import home_relative, source_text
 from tuiface.screens.jobs.resident import JobCommand, engine_flags, keep_faces
 from tuiface.screens.widgets.face_view import FaceView
@@ -137,7 +138,7 @@ class MorphScreen(WorkScreen):
         """The frame and the plan."""
         plan = self.query_one("#plan", Static)
         if self.state.studio is None:
-            plan.update(tr("starting the engine"))
+            plan.update(absence_text(self.state.engine))
             return
         self._update_frames()
         self._show_frame()

@@ -15,9 +15,10 @@ from tuiface.actions import ScreenName
 from tuiface.core.i18n import tr
 from tuiface.screens.bindings import bindings_in
 from tuiface.screens.changes import Drawn
+from tuiface.screens.engine_words import stopped_lines
 from tuiface.screens.messages import do_work
 from tuiface.screens.widgets.bars import KeyLine, TabLine
-from tuiface.screens.widgets.text import Label, Static, assemble
+from tuiface.screens.widgets.text import Label, Static, assemble, styled
 from tuiface.terminal.private_api import add_bindings, forward_key, run_binding
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class WorkScreen(Screen[None]):
         with Horizontal(id="title"):
             yield TabLine(self.TAB or self.SCREEN_NAME, id="tabs")
             yield Label("", id="status")
+        yield Static("", id="stopped")
         yield from self.compose_body()
         yield Static("", id="command")
         unicode = self.state.capabilities.unicode
@@ -149,6 +151,7 @@ class WorkScreen(Screen[None]):
         self.query_one("#command", Static).update(content, layout=False)
         self._watch_lateness()
         self._show_status()
+        self._show_stopped_engine()
 
     def show_body(self) -> None:
         """Draw what the screen is for."""
@@ -173,6 +176,13 @@ class WorkScreen(Screen[None]):
     def note_lateness(self) -> None:
         """Say that the picture is late, if it still is: a timer that was stopped may have fired already."""
         self.is_late = self.state.preview.is_behind
+
+    def _show_stopped_engine(self) -> None:
+        """Why it stopped and what leads on, above the body."""
+        lines, box = stopped_lines(self.state.engine), self.query_one("#stopped", Static)
+        box.display = bool(lines)
+        if lines:
+            box.update(Content("\n").join(map(styled, lines)))
 
     def _show_status(self) -> None:
         state = self.state

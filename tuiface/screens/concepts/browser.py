@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
+from tuiface.actions import format_key, format_key_ascii
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr
 from tuiface.core.limits import MAX_SEED
@@ -18,8 +19,9 @@ from tuiface.engine_api.requests import search_flags
 from tuiface.screens.changes import Drawn
 from tuiface.screens.concepts.questionnaire import localize_ends
 from tuiface.screens.concepts.rows import ConceptRow, concept_rows, list_lines, report_lines, row_word
+from tuiface.screens.engine_words import absence_text
 from tuiface.screens.face.words import source_text
-from tuiface.screens.widgets.text import Static, styled
+from tuiface.screens.widgets.text import Static, assemble, styled
 from tuiface.screens.widgets.tile_grid import Tile, TileGrid, TileStrip
 from tuiface.screens.work_screen import WorkScreen
 
@@ -129,9 +131,11 @@ class ConceptBrowser(WorkScreen):
         place, row = self.chosen_row(rows)
         box = self.query_one("#list", Static)
         if row is None:
-            text = tr("starting the engine") if self.state.studio is None else _empty_text()
-            box.update(styled(text, "$foreground 70%"))
-            self.query_one("#report", Static).update("")
+            has_none = self.state.studio is not None
+            text = styled(tr("No directions for this network") if has_none else absence_text(self.state.engine))
+            ways = self._ways_to_directions() if has_none else Content("")
+            box.update(Content("\n").join([text, ways]) if self.has_class("-narrow") else text)
+            self.query_one("#report", Static).update(ways)
             self.query_one("#heading", Static).update("")
             self.query_one(TileStrip).show_strip((), 0, self._num_tiles)
             return
@@ -141,6 +145,17 @@ class ConceptBrowser(WorkScreen):
         self.query_one("#report", Static).update(Content("\n").join(report_lines(row, unicode=unicode)))
         self.query_one("#heading", Static).update(self._heading(row), layout=False)
         self._show_strip(row)
+
+    def _ways_to_directions(self) -> Content:
+        """What there is to do for a network without directions, each with its key."""
+        actions = (self.state.actions.by_id(f"concepts_{name}") for name in ("read", "learn", "find", "import"))
+        format_any = format_key if self.state.capabilities.unicode else format_key_ascii
+        lines = [
+            assemble((f"{format_any(action.keys[0]):<3}", "bold $text-primary"), tr(action.help))
+            for action in actions
+            if action.keys
+        ]
+        return Content("\n").join([styled(tr("What can be done"), "bold $text-primary"), *lines])
 
     def redraw_tiles(self) -> None:
         """A picture of the strip, perhaps."""
@@ -283,7 +298,3 @@ class ConceptBrowser(WorkScreen):
         label = recipe.source.label if recipe.source.kind == "seed" else None
         number = (seed + step) % (MAX_SEED + 1)
         self.state.apply(lambda studio: studio.show(studio.face(number, recipe.truncation.psi, label=label)))
-
-
-def _empty_text() -> str:
-    return tr("No directions for this network yet: n learns one from your answers, f finds some, i imports.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +82,31 @@ class ConceptsScreen(ConceptBrowser):
         """Read the faces if nobody did yet, and go to the questionnaire."""
         work.start_questionnaire(self.app, self.state, file)
         self.app.call_later(self.app.run_action, "go_to('answering')")
+
+    def action_concepts_read(self) -> None:
+        """Learn all that the reader sees where there is no direction yet; else ask for names first."""
+        studio = self.state.studio
+        if studio is None:
+            return
+        known = studio.info.attributes
+        if not known:
+            self.notify(tr("No attribute reader is installed: n learns from your answers, f finds some."), timeout=5)
+        elif not self.rows():
+            self._learn_attributes(())
+        else:
+
+            def answered(text: str | None) -> None:
+                if text is not None:
+                    self._learn_attributes(parse_attributes(text, known))
+
+            hint = tr("names with commas: {names}", names=", ".join(known))
+            self.app.push_screen(
+                CheckedPrompt(tr("Attributes"), hint, lambda text: parse_attributes(text, known)), answered
+            )
+
+    def _learn_attributes(self, names: tuple[str, ...]) -> None:
+        work.learn_attributes(self.state, names)
+        self.notify(tr("Directions are being learned; 7 shows how far it is."), timeout=3)
 
     # --- finding, importing, keeping -----------------------------------------------------------------------------
 
@@ -211,6 +236,15 @@ def parse_ends(text: str) -> tuple[str, str]:
     if text.strip() and not (slash and low and high):
         raise UsageError(f"ends {quote(text)}; accepted: LOW / HIGH, or nothing")
     return low, high
+
+
+def parse_attributes(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """`smile, age` as attributes of the reader. Raises UsageError."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None or not names:
+        raise UsageError(f"attribute {quote(unknown or '')}; accepted: {', '.join(known)}")
+    return names
 
 
 def parse_scale(text: str) -> Scale:

@@ -10,6 +10,7 @@ from tuiface.core.errors import UsageError, quote
 from tuiface.core.i18n import tr, trn
 from tuiface.screens.concepts.open_questionnaire import POOL_SIZE, OpenQuestionnaire
 from tuiface.screens.face.words import home_relative
+from tuiface.screens.jobs.resident import JobCommand, engine_flags
 from tuiface.screens.messages import WorkFinished
 
 if TYPE_CHECKING:
@@ -78,6 +79,31 @@ def submit_direction_job(state: InterfaceState, request: ScoresRequest, *, force
         return home_relative(path)
 
     state.jobs.submit(tr("Direction {name}", name=request.name), work, 1)
+
+
+def learn_attributes(state: InterfaceState, names: tuple[str, ...]) -> None:
+    """Learn from the attribute reader and keep what holds on other faces; no names stand for all that it sees."""
+    from tuiface.engine_api.requests import AttributesRequest
+
+    studio = state.studio
+    assert studio is not None
+    request = AttributesRequest(names=names)
+
+    def work(report: ProgressCallback) -> str:
+        go_on = _go_on(report)
+        go_on(0, 0)
+        num_kept = 0
+        for made in studio.engine.make_directions(request, lambda _: go_on(0, 0)):
+            if made.holds:
+                studio.catalogue.add(made.direction)
+                num_kept += 1
+                go_on(0, 0)
+        return trn("{number} direction kept", "{number} directions kept", num_kept)
+
+    words = ["directions", "learn", "--attributes", ",".join(names) or "all", *engine_flags(state.settings)]
+    folder = state.settings.directions.absolute()
+    command = JobCommand(lambda: [*words, "--out", str(folder)], home_relative(folder))
+    state.jobs.submit_resident(tr("Directions from the reader"), command, work)
 
 
 def search(app: App[object], state: InterfaceState, request: SearchRequest) -> None:

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from tuiface.core.i18n import tr
+from tuiface.screens.engine_words import absence_text
 from tuiface.screens.face import studio_actions
 from tuiface.screens.face.controls import Control, find_controls, list_controls, locked_regions
 from tuiface.screens.widgets.control_list import ControlList
@@ -96,10 +97,10 @@ class FaceScreen(WorkScreen):
                 view.show_result(state.preview.result)
             else:
                 self._show_comparison()
-        elif state.engine.phase == "stopped" and state.engine.error is not None:
-            view.show_problem((state.engine.error.message, state.engine.error.hint, "", tr("R tries again, q quits")))
+        elif state.engine.phase == "stopped":
+            view.show_problem((absence_text(state.engine),))
         else:
-            view.show_waiting(tr("starting the engine") if state.studio is None else tr("rendering"))
+            view.show_waiting(absence_text(state.engine) if state.studio is None else tr("rendering"))
 
     # --- comparing -----------------------------------------------------------------------------------------------
 

@@ -82,7 +82,7 @@ def repair_folder(folder: Path, *, dry_run: bool = False) -> list[Repair]:
     """Repair each face of `folder`; returns what was not as it should be. With `dry_run`, nothing is written."""
     finished = [] if dry_run else Trash(folder).finish()
     found = [Repair(name, "finished", "its way into the trash or back was interrupted") for name in finished]
-    for png in sorted(path for path in folder.iterdir() if is_picture(path.name)):
+    for png in sorted(path for path in folder.glob("*") if is_picture(path.name)):
         try:
             repair = _repair_face(png, dry_run=dry_run)
         except TuifaceError as error:

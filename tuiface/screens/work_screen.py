@@ -130,18 +130,18 @@ class WorkScreen(Screen[None]):
         return self.state.changes
 
     @property
-    def _has_widgets(self) -> bool:
+    def has_widgets(self) -> bool:
         """Threads tell of pictures at any time: before the widgets are there, and while the app takes them away."""
-        return self.is_mounted and self.app.is_running
+        return self.is_mounted and self.app.is_running and bool(self.children)
 
     def show_state(self) -> None:
         """Draw the state as it is now, where there is something to draw on; the app calls it when something changed."""
-        if self._has_widgets:
+        if self.has_widgets:
             self._draw_state()
 
     def show_tiles(self) -> None:
         """Draw the small pictures that arrived, where there is something to draw on."""
-        if self._has_widgets:
+        if self.has_widgets:
             self.redraw_tiles()
 
     def _draw_state(self) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from tuiface.core.bounds import Side
 from tuiface.engine.networks.generator import Generator
 from tuiface.engine.scheduler import Pause, no_pause
 from tuiface.engine_api.protocol import Dtype
@@ -55,7 +56,7 @@ class Precision:
     """Of the synthesis network's activations."""
     reader_dtype: Dtype = "float32"
     """Of the reader's."""
-    resolution: int | None = None
+    resolution: Side | None = None
     """Side of the block whose RGB sum is read; None for the full picture."""
 
     def for_gradients(self) -> Precision:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from pydantic import field_validator
 
+from tuiface.core.bounds import Figures
 from tuiface.core.errors import ModelError, TuifaceError, UsageError, suggest_nearest
 from tuiface.core.values import Value
 from tuiface.directions.concepts import direction_name
@@ -132,7 +133,7 @@ class _KeptDirection(Value):
     direction: PackedDirection
     monotone_percent: float
     slope: float
-    leakage: dict[str, float]
+    leakage: Figures
     frame_variation_percent: float
 
     @field_validator("direction")

@@ -100,7 +100,7 @@ class LibraryScreen(GridScreen):
     def _take(self, everything: tuple[LibraryFace, ...], found: tuple[LibraryFace, ...], problem: str) -> None:
         self.everything, self.faces, self.problem, self.is_read = everything, found, problem, True
         self.chosen = min(self.chosen, max(len(found) - 1, 0))
-        if self.is_mounted:
+        if self.has_widgets:
             self.fit_page()
 
     def _fetch_thumbnails(self, side: int) -> None:

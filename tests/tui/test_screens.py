@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from tuiface.actions import SCREENS, ScreenName
 from tuiface.core.errors import EngineError, ModelError
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.populations import NamedPopulation
-from tuiface.engine_api.protocol import JobProgress, RenderRequest
+from tuiface.engine_api.protocol import JobProgress, RenderRequest, RenderResult
 from tuiface.faces.library import Library
 from tuiface.screens import models
 from tuiface.screens.explore import ExploreScreen
@@ -325,6 +326,41 @@ async def test_morph_plays_and_stops_when_it_is_left(open_app: Open) -> None:
         await tui.until(lambda: screen.frame_index > 2)
         await tui.press("1")
         await tui.until(lambda: not screen.is_playing)
+
+
+async def test_morph_shows_no_picture_but_that_of_the_frame_it_names(open_app: Open) -> None:
+    """Its pictures come one at a time, and another screen takes the queue meanwhile."""
+    async with open_app() as tui:
+        gate = threading.Semaphore(3)
+        frame_of = tui.engine.render
+
+        def render(job: RenderRequest) -> RenderResult:
+            assert gate.acquire(timeout=60)
+            return frame_of(job)
+
+        tui.engine.render = render  # type: ignore[method-assign]
+        await tui.press("4")
+        screen = current(tui)
+        assert isinstance(screen, MorphScreen)
+        await tui.until(lambda: "3 of 50 ready" in tui.text())
+        view = screen.query_one(FaceView)
+        assert view.pixels is screen._picture_of(0)
+        await tui.press(*["right"] * 20)
+        assert screen.frame_index == 20
+        assert view.pixels is None, "no picture of another frame under this number"
+        await tui.press("2")
+        gate.release(2)  # frame 20 is not asked for any more, one picture of it may be under way
+        await tui.press("4")
+        gate.release(3)
+        await tui.until(lambda: view.pixels is not None)
+        assert view.pixels is screen._picture_of(20), "the current frame first"
+        await tui.press("space")
+        gate.release(1000)
+        await tui.until(lambda: "50 of 50 ready" in tui.text())
+        await tui.press("space", "up")
+        assert view.pixels is None or view.pixels is screen._picture_of(screen.frame_index), "of another number"
+        await tui.until(lambda: "60 of 60 ready" in tui.text())
+        assert view.pixels is screen._picture_of(screen.frame_index)
 
 
 async def test_what_cannot_be_interpolated_is_said_in_place(open_app: Open) -> None:

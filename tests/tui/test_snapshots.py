@@ -84,7 +84,7 @@ async def test_morph(open_app: Open) -> None:
     async with open_app() as tui:
         await go_to(tui, "morph")
         await tui.settled()
-        await tui.until(lambda: "rendering" not in tui.text())
+        await tui.until(lambda: "50 of 50 ready" in tui.text())
         await assert_looks_as_before(tui, "morph")
 
 

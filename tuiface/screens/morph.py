@@ -24,6 +24,7 @@ from tuiface.terminal.image_view import ImageView
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from textual.timer import Timer
 
     from tuiface.faces.studio import Face
@@ -99,11 +100,11 @@ class MorphScreen(WorkScreen):
         if self.state.studio is None:
             return
         faces, number, space = self.faces(), self.num_frames, self.space
-        made_of = (tuple(face.recipe.digest for face in faces), number, space, self._resolution)
-        if made_of == self._frames_key or not self.view_px:
+        made_of = (tuple(face.recipe.digest for face in faces), number, space)
+        if made_of == self._frames_key:
             return
-        self._frames_key, self.problem = made_of, ""
-        resolution = self._resolution
+        self._frames_key, self.frames, self.problem = made_of, (), ""
+        self.frame_index = min(self.frame_index, number - 1)
 
         def work() -> Callable[[], None]:
             from tuiface.core.errors import TuifaceError
@@ -114,19 +115,27 @@ class MorphScreen(WorkScreen):
             except TuifaceError as error:
                 problem = str(error)
                 return lambda: self._take_problem(made_of, problem)
-            return lambda: self._take(made_of, frames, resolution)
+            return lambda: self._take(made_of, frames)
 
         self.state.link.run(tr("No transition"), work)
 
-    def _take(self, made_of: tuple[object, ...], frames: tuple[Face, ...], resolution: int | None) -> None:
+    def _take(self, made_of: tuple[object, ...], frames: tuple[Face, ...]) -> None:
         if self._frames_key == made_of:
             self.frames = frames
-            self.frame_index = min(self.frame_index, len(frames) - 1)
-            self.state.tiles.request([frame.recipe for frame in frames], resolution)
 
     def _take_problem(self, made_of: tuple[object, ...], problem: str) -> None:
         if self._frames_key == made_of:
-            self.problem, self.frames = problem, ()
+            self.problem = problem
+
+    def _request_pictures(self) -> None:
+        """Ask for the frames without one, the shown one and its neighbours first: other screens took the queue."""
+        if self.view_px:
+            nearest = sorted(range(len(self.frames)), key=lambda frame: abs(frame - self.frame_index))
+            self.state.tiles.request([self.frames[frame].recipe for frame in nearest], self._resolution)
+
+    def _picture_of(self, frame: int) -> np.ndarray | None:
+        """uint8 [r, r, 3]; None until it was rendered."""
+        return self.state.tiles.find(self.frames[frame].recipe, self._resolution)
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
@@ -141,13 +150,15 @@ class MorphScreen(WorkScreen):
             plan.update(absence_text(self.state.engine))
             return
         self._update_frames()
+        self._request_pictures()
         self._show_frame()
         plan.update(self._plan(), layout=False)
 
     def redraw_tiles(self) -> None:
-        """A frame, perhaps."""
-        if self.state.studio is not None and self._play_timer is None:
+        """One frame more, perhaps the shown one."""
+        if self.state.studio is not None:
             self._show_frame()
+            self.query_one("#plan", Static).update(self._plan(), layout=False)
 
     @property
     def _resolution(self) -> int | None:
@@ -155,12 +166,13 @@ class MorphScreen(WorkScreen):
 
     def _show_frame(self) -> None:
         view = self.query_one("#face", FaceView)
-        if self.problem or not self.frames:
-            view.show_waiting(tr("rendering"))
-            return
-        pixels = self.state.tiles.find(self.frames[self.frame_index].recipe, self._resolution)
+        pixels = self._picture_of(self.frame_index) if self.frames else None
         if pixels is not None:
             view.show_derived(pixels)
+            return
+        view.remove_picture()
+        if self.problem:
+            view.show_problem((self.problem,))
         else:
             view.show_waiting(tr("rendering"))
 
@@ -171,8 +183,10 @@ class MorphScreen(WorkScreen):
         for number, face in enumerate(faces, start=1):
             lines.append(assemble((f"{number:>2}  ", label), (source_text(face), "bold $foreground")))
         lines.append(Content(""))
+        num_ready = sum(self._picture_of(frame) is not None for frame in range(len(self.frames)))
         rows = [
             (tr("frame"), f"{self.frame_index + 1} / {self.num_frames}"),
+            ("", tr("{number} of {count} ready", number=num_ready, count=self.num_frames)),
             (tr("space"), self.space.upper()),
             (tr("film"), " ".join(FILMS[self.film]).upper() or tr("none")),
         ]
@@ -299,11 +313,14 @@ class MorphScreen(WorkScreen):
             self.frame_index = min(max(frame, 0), len(self.frames) - 1)
 
     def _play(self) -> None:
+        """The next frame, once its picture is there."""
         if not self.frames:
             return
         if not 0 <= self.frame_index + self._play_direction < len(self.frames):
             self._play_direction = -self._play_direction
-        self._go_to_frame(self.frame_index + self._play_direction)
+        frame = self.frame_index + self._play_direction
+        if self._picture_of(frame) is not None:
+            self._go_to_frame(frame)
 
     def _change_number(self, step: int) -> None:
         low, high = max(FRAMES_RANGE[0], len(self.faces())), FRAMES_RANGE[1]

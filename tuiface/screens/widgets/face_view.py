@@ -72,6 +72,12 @@ class FaceView(ImageView):
             self._spinner = self.set_interval(_SPINNER_S, self._turn_spinner)
         self._refresh_text()
 
+    def remove_picture(self) -> None:
+        """Take away a picture that is of something else than what is named now."""
+        if self.pixels is not None:
+            self._result = None
+            self.clear()
+
     def show_problem(self, lines: Sequence[str]) -> None:
         """Say what went wrong and what to do. A picture that is there stays."""
         self._stop_waiting()

@@ -334,6 +334,14 @@ class TuifaceApp(App[None]):
             self.copy_to_clipboard(line)
             self.notify(line, title=tr("Copied"), timeout=3)
 
+    def action_copy_python(self) -> None:
+        """The same for a notebook."""
+        screen = self.screen
+        code = self.state.commands.python(screen.chosen_faces()) if isinstance(screen, WorkScreen) else ""
+        if code:
+            self.copy_to_clipboard(code)
+            self.notify(code, title=tr("Copied"), timeout=3)
+
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """An SVG of the cells, with pictures as such."""
         from tuiface.core.files import make_folder, write_file

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tuiface
 from tests.tui.conftest import Open, Running
 from tests.tui.directions import with_directions
 from tests.tui.fake_engine import INFO, FakeEngine
@@ -18,13 +19,15 @@ from tests.tui.test_editing import find
 from tuiface.cli import main
 from tuiface.commands import faces as command_faces
 from tuiface.core.assets import embedded_model_path
-from tuiface.core.settings import Settings
+from tuiface.core.settings import Settings, load_settings
 from tuiface.directions.direction import DirectionOrigin
 from tuiface.directions.populations import NamedPopulation
+from tuiface.faces.provenance import read_face
 from tuiface.faces.recipe import ModelRef
-from tuiface.faces.studio import Face
+from tuiface.faces.studio import Face, Studio
 from tuiface.screens.concepts.screen import ConceptsScreen
 from tuiface.screens.explore import ExploreScreen
+from tuiface.screens.kept_faces import kept_path
 from tuiface.screens.mix import MixScreen
 from tuiface.screens.morph import MorphScreen
 from tuiface.screens.work_screen import WorkScreen
@@ -57,6 +60,7 @@ class Shown:
 
     tui: Running
     lines: dict[str, set[str]] = field(default_factory=dict)
+    scripts: dict[str, set[str]] = field(default_factory=dict)
 
     async def note(self, *keys: str) -> None:
         """Press keys and take down what is shown then."""
@@ -71,7 +75,18 @@ class Shown:
         assert line == f"$ {screen.command_line()}"
         kept = [Path(word) for word in shlex.split(line) if "kept-faces" in word]
         await self.tui.until(lambda: all(path.exists() for path in kept))
+        await self.copy_python(screen)
         self.lines[line.removeprefix("$ tuiface ")] = {face.recipe.digest for face in shown_faces(self.tui)}
+
+    async def copy_python(self, screen: WorkScreen) -> None:
+        """What Y copies, where the screen has faces to choose from."""
+        faces = screen.chosen_faces()
+        if faces:
+            await self.tui.press("Y")
+            script = self.tui.app.clipboard
+            kept = [kept_path(face) for face in faces if kept_path(face).name in script]
+            await self.tui.until(lambda: all(path.exists() for path in kept))
+            self.scripts[script] = {face.recipe.digest for face in faces}
 
     async def show(self, change: Callable[[Face], Face], *keys: str) -> None:
         """Another current face."""
@@ -101,6 +116,11 @@ def run_shown(
         engine.start()
         return engine
 
+    def open_studio(model: str | None = None) -> Studio:
+        given = load_settings({"model": model})
+        return Studio(open_fake(given), given)
+
+    monkeypatch.setattr(tuiface, "open", open_studio)
     monkeypatch.setattr(command_faces, "open_engine_for", open_fake)
 
     def run(line: str) -> set[str]:
@@ -206,13 +226,22 @@ WALKS = (walk_faces, walk_explore, walk_mix, walk_morph, walk_concepts)
 
 @pytest.mark.parametrize("walk", WALKS, ids=lambda walk: walk.__name__.removeprefix("walk_"))
 async def test_a_shown_command_makes_what_is_shown(
-    open_app: Open, settings: Settings, run_shown: Callable[[str], set[str]], walk: Callable[[Shown], object]
+    open_app: Open,
+    settings: Settings,
+    run_shown: Callable[[str], set[str]],
+    walk: Callable[[Shown], object],
+    tmp_path: Path,
 ) -> None:
     async with open_app(settings=settings) as tui:
         shown = Shown(tui)
         await walk(shown)  # type: ignore[misc]
     for line, digests in shown.lines.items():
         assert run_shown(line) == digests, line
+    assert bool(shown.scripts) == (walk is not walk_concepts)
+    for number, (script, digests) in enumerate(shown.scripts.items()):
+        folder = tmp_path / f"python{number}"
+        exec(script.replace("'out'", repr(str(folder))), {})
+        assert {read_face(path)[0].digest for path in folder.glob("*.json")} == digests, script
 
 
 async def test_the_embedded_network_is_named_where_the_settings_name_another(

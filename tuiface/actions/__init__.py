@@ -44,6 +44,7 @@ from tuiface.actions.other_screens import (
     MORPH_ACTIONS,
     QUESTIONNAIRE_ACTIONS,
 )
+from tuiface.actions.python_code import file_expression, python_code, recipe_expression
 from tuiface.core.errors import UsageError, quote, suggest_nearest
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "Registry",
     "ScreenName",
     "Topic",
+    "file_expression",
     "flag_words",
     "format_key",
     "format_key_ascii",
@@ -64,7 +66,9 @@ __all__ = [
     "plain_seed",
     "population_flags",
     "psi_flags",
+    "python_code",
     "quote_words",
+    "recipe_expression",
     "render_words",
 ]
 

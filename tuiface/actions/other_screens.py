@@ -525,6 +525,15 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         scope="everywhere",
         footer="copy",
     ),
+    Action(
+        "copy_python",
+        ("Y",),
+        "Copy as Python",
+        "Copy Python that makes the chosen face, or the marked ones, to the terminal's clipboard.",
+        "Program",
+        NoCommand("what it copies is a script"),
+        scope="everywhere",
+    ),
     Action("face_screen", ("1",), "Face", "Go to one face, large.", "Program", _NO_SCREENS, scope="everywhere"),
     Action("explore_screen", ("2",), "Explore", "Go to a grid of faces.", "Program", _NO_SCREENS, scope="everywhere"),
     Action(

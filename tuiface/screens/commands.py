@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiface.actions import model_flags, plain_seed, psi_flags, quote_words, render_words
+from tuiface.actions import (
+    file_expression,
+    model_flags,
+    plain_seed,
+    psi_flags,
+    python_code,
+    quote_words,
+    recipe_expression,
+    render_words,
+)
 from tuiface.core.assets import embedded_model_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tuiface.faces.studio import Face
     from tuiface.screens.engine_state import EngineState
@@ -55,7 +65,24 @@ class Commands:
 
     def of_network(self, *words: str) -> str:
         """Any command, with the network that is open now."""
+        return quote_words(["tuiface", *words, *model_flags(self._model)])
+
+    def python(self, faces: Sequence[Face]) -> str:
+        """A script that makes and saves `faces`; empty where there are none."""
+        expressions = []
+        for face in faces:
+            if render_words(face.recipe, face.studio.catalogue, face.studio.populations) is not None:
+                expressions.append(recipe_expression(face.recipe, face.studio.catalogue))
+            elif (path := self._kept.path_of(face)) is not None:
+                expressions.append(file_expression(path))
+            else:
+                return ""
+        return python_code(expressions, self._model) if expressions else ""
+
+    @property
+    def _model(self) -> Path | None:
+        """What has to be said of the network that is open; None where commands open it by themselves."""
         model = self._engine.settings.model
         if model is None and self._has_model_setting:  # chosen here, in place of the one that commands would open
-            model = embedded_model_path()
-        return quote_words(["tuiface", *words, *model_flags(model)])
+            return embedded_model_path()
+        return model

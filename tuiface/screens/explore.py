@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from textual.app import ComposeResult
@@ -170,6 +170,10 @@ class ExploreScreen(GridScreen):
             if line:
                 return line
         return "" if face is None else commands.render(face)
+
+    def chosen_faces(self) -> Sequence[Face]:
+        """Those that are marked, or the chosen one."""
+        return self._marked_faces()
 
     # --- neighbours ----------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tuiface.faces.studio import Face
     from tuiface.screens.state import InterfaceState
@@ -240,6 +240,10 @@ class MixScreen(WorkScreen):
         start, stop = self.rows
         how = ["--cross"] if self.is_cross else ["--rows", f"{start}-{stop}"]
         return self.state.commands.of_faces("swap", parents, *how)
+
+    def chosen_faces(self) -> Sequence[Face]:
+        """Both children."""
+        return self._children_or_toast()
 
     # --- actions -------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -212,6 +212,10 @@ class MorphScreen(WorkScreen):
             return ""
         flags = ["--space", self.space, "--frames", str(self.num_frames), *(f"--{kind}" for kind in FILMS[self.film])]
         return self.state.commands.of_faces("morph", self.faces(), *flags)
+
+    def chosen_faces(self) -> Sequence[Face]:
+        """The frame that is shown."""
+        return self.frames[self.frame_index : self.frame_index + 1]
 
     # --- actions -------------------------------------------------------------------------------------------------
 

@@ -22,10 +22,11 @@ from tuiface.screens.widgets.text import Label, Static, assemble, styled
 from tuiface.terminal.private_api import add_bindings, forward_key, run_binding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from textual.timer import Timer
 
+    from tuiface.faces.studio import Face
     from tuiface.screens.changes import Changes
     from tuiface.screens.state import InterfaceState
 
@@ -160,6 +161,10 @@ class WorkScreen(Screen[None]):
     def command_line(self) -> str:
         """The command that does what the screen shows; empty where there is none."""
         raise NotImplementedError
+
+    def chosen_faces(self) -> Sequence[Face]:
+        """What is copied as Python: the face that is chosen, or those that belong together; none on most screens."""
+        return ()
 
     def redraw_tiles(self) -> None:
         """A small picture arrived: draw it where it is shown."""

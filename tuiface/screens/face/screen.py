@@ -19,10 +19,12 @@ from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from textual.timer import Timer
 
-    from tuiface.faces.studio import Studio
+    from tuiface.faces.studio import Face, Studio
     from tuiface.screens.state import InterfaceState
 
 
@@ -81,6 +83,10 @@ class FaceScreen(WorkScreen):
         """The command that makes the current face; empty before there is one."""
         studio = self.state.studio
         return "" if studio is None else self.state.commands.render(studio.current)
+
+    def chosen_faces(self) -> Sequence[Face]:
+        """The current one."""
+        return () if self.state.studio is None else (self.state.studio.current,)
 
     def _wait_for_quiet(self) -> None:
         """Ask for the final picture after a preview once the keys rest; each new state begins the wait anew."""

@@ -14,6 +14,7 @@ from tuiface.actions import Registry
 from tuiface.core.limits import MAX_SEED
 from tuiface.screens.dialogs.help import HelpScreen
 from tuiface.screens.dialogs.prompts import SeedPrompt, seed_problem
+from tuiface.screens.widgets.face_view import FaceView
 from tuiface.terminal import pump
 from tuiface.terminal.halfblock import to_cells
 
@@ -204,7 +205,7 @@ async def test_copy_puts_the_command_on_the_clipboard(open_app: Open) -> None:
 
 @pytest.mark.parametrize("key", ["question_mark", "f1"])
 async def test_help_shows_every_action_and_closes(open_app: Open, key: str) -> None:
-    async with open_app(size=(100, 90)) as tui:
+    async with open_app(size=(100, 100)) as tui:
         await tui.press(key)
         text = tui.text()
         for action in Registry().on_screen("face"):
@@ -282,3 +283,15 @@ async def test_a_slow_picture_is_announced_and_a_quick_one_is_not(open_app: Open
         assert tui.status() == ""
         tui.screen.note_lateness()
         assert tui.status() == "", "a timer that fires after it was stopped says nothing"
+
+
+async def test_pictures_side_by_side_have_one_size_where_a_column_is_left_over(open_app: Open) -> None:
+    async with open_app(size=(83, 24)) as tui:
+        await tui.press("right", "c", "c")
+        await tui.settled()
+        for width in (83, 84, 85, 86, 85, 84, 83):
+            await tui.pilot.resize_terminal(width, 24)
+            await tui.settled()
+            original, face = tui.screen.query_one("#original", FaceView), tui.view()
+            assert original.fit_picture() == face.fit_picture()
+            assert {original._fit, face._fit} == {face.fit_picture()}, width

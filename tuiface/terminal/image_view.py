@@ -61,6 +61,8 @@ class ImageView(Widget):
         self._at_top = at_top
         self.pixels: np.ndarray | None = None
         """uint8 [H, W, 3] of what is shown, or as soon as the terminal takes it; None for no picture."""
+        self.twin: ImageView | None = None
+        """The view that this one is compared with: where one is a column wider, both have the size of the other."""
         self.picture: Picture | None = None
         """What the terminal has of it; None before it is sent."""
         self._pump: FramePump[np.ndarray] | None = None
@@ -134,6 +136,14 @@ class ImageView(Widget):
         """Say how large the picture is now; it is drawn when its rows are asked for."""
         columns, rows = self.fit_picture()
         self.post_message(self.Resized(self, self.writer.capabilities.view_px(columns, rows)))
+        if self.twin is not None:
+            self.twin.fit_again()
+
+    def fit_again(self) -> None:
+        """Draw anew where the picture has another size now, though the view has not."""
+        if self._fit != self.fit_picture():
+            self._drawn_size = Size(0, 0)
+            self.refresh()
 
     def on_work_done(self, message: WorkDone) -> None:
         """The encoder has the picture."""
@@ -157,10 +167,13 @@ class ImageView(Widget):
 
     def fit_picture(self) -> tuple[int, int]:
         """Columns and rows that a picture takes in the present size: a square while there is none."""
+        columns, rows = self.content_size
+        if self.twin is not None and self.twin.display and self.twin.content_size.width:
+            columns = min(columns, self.twin.content_size.width)
         if self.pixels is None:
-            return self.writer.capabilities.fit_square(*self.content_size)
+            return self.writer.capabilities.fit_square(columns, rows)
         height, width = self.pixels.shape[:2]
-        return self.writer.capabilities.fit(*self.content_size, width / height)
+        return self.writer.capabilities.fit(columns, rows, width / height)
 
     def render_message(self, columns: int, rows: int) -> list[Strip]:
         """What stands in the picture's place while none is shown: nothing."""

@@ -122,7 +122,10 @@ class FaceScreen(WorkScreen):
         if self._flicker_timer is not None:
             self._flicker_timer.stop()
             self._flicker_timer = None
-        self.query_one("#original", FaceView).set_class(face.comparison != "side", "-hidden")
+        original, view = self.query_one("#original", FaceView), self.query_one("#face", FaceView)
+        is_beside = face.comparison == "side"
+        original.set_class(not is_beside, "-hidden")
+        original.twin, view.twin = (view, original) if is_beside else (None, None)
         if face.comparison == "flicker":
             self._flicker_timer = self.set_interval(FLICKER_S, self._toggle_flicker)
 

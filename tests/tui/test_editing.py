@@ -62,6 +62,20 @@ async def smile_then(tui: Running, key: str) -> None:
     await tui.press("right", "escape", key)
 
 
+async def test_another_seed_says_that_edits_stay_behind_and_one_key_takes_them_along(
+    open_app: Open, tui_settings: Settings, tmp_path: Path
+) -> None:
+    async with open_app(settings=with_directions(tui_settings, tmp_path / "directions")) as tui:
+        tui.app.state.apply(lambda studio: studio.show(studio.current.edit("smile", 1.0)))
+        edits = tui.recipe.edits
+        await tui.press("N")
+        assert (tui.seed, tui.recipe.edits) == (1, edits)
+        assert "stayed behind" not in tui.toasts()
+        await tui.press("n")
+        assert (tui.seed, tui.recipe.edits) == (2, ())
+        assert "stayed behind" in tui.toasts()
+
+
 async def test_concepts_stand_in_groups_under_the_face(open_app: Open, own: Settings) -> None:
     async with open_app(settings=own, size=(160, 50)) as tui:
         rows = list_controls(tui.app.state)

@@ -163,6 +163,14 @@ FACE_ACTIONS: tuple[Action, ...] = (
     *_LOCK_ACTIONS,
     Action("previous_seed", ("p",), "Previous seed", "Go to the seed before.", "Seed", SEED_COMMAND),
     Action("next_seed", ("n",), "Next seed", "Go to the seed after.", "Seed", SEED_COMMAND),
+    Action(
+        "next_seed_same_edits",
+        ("N",),
+        "Same edits, next",
+        "Go to the seed after, with the edits and locks of this face.",
+        "Seed",
+        _EDIT_COMMAND,
+    ),
     Action("go_to_seed", ("g",), "Go to seed", "Type a seed number.", "Seed", SEED_COMMAND, footer="go to"),
     Action(
         "random_seed",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from tuiface.faces.studio import Face, Studio
+    from tuiface.screens.engine_state import StudioAction
     from tuiface.screens.state import InterfaceState
 
 
@@ -176,7 +177,7 @@ class FaceScreen(WorkScreen):
 
     def action_take_step(self, name: str) -> None:
         """Any action that is one step in the studio."""
-        self.state.apply(studio_actions.STUDIO_ACTIONS[name])
+        self._apply_and_tell(studio_actions.STUDIO_ACTIONS[name])
 
     def action_less(self) -> None:
         """The chosen row, a coarse step down."""
@@ -296,7 +297,7 @@ class FaceScreen(WorkScreen):
 
         def go(seed: str | None) -> None:
             if seed is not None:
-                self.state.apply(lambda studio: studio_actions.show_seed(studio, int(seed)))
+                self._apply_and_tell(lambda studio: studio_actions.show_seed(studio, int(seed)))
 
         self.app.push_screen(SeedPrompt(), go)
 
@@ -331,7 +332,19 @@ class FaceScreen(WorkScreen):
         return next((control for control in rows if control.key == self.state.face.control_key), rows[0])
 
     def _adjust_control(self, way: int, *, fine: bool = False) -> None:
-        self.state.apply(studio_actions.adjust(self.state.face, self.chosen_control, way, fine=fine))
+        self._apply_and_tell(studio_actions.adjust(self.state.face, self.chosen_control, way, fine=fine))
+
+    def _apply_and_tell(self, action: StudioAction) -> None:
+        """Take a step; say so where another seed came without the edits and locks of the face before."""
+        studio = self.state.studio
+        before = None if studio is None else studio.current.recipe
+        self.state.apply(action)
+        if studio is None or before is None or before.source == studio.current.recipe.source:
+            return
+        after = studio.current.recipe
+        if (before.edits or before.locks) and not (after.edits or after.locks) and after.source.kind == "seed":
+            text = tr("Its edits and locks stayed behind: u goes back, N takes them to the next seed.")
+            self.notify(text, timeout=4)
 
     def _move(self, step: int) -> None:
         rows = list_controls(self.state)

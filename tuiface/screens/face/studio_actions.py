@@ -42,6 +42,16 @@ def step_seed(studio: Studio, step: int) -> None:
     show_seed(studio, min(max(seed, 0), MAX_SEED))
 
 
+def step_seed_same_edits(studio: Studio) -> None:
+    """The seed after, with the edits and locks of this face."""
+    recipe = studio.current.recipe
+    seed = recipe.source.seed + 1 if recipe.source.kind == "seed" else 0
+    label = recipe.source.label if recipe.source.kind == "seed" else None
+    face = studio.face(min(seed, MAX_SEED), label=label)
+    kept = {"truncation": recipe.truncation, "noise": recipe.noise, "edits": recipe.edits, "locks": recipe.locks}
+    studio.show(face.derive(**kept))
+
+
 def set_psi(studio: Studio, psi: float) -> None:
     """The same draw at another psi, held within what a recipe accepts."""
     low, high = PSI_RANGE
@@ -271,6 +281,7 @@ def _reset_noise(studio: Studio) -> None:
 STUDIO_ACTIONS: Mapping[str, StudioAction] = {
     "previous_seed": lambda studio: step_seed(studio, -1),
     "next_seed": lambda studio: step_seed(studio, 1),
+    "next_seed_same_edits": step_seed_same_edits,
     "random_seed": _random_seed,
     "psi_down": lambda studio: step_psi(studio, -PSI_STEP),
     "psi_up": lambda studio: step_psi(studio, PSI_STEP),

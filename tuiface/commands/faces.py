@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import settings_from
 from tuiface.commands.engine_access import open_engine_for
+from tuiface.commands.output import note
+from tuiface.core.argument_types import whole_number
 from tuiface.core.errors import InputFileError, UsageError, quote
-from tuiface.core.limits import ID_LENGTH, MAX_SEED
+from tuiface.core.limits import ID_LENGTH, MAX_SEED, MAX_WIDTH
 from tuiface.core.reading import is_there
 from tuiface.core.words import is_whole_number
 
@@ -27,6 +29,23 @@ def open_studio(settings: Settings) -> Studio:
     from tuiface.faces.studio import Studio
 
     return Studio(open_engine_for(settings), settings)
+
+
+def add_class_flag(parser: argparse.ArgumentParser) -> None:
+    """`--class` of faces that are given by seed."""
+    parser.add_argument(
+        "--class",
+        dest="label",
+        type=whole_number(0, MAX_WIDTH - 1),
+        metavar="N",
+        help="class, for a network with labels",
+    )
+
+
+def note_class(studio: Studio, args: argparse.Namespace) -> None:
+    """Say which class seeds are drawn in where the network has some and none was given."""
+    if studio.info.c_dim and args.label is None:
+        note(f"note: no --class given: seeds are drawn in class 0 of {studio.info.c_dim}")
 
 
 def open_library(args: argparse.Namespace) -> Library:

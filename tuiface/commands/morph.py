@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, JoinLists, settings_from
-from tuiface.commands.faces import open_studio, resolve_face
+from tuiface.commands.faces import add_class_flag, note_class, open_studio, resolve_face
 from tuiface.commands.output import emit, note, print_progress
 from tuiface.core.argument_types import (
     parse_faces,
@@ -55,6 +55,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser.add_argument(
         "--frames", type=whole_number(2, MAX_FRAMES), metavar="N", help="ends included; default: 100 in z, else 50"
     )
+    add_class_flag(parser)
     parser.add_argument("--psi", type=parse_psi, help="truncation of faces given by seed; default: the settings'")
     parser.add_argument(
         "--size", type=parse_side, metavar="PX", help="stop at the block of PX pixels; default: full size"
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     space: Space = args.space
     with open_studio(settings) as studio:
         check_size(studio, args.size)
-        faces = tuple(resolve_face(studio, name) for name in args.faces)
+        faces = tuple(resolve_face(studio, name, label=args.label) for name in args.faces)
         num_frames = DEFAULT_FRAMES[space] if args.frames is None else args.frames
         frames = Morph(faces, num_frames, space).frames()
         saved = save_series(
@@ -96,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
             force=args.force,
             progress=partial(print_progress, args),
         )
+        note_class(studio, args)
         for text in studio.info.notices:
             note(f"note: {text}")
     for face, path in zip(frames, saved.pictures, strict=True):

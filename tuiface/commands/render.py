@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, JoinLists, settings_from
 from tuiface.commands.edits import add_edit_flags, apply_edits
-from tuiface.commands.faces import open_studio, resolve_face
+from tuiface.commands.faces import add_class_flag, note_class, open_studio, resolve_face
 from tuiface.commands.output import emit, note
 from tuiface.core.argument_types import (
     parse_face,
@@ -22,7 +22,7 @@ from tuiface.core.argument_types import (
 )
 from tuiface.core.console import print_over
 from tuiface.core.errors import EXIT_DONE, UsageError, quote
-from tuiface.core.limits import MAX_RENDERED, MAX_ROWS, MAX_SEED, MAX_WIDTH
+from tuiface.core.limits import MAX_RENDERED, MAX_ROWS, MAX_SEED
 from tuiface.core.words import is_whole_number, parse_rows
 
 if TYPE_CHECKING:
@@ -69,13 +69,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser.add_argument(
         "--population", type=parse_text, metavar="NAME", help="truncate towards this population; w_avg: the network's"
     )
-    parser.add_argument(
-        "--class",
-        dest="label",
-        type=whole_number(0, MAX_WIDTH - 1),
-        metavar="N",
-        help="class, for a network with labels",
-    )
+    add_class_flag(parser)
     add_edit_flags(parser)
     parser.add_argument(
         "--mix", type=_parse_mix, action="append", default=[], metavar="FACE@A-B", help="take rows A to B-1 from FACE"
@@ -117,8 +111,7 @@ def run(args: argparse.Namespace) -> int:
         with reserve_paths(folder, list_saved_files(left), force=args.force):
             for text in studio.info.notices:
                 note(f"note: {text}")
-            if studio.info.c_dim and args.label is None:
-                note(f"note: no --class given: seeds are drawn in class 0 of {studio.info.c_dim}")
+            note_class(studio, args)
             for number, (face, target) in enumerate(zip(faces, targets, strict=True), start=1):
                 if target in completed:
                     note(f"{target.name}: the picture was there, without its JSON; completed")

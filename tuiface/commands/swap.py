@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, settings_from
-from tuiface.commands.faces import open_studio, resolve_face
+from tuiface.commands.faces import add_class_flag, note_class, open_studio, resolve_face
 from tuiface.commands.output import emit, note
 from tuiface.core.argument_types import parse_face, parse_path, parse_psi
 from tuiface.core.errors import EXIT_DONE
@@ -43,6 +43,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     exchanged.add_argument(
         "--cross", action="store_true", help="each one's inner face in the other's contour, beside both faces: a table"
     )
+    add_class_flag(parser)
     parser.add_argument("--psi", type=parse_psi, help="truncation of faces given by seed; default: the settings'")
     parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the library")
     parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
@@ -53,14 +54,15 @@ def run(args: argparse.Namespace) -> int:
     """Save both children, or the four cells of a cross."""
     settings = settings_from(args)
     with open_studio(settings) as studio:
-        parents = resolve_face(studio, args.a), resolve_face(studio, args.b)
+        a, b = (resolve_face(studio, name, label=args.label) for name in (args.a, args.b))
+        note_class(studio, args)
         for text in studio.info.notices:
             note(f"note: {text}")
         folder = Path(args.out) if args.out else settings.library
         if args.cross:
-            _save_cross(args, *parents, folder)
+            _save_cross(args, a, b, folder)
         else:
-            _save_children(args, *parents, args.rows, folder)
+            _save_children(args, a, b, args.rows, folder)
     return EXIT_DONE
 
 

@@ -12,7 +12,7 @@ import torch
 
 from tuiface.core.errors import InputFileError, ModelError, UsageError
 from tuiface.directions.concepts import find_legacy_rows, legacy_concepts
-from tuiface.directions.importing import choose_array, convert_amount, to_step
+from tuiface.directions.importing import choose_array, choose_component, convert_amount, read_array, to_step
 from tuiface.directions.numpy_files import read_numpy_arrays
 from tuiface.engine.checkpoints import read_arrays
 
@@ -62,6 +62,36 @@ def test_torch_file_with_several_names_them(tmp_path: Path) -> None:
 def test_arrays_that_are_no_direction(array: np.ndarray, reason: str) -> None:
     with pytest.raises(InputFileError, match=reason):
         to_step(array, 4, 6, "d.npy")
+
+
+GANSPACE = {
+    "lat_comp": np.arange(1, 31, dtype=np.float32).reshape(5, 1, 6),
+    "lat_stdev": np.ones(5, dtype=np.float32),
+    "act_comp": np.ones((5, 1, 6), dtype=np.float32),
+}
+
+
+def test_a_component_is_chosen_from_what_holds_many(tmp_path: Path) -> None:
+    """Rows of GANSpace's latent components, columns of a factorization's eigenvectors, rows of any other stack."""
+    np.savez(tmp_path / "g.npz", allow_pickle=False, **GANSPACE)
+    vectors = torch.arange(36.0).reshape(6, 6)
+    torch.save({"ckpt": "network.pt", "eigvec": vectors}, tmp_path / "factor.pt")
+    np.save(tmp_path / "stack.npy", GANSPACE["lat_comp"][:, 0])
+    assert read_array(tmp_path / "g.npz", None, 2).tolist() == [13, 14, 15, 16, 17, 18]
+    assert read_array(tmp_path / "g.npz", "act_comp", 2).tolist() == [1] * 6
+    assert read_array(tmp_path / "factor.pt", None, 2).tolist() == vectors[:, 2].tolist()
+    assert read_array(tmp_path / "stack.npy", None, 4).tolist() == [25, 26, 27, 28, 29, 30]
+
+
+@pytest.mark.parametrize("component", [None, 5])
+def test_what_holds_many_says_how_to_choose_one(tmp_path: Path, component: int | None) -> None:
+    np.savez(tmp_path / "g.npz", allow_pickle=False, **GANSPACE)
+    with pytest.raises(UsageError, match=r"5.*\(choose one with --component 0 to 4\)"):
+        read_array(tmp_path / "g.npz", None, component)
+    with pytest.raises(InputFileError, match=r"shape \[5, 6\].*--component 0 to 4"):
+        to_step(GANSPACE["lat_comp"][:, 0], 4, 6, "stack.npy")
+    with pytest.raises(UsageError, match=r"shape \[6\] holds no components"):
+        choose_component(np.ones(6), 0, columns=False, where="d.npy")
 
 
 class Attack:

@@ -149,14 +149,15 @@ def test_new_folder_goes_with_a_failure_unless_it_holds_something(kept: str, tmp
     assert (tmp_path / "run").exists() == bool(kept)
 
 
-def test_new_files_may_be_read_by_the_group(way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_the_umask_says_who_may_use_new_files(way: str, mask: int, mode: int, tmp_path: Path) -> None:
     start = time.time()
-    old = os.umask(0o022)
+    old = os.umask(mask)
     try:
         write_file(tmp_path / "a", b"x")
     finally:
         os.umask(old)
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "a").stat().st_mode & 0o777 == mode
     assert (tmp_path / "a").stat().st_mtime >= start - 2
 
 

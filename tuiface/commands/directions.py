@@ -174,7 +174,7 @@ def run_import(args: argparse.Namespace) -> int:
         return _import_published(args)
     path = Path(args.file)
     options = ImportOptions.of(path, args)
-    array = read_array(path, options.key)
+    array = read_array(path, options.key, options.component)
     settings = settings_from(args)
     with closing(open_engine_for(settings)) as engine:
         (made,) = engine.make_directions(prepare_import(array, path, options, engine.info()))

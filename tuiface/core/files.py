@@ -23,6 +23,8 @@ from tuiface.core.visible import to_visible
 
 MAX_NAME_BYTES = 200
 """Of a name that endings and numbers are added to: file systems take 255 bytes in all."""
+NEW_FILE_MODE = 0o666
+"""Less what the umask takes: where it is 002, a group that shares a library may write its files."""
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL, errno.EPERM, errno.EXDEV, errno.EMLINK}
 _NO_LOCKS = {errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 """What flock says where there are none: of a folder over NFS, EBADF."""
@@ -366,7 +368,7 @@ class _StagedFile:
         sweep_leftovers(self._path.parent)
         while True:
             self._hidden = _make_hidden_path(self._path, "tmp")
-            descriptor = os.open(self._hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+            descriptor = os.open(self._hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL, NEW_FILE_MODE)
             # A sweeper may have come between the two.
             if try_lock(descriptor) and os.fstat(descriptor).st_nlink:
                 return descriptor
@@ -399,7 +401,7 @@ def _open_unnamed(folder: Path) -> int | None:
     if not hasattr(os, "O_TMPFILE"):
         return None
     try:
-        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o644)
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR, NEW_FILE_MODE)
     except OSError as error:
         if error.errno in _UNSUPPORTED and folder.is_dir():
             return None

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from tuiface.core.argument_types import parse_concept_name, parse_text, real_number, to_usage
+from tuiface.core.argument_types import parse_concept_name, parse_text, real_number, to_usage, whole_number
 from tuiface.core.errors import UsageError
-from tuiface.core.limits import MAX_AMOUNT
+from tuiface.core.limits import MAX_AMOUNT, MAX_WIDTH
 from tuiface.core.words import parse_rows
 
 
@@ -24,6 +24,8 @@ class ImportOptions:
     name: str
     key: str | None
     """Which array of a file with several; None for the only one."""
+    component: int | None
+    """Which direction of an array that holds many, from 0."""
     rows: tuple[int, int] | None
     """Rows that move; None for all."""
     system: Literal["first", "later"] | None
@@ -42,11 +44,13 @@ class ImportOptions:
         """From parsed flags; the name defaults to that of the file. Raises UsageError."""
         from tuiface.directions.concepts import find_legacy_rows  # the table is not needed to list flags
 
-        name = flags.name or path.stem.lower().replace("-", "_")
+        number = "" if flags.component is None else f"_{flags.component}"
+        name = flags.name or path.stem.lower().replace("-", "_") + number
         legacy_rows = find_legacy_rows(name, flags.legacy) if flags.legacy else None
         return cls(
             name=name,
             key=flags.key,
+            component=flags.component,
             rows=flags.rows or legacy_rows,
             system=flags.legacy,
             raw=flags.raw,
@@ -59,8 +63,16 @@ class ImportOptions:
 
 def add_import_options(parser: argparse.ArgumentParser) -> None:
     """Describe the flags that `ImportOptions` are made of."""
-    parser.add_argument("--name", type=parse_concept_name, metavar="NAME", help="default: the file's name")
+    parser.add_argument(
+        "--name", type=parse_concept_name, metavar="NAME", help="default: the file's name, and the component's number"
+    )
     parser.add_argument("--key", type=parse_text, metavar="KEY", help="which array of a file with several")
+    parser.add_argument(
+        "--component",
+        type=whole_number(0, MAX_WIDTH - 1),
+        metavar="N",
+        help="which one, from 0, of many: GANSpace's lat_comp, the columns of eigvec, or any rows",
+    )
     parser.add_argument(
         "--rows", type=parse_rows, metavar="A-B", help="rows that move; default: all, or those of the earlier system"
     )

@@ -4,7 +4,11 @@
     .pt, .pth, .pkl     by the reader of checkpoints, which needs no torch
     ffhq-channels       the published style channels of the original FFHQ network
 
-Accepted shapes, for a network with L rows of W+: [w_dim], [1, w_dim], [L, w_dim], [1, L, w_dim].
+Accepted shapes, for a network with L rows of W+: [w_dim], [1, w_dim], [L, w_dim], [1, L, w_dim]; and of what holds
+many directions, one that is chosen by its number:
+
+    [n, w_dim], [n, 1, w_dim]    a row: `lat_comp` in the .npz files of GANSpace (Härkönen et al. 2020, 2004.02546)
+    `eigvec` [w_dim, n]          a column: the .pt files of closed-form factorization (Shen and Zhou 2021, 2007.06600)
 
 In the laboratory's earlier systems an amount multiplied the stored vector as it was, whatever its length; the first
 one also had a button that multiplied it by three. Here an amount counts standard deviations, so an old one is converted
@@ -97,17 +101,54 @@ def single_channels() -> dict[str, tuple[str, int]]:
 LEGACY_BOOST = 3.0
 
 
-def read_array(path: Path, key: str | None) -> np.ndarray:
-    """The array called `key`, or the only one, of a file as float32.
+ROW_STACK, COLUMN_STACK = "lat_comp", "eigvec"
+"""Names under which many directions are kept, one a row or one a column."""
 
-    Raises UsageError for another kind of file or another key, InputFileError or ModelError for an unsound file.
+
+def read_array(path: Path, key: str | None, component: int | None = None) -> np.ndarray:
+    """The array called `key`, or the only one, of a file as float32; direction `component` of an array of many.
+
+    Raises UsageError for another kind of file, another key or component, InputFileError or ModelError for an unsound
+    file.
     """
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz"):
-        return choose_array(read_numpy_arrays(path), key, path.name)
-    if suffix in (".pt", ".pth", ".pkl"):
-        return choose_array(read_arrays(path), key, path.name)
-    raise UsageError(f"{quote(path)}: accepted are .npy, .npz and .pt")
+        arrays = read_numpy_arrays(path)
+    elif suffix in (".pt", ".pth", ".pkl"):
+        arrays = read_arrays(path)
+    else:
+        raise UsageError(f"{quote(path)}: accepted are .npy, .npz and .pt")
+    if key is None:
+        key = next((name for name in (ROW_STACK, COLUMN_STACK) if name in arrays), None)
+    array = choose_array(arrays, key, path.name)
+    columns = key == COLUMN_STACK
+    if component is not None:
+        return choose_component(array, component, columns=columns, where=path.name)
+    if key in (ROW_STACK, COLUMN_STACK):
+        count = array.shape[-1 if columns else 0]
+        raise UsageError(f"{path.name} holds {count} directions in '{key}'", _choose_one_of(count))
+    return array
+
+
+def choose_component(array: np.ndarray, component: int, *, columns: bool, where: str) -> np.ndarray:
+    """Direction `component`, counted from 0, of [n, w_dim] or [n, 1, w_dim]; of `columns`, of [w_dim, n]: [w_dim].
+
+    Raises UsageError where there are not so many, or the array is no stack of directions.
+    """
+    if array.ndim == 3 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 2:
+        shape = list(array.shape)
+        raise UsageError(f"{where}: shape {shape} holds no components; they are [n, w_dim] or [n, 1, w_dim]")
+    stack = array.T if columns else array
+    if component >= len(stack):
+        raise UsageError(f"component {component}: {where} has {len(stack)}", _choose_one_of(len(stack)))
+    chosen: np.ndarray = stack[component].copy()
+    return chosen
+
+
+def _choose_one_of(count: int) -> str:
+    return f"choose one with --component 0 to {count - 1}" if count > 1 else "it is --component 0"
 
 
 def prepare_import(array: np.ndarray, path: Path, options: ImportOptions, info: EngineInfo) -> ImportRequest:
@@ -118,7 +159,7 @@ def prepare_import(array: np.ndarray, path: Path, options: ImportOptions, info: 
         step=ArrayMessage.of(np.atleast_2d(step)),
         rows=options.rows,
         raw=options.raw,
-        file=escape_bytes(path.name),
+        file=escape_bytes(path.name) + ("" if options.component is None else f", component {options.component}"),
         system=options.system,
         licence=options.licence,
         paper=options.paper,
@@ -151,7 +192,9 @@ def to_step(array: np.ndarray, num_ws: int, w_dim: int, where: str) -> np.ndarra
     accepted = ((w_dim,), (1, w_dim), (num_ws, w_dim), (1, num_ws, w_dim))
     if array.shape not in accepted:
         shapes = ", ".join(str(list(shape)) for shape in accepted)
-        raise InputFileError(f"{where}: shape {list(array.shape)}; this model takes {shapes}")
+        many = array.ndim in (2, 3) and array.shape[-1] == w_dim and array.size == len(array) * w_dim
+        hint = _choose_one_of(len(array)) if many else ""
+        raise InputFileError(f"{where}: shape {list(array.shape)}; this model takes {shapes}", hint)
     if not np.isfinite(array).all():
         raise InputFileError(f"{where}: holds NaN or infinity; numbers must be finite")
     if not array.any():

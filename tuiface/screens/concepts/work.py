@@ -140,7 +140,7 @@ def import_file(
         from tuiface.directions.importing import prepare_import, read_array, with_limit
 
         report(0, 1)
-        request = prepare_import(read_array(path, options.key), path, options, studio.info)
+        request = prepare_import(read_array(path, options.key, options.component), path, options, studio.info)
         (made,) = studio.engine.make_directions(request)
         kept = studio.catalogue.add(with_limit(made.direction, options.limit), force=options.force)
         report(1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ from textual.widgets import Input
 
 from tests.tui.conftest import Open, Running
 from tests.tui.directions import with_directions
+from tests.tui.fake_engine import FakeEngine
 from tuiface.cli import build_parser
 from tuiface.core.errors import UsageError
 from tuiface.core.i18n import use_language
 from tuiface.core.settings import Settings
+from tuiface.faces.recipe import SeedSource
 from tuiface.screens.dialogs.prompts import LinePrompt, parse_rows
 from tuiface.screens.face.controls import LOCK_REGIONS, Control, list_controls
 from tuiface.screens.face.words import format_amount
@@ -74,6 +77,23 @@ async def test_another_seed_says_that_edits_stay_behind_and_one_key_takes_them_a
         await tui.press("n")
         assert (tui.seed, tui.recipe.edits) == (2, ())
         assert "stayed behind" in tui.toasts()
+
+
+async def test_the_class_of_a_network_that_has_some_is_a_row(open_app: Open) -> None:
+    def has_classes(engine: FakeEngine) -> None:
+        engine.engine_info = replace(engine.engine_info, c_dim=3)
+
+    async with open_app(adjust=has_classes, size=(160, 50)) as tui:
+        await find(tui, "class")
+        assert chosen(tui).value == "0"
+        labels = []
+        for key in ("right", "right", "right", "left", "backspace"):
+            await tui.press(key)
+            assert isinstance(tui.recipe.source, SeedSource)
+            labels.append(tui.recipe.source.label)
+        assert labels == [1, 2, 0, 2, 0]
+    async with open_app(size=(160, 50)) as tui:
+        assert "class" not in [control.kind for control in list_controls(tui.app.state)]
 
 
 async def test_concepts_stand_in_groups_under_the_face(open_app: Open, own: Settings) -> None:

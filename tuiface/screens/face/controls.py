@@ -1,6 +1,6 @@
 """Everything about the current face that can be turned, as a list of plain values: what the edit panel draws.
 
-face            seed, psi, noise
+face            seed, class for a network that has some, psi, noise
 concepts        the directions of the open network, in groups, then edits that no direction at hand accounts for
 locks           the regions that edits leave alone
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tuiface.screens.face.state import Concept
     from tuiface.screens.state import InterfaceState
 
-ControlKind = Literal["seed", "psi", "noise", "concept", "edit", "lock"]
+ControlKind = Literal["seed", "class", "psi", "noise", "concept", "edit", "lock"]
 
 LOCK_REGIONS: tuple[Region, ...] = (
     "frame",
@@ -71,7 +71,7 @@ def list_controls(state: InterfaceState) -> tuple[Control, ...]:
     concepts = [_concept_control(recipe, concept) for concept in state.face.concepts]
     regions = dict.fromkeys((*LOCK_REGIONS, *locked_regions(recipe)))
     locks = [_lock_control(region, find_lock(recipe, region)) for region in regions]
-    return (*_face_controls(recipe), *concepts, *_other_edit_controls(state, recipe), *locks)
+    return (*_face_controls(recipe, state.studio.info.c_dim), *concepts, *_other_edit_controls(state, recipe), *locks)
 
 
 def find_controls(state: InterfaceState, text: str) -> list[str]:
@@ -83,10 +83,15 @@ def find_controls(state: InterfaceState, text: str) -> list[str]:
     return [control.key for control in sorted(hits, key=lambda control: not fold_text(control.word).startswith(wanted))]
 
 
-def _face_controls(recipe: Recipe) -> tuple[Control, ...]:
-    psi, heading = recipe.truncation.psi, tr("Face")
+def _face_controls(recipe: Recipe, num_classes: int) -> tuple[Control, ...]:
+    source, psi, heading = recipe.source, recipe.truncation.psi, tr("Face")
+    classes: tuple[Control, ...] = ()
+    if num_classes and source.kind == "seed":
+        remark = tr("0 to {last}", last=num_classes - 1)
+        classes = (Control("class", "class", heading, tr("class"), str(source.label or 0), remark=remark, is_set=True),)
     return (
         Control("seed", "seed", heading, tr("seed"), source_name(recipe.source), is_set=True),
+        *classes,
         Control("psi", "psi", heading, "psi", f"{psi:.2f}", gauge=psi, is_set=True),
         Control("noise", "noise", heading, tr("noise"), noise_text(recipe.noise), is_set=recipe.noise.mode != "const"),
     )

@@ -24,7 +24,7 @@ AMOUNT_STEP, FINE_AMOUNT_STEP = 0.5, 0.1
 LOCK_STEP, FINE_LOCK_STEP = 0.25, 0.05
 
 
-# --- seed, psi, noise -----------------------------------------------------------------------------------------------
+# --- seed, class, psi, noise ----------------------------------------------------------------------------------------
 
 
 def show_seed(studio: Studio, seed: int) -> None:
@@ -50,6 +50,19 @@ def step_seed_same_edits(studio: Studio) -> None:
     face = studio.face(min(seed, MAX_SEED), label=label)
     kept = {"truncation": recipe.truncation, "noise": recipe.noise, "edits": recipe.edits, "locks": recipe.locks}
     studio.show(face.derive(**kept))
+
+
+def set_class(studio: Studio, label: int) -> None:
+    """The same draw in another class of a network that has some: from the last on to the first, and back."""
+    source = studio.current.recipe.source
+    if source.kind == "seed" and studio.info.c_dim:
+        chosen = source.model_copy(update={"label": label % studio.info.c_dim})
+        studio.show(studio.current.derive(source=chosen))
+
+
+def _step_class(studio: Studio, way: int) -> None:
+    source = studio.current.recipe.source
+    set_class(studio, way + ((source.label or 0) if source.kind == "seed" else 0))
 
 
 def set_psi(studio: Studio, psi: float) -> None:
@@ -85,6 +98,8 @@ def adjust(face_state: FaceState, control: Control, way: int, *, fine: bool) -> 
     """One key press on a row: less (`way` -1) or more (1), by a coarse or a fine step."""
     if control.kind == "seed":
         return lambda studio: step_seed(studio, way)
+    if control.kind == "class":
+        return lambda studio: _step_class(studio, way)
     if control.kind == "psi":
         return lambda studio: step_psi(studio, way * (FINE_PSI_STEP if fine else PSI_STEP))
     if control.kind == "noise":
@@ -98,6 +113,8 @@ def adjust(face_state: FaceState, control: Control, way: int, *, fine: bool) -> 
 
 def reset(face_state: FaceState, control: Control) -> StudioAction:
     """The row as it is on an unedited face; a seed has nothing to go back to."""
+    if control.kind == "class":
+        return lambda studio: set_class(studio, 0)
     if control.kind == "psi":
         return lambda studio: set_psi(studio, studio.settings.psi)
     if control.kind == "noise":

@@ -74,7 +74,7 @@ def summarize_in_one_line(state: InterfaceState) -> str:
     recipe = state.studio.current.recipe
     noise = tr("noise {mode}", mode=noise_text(recipe.noise))
     chosen = next((control for control in list_controls(state) if control.key == state.face.control_key), None)
-    is_named = chosen is None or chosen.kind in ("seed", "psi", "noise")
+    is_named = chosen is None or chosen.kind in ("seed", "class", "psi", "noise")
     turned = "" if chosen is None or is_named else f"{chosen.word} {chosen.value}  "
     return f"{turned}{source_text(state.studio.current)}  psi {recipe.truncation.psi:.2f}  {noise}"
 

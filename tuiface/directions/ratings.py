@@ -7,22 +7,18 @@ Raters use scales differently, so each rater's ratings are standardised before t
 
 from __future__ import annotations
 
-import codecs
-import contextlib
-import csv
-import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tuiface.core.csv_table import read_csv_table
 from tuiface.core.errors import InputFileError, UsageError, quote
 from tuiface.core.limits import MAX_FACES, MAX_SEED
-from tuiface.core.values import read_bytes
 from tuiface.core.visible import to_visible
 
-MAX_CSV_BYTES = 64 * 1024 * 1024
 MIN_FACES, MIN_RATERS = 30, 2
 MAX_RATINGS = 500_000
 MAX_RATERS = 1_000
@@ -34,7 +30,6 @@ HEADINGS = {
     "rater": ("rater", "participant", "subject", "judge", "respondent", "evaluador", "participante", "sujeto", "juez"),
     "rating": ("rating", "score", "response", "answer", "value", "puntaje", "puntuación", "calificación", "respuesta"),
 }
-DELIMITERS = ",;\t"
 _FACE = re.compile(r"(?:seed)?([0-9]{1,10})(?:-[0-9a-f]{10,}[^/]*)?(?:\.png)?", re.IGNORECASE)
 
 
@@ -91,43 +86,22 @@ def read_ratings(path: Path) -> Ratings:
 
 
 def _read_table(path: Path) -> dict[tuple[str, int], float]:
-    text = _decode(read_bytes(path, MAX_CSV_BYTES), path.name)
-    heading = text[: text.find("\n")]
-    delimiter = max(DELIMITERS, key=heading.count)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        places = _find_columns(next(lines, []), path.name)
-        table: dict[tuple[str, int], float] = {}
-        for row in lines:
-            if not row:
-                continue
-            where = f"{path.name}: line {lines.line_num}"
-            face, rater, rating = (row[place].strip() if place < len(row) else "" for place in places)
-            key = (rater, _parse_seed(face, where))
-            value = _parse_rating(rating if delimiter == "," else rating.replace(",", "."), where)
-            if key in table:
-                raise InputFileError(f"{where}: {to_visible(rater)} rated face {key[1]} before")
-            if len(table) == MAX_RATINGS:
-                raise InputFileError(f"{where}: more than {MAX_RATINGS} ratings", "take a part of them")
-            table[key] = value
-        return table
-    except csv.Error as error:
-        raise InputFileError(f"{path.name}: line {lines.line_num}: not CSV: {error}") from None
+    lines = read_csv_table(path)
+    places = _find_columns(lines.heading, path.name)
+    table: dict[tuple[str, int], float] = {}
+    for where, row in lines.rows():
+        face, rater, rating = (row[place] if place < len(row) else "" for place in places)
+        key = (rater, _parse_seed(face, where))
+        value = _parse_rating(rating if lines.delimiter == "," else rating.replace(",", "."), where)
+        if key in table:
+            raise InputFileError(f"{where}: {to_visible(rater)} rated face {key[1]} before")
+        if len(table) == MAX_RATINGS:
+            raise InputFileError(f"{where}: more than {MAX_RATINGS} ratings", "take a part of them")
+        table[key] = value
+    return table
 
 
-def _decode(data: bytes, name: str) -> str:
-    """The text of a CSV: by its mark UTF-16, else UTF-8, else a Windows code page, in which each byte is a character.
-
-    Bytes are never replaced: two raters could become one.
-    """
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1252", "latin-1"):
-        with contextlib.suppress(UnicodeDecodeError):
-            return data.decode(encoding)
-    raise InputFileError(f"{name}: not sound UTF-16 text", "save it again as CSV UTF-8")
-
-
-def _find_columns(names: list[str], file: str) -> list[int]:
+def _find_columns(names: Sequence[str], file: str) -> list[int]:
     """Places of face, rater and rating. Raises InputFileError for one that is missing, or named twice."""
     held = [name.strip().casefold() for name in names]
     places = []

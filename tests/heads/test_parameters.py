@@ -75,6 +75,25 @@ def test_json_gives_back_the_same_parameters() -> None:
         assert torch.equal(again.seeds, batch.seeds)
 
 
+def test_lines_from_before_a_parameter_came_are_read_without_it() -> None:
+    parameters = sample_parameters(1, seed=3).override(mole=0.5, scar=0.5, wrinkles=2)
+    document = json.loads(parameters.to_json(0))
+    came_later = {spec.name: spec.absent for spec in SPECIFICATION if spec.absent is not None}
+    assert {"wrinkles", "mole", "scar"} <= set(came_later)
+    for name in came_later:
+        del document["parameters"][name]
+    old = HeadParameters.from_json(json.dumps(document))
+    assert torch.equal(old.values, parameters.override(**came_later).values)
+
+
+def test_one_head_in_eight_has_a_mole_and_as_many_a_scar() -> None:
+    parameters = sample_parameters(4000, seed=9)
+    for mark in ("mole", "scar"):
+        has = parameters[mark] > 0
+        assert 0.10 < has.float().mean() < 0.15
+        assert parameters[mark][has].min() >= 0.25
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

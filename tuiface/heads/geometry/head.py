@@ -11,6 +11,7 @@ from tuiface.heads.constants import kept_by_first
 from tuiface.heads.geometry.chart import Chart, surface_normals
 from tuiface.heads.geometry.eyes import Eye, eye_centre, eyeball_normals, paint_eyes, shape_eyes
 from tuiface.heads.geometry.face import Mouth, add_nose, paint_mouth, shape_mouth
+from tuiface.heads.geometry.marks import add_marks
 from tuiface.heads.geometry.skull import add_folds, add_skull, add_wrinkles, warp
 from tuiface.heads.geometry.surface import Part, Surface
 from tuiface.heads.hair.beard import beard_growth, paint_brows, paint_stubble
@@ -45,6 +46,7 @@ def build_head(look: Look, chart: Chart) -> Head:
     add_pores(surface, look)
     eyes = shape_eyes(surface, look)
     add_complexion(surface, look)
+    add_marks(surface, look)
     position = warp(surface, look)
 
     albedo = skin_colour(surface.melanin, surface.blood * (1 - 0.35 * look["melanin"]))

@@ -84,7 +84,7 @@ def add_folds(surface: Surface, look: Look) -> None:
     fold_line = wing + 0.185 * ((-0.40 - y).clamp(min=0) / 0.32) ** 0.85 + 0.025 * smile
     distance = a - fold_line
     along = smoothstep(-0.37, -0.46, y) * smoothstep(-0.78, -0.54, y)
-    depth = 0.05 + 0.42 * smile + 0.85 * age * age + 0.25 * smile * age
+    depth = 0.05 + 0.42 * smile + 0.85 * look["wrinkled"] + 0.25 * smile * age
     pillow = smoothstep(-0.02, 0.06, distance) * torch.exp(-distance.clamp(min=0) / 0.17)
     outward += (0.021 * pillow - 0.010 * bell(distance / 0.026)) * depth * along * front
     occlusion *= 1 - (0.11 * depth * bell(distance / 0.020) * along).clamp(max=0.4)
@@ -100,18 +100,18 @@ def add_wrinkles(surface: Surface, look: Look) -> None:
     """Forehead lines, frown lines, crow's feet and lip lines, by age and expression."""
     w = surface.chart.window(0.75, -0.3, 0.8)
     y, a, front = w.y, w.a, w.front
-    age = look["age"]
+    age, wrinkled = look["age"], look["wrinkled"]
     mottle, outward = surface.at(surface.mottle, w), surface.at(surface.outward, w)
     occlusion = surface.at(surface.occlusion, w)
     lines = torch.sin((y - 0.36 + 0.05 * a * a + 0.014 * mottle) * (2 * math.pi / 0.088)).clamp(min=0) ** 3
-    strength = 0.9 * age * age + 0.5 * look["brow_raise"].clamp(min=0) * (0.2 + age)
+    strength = 0.9 * wrinkled + 0.5 * look["brow_raise"].clamp(min=0) * (0.2 + age)
     forehead = lines * bell((y - 0.48) / 0.13) * smoothstep(0.52, 0.2, a) * strength
     angle_x, angle_y = a - 0.455, y + 0.01
     angle, radius = torch.atan2(angle_y, angle_x), torch.sqrt(angle_x**2 + angle_y**2)
     rays = torch.sin(angle * 11 + mottle * 0.5).clamp(min=0) ** 2 * bell((radius - 0.11) / 0.05)
-    crow = rays * smoothstep(1.25, 0.9, angle.abs()) * (0.85 * age * age + 0.4 * look["smile"] * age)
+    crow = rays * smoothstep(1.25, 0.9, angle.abs()) * (0.85 * wrinkled + 0.4 * look["smile"] * age)
     frown = bell((a - 0.055 - 0.02 * mottle) / 0.014) * bell((y - 0.19) / 0.07)
-    frown = frown * (0.7 * age * age + 0.6 * (-look["brow_raise"]).clamp(min=0))
+    frown = frown * (0.7 * wrinkled + 0.6 * (-look["brow_raise"]).clamp(min=0))
     relief = forehead + 0.9 * crow * front + frown
     outward -= 0.009 * relief
     occlusion *= 1 - (0.16 * relief).clamp(max=0.3)

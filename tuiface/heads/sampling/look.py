@@ -80,6 +80,11 @@ def resolve_look(parameters: HeadParameters) -> Look:
     masculine = masculinity.clamp(min=0)
     for name, per_masculinity, offset in _SEXUAL_DIMORPHISM:
         f[name] = f[name] + per_masculinity * masculinity + offset
+    # From nothing at 18 to 1 at 80, steepest after 50; smokers and sun-worshippers are ahead of their years.
+    expected = age.clamp(min=0) ** 1.35
+    f["wrinkled"] = (expected * (1 + 0.28 * f["wrinkles"]) + 0.05 * f["wrinkles"]).clamp(0, 1.8)
+    for mark in ("mole", "scar"):
+        f[f"{mark}_across"], f[f"{mark}_height"] = _place_on_skin(f[f"{mark}_x"], f[f"{mark}_y"])
     f["fullness"] = f["fullness"] + 0.3 * age
     f["lip_fullness"] = f["lip_fullness"] - 0.9 * age
     f["nose_length"] = f["nose_length"] + 0.4 * age
@@ -91,6 +96,15 @@ def resolve_look(parameters: HeadParameters) -> Look:
     bald = f["hair_style"] == HAIR_STYLES.index("bald")
     f["crown_thinning"] = torch.where(bald, torch.zeros_like(age), f["crown_thinning"])
     return Look(f, parameters.seeds)
+
+
+def _place_on_skin(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a mark of a place in -1..1 lies on the neutral head, dm: the forehead, or below the eyes off the lips."""
+    height = torch.where(y > 0.55, 0.34 + 0.20 * (y - 0.55) / 0.45, -0.17 - 0.80 * (0.55 - y) / 1.55)
+    half = 0.54 - 0.22 * smoothstep(-0.60, -0.95, height)
+    beside_lips = 0.34 * smoothstep(0.16, 0.12, (height + 0.65).abs()) * (y < 0.55)
+    across = beside_lips + (half - beside_lips).clamp(min=0.06) * x.abs()
+    return torch.where(x < 0, -across, across), height
 
 
 _SEXUAL_DIMORPHISM: tuple[tuple[str, float, float], ...] = (

@@ -80,6 +80,8 @@ class Parameter:
     """How well a small network can read it from a 128 px picture."""
     choices: tuple[str, ...] = ()
     """Names of the values of a choice, in order."""
+    absent: float | None = None
+    """Of a parameter that came later: what it is in heads that were written without it."""
 
 
 def _sd(name: str, meaning: str, readable: Readability = "medium") -> Parameter:
@@ -88,6 +90,14 @@ def _sd(name: str, meaning: str, readable: Readability = "medium") -> Parameter:
 
 def _fraction(name: str, prior: Prior, meaning: str, readable: Readability = "well") -> Parameter:
     return Parameter(name, 0.0, 1.0, "fraction", prior, meaning, readable)
+
+
+def _mark(name: str, prior: Prior, meaning: str) -> Parameter:
+    return Parameter(name, 0.0, 1.0, "fraction", prior, meaning, "medium", absent=0.0)
+
+
+def _place(name: str, meaning: str) -> Parameter:
+    return Parameter(name, -1.0, 1.0, "fraction", Uniform(-1, 1), meaning, "weak", absent=0.0)
 
 
 def _choice(name: str, choices: tuple[str, ...], given: str, meaning: str) -> Parameter:
@@ -140,6 +150,19 @@ _FEATURES = (
     _fraction("lipstick", Conditional("masculinity"), "strength of the lipstick"),
     _fraction("lipstick_hue", Uniform(0, 1), "lipstick from nude over red to plum", "medium"),
     _fraction("makeup", Conditional("masculinity"), "eye liner, mascara, shadow and blush", "medium"),
+)
+_MARKS = (
+    Parameter(
+        "wrinkles", -3, 3, "sd", Normal(), "wrinkles beyond what the age leads one to expect", "medium", absent=0.0
+    ),
+    _mark("mole", Conditional("one in eight"), "size of a mole; 0: none"),
+    _place("mole_x", "mole towards the viewer's right, from cheek to cheek"),
+    _place("mole_y", "height of the mole, from chin to forehead; it keeps clear of eyes and lips"),
+    _mark("scar", Conditional("one in eight"), "strength of a scar; 0: none"),
+    _place("scar_x", "scar towards the viewer's right, from cheek to cheek"),
+    _place("scar_y", "height of the scar, from chin to forehead; it keeps clear of eyes and lips"),
+    Parameter("scar_length", 0, 1, "fraction", Uniform(0, 1), "length of the scar, 1 to 4 cm", "weak", absent=0.0),
+    Parameter("scar_angle", -90, 90, "degrees", Uniform(-90, 90), "scar from level, anticlockwise", "weak", absent=0.0),
 )
 _HAIR = (
     _choice("hair_style", HAIR_STYLES, "masculinity, melanin, age", "cut and direction of the hair"),
@@ -204,7 +227,7 @@ _SCENE = (
 )
 
 SPECIFICATION: tuple[Parameter, ...] = (
-    *_TRAITS, *_FACE_SHAPE, *_FEATURES, *_HAIR, *_EXPRESSION, *_POSE, *_ACCESSORIES, *_SCENE,
+    *_TRAITS, *_FACE_SHAPE, *_FEATURES, *_MARKS, *_HAIR, *_EXPRESSION, *_POSE, *_ACCESSORIES, *_SCENE,
 )  # fmt: skip
 """Every parameter, in the order of the columns of `HeadParameters.values`."""
 
@@ -268,7 +291,10 @@ class HeadParameters:
 
     @classmethod
     def from_json(cls, *lines: str) -> HeadParameters:
-        """Read what `to_json` wrote, bit for bit; raises UsageError naming what is wrong."""
+        """Read what `to_json` wrote, bit for bit; raises UsageError naming what is wrong.
+
+        A parameter that came after a line was written takes the value that makes it absent.
+        """
         rows, seeds = [], []
         for line in lines:
             seed, row = _read_line(line)
@@ -353,13 +379,15 @@ def _read_line(line: str) -> tuple[int, list[float]]:
         raise UsageError("head parameters: 'parameters' is not an object of name and value")
     for name in given:
         _find_parameter(str(name))
-    missing = [spec.name for spec in SPECIFICATION if spec.name not in given]
+    missing = [spec.name for spec in SPECIFICATION if spec.name not in given and spec.absent is None]
     if missing:
         raise UsageError(f"head parameters: '{missing[0]}' is missing ({len(missing)} in all)")
-    return seed, [_check_value(spec, given[spec.name]) for spec in SPECIFICATION]
+    return seed, [_check_value(spec, given.get(spec.name, spec.absent)) for spec in SPECIFICATION]
 
 
-SIDED_PARAMETERS = ("asymmetry", "parting", "gaze_x", "yaw", "roll", "light_azimuth")
+SIDED_PARAMETERS = (
+    "asymmetry", "mole_x", "scar_x", "scar_angle", "parting", "gaze_x", "yaw", "roll", "light_azimuth",
+)  # fmt: skip
 """Parameters that tell left from right; each is drawn symmetrically around zero."""
 
 

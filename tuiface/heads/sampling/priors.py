@@ -70,6 +70,7 @@ def _draw(seeds: Tensor) -> tuple[Columns, tuple[str, ...]]:
     for draw_group in (
         _draw_traits,
         _draw_features,
+        _draw_marks,
         _draw_hair,
         _draw_beard,
         _draw_expression,
@@ -137,6 +138,13 @@ def _draw_features(columns: Columns, rng: _NamedRng) -> None:
     feminine = masculinity < 0
     columns["lipstick"] = torch.where(feminine, rng.where("lipstick", 0.55, lambda: rng("lipstick", 0.15, 1.0)), 0.0)
     columns["makeup"] = torch.where(feminine, rng("makeup", 0.15, 1.0), 0.0)
+
+
+def _draw_marks(columns: Columns, rng: _NamedRng) -> None:
+    """Moles and scars of one head in eight: each from one draw, so that latents of training have room for others."""
+    for mark, least in (("mole", 0.25), ("scar", 0.35)):
+        share = rng(mark) * 8
+        columns[mark] = torch.where(share < 1, least + (1 - least) * share, 0.0)
 
 
 def _draw_hair(columns: Columns, rng: _NamedRng) -> None:

@@ -13,8 +13,8 @@ from tuiface.core.limits import HEAD_SIDES_PX
 from tuiface.core.regions import Region
 from tuiface.heads.geometry.body import build_body, build_ears
 from tuiface.heads.geometry.chart import Chart, build_chart
-from tuiface.heads.geometry.curves import over
-from tuiface.heads.geometry.glasses import build_glasses, cover_lenses
+from tuiface.heads.geometry.curves import mix, over
+from tuiface.heads.geometry.glasses import LensLayer, build_glasses, cover_lenses
 from tuiface.heads.geometry.head import Head, build_head
 from tuiface.heads.geometry.surface import Part
 from tuiface.heads.hair.beard import grow_beard
@@ -24,18 +24,19 @@ from tuiface.heads.sampling.look import Look, resolve_look
 from tuiface.heads.sampling.parameters import HeadParameters
 from tuiface.heads.shading.background import paint_background
 from tuiface.heads.shading.camera import Camera, aim_camera, develop, rotate, rotate_about_neck
+from tuiface.heads.shading.fibres import Polylines, StrandLayer, blend_strands
 from tuiface.heads.shading.light import Lights, place_lights, shade_strands, shade_surfaces
-from tuiface.heads.shading.raster import GBuffer, Polylines, StrandLayer, blend_strands, build_atlas, rasterise
+from tuiface.heads.shading.raster import GBuffer, build_atlas, rasterise
 from tuiface.heads.shading.shadow import ShadowMaps, cast_shadows
 
 RESOLUTIONS = HEAD_SIDES_PX
 _SUPERSAMPLING = 2
 _CHUNK_PIXELS = {"cpu": 4 * 128**2, "cuda": 32 * 128**2}
 """Pixels rendered together: more overflow the CPU's caches, fewer pay for each operator's start."""
-_TYPICAL_SPLATS = {32: (1.5, 0.5), 64: (2.1, 0.6), 128: (3.4, 0.8), 256: (6.5, 2.5), 512: (15.0, 9.0)}
-"""Splats for each segment of hair and of beard, by resolution: what a batch of `tuiface.heads.capture` seldom exceeds.
+_TYPICAL_CROSSINGS = {32: (0.6, 0.3), 64: (1.2, 0.6), 128: (2.4, 1.2), 256: (5.5, 2.4), 512: (18.0, 9.0)}
+"""Crossings for each segment of hair and of beard, by resolution: what a batch of `capture` seldom exceeds.
 
-Hair of single heads, measured: mean 2.2 at 128 px and 3.7 at 256, nine in ten below 4.6 and 7.7, at most 10.4 and 11.2.
+Of single heads, hair, measured: mean 1.1 at 128 px and 2.1 at 256, nine in ten below 2.9 and 5.5, at most 5.6 and 8.9.
 """
 _HAIR_WIDTH_PX = 0.75
 """Width of a strand in supersampled pixels: thicker than life, as there are fewer."""
@@ -99,17 +100,42 @@ def draw_heads(parameters: HeadParameters, resolution: int, lists: Lists) -> tup
     maps = cast_shadows(lights.direction, lights.softness, points, strands[0], 96 if resolution <= 128 else 160)
     radiance = shade_surfaces(surfaces, lights, maps, camera.distance, _VIEW_DM / size)
     hair, beard = (
-        _draw_strands(kind, surfaces, lights, maps, camera, splats, lists)
-        for kind, splats in zip(strands, _TYPICAL_SPLATS[resolution], strict=True)
+        _draw_strands(kind, surfaces, lights, maps, camera, crossings, lists)
+        for kind, crossings in zip(strands, _TYPICAL_CROSSINGS[resolution], strict=True)
     )
-    image = torch.where(surfaces.covered[:, None], radiance, paint_background(look, size))
     film = cover_lenses(look, camera, surfaces.depth)
-    image = image * (1 - film.absorption)[:, None] + film.reflection[:, None]
-    image = over(over(image, beard.colour, beard.opacity), hair.colour, hair.opacity)
+    image = _compose(surfaces, radiance, paint_background(look, size), film, hair)
+    image = over(over(image, beard.colour, beard.opacity), hair.colour, hair.opacity * _before(hair, surfaces))
     gain = _exposure_gain(image, surfaces, hair.opacity + beard.opacity, look)
-    return develop(image, look, gain, _SUPERSAMPLING), _resolve_regions(
-        surfaces, film.absorption, hair.opacity, beard.opacity
-    )
+    return develop(image, look, gain), _resolve_regions(surfaces, film.absorption, hair.opacity, beard.opacity)
+
+
+def _before(hair: StrandLayer, surfaces: GBuffer) -> Tensor:
+    """bool [N, S, S]: whether the hair of a pixel lies before its nearest surface, not behind that one's outline."""
+    return hair.depth > surfaces.depth - 0.05
+
+
+def _compose(surfaces: GBuffer, radiance: Tensor, backdrop: Tensor, film: LensLayer, hair: StrandLayer) -> Tensor:
+    """Radiance [N, 3, S, S] of the surfaces through the lenses, at outlines mixed with what is behind them."""
+    rest = 1 - surfaces.near - surfaces.void
+    void = surfaces.void / (1 - surfaces.near).clamp(min=1e-3)
+    far = mix(_seen_beside(surfaces, radiance), backdrop, torch.where(rest > 0, void, 1.0)[:, None])
+    far = over(far, hair.colour, torch.where(_before(hair, surfaces), 0.0, hair.opacity))
+    image = mix(far, radiance, surfaces.near[:, None])
+    return image * (1 - film.absorption)[:, None] + film.reflection[:, None]
+
+
+def _seen_beside(surfaces: GBuffer, radiance: Tensor) -> Tensor:
+    """Radiance of the farthest of the four neighbours that show a surface: what continues behind an outline."""
+    depth = torch.where(surfaces.covered, surfaces.depth, 9.0)
+    chosen, farthest = radiance, depth
+    for axis in (1, 2):
+        for step in (1, -1):
+            there = depth.roll(step, axis)
+            farther = there < farthest
+            chosen = torch.where(farther[:, None], radiance.roll(step, axis + 1), chosen)
+            farthest = torch.where(farther, there, farthest)
+    return chosen
 
 
 def _build_world_parts(look: Look, chart: Chart, head: Head, camera: Camera, lists: Lists) -> list[Part]:
@@ -148,7 +174,7 @@ def _draw_strands(
     lights: Lights,
     maps: ShadowMaps,
     camera: Camera,
-    splats: float,
+    crossings: float,
     lists: Lists,
 ) -> StrandLayer:
     """Shade strands and blend those that are in front of the surfaces."""
@@ -156,7 +182,7 @@ def _draw_strands(
     radiance = shade_strands(strands, lights, maps, camera.distance)
     width = strands.width * _HAIR_WIDTH_PX
     lines = Polylines(strands.owner, screen, strands.position[:, 2], radiance, width)
-    return blend_strands(lines, surfaces.depth, splats, lists)
+    return blend_strands(lines, surfaces, crossings, lists)
 
 
 def _exposure_gain(image: Tensor, surfaces: GBuffer, opacity: Tensor, look: Look) -> Tensor:

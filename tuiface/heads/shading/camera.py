@@ -68,12 +68,12 @@ def aim_camera(look: Look, landmarks: Tensor) -> Camera:
     return Camera(head, body, distance, eyes + 0.1 * eye_to_mouth, axis, half_side)
 
 
-def develop(radiance: Tensor, look: Look, gain: Tensor, supersampling: int) -> Tensor:
-    """Radiance [N, 3, S, S] as pixels uint8 [N, R, R, 3]: exposure, shoulder, lens blur, sRGB, contrast, grain."""
+def develop(radiance: Tensor, look: Look, gain: Tensor) -> Tensor:
+    """Radiance [N, 3, 2R, 2R] as pixels uint8 [N, R, R, 3]: exposure, shoulder, lens blur, sRGB, contrast, grain."""
     exposed = radiance * (gain * 2 ** look.column("exposure")).view(-1, 1, 1, 1)
     toned = exposed.clamp(0, 8)
     toned = (toned * (1 + toned / 6) / (1 + toned * 0.55) * 1.13).clamp(0, 1)
-    image = torch.nn.functional.avg_pool2d(toned, supersampling)
+    image = _halve(_halve(toned).transpose(2, 3)).transpose(2, 3)
     resolution = image.shape[-1]
     blur = (0.06 + 0.6 * look["blur"][:, None]) * min(1.0, resolution / 200)
     image = mix(image, _blur(image), blur)
@@ -85,6 +85,14 @@ def develop(radiance: Tensor, look: Look, gain: Tensor, supersampling: int) -> T
     grain = noise_patch(shifts, "grain", resolution, resolution, 3.0).view(-1, 3, resolution, resolution)
     image = image + (0.001 + 0.009 * look["sensor_noise"][:, None]) * grain
     return (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def _halve(image: Tensor) -> Tensor:
+    """Half as many samples along the last axis: weights 1, 7, 7, 1 of 16, which smooth edges more than a box."""
+    a, b = image[..., ::2], image[..., 1::2]
+    before = torch.cat([b[..., :1], b[..., :-1]], dim=-1)
+    after = torch.cat([a[..., 1:], a[..., -1:]], dim=-1)
+    return (7 / 16) * (a + b) + (1 / 16) * (before + after)
 
 
 def _blur(image: Tensor) -> Tensor:

@@ -1,36 +1,36 @@
-"""Visibility without triangles: dense lattices and strands splatted into depth buffers.
+"""Visibility without triangles: dense lattices splatted into a depth buffer.
 
 Parts lie in one atlas of texels. Their projections are interpolated to twice the density, the nearest lattice point
-wins each pixel by an integer maximum over (depth, lattice index), and attributes are then read bilinearly from the
-atlas. Strands are blended by weight instead, nearer ones first, in fixed point: integer sums do not depend on the
-order of additions, so a picture is the same in any batch and on any run, on CUDA as well.
+wins each cell by an integer maximum over (depth, lattice index), and attributes are then read bilinearly from the
+atlas.
+
+What is seen is resolved finer than it is shaded: each shaded pixel has 2 x 2 cells, and at an outline the share of
+them that the nearest surface covers. At an outline surfaces are foreshortened, so that points lie closer there than
+cells; a closing of the depth by one cell mends the rest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuiface.core.regions import Region
 from tuiface.heads.constants import kept_by_first
 from tuiface.heads.geometry.chart import Chart
 from tuiface.heads.geometry.surface import Part
-from tuiface.heads.lists import Lists, Selection
 
 _INDEX_BITS = 24
 _NEAREST_Z, _FARTHEST_Z = 4.0, -4.0
 _DEPTH_LEVELS = 1 << 20
-_FIXED = 4096.0
-"""Fixed-point units in 1.0; an int32 holds sums of a hundred thousand strands."""
-
-_SPLAT_SPACING = 1.3
-"""Supersampled pixels between splats on a strand."""
-_MAX_STEPS = 16
-"""Splats on a segment at most."""
-_MIN_REACH = 0.12
-"""Pixels of line that a splat stands for at least: hair that points at the camera still covers."""
+CELLS = 2
+"""Cells of visibility along the side of a shaded pixel."""
+_DM_TO_LEVELS = _DEPTH_LEVELS / (_NEAREST_Z - _FARTHEST_Z)
+_STEP, _THIN_STEP = 0.14 * _DM_TO_LEVELS, 0.035 * _DM_TO_LEVELS
+"""Levels that part the nearest surface from what is behind its outline: a head's rim falls back steeply, wire does not.
+"""
 
 
 Rectangle = tuple[int, int, int, int]
@@ -87,6 +87,12 @@ class GBuffer:
     """uint8 [N, S, S]; 0 where nothing is."""
     depth: Tensor
     """World z float32 [N, S, S]; -9 where nothing is."""
+    near: Tensor
+    """Share of each pixel that the surface covers of which the rest tells, 0..1 in quarters."""
+    void: Tensor
+    """Share of each pixel where no surface is; at an outline `near` and `void` may leave a rest to what is behind."""
+    behind: Tensor
+    """World z of the farthest thing that shows in the pixel; -9 where nothing is."""
 
 
 def build_atlas(chart: Chart, parts: list[Part]) -> Atlas:
@@ -136,22 +142,66 @@ def _spread_lattice(
 
 
 def rasterise(atlas: Atlas, screen: Tensor, camera_distance: Tensor, size: int) -> GBuffer:
-    """Resolve visibility at `size` pixels; `screen` [N, 2, H, W] is the projection of the atlas, 0..1 inside."""
+    """Resolve visibility for `size` shaded pixels; `screen` [N, 2, H, W] projects the atlas, 0..1 inside."""
+    cells = size * CELLS
     position, normal = atlas.fields[:, :3], atlas.fields[:, 3:6]
     view = camera_distance.view(-1, 1, 1)
     facing = normal[:, 2] * (view - position[:, 2]) - normal[:, 0] * position[:, 0] - normal[:, 1] * position[:, 1]
     lattice = atlas.lattice
     facing = torch.where(lattice.two_sided, 1.0, facing)
-    texels = torch.cat([screen * size, position[:, 2:3], facing[:, None]], dim=1)
+    texels = torch.cat([screen * cells, position[:, 2:3], facing[:, None]], dim=1)
     x, y, z, face = _densify(texels, lattice.rectangles).unbind(1)
-    visible = (x >= 0) & (x < size) & (y >= 0) & (y < size) & (face > 0) & (z > _FARTHEST_Z)
-    level = ((z - _FARTHEST_Z) * (_DEPTH_LEVELS / (_NEAREST_Z - _FARTHEST_Z))).long()
+    visible = (x >= 0) & (x < cells) & (y >= 0) & (y < cells) & (face > 0) & (z > _FARTHEST_Z)
+    level = ((z - _FARTHEST_Z) * _DM_TO_LEVELS).long()
     key = (level << _INDEX_BITS) | lattice.number
-    # In floats, which hold every pixel exactly: whole numbers are slower to multiply.
-    pixel = torch.where(visible, y.floor_().mul_(size).add_(x.floor_()), size * size + lattice.spare).long()
-    buffer = torch.full((len(x), size * size + SPARE_PLACES), -1, dtype=torch.int64, device=x.device)
-    buffer.scatter_reduce_(1, pixel, key, "amax")
-    return _read_atlas(atlas, _close_pinholes(buffer[:, :-SPARE_PLACES].view(-1, size, size)))
+    # In floats, which hold every cell exactly: whole numbers are slower to multiply.
+    cell = torch.where(visible, y.floor_().mul_(cells).add_(x.floor_()), cells * cells + lattice.spare).long()
+    buffer = torch.full((len(x), cells * cells + SPARE_PLACES), -1, dtype=torch.int64, device=x.device)
+    buffer.scatter_reduce_(1, cell, key, "amax")
+    fine = buffer[:, :-SPARE_PLACES].view(-1, cells, cells)
+    keys = _close_pinholes(_nearest_of_cells(fine))
+    surfaces = _read_atlas(atlas, keys)
+    return _resolve_outlines(surfaces, keys >> _INDEX_BITS, fine >> _INDEX_BITS)
+
+
+def _nearest_of_cells(fine: Tensor) -> Tensor:
+    """The largest key of each shaded pixel's cells."""
+    across = torch.maximum(fine[..., ::2], fine[..., 1::2])
+    return torch.maximum(across[:, ::2], across[:, 1::2])
+
+
+def _resolve_outlines(surfaces: GBuffer, nearest: Tensor, levels: Tensor) -> GBuffer:
+    """Shares of the cells of every pixel, from depth levels int64 `nearest` [N, S, S] and `levels` [N, 2S, 2S]."""
+    step = torch.where(surfaces.region == int(Region.GLASSES), _THIN_STEP, _STEP)
+    threshold = nearest.float() - step
+    cells = _close(levels.float())
+    near, void = torch.zeros_like(threshold), torch.zeros_like(threshold)
+    for row in range(CELLS):
+        for column in range(CELLS):
+            level = cells[:, row::CELLS, column::CELLS]
+            near += level >= threshold
+            void += level < 0
+    near = torch.where(surfaces.covered, near / CELLS**2, 0.0)
+    void = torch.where(surfaces.covered, (void / CELLS**2).minimum(1 - near), 1.0)
+    return replace(surfaces, near=near, void=void, behind=_depth_behind(surfaces, near, void))
+
+
+def _depth_behind(surfaces: GBuffer, near: Tensor, void: Tensor) -> Tensor:
+    """Depth of the farthest thing that shows in each pixel: at an outline what a neighbour shows."""
+    p = F.pad(surfaces.depth, (1, 1, 1, 1), value=_NEAREST_Z)
+    across = torch.minimum(p[:, 1:-1, :-2], p[:, 1:-1, 2:])
+    along = torch.minimum(p[:, :-2, 1:-1], p[:, 2:, 1:-1])
+    farthest = torch.where(void > 0, -9.0, torch.minimum(across, along))
+    return torch.where(near < 1, farthest, surfaces.depth)
+
+
+def _close(levels: Tensor) -> Tensor:
+    """Fill gaps of up to two cells between points of a surface: the maximum of 3 x 3, then the minimum of 3 x 3."""
+    for extreme in (torch.maximum, torch.minimum):
+        p = F.pad(levels[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+        p = extreme(extreme(p[:, :, :-2], p[:, :, 2:]), p[:, :, 1:-1])
+        levels = extreme(extreme(p[:, :-2], p[:, 2:]), p[:, 1:-1])
+    return levels
 
 
 def _densify(lattice: Tensor, rectangles: tuple[Rectangle, ...]) -> Tensor:
@@ -182,6 +232,7 @@ def _read_atlas(atlas: Atlas, keys: Tensor) -> GBuffer:
     f = torch.grid_sampler_2d(atlas.fields, grid, 0, 0, align_corners=True)
     region = atlas.region.flatten(1).gather(1, lattice.texel[index].flatten(1)).view_as(covered).to(torch.uint8)
     position = f[:, :3]
+    depth = torch.where(covered, position[:, 2], -9.0)
     return GBuffer(
         covered,
         position,
@@ -192,109 +243,8 @@ def _read_atlas(atlas: Atlas, keys: Tensor) -> GBuffer:
         occlusion=f[:, 11],
         emission=f[:, 12],
         region=torch.where(covered, region, 0),
-        depth=torch.where(covered, position[:, 2], -9.0),
+        depth=depth,
+        near=covered.float(),
+        void=1 - covered.float(),
+        behind=depth,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Polylines:
-    """Shaded strands on the screen, T of Q nodes."""
-
-    owner: Tensor
-    """int64 [T], the sample of each."""
-    screen: Tensor
-    """[T, 2, Q], supersampled pixels."""
-    depth: Tensor
-    """World z [T, Q]."""
-    colour: Tensor
-    """[T, 3, Q], radiance."""
-    width: Tensor
-    """[T, Q], supersampled pixels."""
-
-
-@dataclass(frozen=True, eq=False)
-class StrandLayer:
-    """Blended strands of one kind."""
-
-    colour: Tensor
-    """[N, 3, S, S]."""
-    opacity: Tensor
-    """[N, S, S]."""
-
-
-def blend_strands(lines: Polylines, depth: Tensor, splats: float, lists: Lists) -> StrandLayer:
-    """Weighted blending (McGuire and Bavoil 2013): strands near the front dominate, all add to the coverage.
-
-    Strands behind the surfaces at `depth` [N, S, S] do not show. Most points of a head of hair are hidden, so the
-    visible ones are picked first and only they are coloured. `splats`: typically so many on a segment.
-    """
-    n, size = depth.shape[:2]
-    splat = _subdivide(lines, size, splats, lists)
-    x, y, z = (splat.between_nodes(f) for f in (lines.screen[:, 0], lines.screen[:, 1], lines.depth))
-    inside = (x >= 0) & (x < size) & (y >= 0) & (y < size) & splat.exists
-    # In floats, which hold every pixel of one sample exactly: whole numbers are slower to multiply.
-    column, row = (along.clamp(0, size - 1).floor_() for along in (x, y))
-    pixel = row.mul_(size).add_(column).long().add_(splat.first_pixel)
-    shown = lists.select(inside & (z > depth.flatten().take(pixel) - 0.012))
-    pixel, z, splat = shown.of(pixel), shown.of(z), splat.select(shown)
-    front = torch.full((n * size * size,), -9.0, device=z.device)
-    front.scatter_reduce_(0, pixel, shown.weigh(z, -9.0), "amax")
-    cover = shown.weigh(splat.between_nodes(lines.width) * splat.reach)
-    weight = shown.weigh((0.03 + torch.exp((z - front.take(pixel)) * 18)) * cover)
-    tinted = (splat.between_nodes(channel).clamp_(0, 6) * weight for channel in lines.colour.unbind(1))
-    red, green, blue, total, covered = (_sum(pixel, n * size * size, one) for one in (*tinted, weight, cover))
-    colour = torch.stack([red, green, blue]).view(3, n, size, size).transpose(0, 1)
-    opacity = 1 - torch.exp(-covered.view(n, size, size))
-    return StrandLayer(colour / (total.view(n, 1, size, size) + 1e-4), opacity)
-
-
-@dataclass(frozen=True, eq=False)
-class _Splats:
-    """Points about a pixel apart along every strand, [M] each."""
-
-    node: Tensor
-    """Flat index of the node before it, int64."""
-    next_node: Tensor
-    fraction: Tensor
-    """Of the node after it."""
-    reach: Tensor
-    """How many pixels of line it stands for."""
-    first_pixel: Tensor
-    """Of its sample, among all pixels of the batch, int64."""
-    exists: Tensor
-    """bool, broadcasts."""
-
-    def between_nodes(self, field: Tensor) -> Tensor:
-        """`field` [T, Q] of the nodes, interpolated: [M]."""
-        flat = field.flatten()
-        return torch.lerp(flat.take(self.node), flat.take(self.next_node), self.fraction)
-
-    def select(self, shown: Selection) -> _Splats:
-        """Those of them that are shown, without what is not needed any more."""
-        node, next_node, fraction, reach = map(shown.of, (self.node, self.next_node, self.fraction, self.reach))
-        return _Splats(node, next_node, fraction, reach, self.first_pixel, self.exists)
-
-
-def _subdivide(lines: Polylines, size: int, typical: float, lists: Lists) -> _Splats:
-    """Splat every strand; at most `_MAX_STEPS` points a segment."""
-    strands, points = lines.depth.shape
-    x, y = lines.screen.unbind(1)
-    lengths = torch.hypot(x[:, 1:] - x[:, :-1], y[:, 1:] - y[:, :-1])
-    longest = lengths.amax(1, keepdim=True)
-    nodes = torch.arange(strands * points, device=x.device).view(strands, points)[:, :-1].flatten()
-    grown = lines.width[:, :1] > 0
-    steps = (longest / _SPLAT_SPACING).ceil().clamp(1, _MAX_STEPS)
-    counts = torch.where(grown, steps.long(), 0).expand_as(lengths).flatten()
-    reach = (lengths / steps).clamp(min=_MIN_REACH).flatten()
-    first_pixel = (lines.owner * size**2)[:, None].expand_as(lengths).flatten()
-    columns = (nodes, steps.expand_as(lengths).flatten(), reach, first_pixel)
-    splats = lists.repeat(columns, counts, typical)
-    node, per_segment, reach, first_pixel = splats.columns
-    return _Splats(node, node + 1, splats.place / per_segment, reach, first_pixel, splats.exists)
-
-
-def _sum(pixel: Tensor, count: int, quantity: Tensor) -> Tensor:
-    """Sum of a non-negative quantity over `count` pixels, in whole numbers: the same in any order."""
-    units = (quantity * _FIXED).round_().int()
-    sums = torch.zeros(count, dtype=torch.int32, device=pixel.device).scatter_add_(0, pixel, units)
-    return sums.float().div_(_FIXED)

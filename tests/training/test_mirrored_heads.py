@@ -15,7 +15,7 @@ from tuiface.engine.training.gan.settings import TrainingSettings
 from tuiface.heads.sampling.parameters import SIDED_PARAMETERS, mirror_heads
 from tuiface.heads.sampling.priors import stream_names
 
-Z_DIM = 120
+Z_DIM = 160
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ def test_the_paired_start_learns_and_hands_over(cache: Path, tmp_path: Path) -> 
     """After it, the mapping network draws from z what the encoder drew from the parameters."""
     out = tmp_path / "run"
     network = NetworkSettings(channel_base=64, channel_max=8, z_dim=128, w_dim=8, mapping_layers=2, mapping_width=64)
-    settings = settings_for_heads(regression_kimg=0.6, distillation_kimg=20.0, distillation_batch=256)
+    settings = settings_for_heads(regression_kimg=0.6, distillation_kimg=30.0, distillation_batch=256)
     settings = settings.model_copy(update={"network": network})
     outcome = train(settings, limits(out, cache, stage="paired", tick_kimg=0.1))
     assert not outcome.finished

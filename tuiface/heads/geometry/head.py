@@ -12,8 +12,9 @@ from tuiface.heads.geometry.chart import Chart, surface_normals
 from tuiface.heads.geometry.eyes import Eye, eye_centre, eyeball_normals, paint_eyes, shape_eyes
 from tuiface.heads.geometry.face import Mouth, add_nose, paint_mouth, shape_mouth
 from tuiface.heads.geometry.marks import add_marks
-from tuiface.heads.geometry.skull import add_folds, add_skull, add_wrinkles, warp
+from tuiface.heads.geometry.skull import add_skull, warp
 from tuiface.heads.geometry.surface import Part, Surface
+from tuiface.heads.geometry.wrinkles import add_folds, add_wrinkles
 from tuiface.heads.hair.beard import beard_growth, paint_brows, paint_stubble
 from tuiface.heads.hair.growth import hairline, mean_hair_colour, paint_scalp
 from tuiface.heads.sampling.look import Look

@@ -19,7 +19,7 @@ from tuiface.heads.sampling.rng import Streams
 
 STREAMS = Streams(
     (
-        ("mottle", 2), ("grain", 2), ("body mottle", 2), ("body grain", 2),
+        ("mottle", 2), ("grain", 2), ("wrinkles", 16), ("body mottle", 2), ("body grain", 2),
         ("hairline", 2), ("clumps", 2), ("neckline", 1), ("stripes", 2), ("lens", 1),
         ("backdrop", 8), ("backdrop cells 6", 36), ("backdrop cells 7", 49), ("backdrop cells 13", 169),
         ("bars", 15), ("bokeh", 54), ("sensor r", 2), ("sensor g", 2), ("sensor b", 2),
@@ -77,9 +77,9 @@ def resolve_look(parameters: HeadParameters) -> Look:
     age = ((years - 18) / 62).clamp(0, 1.08)
     f["age"] = age
     f["young"] = 1 - smoothstep(0.05, 0.6, age)
-    masculine = masculinity.clamp(min=0)
-    for name, per_masculinity, offset in _SEXUAL_DIMORPHISM:
-        f[name] = f[name] + per_masculinity * masculinity + offset
+    masculine, feminine = masculinity.clamp(min=0), (-masculinity).clamp(min=0)
+    for name, per_masculinity, per_femininity, offset in _SEXUAL_DIMORPHISM:
+        f[name] = f[name] + per_masculinity * masculine + per_femininity * feminine + offset
     # From nothing at 18 to 1 at 80, steepest after 50; smokers and sun-worshippers are ahead of their years.
     expected = age.clamp(min=0) ** 1.35
     f["wrinkled"] = (expected * (1 + 0.28 * f["wrinkles"]) + 0.05 * f["wrinkles"]).clamp(0, 1.8)
@@ -107,28 +107,29 @@ def _place_on_skin(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(x < 0, -across, across), height
 
 
-_SEXUAL_DIMORPHISM: tuple[tuple[str, float, float], ...] = (
-    ("face_width", 0.45, 0.0),
-    ("face_length", 1.15, -0.2),
-    ("jaw_width", 1.0, -0.3),
-    ("chin_width", 0.95, -0.45),
-    ("chin_projection", 0.40, 0.0),
-    ("forehead_bulge", -0.7, 0.0),
-    ("cheekbones", -0.25, 0.0),
-    ("fullness", -0.6, 0.25),
-    ("cheek_hollow", 0.8, -0.1),
-    ("brow_ridge", 1.6, -0.1),
-    ("neck_width", 1.1, 0.0),
-    ("nose_length", 1.1, -0.3),
-    ("nose_width", 0.95, -0.15),
-    ("nose_tip", -0.7, 0.1),
-    ("nose_bulb", 0.35, 0.0),
-    ("lip_fullness", -1.0, 0.3),
-    ("eye_size", -1.1, 0.3),
-    ("eye_tilt", -0.35, 0.0),
-    ("brow_height", -1.1, 0.1),
-    ("brow_thickness", 1.15, 0.0),
-    ("brow_arch", -0.6, 0.0),
-    ("ear_size", 0.4, 0.0),
+_SEXUAL_DIMORPHISM: tuple[tuple[str, float, float, float], ...] = (
+    ("face_width", 0.55, -0.70, 0.0),
+    ("face_length", 1.15, -1.45, -0.2),
+    ("jaw_width", 1.15, -2.0, -0.3),
+    ("chin_width", 0.95, -1.9, -0.45),
+    ("chin_projection", 0.55, -0.7, 0.0),
+    ("forehead_bulge", -0.7, 0.9, 0.0),
+    ("cheekbones", 0.0, 0.5, 0.0),
+    ("fullness", -0.7, 0.55, 0.25),
+    ("cheek_hollow", 0.8, -1.1, -0.1),
+    ("brow_ridge", 1.7, -1.9, -0.1),
+    ("neck_width", 1.2, -1.9, 0.0),
+    ("nose_length", 1.1, -1.5, -0.3),
+    ("nose_width", 0.95, -1.2, -0.15),
+    ("nose_tip", -0.7, 0.9, 0.1),
+    ("nose_bulb", 0.35, -0.5, 0.0),
+    ("lip_fullness", -1.0, 1.5, 0.3),
+    ("mouth_width", 0.3, -0.5, 0.0),
+    ("eye_size", -1.1, 1.7, 0.3),
+    ("eye_tilt", -0.35, 0.5, 0.0),
+    ("brow_height", -1.1, 1.2, 0.1),
+    ("brow_thickness", 1.15, -1.3, 0.0),
+    ("brow_arch", -0.6, 0.9, 0.0),
+    ("ear_size", 0.4, -0.6, 0.0),
 )
-"""(deviation, shift per unit of masculinity, shift for all), in standard deviations."""
+"""(deviation, shift per unit of masculinity, per unit of femininity, for all), in standard deviations."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tuiface.core.settings import Settings
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
 from tuiface.faces.provenance import encode_png, pixels_digest, read_png, read_saved_face
 from tuiface.faces.studio import Studio
-from tuiface.faces.verification import verify
+from tuiface.faces.verification import find_saved_recipe, verify
 
 
 class OffByEngine(FakeEngine):
@@ -122,6 +123,67 @@ def test_changed_direction_is_named(png: Path) -> None:
 
     differences = verify(read_saved_face(change_json(png, change)), FakeEngine()).differences
     assert "direction 'smile': recorded 2222222222, recipe 1111111111" in differences
+
+
+class MeasuringEngine(FakeEngine):
+    """Measures something of every picture."""
+
+    def render(self, job: RenderRequest) -> RenderResult:
+        return dataclasses.replace(super().render(job), measures={"clipped_percent": 0.1})
+
+
+def alter(png: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the JSON and the text inside the picture alike."""
+    pixels, _ = read_png(png)
+    text = change_json(png, change).read_text()
+    png.write_bytes(encode_png(pixels, text))
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        (
+            lambda v: v["measures"].update(clipped_percent=0.5),
+            "measures: clipped_percent is recorded as 0.5, measured now",
+        ),
+        (lambda v: v["measures"].clear(), "measures: clipped_percent is recorded as nothing, measured now"),
+        (lambda v: v["measures"].update(fair=1.0), "measures: fair is recorded as 1, measured now nothing"),
+        (lambda v: v["model"].update(licence="ours"), "model: its licence is recorded as 'ours'; the network"),
+    ],
+)
+def test_what_the_record_claims_is_found_out_again(
+    settings: Settings, tmp_path: Path, change: Callable[[dict[str, Any]], object], difference: str
+) -> None:
+    png = Studio(MeasuringEngine(), settings).face(seed=3).save(tmp_path / "out")
+    assert verify(read_saved_face(png), MeasuringEngine()).status == "exact"
+    alter(png, change)
+    verdict = verify(read_saved_face(png), MeasuringEngine())
+    assert verdict.status == "differs"
+    assert [text for text in verdict.differences if text.startswith(difference)]
+    assert len(verdict.differences) == 1
+
+
+def test_a_parent_at_hand_must_have_given_the_face_something(settings: Settings, tmp_path: Path) -> None:
+    studio = Studio(FakeEngine(), settings)
+    parent, stranger = studio.face(seed=4), studio.face(seed=9)
+    stranger.save(tmp_path)
+    child = studio.open_file(parent.save(tmp_path)).truncate(0.5)
+    png = child.save(tmp_path)
+    find = partial(find_saved_recipe, [tmp_path])
+    assert child.parents == (parent.recipe.digest,)
+    assert verify(read_saved_face(png), FakeEngine(), find).status == "exact"
+    alter(png, lambda v: v.update(parents=[stranger.recipe.digest]))
+    assert verify(read_saved_face(png), FakeEngine(), find).differences == (
+        f"parents: {stranger.recipe.digest[:10]} is recorded, and gave this face neither source nor rows",
+    )
+    assert verify(read_saved_face(png), FakeEngine()).status == "exact", "nothing is known of a parent that is not here"
+
+
+def test_another_name_of_the_same_network_is_said(png: Path) -> None:
+    alter(png, lambda v: v["model"].update(name="renamed"))
+    verdict = verify(read_saved_face(png), FakeEngine())
+    assert verdict.status == "exact"
+    assert verdict.context == ("network's name: renamed then, fake now",)
 
 
 def test_other_software_is_context_not_a_difference(png: Path) -> None:

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from tests.conftest import MODEL
+from tests.directions.directions import make_direction
 from tuiface.cli import main
 from tuiface.core.errors import EXIT_DONE, EXIT_INPUT, EXIT_MODEL, EXIT_USAGE
+from tuiface.directions.direction import read_direction, write_direction
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,33 @@ def test_import_list_show_and_edit(tmp_path: Path, capsys: pytest.CaptureFixture
     assert provenance["recipe"]["locks"] == [{"region": "frame", "strength": 1.0, "guarantee": "paste"}]
     assert provenance["measures"]["outside_change_max"] == 0
     assert {"frame_variation_percent", "population_sigma"} <= provenance["measures"].keys()
+
+
+@pytest.mark.parametrize("space", ["w+", "styles"])
+def test_a_face_outlives_the_file_of_its_direction(
+    space: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exact, further edited and saved again, though nobody has the direction any more."""
+    imported(tmp_path)
+    own = next((tmp_path / "own").rglob("age.safetensors"))
+    if space == "styles":
+        arrays = {"b16.conv1": np.linspace(-1, 1, 32, dtype=np.float32)}
+        of_styles = make_direction("age", arrays=arrays, space="styles", model=read_direction(own).header.model)
+        write_direction(of_styles, own, force=True)
+    out = tmp_path / "out"
+    assert main(["render", "3", "--edit", "age=1.5", "--out", str(out)]) == EXIT_DONE
+    saved = next(out.glob("*.png"))
+    own.unlink()
+    assert main(["render", "3", "--edit", "age=1.5"]) == EXIT_MODEL
+    capsys.readouterr()
+    assert main(["verify", str(saved), "--exact"]) == EXIT_DONE
+    assert main(["render", str(saved), "--edit", "b16.conv1:5=1", "--out", str(tmp_path / "more")]) == EXIT_DONE
+    more = next((tmp_path / "more").glob("*.png"))
+    assert main(["verify", str(more), "--exact"]) == EXIT_DONE
+    assert main(["render", str(saved), "--out", str(tmp_path / "again")]) == EXIT_DONE
+    assert next((tmp_path / "again").glob("*.png")).name == saved.name
+    numbers = json.loads(more.with_suffix(".json").read_text())["recipe"]["directions"]
+    assert [one["space"] for one in numbers] == [space]
 
 
 def test_an_import_under_a_shipped_name_is_said(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from tuiface.core.errors import InputFileError
 from tuiface.core.limits import MAX_SEED
+from tuiface.faces.direction_numbers import DirectionNumbers
 from tuiface.faces.recipe import (
     ChannelEdit,
     DirectionEdit,
@@ -178,3 +180,39 @@ def test_what_is_no_recipe_at_all_is_one_line(text: bytes) -> None:
 def test_any_bytes_are_a_recipe_or_one_line(text: bytes) -> None:
     with pytest.raises(InputFileError):
         Recipe.from_json(text)
+
+
+def held_numbers(step: float = 1.0) -> DirectionNumbers:
+    return DirectionNumbers.of("w", None, "e" * 64, {"step": np.full(4, step, np.float32)})
+
+
+def edited(*held: DirectionNumbers, named: DirectionNumbers) -> Recipe:
+    edit = DirectionEdit(direction="smile", sha256=named.digest, amount=1.0)
+    return Recipe(model=MODEL, source=SeedSource(seed=3), edits=(edit,), directions=held)
+
+
+def test_numbers_of_directions_do_not_change_who_a_face_is() -> None:
+    with_numbers, without = edited(held_numbers(), named=held_numbers()), edited(named=held_numbers())
+    assert with_numbers.digest == without.digest
+    assert "directions" not in json.loads(without.model_dump_json())
+    assert Recipe.from_json(with_numbers.model_dump_json()) == with_numbers
+    assert with_numbers.derive(edits=()).directions == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda one: one.update(space="w+"), "space 'w+' takes float32 with 2 dimensions"),
+        (lambda one: one["arrays"]["step"].update(shape=[5]), "holds 16 bytes"),
+        (lambda one: one.update(model_sha256="d" * 64), "no edit names the one whose numbers have the digest"),
+        (lambda one: one["arrays"].update(step=held_numbers(2.0).model_dump()["arrays"]["step"]), "no edit names"),
+        (lambda one: one["arrays"].clear(), "arrays"),
+    ],
+)
+def test_numbers_that_are_not_those_of_an_edit_are_refused(
+    change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    value = json.loads(edited(held_numbers(), named=held_numbers()).model_dump_json())
+    change(value["directions"][0])
+    with pytest.raises(InputFileError, match=re.escape(message)):
+        Recipe.from_json(json.dumps(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,9 @@ examples:
   tuiface verify --audit          the shared engine's record of what it made, entry by entry
 
 Exit code 0: every picture is exact or within tolerance (2 levels of 255). 1: something differs, and is named.
-Without --model the network is found by its digest among those opened before.
+Without --model the network is found by its digest among those opened before. Measures are taken again, and the licence,
+parents that lie beside the face or in the library, and directions are compared; operator and time are the record's own
+words, which nothing in a picture shows (--audit, where a shared engine made it).
 """
 
 
@@ -66,14 +69,16 @@ def run(args: argparse.Namespace) -> int:
     if not args.files:
         raise UsageError("no FILE given; accepted: PNGs or JSONs that tuiface wrote, or --audit")
     from tuiface.faces.provenance import read_saved_face
-    from tuiface.faces.verification import verify
+    from tuiface.faces.verification import find_saved_recipe, verify
 
-    engines = Engines(settings_from(args), explicit=getattr(args, "model", None) is not None)
+    settings = settings_from(args)
+    engines = Engines(settings, explicit=getattr(args, "model", None) is not None)
     code = EXIT_DONE
     for name in args.files:
         try:
             saved = read_saved_face(Path(name))
-            verdict = verify(saved, engines.for_face(saved))
+            folders = (Path(name).parent, settings.library)
+            verdict = verify(saved, engines.for_face(saved), partial(find_saved_recipe, folders))
         except TuifaceError as error:
             if len(args.files) == 1:
                 raise

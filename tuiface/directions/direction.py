@@ -13,7 +13,6 @@ arrays in the order of their names, so that one direction always becomes the sam
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,18 +27,21 @@ from tuiface.core.limits import NAME_PATTERN
 from tuiface.core.reading import read_regular
 from tuiface.core.safetensors_header import encode_header, read_places, split_header
 from tuiface.core.tensor_file import view_tensor
-from tuiface.core.values import Value, canonical_json, parse_json, read_bytes
+from tuiface.core.values import Value, parse_json, read_bytes
 from tuiface.directions.concepts import concept_ends
-from tuiface.faces.recipe import ModelRef, Rows
+from tuiface.faces.direction_numbers import (
+    MAX_NUMBERS,
+    STEP,
+    DirectionNumbers,
+    Space,
+    check_arrays,
+    digest_direction,
+)
+from tuiface.faces.recipe import ModelRef, Recipe, Rows
 
-STEP = "step"
 DEFAULT_LIMIT = 3.0
-MAX_NUMBERS = 1 << 20
-MAX_STEP = 1e6
-"""Largest number of a step, as no latent or style comes near it: lengths and pictures of larger ones overflow."""
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Space = Literal["w", "w+", "styles"]
 Text = Annotated[str, Field(max_length=500)]
 Ends = tuple[Text, Text]
 
@@ -123,7 +125,7 @@ class Direction:
     arrays: dict[str, np.ndarray]
 
     def __post_init__(self) -> None:
-        _check_arrays(self.header.space, self.arrays)
+        check_arrays(self.header.space, self.arrays)
 
     @property
     def name(self) -> str:
@@ -133,17 +135,28 @@ class Direction:
     @property
     def sha256(self) -> str:
         """Digest of what moves pixels: space, rows, arrays and the network; another label is no other direction."""
+        return digest_direction(self.header.space, self.header.rows, self.header.model.sha256, self.arrays)
+
+    @property
+    def numbers(self) -> DirectionNumbers:
+        """What its digest covers, for recipes to hold."""
         header = self.header
-        fixed = {
-            "space": header.space,
-            "rows": None if header.rows is None else list(header.rows),
-            "model": header.model.sha256,
-            "arrays": {name: list(array.shape) for name, array in sorted(self.arrays.items())},
-        }
-        digest = hashlib.sha256(canonical_json(fixed))
-        for _, array in sorted(self.arrays.items()):
-            digest.update(np.ascontiguousarray(array, "<f4").tobytes())
-        return digest.hexdigest()
+        return DirectionNumbers.of(header.space, header.rows, header.model.sha256, self.arrays)
+
+    @classmethod
+    def from_numbers(cls, numbers: DirectionNumbers) -> Direction:
+        """A direction whose file is not at hand, from what a recipe holds of it."""
+        digest = numbers.digest
+        header = DirectionHeader(
+            name=f"d{digest[:9]}",
+            labels=Labels(en=("less", "more"), es=("menos", "más")),
+            space=numbers.space,
+            rows=numbers.rows,
+            origin=DirectionOrigin(method="recipe"),
+            licence="unknown",
+            model=ModelRef(sha256=numbers.model_sha256, name="unknown"),
+        )
+        return cls(header, numbers.decode())
 
     @property
     def step(self) -> np.ndarray:
@@ -185,25 +198,10 @@ class Direction:
             raise ModelError(f"direction '{self.name}': rows {list(rows)} end beyond the model's {num_ws}")
 
 
-def _check_arrays(space: Space, arrays: dict[str, np.ndarray]) -> None:
-    """Raise ValueError for arrays that are no direction in `space`."""
-    if space != "styles" and set(arrays) != {STEP}:
-        raise ValueError(f"space '{space}' takes one array '{STEP}'; found: {', '.join(arrays) or 'none'}")
-    if not arrays:
-        raise ValueError("no arrays")
-    dimensions = 2 if space == "w+" else 1
-    for name, array in arrays.items():
-        if array.ndim != dimensions or array.dtype != np.float32 or not 0 < array.size <= MAX_NUMBERS:
-            raise ValueError(
-                f"array '{name}' is {array.dtype} {list(array.shape)}; space '{space}' takes float32 with "
-                f"{dimensions} dimension{'s' if dimensions > 1 else ''}"
-            )
-        if not np.isfinite(array).all():
-            raise ValueError(f"array '{name}' holds NaN or infinity; numbers must be finite")
-        if (largest := float(np.abs(array).max())) > MAX_STEP:
-            raise ValueError(f"array '{name}' holds numbers up to {largest:.3g}; accepted are up to {MAX_STEP:.0f}")
-    if not any(array.any() for array in arrays.values()):
-        raise ValueError("all numbers are zero: it would move nothing")
+def find_embedded(recipe: Recipe, sha256: str) -> Direction | None:
+    """The direction of that digest as `recipe` itself holds it; None where it does not."""
+    held = next((numbers for numbers in recipe.directions if numbers.digest == sha256), None)
+    return None if held is None else Direction.from_numbers(held)
 
 
 SUFFIX = ".safetensors"

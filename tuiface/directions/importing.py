@@ -29,13 +29,14 @@ import numpy as np
 
 from tuiface.core.errors import InputFileError, ModelError, UsageError, quote, suggest_nearest
 from tuiface.core.visible import escape_bytes
-from tuiface.directions.direction import MAX_STEP, Direction
+from tuiface.directions.direction import Direction
 from tuiface.directions.import_options import ImportOptions
 from tuiface.directions.numpy_files import read_numpy_arrays
 from tuiface.engine.checkpoints import read_arrays
 from tuiface.engine_api.packed import ArrayMessage
 from tuiface.engine_api.protocol import EngineInfo
 from tuiface.engine_api.requests import ImportRequest
+from tuiface.faces.direction_numbers import MAX_STEP
 
 PAPER = "Wu et al. 2021, arXiv 2011.12799"
 RESOLUTION = 1024

@@ -23,7 +23,7 @@ from tuiface.core.errors import InputFileError, ModelError, quote
 from tuiface.core.values import read_bytes
 from tuiface.core.visible import to_visible
 from tuiface.core.zip_members import list_members, unpack_member
-from tuiface.directions.direction import MAX_NUMBERS
+from tuiface.faces.direction_numbers import MAX_NUMBERS
 
 MAX_FILE_BYTES: Final = 64 * MAX_NUMBERS
 MAX_MEMBERS: Final = 1024

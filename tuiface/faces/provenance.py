@@ -22,7 +22,8 @@ from tuiface.core.pictures import MAX_PARTS, MAX_PICTURE_BYTES, decode_picture
 from tuiface.core.reading import is_file, open_regular
 from tuiface.core.strict_json import MAX_JSON_BYTES
 from tuiface.core.values import Value, parse_json, read_bytes
-from tuiface.faces.recipe import ModelRef, Recipe, Sha256
+from tuiface.faces.direction_numbers import Sha256
+from tuiface.faces.recipe import ModelRef, Recipe
 
 PNG_TEXT_KEY = "tuiface.provenance"
 

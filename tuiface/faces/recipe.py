@@ -26,6 +26,7 @@ from tuiface.core.arrays import decode_floats, encode_floats
 from tuiface.core.bounds import ChannelIndex, ClassLabel, Count, RowEnd, RowIndex, SettingValues
 from tuiface.core.limits import DEFAULT_PSI, ID_LENGTH, MAX_NAME, MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.core.values import Value, canonical_json, parse_json
+from tuiface.faces.direction_numbers import DirectionNumbers, Sha256
 
 Region = Literal[
     "frame",
@@ -49,7 +50,6 @@ Guarantee = Literal["direction", "blend", "paste"]
 MIN_MASK_SIDE = 4
 MAX_MASK_SIDE = 1024
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Rows = tuple[RowIndex, RowEnd]
 
@@ -305,14 +305,34 @@ class Recipe(Value):
     edits: tuple[Edit, ...] = Field((), max_length=1024)
     locks: tuple[RegionLock, ...] = Field((), max_length=64)
     noise: Noise = Noise()
+    directions: tuple[DirectionNumbers, ...] = Field((), max_length=1024)
+    """Numbers of directions that `edits` name, so that the face outlives their files; left out of the JSON where none.
+
+    Saved faces hold those of all. In memory, only those that are not at hand."""
+
+    @model_validator(mode="after")
+    def _check_directions(self) -> Recipe:
+        if self.directions:
+            named = {edit.sha256 for edit in self.edits if isinstance(edit, DirectionEdit)}
+            held = [numbers.digest for numbers in self.directions]
+            if len(set(held)) < len(held):
+                raise ValueError("directions: one of them stands there twice")
+            if other := next((digest for digest in held if digest not in named), None):
+                raise ValueError(f"directions: no edit names the one whose numbers have the digest {other[:10]}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if not (k == "directions" and not v)}
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON without the model's name: the identity of a face.
+        """SHA-256 of the canonical JSON without the model's name and the numbers of directions: a face's identity.
 
-        A network keeps its digest when its file is renamed or converted, and so must the faces that it makes.
+        A network keeps its digest when its file is renamed or converted, and so must the faces that it makes. The
+        digests of directions are in it, and stand for their numbers.
         """
-        values = self.model_dump(mode="json")
+        values = self.model_dump(mode="json", exclude={"directions"})
         del values["model"]["name"]
         return hashlib.sha256(canonical_json(values)).hexdigest()
 
@@ -322,7 +342,10 @@ class Recipe(Value):
         return face_id(self.digest)
 
     def derive(self, **changes: object) -> Recipe:
-        """A new, validated recipe with some fields replaced."""
+        """A new, validated recipe with some fields replaced; numbers of directions that no edit names any more go."""
+        if "edits" in changes and self.directions:
+            named = {getattr(edit, "sha256", "") for edit in changes["edits"]}  # type: ignore[attr-defined]
+            changes = {"directions": tuple(n for n in self.directions if n.digest in named), **changes}
         return Recipe.model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
 
     @classmethod

@@ -25,6 +25,7 @@ from tuiface.core.settings import Settings
 from tuiface.core.values import describe_error
 from tuiface.core.words import is_whole_number
 from tuiface.directions.catalogue import Catalogue
+from tuiface.directions.direction import Direction, find_embedded
 from tuiface.directions.populations import Populations
 from tuiface.engine_api.protocol import Engine, EngineInfo, RenderRequest, RenderResult
 from tuiface.engine_api.requests import ContourCorrectionRequest, FaceRequest
@@ -181,7 +182,7 @@ class Face:
         measures = {name: round(value, 3) for name, value in found.measures.items()}
         digests = {name: recipe.digest for name, recipe in request.recipes().items()}
         origin = LatentOrigin(settings={"method": request.METHOD, **digests, **measures})
-        styles = tuple(edit for edit in self.recipe.edits if not self.studio.moves_rows(edit))
+        styles = tuple(edit for edit in self.recipe.edits if not self.studio.moves_rows(self.recipe, edit))
         source = LatentSource.from_array(found.ws, origin)
         face = self.derive(other, source=source, truncation=Truncation(psi=1.0), mixes=(), edits=styles)
         return face, measures
@@ -233,7 +234,7 @@ class Face:
         info = self.studio.info
         height, width = result.pixels.shape[:2]
         return Provenance(
-            recipe=self.recipe,
+            recipe=self.studio.embed_directions(self.recipe),
             recipe_sha256=self.recipe.digest,
             parents=self.parents,
             picture=Picture(
@@ -259,7 +260,7 @@ class Face:
         records = {}
         for edit in self.recipe.edits:
             if isinstance(edit, DirectionEdit):
-                direction = self.studio.catalogue.by_digest(edit.sha256)
+                direction = self.studio.find_direction(self.recipe, edit)
                 records[(edit.direction, edit.sha256)] = DirectionRecord(
                     name=edit.direction,
                     sha256=edit.sha256,
@@ -341,12 +342,29 @@ class Studio:
             raise UsageError(f"size {size}; accepted: {MIN_RESOLUTION} px and more")
         return 1 << (size.bit_length() - 1)
 
-    def moves_rows(self, edit: Edit) -> bool:
-        """Whether an edit moves rows of W+, rather than styles."""
+    def moves_rows(self, recipe: Recipe, edit: Edit) -> bool:
+        """Whether an edit of `recipe` moves rows of W+, rather than styles."""
         if isinstance(edit, ChannelEdit):
             return False
-        direction = self.catalogue.by_digest(edit.sha256)
+        direction = self.find_direction(recipe, edit)
         return direction is None or direction.header.space != "styles"
+
+    def find_direction(self, recipe: Recipe, edit: DirectionEdit) -> Direction | None:
+        """The direction that an edit of `recipe` names: among those at hand, else as the recipe itself holds it."""
+        return self.catalogue.by_digest(edit.sha256) or find_embedded(recipe, edit.sha256)
+
+    def embed_directions(self, recipe: Recipe) -> Recipe:
+        """The same recipe with the numbers of its directions: what is saved outlives their files."""
+        found = {}
+        for edit in recipe.edits:
+            if isinstance(edit, DirectionEdit) and (direction := self.find_direction(recipe, edit)) is not None:
+                found[edit.sha256] = direction.numbers
+        return recipe.derive(directions=tuple(found.values()))
+
+    def _drop_directions_at_hand(self, recipe: Recipe) -> Recipe:
+        """Without the numbers that the catalogue has: a face is the same whether it was saved or not."""
+        missing = tuple(n for n in recipe.directions if self.catalogue.by_digest(n.digest) is None)
+        return recipe.derive(directions=missing) if recipe.directions else recipe
 
     # --- new faces -----------------------------------------------------------------------------------------------
 
@@ -374,6 +392,7 @@ class Studio:
         Raises InputFileError, and ModelError when it was made with another network, unless `foreign` is set.
         """
         recipe, parents, saved = read_face(path)
+        recipe = self._drop_directions_at_hand(recipe)
         if recipe.model.sha256 != self.info.model.sha256:
             if not foreign:
                 raise ModelError(

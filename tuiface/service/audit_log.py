@@ -35,7 +35,7 @@ from tuiface.core.limits import MAX_EXACT_INTEGER
 from tuiface.core.own_files import OWNER_ALONE, OWNER_AND_READING_GROUP, open_own_file
 from tuiface.core.values import Value, canonical_json, parse_json, read_bytes
 from tuiface.core.visible import to_visible
-from tuiface.faces.recipe import Sha256
+from tuiface.faces.direction_numbers import Sha256
 
 FILE_NAME: Final = "audit.jsonl"
 FULL_NAMES: Final = f"audit-{'[0-9]' * 12}.jsonl"

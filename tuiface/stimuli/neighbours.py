@@ -6,7 +6,8 @@ import numpy as np
 
 from tuiface.core.errors import UsageError
 from tuiface.core.limits import MAX_SEED
-from tuiface.directions.direction import STEP, Direction
+from tuiface.directions.direction import Direction
+from tuiface.faces.direction_numbers import STEP
 from tuiface.faces.recipe import ChannelEdit, LatentSource, SeedSource, Truncation
 from tuiface.faces.studio import Face
 

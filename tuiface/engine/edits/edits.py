@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tuiface.core.errors import ModelError, suggest_nearest
-from tuiface.directions.direction import Direction
+from tuiface.directions.direction import Direction, find_embedded
 from tuiface.engine.latents import LatentPopulation
 from tuiface.engine.networks.generator import Generator
 from tuiface.faces.recipe import ChannelEdit, DirectionEdit, ModelRef, Recipe
@@ -69,7 +69,8 @@ def sum_edits(
         if isinstance(edit, ChannelEdit):
             _add_channel(total, num_channels, edit, channel_sigma, i)
         else:
-            _add_direction(total, generator, num_channels, edit, model, find, i)
+            direction = find(edit.sha256) or find_embedded(recipe, edit.sha256)
+            _add_direction(total, generator, num_channels, edit, direction, model, i)
     return total
 
 
@@ -91,11 +92,10 @@ def _add_direction(
     generator: Generator,
     num_channels: dict[str, int],
     edit: DirectionEdit,
+    direction: Direction | None,
     model: ModelRef,
-    find: FindDirection,
     i: int,
 ) -> None:
-    direction = find(edit.sha256)
     if direction is None:
         raise ModelError(
             f"edits[{i}].direction: no direction '{edit.direction}' ({edit.sha256[:10]}) is at hand",

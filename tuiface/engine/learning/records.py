@@ -9,11 +9,12 @@ from torch import Tensor
 
 from tuiface.core.errors import InputFileError, UsageError, quote
 from tuiface.core.limits import CHANNEL_LIMIT, NAME_WORDS
-from tuiface.directions.direction import STEP, Direction, DirectionHeader, DirectionOrigin, Labels, labels_of
+from tuiface.directions.direction import Direction, DirectionHeader, DirectionOrigin, Labels, labels_of
 from tuiface.directions.importing import to_step
 from tuiface.engine.latents import LatentPopulation
 from tuiface.engine.opened_network import OpenedNetwork
 from tuiface.engine_api.requests import ImportRequest
+from tuiface.faces.direction_numbers import STEP
 
 
 def make_direction(

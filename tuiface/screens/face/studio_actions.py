@@ -175,7 +175,7 @@ def movable_rows(face_state: FaceState, studio: Studio | None, control: Control)
     if studio is None or control.kind not in ("concept", "edit"):
         return None
     place, edit, _ = find_edit(face_state, studio.current.recipe, control)
-    if place is None or edit is None or not studio.moves_rows(edit):
+    if place is None or edit is None or not studio.moves_rows(studio.current.recipe, edit):
         return None
     rows = getattr(edit, "rows", None)
     return "" if rows is None else f"{rows[0]}-{rows[1]}"

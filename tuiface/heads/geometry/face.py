@@ -62,6 +62,12 @@ class Mouth:
     lips: Tensor
     inside: Tensor
     """Opening between the lips."""
+    border: Tensor
+    """The pale rim where the red of the lips ends."""
+    grooves: Tensor
+    """Fine upright lines of the lips."""
+    fold: Tensor
+    """0 at the border of the lips .. 1 where they meet."""
     teeth: Tensor
     across: Tensor
     """|x| over the half-width."""
@@ -113,7 +119,10 @@ def shape_mouth(surface: Surface, look: Look) -> Mouth:
     dimple = bell((w.a - half_width - 0.012) / 0.035) * bell((y - line) / 0.038)
     relief = relief - (0.009 + 0.016 * smile) * dimple
     lips = (upper + lower).clamp(0, 1) * front * (1 - inside)
-    relief = relief + torch.sin(x * 150 + surface.at(surface.mottle, w) * 2) * 0.0016 * lips
+    grooves = _lip_grooves(surface, look, w, signed) * lips
+    border = (bell((y - top - 0.006) / 0.011) + 0.7 * bell((bottom - 0.005 - y) / 0.012)) * smoothstep(1.0, 0.75, t)
+    border = border * (1 - lips) * front
+    relief = relief - 0.0048 * grooves + 0.006 * border
     surface.at(surface.forward, w).add_(relief * front - 0.050 * inside * front)
     occlusion = surface.at(surface.occlusion, w)
     occlusion *= 1 - 0.16 * bell((y - bottom + 0.014) / 0.022) * smoothstep(0.85, 0.5, t)
@@ -121,7 +130,20 @@ def shape_mouth(surface: Surface, look: Look) -> Mouth:
     occlusion *= 1 - 0.22 * bell((w.a - half_width) / 0.024) * bell((y - line) / 0.022)
     teeth = inside * soft_step(y - _lower_tooth_edge(upper_edge, lower_edge, t, look), edge)
     corner_y = MOUTH_Y + corner_lift - 0.012 * smile
-    return Mouth(w, lips, inside * front, teeth, t, upper_edge - y, y - lower_edge, half_width, corner_y)
+    fold = 1 - torch.where(y > line, up, down)
+    return Mouth(
+        w, lips, inside * front, border, grooves, fold, teeth, t, upper_edge - y, y - lower_edge, half_width, corner_y
+    )
+
+
+def _lip_grooves(surface: Surface, look: Look, w: Window, signed: Tensor) -> Tensor:
+    """Upright lines 0..1, 2 to 3 mm apart, that fan out towards the corners; full lips are smoother."""
+    draws = look.draw("lips")[:, :, None, None]
+    fan = w.x * (1 + (1.1 + 0.5 * draws[:, 0]) * (w.y - MOUTH_Y) * torch.sign(MOUTH_Y - w.y))
+    phase = fan / (0.021 + 0.008 * draws[:, 1]) + 0.22 * surface.at(surface.mottle, w)
+    away = phase - torch.round(phase)
+    own = 0.6 + 0.4 * torch.sin(torch.round(phase) * 2.3 + 6.3 * draws[:, 2])
+    return bell(away / 0.22) * own * smoothstep(1.0, 0.8, signed.abs())
 
 
 def _lower_tooth_edge(upper_edge: Tensor, lower_edge: Tensor, t: Tensor, look: Look) -> Tensor:
@@ -136,7 +158,11 @@ def paint_mouth(surface: Surface, albedo: Tensor, look: Look, mouth: Mouth) -> N
     view, gloss = surface.at(albedo, w), surface.at(surface.gloss, w)
     melanin, lipstick = look["melanin"], look["lipstick"]
     mottle = surface.at(surface.mottle, w)
-    blood = 1.55 + 0.15 * look["haemoglobin"] + 0.06 * mottle - 0.25 * look["age"]
+    # Deeper red towards the mouth and in the grooves, paler at the border.
+    blood = 1.35 + 0.15 * look["haemoglobin"] + 0.10 * mottle - 0.25 * look["age"]
+    blood = blood + 0.40 * mouth.fold + 0.22 * mouth.grooves
+    rim = mouth.border * (1 - 0.5 * look["age"])
+    view.mul_(1 + 0.085 * rim[:, None])
     natural = skin_colour(melanin * 0.80 + 0.07 + 0 * blood, blood)
     knots = torch.linspace(0, 1, len(_LIPSTICKS), device=device)
     table = constant(_LIPSTICKS, device)
@@ -145,7 +171,8 @@ def paint_mouth(surface: Surface, albedo: Tensor, look: Look, mouth: Mouth) -> N
     stick = stick * (0.40 + 0.60 * (1 - melanin) ** 1.5)[:, None]
     lips = natural + (stick - natural) * (0.78 * lipstick)[:, None]
     view.copy_(over(view, lips, mouth.lips * (0.86 + 0.14 * lipstick)))
-    gloss.copy_(mix(gloss, 0.30 + 0.45 * lipstick, mouth.lips))
+    moist = 0.20 + 0.16 * mouth.fold + 0.45 * lipstick - 0.08 * look["age"]
+    gloss.copy_(mix(gloss, moist * (1 - 0.45 * mouth.grooves), mouth.lips))
     t = mouth.across
     pitch = 0.083
     phase = (w.a * (1 + 0.35 * w.a)) / pitch

@@ -51,7 +51,6 @@ def build_head(look: Look, chart: Chart) -> Head:
     position = warp(surface, look)
 
     albedo = skin_colour(surface.melanin, surface.blood * (1 - 0.35 * look["melanin"]))
-    albedo = albedo * (1 + (0.010 + 0.016 * look["age"]) * surface.grain)[:, None]
     emission = torch.zeros_like(surface.melanin)
     growth = beard_growth(look, chart)
     paint_mouth(surface, albedo, look, mouth)

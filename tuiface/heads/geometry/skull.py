@@ -124,6 +124,7 @@ def warp(surface: Surface, look: Look) -> Tensor:
         stretch
         + 0.10 * torch.tanh(0.55 * look["jaw_width"]) * shapes.jaw
         + 0.13 * torch.tanh(0.55 * look["chin_width"]) * shapes.chin
+        - look["taper"] * (0.055 * shapes.jaw + 0.045 * shapes.chin)
     )
     stretch = stretch + shapes.jaw_and_chin[0] + shapes.jaw_and_chin[1]
     stretch = stretch + 0.030 * look["fullness"] * shapes.full - shapes.lower

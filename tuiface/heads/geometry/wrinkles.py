@@ -6,6 +6,8 @@ head to head: drawn numbers shift them, and the head's own broad noise bends and
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -22,7 +24,9 @@ def add_folds(surface: Surface, look: Look) -> None:
     smile, wrinkled = look["smile"], look["wrinkled"]
     mottle = surface.at(surface.mottle, w)
     wing = 0.180 * (1 + 0.05 * look["nose_width"])
-    fold_line = wing + 0.185 * ((-0.40 - y).clamp(min=0) / 0.32) ** 0.85 + 0.025 * smile + 0.004 * mottle
+    down = ((-0.40 - y) / 0.32).clamp(0, 1.3)
+    curved = 0.185 * down**0.85 + 0.030 * torch.sin(math.pi * down.clamp(max=1))
+    fold_line = wing + curved + 0.025 * smile + 0.005 * mottle
     distance = a - fold_line
     along = smoothstep(-0.37, -0.46, y) * smoothstep(-0.80, -0.56, y)
     depth = (0.05 + 0.45 * smile + 1.05 * wrinkled + 0.25 * smile * wrinkled) * along * front

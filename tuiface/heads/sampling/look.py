@@ -19,7 +19,8 @@ from tuiface.heads.sampling.rng import Streams
 
 STREAMS = Streams(
     (
-        ("mottle", 2), ("grain", 2), ("wrinkles", 16), ("body mottle", 2), ("body grain", 2),
+        ("mottle", 2), ("grain", 2), ("blood", 2), ("pores", 2), ("spots", 4), ("lips", 3), ("wrinkles", 16),
+        ("body mottle", 2), ("body grain", 2),
         ("hairline", 2), ("clumps", 2), ("neckline", 1), ("stripes", 2), ("lens", 1),
         ("backdrop", 8), ("backdrop cells 6", 36), ("backdrop cells 7", 49), ("backdrop cells 13", 169),
         ("bars", 15), ("bokeh", 54), ("sensor r", 2), ("sensor g", 2), ("sensor b", 2),
@@ -80,16 +81,19 @@ def resolve_look(parameters: HeadParameters) -> Look:
     masculine, feminine = masculinity.clamp(min=0), (-masculinity).clamp(min=0)
     for name, per_masculinity, per_femininity, offset in _SEXUAL_DIMORPHISM:
         f[name] = f[name] + per_masculinity * masculine + per_femininity * feminine + offset
+    f["taper"] = feminine  # a lower face that narrows in one curve from cheeks to chin
     # From nothing at 18 to 1 at 80, steepest after 50; smokers and sun-worshippers are ahead of their years.
     expected = age.clamp(min=0) ** 1.35
     f["wrinkled"] = (expected * (1 + 0.28 * f["wrinkles"]) + 0.05 * f["wrinkles"]).clamp(0, 1.8)
     for mark in ("mole", "scar"):
         f[f"{mark}_across"], f[f"{mark}_height"] = _place_on_skin(f[f"{mark}_x"], f[f"{mark}_y"])
     f["fullness"] = f["fullness"] + 0.3 * age
-    f["lip_fullness"] = f["lip_fullness"] - 0.9 * age
-    f["nose_length"] = f["nose_length"] + 0.4 * age
+    f["lip_fullness"] = f["lip_fullness"] - 1.5 * age
+    f["nose_length"] = f["nose_length"] + 0.6 * age
     f["ear_size"] = f["ear_size"] + 0.9 * age
     f["eye_opening"] = f["eye_opening"] * (1 - 0.14 * f["smile"]) * (1 - 0.10 * age)
+    # Light irises are rare in dark faces, and would glow where a trait is overridden: dark faces are exposed longer.
+    f["iris_lightness"] = f["iris_lightness"] * (1 - 0.85 * smoothstep(0.42, 0.75, f["melanin"]))
     f["grey"] = smoothstep(0.40, 1.08, age + 0.16 * f["greying"]) * smoothstep(-2.8, -1.0, f["greying"])
     # Stubble shadow of a shaved face: men's, in the colour of their hair.
     f["stubble"] = masculine * 0.8
@@ -112,7 +116,7 @@ _SEXUAL_DIMORPHISM: tuple[tuple[str, float, float, float], ...] = (
     ("face_length", 1.15, -1.45, -0.2),
     ("jaw_width", 1.15, -2.0, -0.3),
     ("chin_width", 0.95, -1.9, -0.45),
-    ("chin_projection", 0.55, -0.7, 0.0),
+    ("chin_projection", 0.55, -1.1, 0.0),
     ("forehead_bulge", -0.7, 0.9, 0.0),
     ("cheekbones", 0.0, 0.5, 0.0),
     ("fullness", -0.7, 0.55, 0.25),
@@ -125,7 +129,7 @@ _SEXUAL_DIMORPHISM: tuple[tuple[str, float, float, float], ...] = (
     ("nose_bulb", 0.35, -0.5, 0.0),
     ("lip_fullness", -1.0, 1.5, 0.3),
     ("mouth_width", 0.3, -0.5, 0.0),
-    ("eye_size", -1.1, 1.7, 0.3),
+    ("eye_size", -1.1, 1.4, 0.3),
     ("eye_tilt", -0.35, 0.5, 0.0),
     ("brow_height", -1.1, 1.2, 0.1),
     ("brow_thickness", 1.15, -1.3, 0.0),

@@ -91,7 +91,11 @@ def draw_normals(seeds: Tensor, stream: str, count: int, limit: float = 2.5) -> 
 
 @functools.cache
 def noise_tile(kind: str, device: torch.device) -> Tensor:
-    """Seamless unit-variance noise float32 [NOISE_TILE, NOISE_TILE]; `kind`: "mottle" (broad) or "grain" (fine)."""
+    """Seamless noise float32 [NOISE_TILE, NOISE_TILE]: of unit variance, "mottle" (broad) or "grain" (fine), or spots
+    in 0..1, "freckles" (many, small) or "moles" (few, larger), each as dark as it was drawn.
+    """
+    if kind in _SPOTS:
+        return _spot_tile(kind).to(device)
     octaves = {"mottle": ((5, 1.0), (11, 0.7), (23, 0.45), (47, 0.3)), "grain": ((90, 1.0), (170, 0.9))}[kind]
     tile = torch.zeros(NOISE_TILE, NOISE_TILE)
     for cells, weight in octaves:
@@ -103,6 +107,30 @@ def noise_tile(kind: str, device: torch.device) -> Tensor:
         offset = (fine - NOISE_TILE) // 2
         tile += weight * upsampled[0, 0, offset : offset + NOISE_TILE, offset : offset + NOISE_TILE]
     return (tile / tile.std()).to(device)
+
+
+_SPOTS = {"freckles": (2600, (1.1, 1.6, 2.1)), "moles": (110, (1.6, 2.2, 3.0))}
+"""How many spots a tile has, and their radii in texels (0.6 mm on a head)."""
+
+
+def _spot_tile(kind: str) -> Tensor:
+    """Soft discs at drawn places, the darker of two that overlap."""
+    count, radii = _SPOTS[kind]
+    draws = draw_uniforms(torch.tensor([count]), kind, 2 * count)[0].view(count, 2)
+    place = (draws[:, 0] * NOISE_TILE**2).long()
+    tile = torch.zeros(NOISE_TILE, NOISE_TILE)
+    reach = 5
+    offset = torch.arange(-reach, reach + 1).float()
+    distance = torch.hypot(offset[:, None], offset[None, :]).flatten()
+    for number, radius in enumerate(radii):
+        own = slice(number, None, len(radii))
+        row, column = place[own] // NOISE_TILE, place[own] % NOISE_TILE
+        disc = torch.sigmoid((radius - distance) / 0.35)
+        rows = (row[:, None] + torch.arange(-reach, reach + 1).repeat_interleave(2 * reach + 1)) % NOISE_TILE
+        columns = (column[:, None] + torch.arange(-reach, reach + 1).repeat(2 * reach + 1)) % NOISE_TILE
+        darkness = draws[own, 1, None] * disc
+        tile.view(-1).scatter_reduce_(0, (rows * NOISE_TILE + columns).flatten(), darkness.flatten(), "amax")
+    return tile
 
 
 def noise_patch(draws: Tensor, kind: str, height: int, width: int, zoom: float = 1.0) -> Tensor:

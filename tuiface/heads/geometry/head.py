@@ -15,8 +15,9 @@ from tuiface.heads.geometry.marks import add_marks
 from tuiface.heads.geometry.skull import add_skull, warp
 from tuiface.heads.geometry.surface import Part, Surface
 from tuiface.heads.geometry.wrinkles import add_folds, add_wrinkles
-from tuiface.heads.hair.beard import beard_growth, paint_brows, paint_stubble
-from tuiface.heads.hair.growth import hairline, mean_hair_colour, paint_scalp
+from tuiface.heads.hair.beard import beard_growth, paint_stubble
+from tuiface.heads.hair.brows import Brows, paint_brows, shape_brows
+from tuiface.heads.hair.growth import hairline, paint_scalp
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.shading.skin import add_complexion, add_pores, skin_colour
 
@@ -30,6 +31,8 @@ class Head:
     """Height of the hairline, [N, H, W]."""
     beard: Tensor
     """Where the beard's style grows, 0..1, [N, H, W]."""
+    brows: Brows
+    eyes: list[Eye]
     landmarks: Tensor
     """[N, 3, 4]: left and right eye (as the viewer sees them), left and right corner of the mouth."""
     ear_width: Tensor
@@ -55,7 +58,8 @@ def build_head(look: Look, chart: Chart) -> Head:
     growth = beard_growth(look, chart)
     paint_mouth(surface, albedo, look, mouth)
     paint_stubble(surface, albedo, look, growth)
-    paint_brows(surface, albedo, look, mean_hair_colour(look))
+    brows = shape_brows(surface, look)
+    paint_brows(surface, albedo, look, brows)
     paint_eyes(surface, albedo, emission, look, eyes)
     line = hairline(look, chart.whole.theta)
     scalp = paint_scalp(surface, albedo, look, line)
@@ -79,7 +83,7 @@ def build_head(look: Look, chart: Chart) -> Head:
     ]
     flat = position.flatten(2)
     landmarks = torch.stack([flat.gather(2, p[:, None, None].expand(-1, 3, 1))[..., 0] for p in picks], dim=2)
-    return Head(part, line, growth, landmarks, _ear_width(chart, position))
+    return Head(part, line, growth, brows, eyes, landmarks, _ear_width(chart, position))
 
 
 def _scatter(surface: Surface, scalp: Tensor, mouth: Mouth, eyes: list[Eye]) -> Tensor:

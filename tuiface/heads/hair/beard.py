@@ -1,7 +1,4 @@
-"""Hair of the face: eyebrows, painted as slanted hairs along an arch, and beards.
-
-Of a beard: where it grows, the shadow of a shave, and its hairs.
-"""
+"""Beards: where they grow, the shade that they leave on skin, and their hairs, from stubble to a full beard."""
 
 from __future__ import annotations
 
@@ -21,34 +18,6 @@ from tuiface.heads.hair.strands import Strands, cumulate, draw_texels, plant_roo
 from tuiface.heads.lists import Lists
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.sampling.rng import draw_uniforms
-
-
-def paint_brows(surface: Surface, albedo: Tensor, look: Look, hair_colour: Tensor) -> None:
-    """Colour the brows into `albedo` [N, 3, H, W]; `hair_colour` linear RGB [N, 3, 1, 1]."""
-    w = surface.chart.window(0.64, 0.06, 0.42)
-    y, a, front = w.y, w.a, w.front
-    view, gloss = surface.at(albedo, w), surface.at(surface.gloss, w)
-    grain, mottle = surface.at(surface.grain, w), surface.at(surface.mottle, w)
-    raised = look["brow_raise"].clamp(-0.8, 1.5)
-    inner_frown = raised.clamp(max=0) * bell((a - 0.1) / 0.15)
-    middle = 0.206 + 0.013 * look["brow_height"]
-    middle = middle + 0.050 * raised.clamp(min=0) * (0.6 + 0.4 * bell((a - 0.3) / 0.2)) + 0.035 * inner_frown
-    middle = (
-        middle + (0.034 + 0.018 * look["brow_arch"]) * smoothstep(0.10, 0.42, a) - 0.075 * smoothstep(0.40, 0.60, a)
-    )
-    half = (0.034 + 0.0068 * look["brow_thickness"]).clamp(0.012, 0.06)
-    half = half * (0.45 + 0.55 * smoothstep(0.08, 0.18, a)) * (1 - 0.74 * smoothstep(0.33, 0.58, a))
-    along = ((a - 0.1) / 0.46).clamp(0, 1)
-    offset = (y - middle) / half
-    hairs = torch.sin(a * 240 + (y - middle) * (-190 + 430 * along) + grain * 0.8 + mottle * 2)
-    edge = offset + 0.22 * hairs + 0.10 * grain
-    density = 0.92 + 0.08 * look["brow_thickness"].clamp(-2, 2)
-    coverage = torch.exp(-(edge.abs() ** 3)) * smoothstep(0.085, 0.16, a) * smoothstep(0.60, 0.50, a) * front
-    coverage = (coverage * (0.76 + 0.24 * hairs + 0.08 * grain) * density).clamp(0, 0.96)
-    ink = hair_colour * 0.62 + colour(0.010, 0.008, 0.006, device=look.device)
-    view.copy_(over(view, ink, coverage))
-    gloss *= 1 - 0.8 * coverage
-    surface.mark(w, (offset.abs() < 1) & (a > 0.10) & (a < 0.57) & (front > 0.3), Region.BROWS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +61,13 @@ def beard_growth(look: Look, chart: Chart) -> Tensor:
 
 
 def paint_stubble(surface: Surface, albedo: Tensor, look: Look, growth: Tensor) -> None:
-    """Colour the shadow of a shaved beard and the base of a grown one into `albedo`."""
+    """Colour the shadow of a shaved beard and the skin under a grown one into `albedo`."""
     ink = 0.6 * mean_hair_colour(look) + colour(0.010, 0.010, 0.010, device=look.device)
     density = look["beard_density"]
     dense = growth * (1.7 * density).clamp(0, 1)
-    coverage = (dense * (0.52 + 0.22 * surface.grain.clamp(-1, 1))).clamp(0, 0.9) * smoothstep(0, 0.3, density) * 0.85
+    # Skin between hairs: they show through it, and under a long beard it is dark.
+    grown = 0.16 + 0.34 * smoothstep(0.35, 0.8, density)
+    coverage = (dense * grown * (1 + 0.3 * surface.grain.clamp(-1, 1))).clamp(0, 0.9) * smoothstep(0, 0.3, density)
     albedo.copy_(over(albedo, ink, coverage))
     dark_hair = smoothstep(0.25, 0.7, look["hair_eumelanin"])
     full = bell((surface.chart.whole.y + 0.85) / 0.30) * smoothstep(0.0, 0.3, surface.chart.whole.z)
@@ -120,13 +91,20 @@ def grow_beard(
     w, device = chart.whole, look.device
     texels = draw_texels(look.seeds, "beard roots", _beard_density(chart), count)
     jitter = draw_uniforms(look.seeds, "beard jitter", 5 * count).view(-1, count, 5)
-    density = ((look["beard_density"][:, :, 0] - 0.35) / 0.65).clamp(min=0)
+    worn = look["beard_density"][:, :, 0]
+    full = ((worn - 0.35) / 0.65).clamp(min=0)
     here = growth.flatten(1).gather(1, texels)
-    alive = (here > 0.1 + 0.9 * jitter[..., 0]) & (density > 0) & (jitter[..., 1] < 0.35 + density)
+    alive = (here > 0.06 + 0.85 * jitter[..., 0]) & (worn > 0.03) & (jitter[..., 1] < 0.25 + 1.3 * worn)
     roots = plant_roots(look, chart, head, "beard", texels, alive, jitter, lists)
-    full = look.column("beard_length")[roots.owner] * density[roots.owner, 0]
-    length = (0.025 + 0.14 * full) * (0.6 + 0.8 * roots.jitter[:, 2])
-    length = length * torch.where(w.y.flatten()[roots.texel] > -0.62, 0.55, 1.0)
+    full, worn = full[roots.owner, 0], worn[roots.owner, 0]
+    # Stubble is a millimetre or two; what is let grow may reach two centimetres.
+    length = (0.012 + 0.016 * smoothstep(0.05, 0.35, worn)) * (0.5 + roots.jitter[:, 2])
+    length = (
+        length
+        + smoothstep(0.0, 0.25, full) * 0.02
+        + 0.15 * look.column("beard_length")[roots.owner] * full * (0.55 + 0.8 * roots.jitter[:, 2])
+    )
+    length = length * torch.where(w.y.flatten()[roots.texel] > -0.62, 0.62, 1.0)
     down = constant(((0.0, -1.0, 0.1),), device)
     direction = 0.55 * roots.normal + down + 0.38 * roots.stray
     direction[:, 0] += 0.15 * torch.sign(roots.position[:, 0])
@@ -135,9 +113,13 @@ def grow_beard(
     reach = length[:, None, None] * t
     sag = constant((((0.0,), (-0.4,), (-0.08,)),), device)
     position = (roots.position + 0.004 * roots.normal)[..., None] + direction[..., None] * reach + sag * reach * t
+    # No two hairs of a beard curl alike.
+    curl = 0.35 * roots.stray.roll(1, 1)[..., None] * reach * (t * smoothstep(0.03, 0.12, length)[:, None])[:, None]
+    position = position + curl
     albedo = 0.85 * strand_colours(look, roots.owner, roots.jitter[:, 2:4], 2 * roots.jitter[:, 4] - 1)
-    shade, width = 0.5 + 0.5 * t, 1.3 - 0.6 * t
+    shade, width = 0.55 + 0.45 * t, 1 - 0.62 * t**2
+    width = (0.50 + 0.60 * smoothstep(0.0, 0.3, full))[:, None] * width
     shape = (len(albedo), points)
     tangent = direction[..., None].expand_as(position)
-    width = roots.grown.weigh(width.expand(shape))
-    return Strands(roots.owner, position, tangent, albedo, shade.expand(shape), width)
+    width = roots.grown.weigh(width)
+    return Strands(roots.owner, position, tangent, albedo, shade.expand(shape), width, 0.2 * (roots.jitter[:, 4] - 0.5))

@@ -53,7 +53,7 @@ def hairline(look: Look, theta: Tensor) -> Tensor:
     y = y + recession * (0.30 * bell((degrees - 33) / 14) + 0.07 * over_forehead)
     # Where the crown is bare, the forehead meets it: no thin band of hair stays between them.
     y = y + 0.36 * smoothstep(0.36, 0.60, look["crown_thinning"]) * over_forehead
-    y = y - 0.12 * look["hairline_peak"] * bell(degrees / 8)
+    y = y - 0.10 * look["hairline_peak"] * bell(degrees / 10)
     arch = over_forehead * (bell(degrees / 30) - 0.45)
     return y + 0.075 * look["hairline_roundness"] * arch
 
@@ -92,12 +92,12 @@ def root_survival(look: Look, chart: Chart, line: Tensor, texels: Tensor, jitter
 
 
 def strand_colours(look: Look, owner: Tensor, jitter: Tensor, clump: Tensor) -> Tensor:
-    """Linear RGB [T, 3] of single strands: grey comes strand by strand, shades vary by clump.
+    """Linear RGB [T, 3] of single strands: each is grey or is not, and shades vary by clump.
 
     `owner` int64 [T]; `jitter` uniform [T, 2]; `clump` in -1..1 [T].
     """
     grey = look.column("grey")[owner]
-    is_grey = (0.30 + 0.40 * jitter[:, 0] + 0.25 * clump < grey).float()
-    fraction = 0.5 * (grey + is_grey)
-    base = over(hair_pigment(look)[owner, :, 0, 0], colour(*GREY, device=look.device)[:, :, 0, 0], fraction)
-    return base * torch.exp(0.30 * (jitter[:, 1] - 0.5) + 0.12 * clump)[:, None]
+    # Of all strands as many as the share says; a fifth lose their pigment gradually.
+    lost = smoothstep(-0.10, 0.10, grey * 1.2 - 0.1 - (0.86 * jitter[:, 0] + 0.07 * (clump + 1)))
+    base = over(hair_pigment(look)[owner, :, 0, 0], colour(*GREY, device=look.device)[:, :, 0, 0], lost)
+    return base * torch.exp(0.34 * (jitter[:, 1] - 0.5) + 0.10 * clump)[:, None]

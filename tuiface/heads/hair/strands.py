@@ -7,7 +7,7 @@ the list holds those that grow or every root, of which some then have no width (
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch import Tensor
 from tuiface.heads.constants import constant, kept_by_first
 from tuiface.heads.geometry.chart import Chart, scalp_weights
 from tuiface.heads.geometry.curves import dot, normalise, smoothstep
+from tuiface.heads.hair.clumps import Clumps, gather_clumps
 from tuiface.heads.hair.growth import root_survival, strand_colours
 from tuiface.heads.hair.styles import StyleColumns, style_columns
 from tuiface.heads.lists import Lists, Selection
@@ -40,6 +41,13 @@ class Strands:
     """[T, Q], self-occlusion from root to tip."""
     width: Tensor
     """[T, Q], relative to a full strand; tips taper. 0: it does not grow."""
+    tilt: Tensor
+    """Tilt of the cuticle's scales beyond the usual, radians, [T]: it breaks up highlights."""
+
+
+def join_strands(parts: list[Strands]) -> Strands:
+    """One list of several, whose strands have equally many points."""
+    return Strands(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Strands)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +65,7 @@ class Roots:
     normal: Tensor
     """[T, 3]."""
     jitter: Tensor
-    """Uniform [T, 5], each strand's own."""
+    """Uniform [T, J], each strand's own."""
     stray: Tensor
     """Standard normal [T, 3], each strand's own."""
 
@@ -101,26 +109,33 @@ def _scalp_density(chart: Chart) -> Tensor:
 def grow_hair(look: Look, chart: Chart, head: Tensor, line: Tensor, count: int, points: int, lists: Lists) -> Strands:
     """Grow up to `count` strands a sample, of `points` points, from the scalp of the warped `head` [N, 3, H, W]."""
     texels = draw_texels(look.seeds, "hair roots", _scalp_density(chart), count)
-    jitter = draw_uniforms(look.seeds, "hair jitter", 5 * count).view(-1, count, 5)
+    jitter = draw_uniforms(look.seeds, "hair jitter", 7 * count).view(-1, count, 7)
     alive = root_survival(look, chart, line, texels, jitter[..., 0])
     roots = plant_roots(look, chart, head, "hair", texels, alive, jitter, lists)
     style = style_columns(look.choice("hair_style")[roots.owner])
-    locks, tufts = _clump_fields(look, roots)
-    growth = _steer(look, chart, style, roots, locks, tufts)
+    phases = (6.28 * look.draw("clumps"))[roots.owner]
+    clumps = gather_clumps(roots.position, phases[:, 1], look.seeds[roots.owner])
+    flying = (roots.jitter[:, 5] < 0.05).float()
+    growth = _steer(look, chart, style, roots, _locks(roots, phases[:, 0]), clumps)
     position = _resample(_integrate(growth), points)
     t = torch.linspace(0, 1, points, device=look.device)
-    phase = 2.2 * tufts[:, 0] + 1.5 * locks[:, 1] + 0.35 * roots.stray[:, 0]
+    phase = 6.28 * clumps.draw[:, 3] + 0.7 * roots.stray[:, 0]
     volume, wave = (look.column(name)[roots.owner] for name in ("hair_volume", "hair_wave"))
     position = position + _curls(style, wave, growth.length, phase, t)
-    position = position + 0.012 * volume[:, None, None] * roots.stray[..., None] * t
+    gathered = style.clumping * (0.35 + 0.65 * roots.jitter[:, 6]) * (1 - flying) * (1 - 0.4 * growth.fringe)
+    position = position + (gathered[:, None] * clumps.towards)[..., None] * smoothstep(0.0, 0.9, t)
+    loose = 0.012 * volume + flying * (0.03 + 0.10 * growth.length.clamp(max=0.8))
+    position = position + (loose[:, None] * roots.stray)[..., None] * t**1.5
     rising = 0.45 + 0.55 * smoothstep(0, 0.5, t)
     shade = torch.where(growth.length[:, None] < 0.35, 0.62 + 0.38 * t, rising)
     # Short hair shows as tufts rather than as single hairs.
-    width = (1 + 1.1 * smoothstep(0.75, 0.35, growth.length) + 20 * style.curl)[:, None]
+    width = (1 + 0.75 * smoothstep(0.75, 0.35, growth.length) + 11 * style.curl) * (1 - 0.5 * flying)
+    width = width * (1 + 0.25 * growth.fringe)
     # Straight hair ends in points; the ends of curls overlap.
-    width = width * (1 - torch.where(style.curl > 0.03, 0.5, 0.92)[:, None] * t**2.5)
-    albedo = strand_colours(look, roots.owner, roots.jitter[:, 1:3], tufts[:, 0])
-    return Strands(roots.owner, position, _tangents(position), albedo, shade, roots.grown.weigh(width))
+    width = width[:, None] * (1 - torch.where(style.curl > 0.03, 0.5, 0.85)[:, None] * t**4)
+    albedo = strand_colours(look, roots.owner, roots.jitter[:, 1:3], 2 * clumps.draw[:, 0] - 1)
+    tilt = 0.10 * (roots.jitter[:, 6] - 0.5) + 0.10 * (clumps.draw[:, 1] - 0.5)
+    return Strands(roots.owner, position, _tangents(position), albedo, shade, roots.grown.weigh(width), tilt)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,19 +154,19 @@ class _Growth:
     hold: Tensor
     away: Tensor
     """-1 .. 1: the side of the parting."""
+    fringe: Tensor
+    """1 for the strands of a fringe."""
 
 
-def _clump_fields(look: Look, roots: Roots) -> tuple[Tensor, Tensor]:
-    """Two smooth random vector fields on the scalp [T, 3], in -1..1: locks and finer tufts."""
-    phase = (6.28 * look.draw("clumps"))[roots.owner]
+def _locks(roots: Roots, phase: Tensor) -> Tensor:
+    """A smooth random vector field on the scalp [T, 3], in -1..1: broad locks."""
     x, y, z = roots.position.unbind(1)
-    broad, fine = 7 * x + 5 * y + 6 * z, -23 * x + 17 * y + 21 * z
-    locks = [torch.sin(broad * k + o + phase[:, 0]) for k, o in ((1.0, 0.0), (1.7, 2.0), (2.3, 4.0))]
-    tufts = [torch.sin(fine * k + o + phase[:, 1]) for k, o in ((1.0, 1.0), (1.3, 3.0), (0.8, 5.0))]
-    return torch.stack(locks, dim=1), torch.stack(tufts, dim=1)
+    broad = 7 * x + 5 * y + 6 * z
+    locks = [torch.sin(broad * k + o + phase) for k, o in ((1.0, 0.0), (1.7, 2.0), (2.3, 4.0))]
+    return torch.stack(locks, dim=1)
 
 
-def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: Tensor, tufts: Tensor) -> _Growth:
+def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: Tensor, clumps: Clumps) -> _Growth:
     """Combing direction and length of every strand."""
 
     def amount(name: str) -> Tensor:
@@ -160,17 +175,18 @@ def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: T
     root, normal, jitter = roots.position, roots.normal, roots.jitter
     y, theta = chart.whole.y.flatten()[roots.texel], chart.whole.theta.flatten()[roots.texel]
     length = style.shortest + (style.longest - style.shortest) * amount("hair_length")
-    length = length * (0.62 + 0.38 * jitter[:, 3] ** 0.6)
+    # Long hair is cut to a length, short hair in layers.
+    spread = 0.14 + 0.24 * smoothstep(1.1, 0.5, length)
+    length = length * (1 - spread * (1 - jitter[:, 3] ** 0.6)) * (0.90 + 0.14 * clumps.draw[:, 2])
     sides = smoothstep(0.62, 0.25, y) * smoothstep(0.5, 0.9, theta.abs())
     length = length * (1 - style.short_sides * sides)
     lift = style.lift * (0.6 + 0.8 * amount("hair_volume")) * (1 - 0.6 * style.short_sides * sides)
+    lift = lift * (1 + 0.30 * locks[:, 2])
     parting = 0.42 * amount("parting")
-    away = torch.tanh((root[:, 0] - parting) / 0.025)
-    # A fringe is cut from the front of the scalp only.
-    wanted = torch.maximum(style.fringe, amount("fringe") * (style.curtain > 0.5))
-    wanted = wanted * (amount("hairline_recession") < 0.2)  # all or none: single strands would look wet
-    fringe = ((jitter[:, 4] < 2.2 * wanted) & (theta.abs() < 0.72) & (y < 0.93)).float()
-    length = torch.where(fringe > 0, 0.38 + 0.20 * jitter[:, 3], length)
+    away = _side_of_parting(style, root, parting, locks)
+    fringe = _fringe_share(style, amount("fringe"), amount("hairline_recession"), parting, theta, y, roots, clumps)
+    cut = 0.36 + 0.16 * clumps.draw[:, 2] + 0.10 * jitter[:, 3] + 0.10 * theta.abs()
+    length = torch.where(fringe > 0, cut, length)
     curtain = style.curtain * (1 - fringe)
     # Hair thins and shortens where the hairline recedes: long strands would hang over a bare forehead.
     receding = smoothstep(0.12, 0.45, amount("hairline_recession")) * smoothstep(1.0, 0.8, y)
@@ -178,10 +194,34 @@ def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: T
     length = length * (1 - 0.55 * receding)
     flow = _combing_flow(style, roots, fringe, curtain, away, parting)
     disorder = style.disorder * (1 - 0.6 * fringe)
-    flow = flow + disorder[:, None] * (0.55 * locks + 0.5 * tufts + 0.50 * roots.stray)
+    tufts = 2 * clumps.draw[:, :3] - 1
+    flow = flow + disorder[:, None] * (0.60 * locks + 0.75 * tufts + 0.34 * roots.stray)
     flow = flow - dot(flow, normal)[:, None] * normal
     body = 0.012 + jitter[:, 4] ** 1.3 * (0.03 + 0.10 * amount("hair_volume")) * style.layer
-    return _Growth(root, flow, length, lift, style.gravity, body, curtain, style.hold, away)
+    body = body + 0.045 * torch.maximum(fringe, 0.6 * style.forward * (style.forward > 0.4))  # clear of the forehead
+    return _Growth(root, flow, length, lift, style.gravity, body, curtain, style.hold, away, fringe)
+
+
+def _side_of_parting(style: StyleColumns, root: Tensor, parting: Tensor, locks: Tensor) -> Tensor:
+    """-1 .. 1 [T]: to which side a strand is combed; hair that is not parted turns gradually, and more to one side."""
+    line = parting * smoothstep(-0.9, 0.1, root[:, 2]) + 0.012 * locks[:, 1]
+    aside = torch.tanh((root[:, 0] - line) / 0.03)
+    gradual = 0.7 * torch.tanh(root[:, 0] / 0.45) - 0.75 * torch.tanh(4 * parting)
+    return gradual + (aside - gradual) * style.parted
+
+
+def _fringe_share(
+    style: StyleColumns, share: Tensor, recession: Tensor, parting: Tensor, theta: Tensor, y: Tensor, roots: Roots,
+    clumps: Clumps,
+) -> Tensor:  # fmt: skip
+    """1 [T] for strands of the fringe: from the front of the scalp, and where it is narrow, from beside the parting."""
+    wanted = torch.maximum(style.fringe, share * (style.curtain > 0.5))
+    wanted = wanted * (recession < 0.2)  # all or none: single strands would look wet
+    middle = 0.45 * torch.tanh(6 * parting) * (1 - wanted)
+    inside = (theta - middle).abs() + 0.16 * (clumps.draw[:, 4] - 0.5) + 0.05 * roots.jitter[
+        :, 4
+    ] < 0.16 + 0.62 * wanted
+    return (inside & (wanted > 0.08) & (theta.abs() < 0.74) & (y < 0.93)).float()
 
 
 def _combing_flow(
@@ -192,7 +232,7 @@ def _combing_flow(
     top = smoothstep(0.35, 0.8, roots.normal[:, 1]) * smoothstep(-0.5, 0.3, roots.position[:, 2])
     aside = torch.stack([away, 0.22 * curtain - 0.30, -0.15 - 0.65 * curtain], dim=1)
     backwards = torch.stack([0.15 * away, none - 0.10, none - 1], dim=1)
-    onto = torch.stack([none + 0.5 * parting, none - 0.25, none + 1], dim=1)
+    onto = torch.stack([none - 0.9 * parting, none - 0.25, none + 1], dim=1)
     flow = (style.sideways * (1 - 0.85 * fringe))[:, None] * aside + style.back[:, None] * backwards
     return flow + ((style.forward + 1.6 * fringe) * (0.25 + 0.75 * top))[:, None] * onto
 
@@ -266,7 +306,7 @@ def _beside_face(position: Tensor) -> Tensor:
 
 
 def _keep_outside(position: Tensor, layer: Tensor, above: Tensor, hold: Tensor) -> Tensor:
-    """Push points [T, 3] out of the head and the neck, to `layer` [T] above them; `hold` draws them back in."""
+    """Push points [T, 3] out of head and neck, to `layer` [T] above them; `hold` draws them back in."""
     for (centre, radii), held in ((_SKULL, hold), (_JAW, 0.0)):
         c, r = constant(centre, position.device), constant(radii, position.device)
         q = (position - c) / r

@@ -42,26 +42,30 @@ class HairStyle:
     """Fringe of its own, whatever the parameter says."""
     hold: float
     """Pull back onto the skull along the whole strand: hair that is tied or gelled."""
+    clumping: float
+    """How far strands have run together at their tips, 0..1."""
+    parted: float
+    """1: it falls away from a line; 0: it turns from side to side gradually."""
 
 
 _STYLES: dict[str, HairStyle] = {
-    #                       short  long  lift  back  forw  side  grav  curl   freq  disor layer curt  sides fringe hold
-    "bald":          HairStyle(0.0, 0.0, 0.00, 0.00, 0.00, 0.00, 0.00, 0.000, 0.0, 0.00, 0.00, 0.0, 0.0, 0.0, 0.0),
-    "buzz":          HairStyle(.03, .08, 0.90, 0.20, 0.20, 0.10, 0.00, 0.000, 0.0, 0.40, 0.10, 0.0, 0.3, 0.0, 0.0),
-    "crop":          HairStyle(.13, .28, 0.70, 0.25, 0.30, 0.25, 0.15, 0.008, 3.0, 0.30, 0.50, 0.0, .68, 0.0, 0.0),
-    "caesar":        HairStyle(.24, .40, 0.40, 0.00, 1.10, 0.25, 0.35, 0.010, 3.0, 0.20, 0.60, 0.0, .60, 0.0, 0.3),
-    "side_part":     HairStyle(.34, .62, 0.50, 0.15, 0.10, 1.00, 0.40, 0.012, 2.0, 0.16, 0.70, 0.2, .66, 0.0, 0.2),
-    "quiff":         HairStyle(.30, .55, 1.10, 0.60, 0.00, 0.20, 0.05, 0.012, 2.0, 0.20, 0.80, 0.0, .72, 0.0, 0.0),
-    "swept_back":    HairStyle(.50, .90, 0.16, 1.20, 0.00, 0.20, 0.30, 0.006, 1.0, 0.08, 0.45, 0.0, .35, 0.0, 0.7),
-    "short_curls":   HairStyle(.22, .46, 0.80, 0.10, 0.15, 0.20, 0.20, 0.042, 8.0, 0.50, 1.00, 0.0, .45, 0.0, 0.0),
-    "afro":          HairStyle(.24, .66, 1.20, 0.00, 0.00, 0.10, 0.02, 0.036, 11., 0.70, 1.00, 0.0, .12, 0.0, 0.0),
-    "pixie":         HairStyle(.34, .56, 0.45, 0.05, 0.50, 0.70, 0.45, 0.012, 2.0, 0.20, 0.70, 0.1, .35, 0.0, 0.0),
-    "bob":           HairStyle(.85, 1.2, 0.26, 0.05, 0.05, 0.90, 1.20, 0.012, 1.4, 0.09, 0.80, 0.8, 0.0, 0.0, 0.0),
-    "fringed_bob":   HairStyle(.85, 1.2, 0.24, 0.05, 0.10, 0.70, 1.20, 0.010, 1.4, 0.08, 0.80, 0.7, 0.0, 1.0, 0.0),
-    "long_straight": HairStyle(1.5, 2.3, 0.22, 0.00, 0.00, 0.90, 1.30, 0.012, 1.3, 0.10, 1.00, 1.0, 0.0, 0.0, 0.0),
-    "long_wavy":     HairStyle(1.3, 2.1, 0.34, 0.10, 0.05, 0.90, 1.10, 0.052, 2.4, 0.18, 1.20, 1.0, 0.0, 0.0, 0.0),
-    "long_curly":    HairStyle(1.0, 1.8, 0.65, 0.10, 0.00, 0.80, 0.85, 0.075, 4.5, 0.32, 1.50, 0.9, 0.0, 0.0, 0.0),
-    "tied_back":     HairStyle(.90, 1.2, 0.16, 1.30, 0.00, 0.25, 0.25, 0.006, 1.0, 0.06, 0.70, 0.0, 0.0, 0.0, 0.9),
+    #                       shrt long lift back forw side grav curl  freq diso laye curt sids frng hold clmp part
+    "bald":          HairStyle(.00, .00, .00, .00, .00, .00, .00, .000,  .0, .00, .00,  .0, .00,  .0,  .0, .00,  .0),
+    "buzz":          HairStyle(.03, .08, .90, .20, .20, .10, .00, .000,  .0, .40, .10,  .0, .30,  .0,  .0, .00,  .0),
+    "crop":          HairStyle(.13, .28, .70, .25, .30, .25, .15, .008, 3.0, .30, .50,  .0, .68,  .0,  .0, .35,  .0),
+    "caesar":        HairStyle(.24, .40, .40, .00, 1.1, .25, .35, .010, 3.0, .20, .60,  .0, .60,  .0,  .3, .60,  .0),
+    "side_part":     HairStyle(.34, .62, .50, .15, .10, 1.0, .40, .012, 2.0, .16, .70,  .2, .66,  .0,  .2, .40, 1.0),
+    "quiff":         HairStyle(.30, .55, 1.1, .60, .00, .20, .05, .012, 2.0, .20, .80,  .0, .72,  .0,  .0, .55,  .0),
+    "swept_back":    HairStyle(.50, .90, .16, 1.2, .00, .20, .30, .006, 1.0, .08, .45,  .0, .35,  .0,  .7, .30,  .0),
+    "short_curls":   HairStyle(.22, .46, .80, .10, .15, .20, .20, .042, 8.0, .50, 1.0,  .0, .45,  .0,  .0, .70,  .0),
+    "afro":          HairStyle(.24, .66, 1.2, .00, .00, .10, .02, .036, 11., .70, 1.0,  .0, .12,  .0,  .0, .50,  .0),
+    "pixie":         HairStyle(.34, .56, .45, .05, .50, .70, .45, .012, 2.0, .20, .70,  .1, .35,  .0,  .0, .65,  .5),
+    "bob":           HairStyle(.85, 1.2, .26, .05, .05, .90, 1.2, .012, 1.4, .09, .80,  .8, .00,  .0,  .0, .35, 1.0),
+    "fringed_bob":   HairStyle(.85, 1.2, .24, .05, .10, .70, 1.2, .010, 1.4, .08, .80,  .7, .00, 1.0,  .0, .40, 1.0),
+    "long_straight": HairStyle(1.5, 2.3, .22, .00, .00, .90, 1.3, .012, 1.3, .10, 1.0, 1.0, .00,  .0,  .0, .45, 1.0),
+    "long_wavy":     HairStyle(1.3, 2.1, .34, .10, .05, .90, 1.1, .052, 2.4, .18, 1.2, 1.0, .00,  .0,  .0, .60, 1.0),
+    "long_curly":    HairStyle(1.0, 1.8, .65, .10, .00, .80, .85, .075, 4.5, .32, 1.5,  .9, .00,  .0,  .0, .70,  .8),
+    "tied_back":     HairStyle(.90, 1.2, .16, 1.3, .00, .25, .25, .006, 1.0, .06, .70,  .0, .00,  .0,  .9, .25,  .0),
 }  # fmt: skip
 assert tuple(_STYLES) == HAIR_STYLES
 
@@ -85,6 +89,8 @@ class StyleColumns:
     short_sides: Tensor
     fringe: Tensor
     hold: Tensor
+    clumping: Tensor
+    parted: Tensor
 
 
 assert [f.name for f in fields(StyleColumns)] == [f.name for f in fields(HairStyle)]

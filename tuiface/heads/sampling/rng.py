@@ -44,6 +44,11 @@ def draw_uniforms(seeds: Tensor, stream: str, count: int) -> Tensor:
     return _to_uniforms(_hash(key[:, None] ^ _counters(count, seeds.device)))
 
 
+def hash_uniforms(keys: Tensor, stream: str, count: int) -> Tensor:
+    """Uniform float32 [T, count] in (0, 1), keyed by any int64 [T], such as a place with a seed."""
+    return draw_uniforms(_hash(keys & _MASK), stream, count)
+
+
 @dataclass(frozen=True)
 class Streams:
     """Uses of random numbers that are drawn in one go: many small draws are mostly the start of each operator."""

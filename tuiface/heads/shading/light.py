@@ -95,23 +95,32 @@ def _irradiance(normal: Tensor, facing: Tensor, lit: Tensor, occlusion: Tensor, 
     return torch.stack(channels, dim=1)
 
 
+_TILT, _SHARPNESS = 0.13, 0.12
+"""Tilt of the cuticle's scales, and spread of the light that they mirror: 7.5 degrees each (Marschner et al. 2003)."""
+_BACK_TILT, _BACK_SHARPNESS = -0.20, 0.25
+"""Of light that went through the hair and came back: shifted the other way, broader, and coloured."""
+
+
 def shade_strands(strands: Strands, lights: Lights, maps: ShadowMaps, camera_distance: Tensor) -> Tensor:
-    """Radiance [T, 3, Q] of strand points: Kajiya-Kay with the two shifted lobes of Marschner et al. 2003."""
+    """Radiance [T, 3, Q] of strand points: two shifted highlights (Marschner et al. 2003) on Kajiya's diffuse term."""
     position, tangent, owner = strands.position, strands.tangent, strands.owner
     view = _view_directions(position, camera_distance[owner].view(-1, 1))
     towards = lights.direction[owner, :, None]
     along_light, along_view = dot(tangent, towards).clamp(-1, 1), dot(tangent, view).clamp(-1, 1)
     sine_light = torch.sqrt(1 - along_light**2)
-    both_sines = sine_light * torch.sqrt(1 - along_view**2)
-    primary = (both_sines - (along_light - 0.05) * (along_view - 0.05)).clamp(0, 1) ** 60
-    secondary = (both_sines - (along_light + 0.12) * (along_view - 0.06)).clamp(0, 1) ** 18
+    # Inclinations are small enough where highlights lie to take sines for them.
+    inclination = 0.5 * (along_light + along_view) - strands.tilt[:, None]
+    mirrored = torch.exp(-(((inclination + _TILT) / _SHARPNESS) ** 2))
+    returned = torch.exp(-(((inclination + _BACK_TILT) / _BACK_SHARPNESS) ** 2))
+    # Light that comes from behind the camera is mirrored by the whole width of a hair, from the side by less of it.
+    around = torch.sqrt((0.5 + 0.5 * dot(towards.expand_as(view), view)).clamp(0, 1))
     body = normalise(position - constant((0.0, 0.1, -0.2), position.device).view(1, 3, 1))
     lit = strand_visibility(maps, owner, position) * (0.4 + 0.6 * dot(body, towards)).clamp(0, 1)
     albedo = strands.albedo[..., None]
     key, ambient = lights.key[owner, :, None], lights.ambient[owner, :, None]
     diffuse = ((sine_light * 0.75 + 0.25) * lit)[:, None] * key * 1.05
     diffuse = diffuse + (0.45 + 0.55 * (body[:, 1] * 0.5 + 0.5))[:, None] * ambient * 1.1
-    gleam = 0.045 * primary[:, None] + 0.26 * secondary[:, None] * albedo**0.7
+    gleam = (0.055 * mirrored * around)[:, None] + (0.30 * returned * around)[:, None] * albedo**0.7
     grazing = (1 - dot(body, view).clamp(0, 1)) ** 3
     rim = albedo**0.5 * (0.45 * grazing * lights.rim[owner, 0])[:, None]
     return (albedo * diffuse + gleam * key * lit[:, None]) * strands.shade[:, None] + rim

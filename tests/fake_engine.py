@@ -11,9 +11,11 @@ from tuiface.directions.direction import Direction, DirectionOrigin, labels_of
 from tuiface.engine_api.protocol import EngineInfo, RenderRequest, RenderResult
 from tuiface.engine_api.requests import (
     AttributesRequest,
+    BakeRequest,
     ClusterSheetRequest,
     ConditionalMean,
     ConditionalMeanRequest,
+    ContourCorrectionRequest,
     CrossRequest,
     DirectionRequest,
     FaceRequest,
@@ -108,7 +110,9 @@ class FakeEngine:
         return LearnedRegions(b"regions", {"accuracy": 0.5})
 
     def find_face(self, request: FaceRequest) -> OptimisedFace:
-        """Halfway between the two."""
+        """Halfway between the two; baked, the face itself."""
+        if isinstance(request, BakeRequest):
+            return OptimisedFace(self.ws(request.face), {})
         first, second = order_recipes(request)
         names = ("frame_variation_before", "frame_variation_after")
         if isinstance(request, CrossRequest):
@@ -119,7 +123,7 @@ class FakeEngine:
         self.closed = True
 
 
-def order_recipes(order: FaceRequest) -> tuple[Recipe, Recipe]:
+def order_recipes(order: CrossRequest | ContourCorrectionRequest) -> tuple[Recipe, Recipe]:
     if isinstance(order, CrossRequest):
         return order.contour, order.inner
     return order.face, order.reference

@@ -69,8 +69,8 @@ def test_what_cannot_be_interpolated_is_one_line(studio: Studio) -> None:
     for wrong, message in [
         (Morph((a,), 5), "a transition of 1 face"),
         (Morph((a, b), 1), "1 frames; accepted: 2"),
-        (Morph((a, b.noise("none")), 5), "differ in edits, locks or noise"),
-        (Morph((a, b.truncate(0.7, 3)), 5), "differ in the cutoff"),
+        (Morph((a, b.noise("none")), 5, "z"), "no transition in z"),
+        (Morph((a, b.truncate(0.7, 3)), 5, "z"), "no transition in z"),
         (Morph((a, a.mix(b, (2, 4))), 5, "z"), "no z"),
         (Morph((a, a.mix(b, (2, 4))), 5, "w"), "not both of one w"),
     ]:
@@ -98,10 +98,37 @@ def test_rows_that_the_network_lacks_are_refused(studio: Studio, rows: tuple[int
         swap(studio.face(1), studio.face(2), rows)
 
 
-def test_an_exchange_that_would_lose_something_is_refused(studio: Studio) -> None:
-    edited = studio.face(1).edit("b4.conv1:3", 1.0)
-    with pytest.raises(UsageError, match="would lose"):
-        swap(edited, studio.face(2))
+def test_edits_of_style_channels_come_and_go_along_a_transition(studio: Studio) -> None:
+    """They are in no row of W+: each face's fade in or out, one that both have moves from one amount to the other."""
+    a = studio.face(1).edit("b4.conv1:3", 1.0).edit("b4.conv1:5", 2.0)
+    b = studio.face(2).edit("b4.conv1:5", -2.0).edit("b4.conv1:7", 1.0)
+    frames = Morph((a, b), 5).frames()
+    assert (frames[0], frames[-1]) == (a, b)
+    amounts = [{edit.channel[1]: edit.amount for edit in f.recipe.edits} for f in frames]  # type: ignore[union-attr]
+    assert amounts[1:4] == [{3: 0.75, 5: 1.0, 7: 0.25}, {3: 0.5, 7: 0.5}, {3: 0.25, 5: -1.0, 7: 0.75}]
+    rows = np.array([studio.engine.ws(frame.recipe) for frame in frames])
+    np.testing.assert_allclose(np.diff(rows, axis=0)[0], np.diff(rows, axis=0)[-1], atol=1e-6)
+
+
+def test_what_frames_on_the_way_lack_is_said(studio: Studio) -> None:
+    a, b = studio.face(1).noise("none"), studio.face(2).edit("b4.conv1:3", 1.0).lock("frame", guarantee="paste")
+    morph = Morph((a, b), 3)
+    assert {frame.recipe.noise.mode for frame in morph.frames()[:2]} == {"none"}
+    assert morph.frames()[1].recipe.locks == ()
+    assert morph.remarks() == [
+        f"frames on the way have the noise of {a.id}",
+        f"frames on the way lack what {b.id} has by frame:paste",
+    ]
+    assert Morph((a, a.truncate(0.3)), 3).remarks() == []
+
+
+def test_an_exchange_takes_faces_with_mixes_and_edits_as_rows(studio: Studio) -> None:
+    edited, mixed = studio.face(1).edit("b4.conv1:3", 1.0), studio.face(2).mix(studio.face(3), (0, 2))
+    first, second = swap(edited, mixed, (3, 8))
+    rows = [studio.engine.ws(face.recipe) for face in (edited, mixed, first, second)]
+    np.testing.assert_allclose(rows[2], np.concatenate([rows[0][:3], rows[1][3:]]))
+    np.testing.assert_allclose(rows[3], np.concatenate([rows[1][:3], rows[0][3:]]))
+    assert (first.recipe.edits, second.recipe.edits) == (edited.recipe.edits, ())
 
 
 @pytest.mark.parametrize("latent", [False, True])

@@ -194,6 +194,7 @@ async def walk_mix(shown: Shown) -> None:
         (studio.face(3, 0.5), studio.face(4, 0.9)),
         (studio.face(3).towards("ours"), studio.face(4, cutoff=5)),
         (studio.face(3).noise("none"), studio.face(4, -1e-05)),
+        (studio.face(3).edit("smile", 1.0).lock("frame"), studio.face(4).mix(studio.face(9), (2, 6))),
     ):
         state.mix.set_parents(parents)
         await shown.note()
@@ -210,6 +211,7 @@ async def walk_morph(shown: Shown) -> None:
         (studio.face(3), latent, studio.face(5)),
         (studio.face(3, 0.5), studio.face(4, 0.9)),
         (studio.face(3).mix(studio.face(8), (2, 4)), studio.face(4)),
+        (studio.face(3).edit("smile", 1.0).lock("frame"), studio.face(4).noise("none")),
     ):
         state.morph.set_transition(faces)
         await shown.show(lambda face: face)

@@ -12,9 +12,10 @@ from tests.tui.conftest import Open, Running
 from tests.tui.directions import with_directions
 from tests.tui.fake_engine import FakeEngine
 from tuiface.cli import build_parser
-from tuiface.core.errors import UsageError
+from tuiface.core.errors import ModelError, UsageError
 from tuiface.core.i18n import use_language
 from tuiface.core.settings import Settings
+from tuiface.engine_api.requests import FaceRequest, OptimisedFace
 from tuiface.faces.recipe import SeedSource
 from tuiface.screens.dialogs.prompts import LinePrompt, parse_rows
 from tuiface.screens.face.controls import LOCK_REGIONS, Control, list_controls
@@ -421,19 +422,40 @@ async def test_edits_and_locks_are_there_after_the_end(open_app: Open, own: Sett
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 50)])
-async def test_mix_takes_an_edited_face_without_its_edits_and_says_so(
+async def test_mix_takes_an_edited_face_as_rows_and_says_so(
     open_app: Open, own: Settings, size: tuple[int, int]
 ) -> None:
     async with open_app(settings=own, size=size) as tui:
         await smile_then(tui, "3")
         assert isinstance(tui.app.screen, MixScreen)
-        await tui.until(lambda: "edits are left out" in tui.text())
+        mix = tui.app.screen
+        await tui.until(lambda: "locks are in the rows" in " ".join(tui.text().split()))
+        await tui.until(lambda: mix.both_children() is not None)
         assert "s save" in tui.text()
-        parents = tui.app.screen.both_parents()
+        parents, children = mix.both_parents(), mix.both_children()
         assert parents is not None
-        assert [face.recipe.edits for face in parents] == [(), ()]
-        assert tui.recipe.edits, "the face itself keeps them"
-        assert tui.app.screen.both_children() is not None
+        assert children is not None
+        assert parents[0].recipe == tui.recipe
+        assert {child.recipe.source.kind for child in children} == {"latent"}
+        assert all(child.recipe.edits == () for child in children)
+
+
+async def test_mix_says_why_rows_cannot_be_worked_out_and_asks_no_more(open_app: Open, own: Settings) -> None:
+    asked = []
+
+    def refuse(request: FaceRequest) -> OptimisedFace:
+        asked.append(request)
+        raise ModelError("no such rows")
+
+    def break_it(engine: FakeEngine) -> None:
+        engine.find_face = refuse  # type: ignore[method-assign]
+
+    async with open_app(break_it, settings=own) as tui:
+        await smile_then(tui, "3")
+        await tui.until(lambda: "no such rows" in tui.text())
+        await tui.press("greater_than_sign")
+        await tui.until(lambda: "no such rows" in tui.text())
+        assert len(asked) == 1
 
 
 async def test_morph_takes_an_edited_face_and_edits_the_other_ends_alike(open_app: Open, own: Settings) -> None:

@@ -85,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
         check_size(studio, args.size)
         faces = tuple(resolve_face(studio, name, label=args.label) for name in args.faces)
         num_frames = DEFAULT_FRAMES[space] if args.frames is None else args.frames
-        frames = Morph(faces, num_frames, space).frames()
+        morph = Morph(faces, num_frames, space)
+        frames = morph.frames()
         saved = save_series(
             frames,
             Path(args.out) if args.out else settings.library,
@@ -98,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
             progress=partial(print_progress, args),
         )
         note_class(studio, args)
+        for text in morph.remarks():
+            note(f"note: {text}")
         for text in studio.info.notices:
             note(f"note: {text}")
     for face, path in zip(frames, saved.pictures, strict=True):

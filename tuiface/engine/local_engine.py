@@ -36,6 +36,7 @@ from tuiface.engine.renderer import Renderer, remember_convolutions
 from tuiface.engine.scheduler import Kind, Pause, Scheduler
 from tuiface.engine_api.protocol import Dtype, EngineInfo, RenderRequest, RenderResult, Superseded
 from tuiface.engine_api.requests import (
+    BakeRequest,
     ClusterSheetRequest,
     ConditionalMean,
     ConditionalMeanRequest,
@@ -187,6 +188,8 @@ class LocalEngine:
         self._refuse_foreign(*request.recipes().values())
         pause = self.scheduler.let_others_go
         with self._compute("work"), _translate_device_errors(self._info):
+            if isinstance(request, BakeRequest):
+                return OptimisedFace(self.edit_renderer.bake(request.face, pause), {})
             if isinstance(request, ContourCorrectionRequest):
                 return self.face_finder.correct_contour(request.face, request.reference, pause=pause)
             return self.face_finder.cross_faces(request.contour, request.inner, pause=pause)

@@ -77,7 +77,15 @@ class CrossRequest(_FaceRequestBase):
     inner: Recipe
 
 
-FaceRequest = Annotated[ContourCorrectionRequest | CrossRequest, Field(discriminator="kind")]
+class BakeRequest(_FaceRequestBase):
+    """`face` as rows of W+ alone: with its edits there, and the step by which its locks turn them away."""
+
+    METHOD = "bake"
+    kind: Literal["bake"] = "bake"
+    face: Recipe
+
+
+FaceRequest = Annotated[ContourCorrectionRequest | CrossRequest | BakeRequest, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

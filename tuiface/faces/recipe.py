@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -344,14 +345,21 @@ class Recipe(Value):
     def derive(self, **changes: object) -> Recipe:
         """A new, validated recipe with some fields replaced; numbers of directions that no edit names any more go."""
         if "edits" in changes and self.directions:
-            named = {getattr(edit, "sha256", "") for edit in changes["edits"]}  # type: ignore[attr-defined]
-            changes = {"directions": tuple(n for n in self.directions if n.digest in named), **changes}
+            edits: Any = changes["edits"]
+            changes = {"directions": hold_directions((self,), edits), **changes}
         return Recipe.model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str = "recipe") -> Recipe:
         """Parse and validate; raises InputFileError with one line that begins with `where`."""
         return parse_json(cls, text, where)
+
+
+def hold_directions(recipes: Iterable[Recipe], edits: Sequence[Edit]) -> tuple[DirectionNumbers, ...]:
+    """Of the numbers that `recipes` hold, those that `edits` name, each once."""
+    named = {edit.sha256 for edit in edits if isinstance(edit, DirectionEdit)}
+    held = {numbers.digest: numbers for recipe in recipes for numbers in recipe.directions}
+    return tuple(numbers for digest, numbers in held.items() if digest in named)
 
 
 def _check_rows(rows: Rows) -> Rows:

@@ -28,7 +28,7 @@ from tuiface.directions.catalogue import Catalogue
 from tuiface.directions.direction import Direction, find_embedded
 from tuiface.directions.populations import Populations
 from tuiface.engine_api.protocol import Engine, EngineInfo, RenderRequest, RenderResult
-from tuiface.engine_api.requests import ContourCorrectionRequest, FaceRequest
+from tuiface.engine_api.requests import BakeRequest, ContourCorrectionRequest, FaceRequest
 from tuiface.faces.provenance import (
     Device,
     DirectionRecord,
@@ -186,6 +186,30 @@ class Face:
         source = LatentSource.from_array(found.ws, origin)
         face = self.derive(other, source=source, truncation=Truncation(psi=1.0), mixes=(), edits=styles)
         return face, measures
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the face is its source and truncation alone, besides its noise."""
+        return not (self.recipe.mixes or self.recipe.edits or self.recipe.locks)
+
+    def bake(self) -> Face:
+        """The same face as rows of W+, so that it can be composed with any other: mixes, edits and locks are in them.
+
+        Edits of style channels are in no row and stay edits. What a lock blends or pastes is lost, and the latent's
+        origin names it. The engine takes seconds where there are locks.
+        """
+        is_latent = isinstance(self.recipe.source, LatentSource)
+        if is_latent and self.is_plain and self.recipe.truncation == Truncation(psi=1.0):
+            return self
+        baked, _ = self.find(BakeRequest(face=self.recipe), self)
+        lost = [f"{lock.region}:{lock.guarantee}" for lock in self.recipe.locks if lock.guarantee != "direction"]
+        if not lost:
+            return baked.derive(locks=())
+        source = baked.recipe.source
+        assert isinstance(source, LatentSource)
+        assert source.origin is not None
+        origin = LatentOrigin(settings={**source.origin.settings, "not_baked": " ".join(lost)})
+        return baked.derive(locks=(), source=source.model_copy(update={"origin": origin}))
 
     def noise(self, mode: str, seed: int | None = None) -> Face:
         """Another noise input: "const", "none", or "random" with its seed."""

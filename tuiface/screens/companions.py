@@ -27,9 +27,3 @@ def make_edited_companion(face: Face, seed: int) -> Face:
     """The same with its edits, locks and noise too: a transition needs them equal at both ends."""
     recipe = face.recipe
     return make_companion(face, seed).derive(edits=recipe.edits, locks=recipe.locks, noise=recipe.noise)
-
-
-def remove_mixes_and_edits(face: Face) -> Face:
-    """`face`, or what it is without mixes, edits and locks: rows are exchanged between sources."""
-    recipe = face.recipe
-    return face.derive(mixes=(), edits=(), locks=()) if recipe.mixes or recipe.edits or recipe.locks else face

@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from tuiface.core.errors import TuifaceError
+from tuiface.core.errors import TuifaceError, UsageError
 from tuiface.core.i18n import tr
 from tuiface.screens.changes import Drawn
-from tuiface.screens.companions import make_companion, remove_mixes_and_edits, seed_after
+from tuiface.screens.companions import make_companion, seed_after
 from tuiface.screens.engine_words import absence_text
 from tuiface.screens.face.words import source_name, source_text
 from tuiface.screens.widgets.face_view import FaceView
@@ -41,12 +41,18 @@ class MixScreen(WorkScreen):
     """Whether inner faces change places, not rows."""
     cells: Drawn[Cells | None] = Drawn(None)
     """What the engine found for the parents crossed last."""
+    baked: Drawn[tuple[tuple[Face, Face], tuple[Face, Face]] | None] = Drawn(None)
+    """The parents with mixes or edits that were asked for last, and both as rows of W+."""
     view_px: Drawn[int] = Drawn(0)
     """Pixels along the longer side of a picture; all four have one size."""
 
     def __init__(self, state: InterfaceState) -> None:
         super().__init__(state)
         self._is_crossing = False
+        self._baking: tuple[Face, Face] | None = None
+        """Parents whose rows the engine works out."""
+        self._refused: tuple[tuple[Face, Face], str] | None = None
+        """Parents without such rows, and why."""
 
     def compose_body(self) -> ComposeResult:
         """Four pictures with captions, and the scale of the rows."""
@@ -61,25 +67,15 @@ class MixScreen(WorkScreen):
     # --- the faces -----------------------------------------------------------------------------------------------
 
     def both_parents(self) -> tuple[Face, Face] | None:
-        """Those that were chosen; for want of them the current face, without its edits, and the seed after it."""
+        """Those that were chosen; for want of them the current face and the seed after it."""
         studio = self.state.studio
         if studio is None:
             return None
         chosen = self.state.mix.parents
-        first = chosen[0] if chosen else remove_mixes_and_edits(studio.current)
+        first = chosen[0] if chosen else studio.current
         if len(chosen) > 1:
             return first, chosen[1]
         return first, make_companion(first, seed_after(first))
-
-    @property
-    def is_without_edits(self) -> bool:
-        """Whether the first parent is the current face in all but its edits."""
-        studio = self.state.studio
-        return (
-            studio is not None
-            and not self.state.mix.parents
-            and remove_mixes_and_edits(studio.current) is not studio.current
-        )
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -91,14 +87,47 @@ class MixScreen(WorkScreen):
 
     def both_children(self) -> tuple[Face, Face] | None:
         """Both, None while the engine looks for them; raises UsageError for parents that cannot have any."""
-        from tuiface.stimuli.exchange import swap
+        from tuiface.stimuli.exchange import exchange_rows
 
         parents = self.both_parents()
         assert parents is not None
         if not self.is_cross:
-            return swap(*parents, self.rows)
+            ready = self._request_baked(*parents)
+            return None if ready is None else exchange_rows(*ready, self.rows)
         cells = self._request_cross(*parents)
         return None if cells is None else (cells[1].face, cells[2].face)
+
+    def _request_baked(self, a: Face, b: Face) -> tuple[Face, Face] | None:
+        """Parents whose rows can change places; None while the engine works rows out."""
+        from tuiface.stimuli.exchange import bake_where_needed, needs_baking
+
+        wanted = (a, b)
+        if not needs_baking(a, b):
+            return wanted
+        if self.baked is not None and self.baked[0] == wanted:
+            return self.baked[1]
+        if self._refused is not None and self._refused[0] == wanted:
+            raise UsageError(self._refused[1])
+        if self._baking is None:  # one pair at a time; what was chosen meanwhile is asked for when it is there
+            self._baking = wanted
+
+            def work() -> Callable[[], None]:
+                try:
+                    ready = bake_where_needed(a, b)
+                except TuifaceError as error:
+                    told = str(error)
+                    return lambda: self._give_up_baking(wanted, told)
+                return lambda: self._take_baked(wanted, ready)
+
+            self.state.link.run(tr("The faces were not mixed"), work)
+        return None
+
+    def _take_baked(self, wanted: tuple[Face, Face], ready: tuple[Face, Face]) -> None:
+        self._baking, self.baked = None, (wanted, ready)
+
+    def _give_up_baking(self, wanted: tuple[Face, Face], told: str) -> None:
+        self._baking, self._refused = None, (wanted, told)
+        self.show_body()
 
     def _request_cross(self, a: Face, b: Face) -> Cells | None:
         from tuiface.stimuli.exchange import check_cross, cross
@@ -176,12 +205,15 @@ class MixScreen(WorkScreen):
         pixels = None if face is None else self.state.tiles.find(face.recipe, self._resolution)
         view = self.query_one(f"#view-{name}", FaceView)
         if pixels is None:
-            view.show_waiting(tr("crossing") if face is None else tr("rendering"))
+            looking = tr("crossing") if self.is_cross else tr("working rows out")
+            view.show_waiting(looking if face is None else tr("rendering"))
         else:
             view.show_derived(pixels)
 
     def _scale(self) -> Content:
         """Rows above the size of what they draw: those that change places stand out."""
+        from tuiface.stimuli.exchange import needs_baking
+
         assert self.state.studio is not None
         start, stop = self.rows
         unicode = self.state.capabilities.unicode
@@ -208,8 +240,8 @@ class MixScreen(WorkScreen):
             last=stop - 1,
             px=row_px(start),
         )
-        if self.is_without_edits:
-            words += " " + tr("The current face's edits are left out.")
+        if needs_baking(*self.both_parents() or ()):
+            words += " " + tr("Edits, mixes and locks are in the rows; edits of style channels stay with their face.")
         return Content("\n").join([*lines, styled(words, "$foreground 85%")])
 
     def _cross_words(self, *, is_found: bool) -> Content:
@@ -228,8 +260,6 @@ class MixScreen(WorkScreen):
                 )
                 for cell in self.cells[1:3]
             ]
-        if self.is_without_edits:
-            lines.append(tr("The current face's edits are left out."))
         return Content("\n").join([styled(line, "$foreground 85%") for line in lines])
 
     def command_line(self) -> str:

@@ -31,17 +31,29 @@ def default_rows(num_ws: int) -> tuple[int, int]:
 def swap(a: Face, b: Face, rows: tuple[int, int] | None = None) -> tuple[Face, Face]:
     """`a` with rows [start, stop) of `b`, and `b` with those of `a`; each keeps its own truncation.
 
-    Raises UsageError for rows that the network lacks, and for a parent with mixes or edits: the other child would lose
-    them, since rows come from a source.
+    Where either has mixes or edits, both are baked into rows of W+ first, which takes an engine seconds where there are
+    locks; edits of styles, which have no rows, stay with their face. Raises UsageError for rows that the network lacks.
     """
     num_ws = a.studio.info.num_ws
     start, stop = rows = default_rows(num_ws) if rows is None else rows
     if not 0 <= start < stop <= num_ws:
         raise UsageError(f"rows {start}-{stop}; accepted for this model: A-B with 0 <= A < B <= {num_ws}")
-    for face in (a, b):
-        if face.recipe.mixes or face.recipe.edits:
-            raise UsageError(f"face {face.id} has mixes or edits, which an exchange would lose", "use plain faces")
+    return exchange_rows(*bake_where_needed(a, b), rows)
+
+
+def exchange_rows(a: Face, b: Face, rows: tuple[int, int]) -> tuple[Face, Face]:
+    """As `swap`, of faces that hold what changes places in their sources; without the engine."""
     return a.mix(b, rows), b.mix(a, rows)
+
+
+def needs_baking(*faces: Face) -> bool:
+    """Whether faces hold what is in no source: mixes or edits."""
+    return any(face.recipe.mixes or face.recipe.edits for face in faces)
+
+
+def bake_where_needed(a: Face, b: Face) -> tuple[Face, Face]:
+    """Both as they are, or both as rows of W+: one truncation would be applied to the other's rows."""
+    return (a.bake(), b.bake()) if needs_baking(a, b) else (a, b)
 
 
 COLUMNS = ("file", "contour", "inner", "id", "frame_variation_percent", "inner_difference_percent")
@@ -110,16 +122,14 @@ def save_cross(
 
 
 def check_cross(a: Face, b: Face) -> None:
-    """Raise UsageError for a face with itself, and for locks, which a crossed face has no place for."""
+    """Raise UsageError for a face with itself."""
     if a.recipe.digest == b.recipe.digest:
         raise UsageError(f"face {a.id} crossed with itself is itself", "name two faces")
-    for face in (a, b):
-        if face.recipe.locks:
-            raise UsageError(f"face {face.id} has locks, which a crossed face cannot keep", "use a face without locks")
 
 
 def _make_child(contour: Face, inner: Face) -> Cell:
-    face, measures = contour.find(CrossRequest(contour=contour.recipe, inner=inner.recipe), inner)
+    given, other = (one.bake() if one.recipe.locks else one for one in (contour, inner))
+    face, measures = given.find(CrossRequest(contour=given.recipe, inner=other.recipe), other)
     return Cell(face, contour, inner, measures["frame_variation_percent"], measures["inner_difference_percent"])
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from tuiface.core.errors import UsageError
 from tuiface.core.limits import MAX_FRAMES
-from tuiface.faces.recipe import LatentSource, Recipe, SeedSource
+from tuiface.faces.recipe import Edit, LatentSource, Recipe, SeedSource, hold_directions
 from tuiface.faces.studio import Face
 from tuiface.stimuli.neighbours import draw_z
 
@@ -41,20 +41,14 @@ class Morph:
             raise UsageError(f"a transition of {len(self.faces)} face; accepted: 2 and more")
         if not len(self.faces) <= self.num_frames <= MAX_FRAMES:
             raise UsageError(f"{self.num_frames} frames; accepted: {len(self.faces)} (one a face) to {MAX_FRAMES}")
-        first = self.faces[0].recipe
-        for face in self.faces[1:]:
-            recipe = face.recipe
-            if (recipe.edits, recipe.locks, recipe.noise) != (first.edits, first.locks, first.noise):
-                raise UsageError(f"faces {self.faces[0].id} and {face.id} differ in edits, locks or noise")
-            if (recipe.truncation.cutoff, recipe.truncation.center) != (
-                first.truncation.cutoff,
-                first.truncation.center,
-            ):
-                raise UsageError(f"faces {self.faces[0].id} and {face.id} differ in the cutoff or centre of truncation")
         if self.space == "z":
             self._check_seeds()
 
     def _check_seeds(self) -> None:
+        if not self._is_uniform:
+            raise UsageError(
+                "faces of other edits, locks, noise or centres of truncation have no transition in z", "use --space w+"
+            )
         for face in self.faces:
             if not isinstance(face.recipe.source, SeedSource) or face.recipe.mixes:
                 raise UsageError(f"face {face.id} was not drawn by a seed alone, so it has no z", "use --space w+")
@@ -62,15 +56,47 @@ class Morph:
         if len(labels) > 1:
             raise UsageError("faces of different classes have no transition in z", "use --space w+")
 
+    @property
+    def _is_uniform(self) -> bool:
+        """Whether the faces differ in source, mixes and psi alone: frames then keep everything else as it is."""
+
+        def rest(face: Face) -> tuple[object, ...]:
+            recipe = face.recipe
+            return (
+                recipe.edits,
+                recipe.locks,
+                recipe.noise,
+                recipe.truncation.model_copy(update={"psi": 1.0}),
+            )
+
+        return len({rest(face) for face in self.faces}) == 1
+
+    def remarks(self) -> list[str]:
+        """What frames on the way do not have of the faces, a line each."""
+        if self._is_uniform:
+            return []
+        found = []
+        if len({face.recipe.noise for face in self.faces}) > 1:
+            found.append(f"frames on the way have the noise of {self.faces[0].id}")
+        for face in self.faces:
+            firm = [lock for lock in face.recipe.locks if lock.guarantee != "direction"]
+            found += [f"frames on the way lack what {face.id} has by {lock.region}:{lock.guarantee}" for lock in firm]
+        return found
+
     def frames(self) -> list[Face]:
-        """Every frame as a face, ready to be rendered or saved. Raises what `check` and the engine raise."""
+        """Every frame as a face, ready to be rendered or saved. Raises what `check` and the engine raise.
+
+        Where the faces differ in more than source, mixes and psi, what edits and locks do is baked into rows of W+.
+        """
         self.check()
         stops = self._stops()
+        is_uniform = self._is_uniform
+        ways = self.faces if is_uniform else tuple(face.bake() for face in self.faces)
         faces: list[Face] = []
-        for index, (a, b) in enumerate(zip(self.faces, self.faces[1:], strict=False)):
+        for index, face in enumerate(self.faces[:-1]):
             steps = stops[index + 1] - stops[index]
             parts = np.arange(steps) / steps
-            faces += [a, *self._interpolate(a, b, parts[1:])]
+            faces += [face, *self._interpolate(ways[index], ways[index + 1], parts[1:])]
         return [*faces, self.faces[-1]]
 
     def _stops(self) -> list[int]:
@@ -88,7 +114,14 @@ class Morph:
         rows = [start + part * (end - start) for part in parts]
         truncation = a.recipe.truncation.model_copy(update={"psi": 1.0, "cutoff": None})
         sources = [LatentSource.from_array(row[0] if self.space == "w" else row) for row in rows]
-        return [a.derive(b, source=source, truncation=truncation, mixes=()) for source in sources]
+        noise = self.faces[0].recipe.noise
+        frames = []
+        for part, source in zip(parts, sources, strict=True):
+            edits = a.recipe.edits if a.recipe.edits == b.recipe.edits else blend_edits(a, b, float(part))
+            held = hold_directions((a.recipe, b.recipe), edits)
+            changes = {"source": source, "truncation": truncation, "mixes": (), "noise": noise, "edits": edits}
+            frames.append(a.derive(b, **changes, directions=held))
+        return frames
 
     def _interpolate_z(self, a: Face, b: Face, parts: np.ndarray) -> list[Face]:
         """Linear in z, and in psi where the ends differ in it."""
@@ -104,6 +137,16 @@ class Morph:
             )
             for part, row in zip(parts, w, strict=True)
         ]
+
+
+def blend_edits(a: Face, b: Face, part: float) -> tuple[Edit, ...]:
+    """The edits of both, those of `a` by 1 - `part`, those of `b` by `part`; one that both have stands once."""
+    amounts: dict[Edit, float] = {}
+    for face, weight in ((a, 1 - part), (b, part)):
+        for edit in face.recipe.edits:
+            step = edit.model_copy(update={"amount": 0.0})
+            amounts[step] = amounts.get(step, 0.0) + weight * edit.amount
+    return tuple(step.model_copy(update={"amount": amount}) for step, amount in amounts.items() if amount)
 
 
 def _seed_source(recipe: Recipe) -> SeedSource:

@@ -89,6 +89,22 @@ class EditRenderer:
             measures, found = self._measure(picture, recipe.locks)
             return MeasuredPicture(picture.pixels, measures, (*notices, *found))
 
+    @torch.no_grad()
+    def bake(self, recipe: Recipe, pause: Pause = no_pause) -> np.ndarray:
+        """float32 [L, w]: the rows of W+ that the recipe's picture is synthesized from, all edits and locks applied.
+
+        Steps of styles, and what locks blend or paste, are in no row.
+        """
+        with exact_convolutions():
+            edits = self._renderer.edits(recipe)
+            face = self._faces.find(recipe)
+            if recipe.edits and recipe.locks:
+                refuse_unknown_regions(recipe.locks, self._faces.region_predictor)
+                refuse_immovable(face.lock_mask(recipe.locks))
+                edits = self._lock_solver.solve(face, recipe, edits, pause)
+            rows: np.ndarray = (face.ws + edits.ws)[0].cpu().numpy()
+            return rows
+
     def _render_locked(
         self, face: UneditedFace, locks: tuple[RegionLock, ...], edits: EditSum, until: int, dtype: Dtype
     ) -> EditedPicture:

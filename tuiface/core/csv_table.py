@@ -17,6 +17,8 @@ from tuiface.core.errors import InputFileError
 from tuiface.core.values import read_bytes
 
 MAX_CSV_BYTES = 64 * 1024 * 1024
+MAX_CELL_CHARACTERS = 4 * 1024 * 1024
+"""A latent of 18 rows of 512 numbers takes some 200,000; Python's own limit is 131,072."""
 DELIMITERS = ",;\t"
 
 
@@ -47,6 +49,7 @@ class CsvTable:
 
 def read_csv_table(path: Path) -> CsvTable:
     """The table in a file of at most 64 MiB. Raises InputFileError."""
+    csv.field_size_limit(MAX_CELL_CHARACTERS)
     text = _decode(read_bytes(path, MAX_CSV_BYTES), path.name)
     first = text[: text.find("\n")] if "\n" in text else text
     delimiter = max(DELIMITERS, key=first.count)

@@ -112,13 +112,7 @@ def read_array(path: Path, key: str | None, component: int | None = None) -> np.
     Raises UsageError for another kind of file, another key or component, InputFileError or ModelError for an unsound
     file.
     """
-    suffix = path.suffix.lower()
-    if suffix in (".npy", ".npz"):
-        arrays = read_numpy_arrays(path)
-    elif suffix in (".pt", ".pth", ".pkl"):
-        arrays = read_arrays(path)
-    else:
-        raise UsageError(f"{quote(path)}: accepted are .npy, .npz and .pt")
+    arrays = read_named_arrays(path)
     if key is None:
         key = next((name for name in (ROW_STACK, COLUMN_STACK) if name in arrays), None)
     array = choose_array(arrays, key, path.name)
@@ -129,6 +123,19 @@ def read_array(path: Path, key: str | None, component: int | None = None) -> np.
         count = array.shape[-1 if columns else 0]
         raise UsageError(f"{path.name} holds {count} directions in '{key}'", _choose_one_of(count))
     return array
+
+
+def read_named_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of a file by name as float32, "" for one without a name.
+
+    Raises UsageError for another kind of file, InputFileError or ModelError for an unsound one.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz"):
+        return read_numpy_arrays(path)
+    if suffix in (".pt", ".pth", ".pkl"):
+        return read_arrays(path)
+    raise UsageError(f"{quote(path)}: accepted are .npy, .npz and .pt")
 
 
 def choose_component(array: np.ndarray, component: int, *, columns: bool, where: str) -> np.ndarray:

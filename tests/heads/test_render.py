@@ -13,6 +13,7 @@ from tuiface.core.regions import Region
 from tuiface.heads import HeadBatch, HeadParameters, concatenate, render_heads, sample_parameters
 from tuiface.heads.geometry.chart import build_chart
 from tuiface.heads.geometry.head import build_head
+from tuiface.heads.sampling.emotions import ACTION_UNITS
 from tuiface.heads.sampling.look import resolve_look
 from tuiface.heads.shading.camera import aim_camera, rotate_about_neck
 from tuiface.heads.shading.skin import skin_colour
@@ -31,7 +32,7 @@ def plain(index: int = 0, **changes: float | str) -> HeadParameters:
         "glasses": "none", "smile": 0, "teeth": 0, "mouth_open": 0, "eye_opening": 1, "yaw": 0, "pitch": 0, "roll": 0,
         "gaze_x": 0, "gaze_y": 0, "light_azimuth": 0, "light_elevation": 25, "light_key": 0.4, "light_warmth": 0,
         "exposure": 0, "blur": 0, "sensor_noise": 0, "backdrop": "plain", "lipstick": 0, "makeup": 0, "freckles": 0,
-        "haemoglobin": 0, "brow_raise": 0, "fringe": 0, "asymmetry": 0,
+        "haemoglobin": 0, "brow_raise": 0, "fringe": 0, "asymmetry": 0, **dict.fromkeys(ACTION_UNITS, 0),
     }  # fmt: skip
     return sample_parameters(1, seed=11, start=index).override(**{**base, **changes})
 

@@ -13,6 +13,7 @@ from tuiface.heads.capture import HeadRenderer
 from tuiface.heads.dataset import write_dataset
 from tuiface.heads.labels import LABELS, compute_labels
 from tuiface.heads.render import RESOLUTIONS, HeadBatch, render_heads
+from tuiface.heads.sampling.emotions import EMOTIONS, emotion_intensities, express
 from tuiface.heads.sampling.parameters import (
     COLUMN,
     ENCODING,
@@ -26,6 +27,7 @@ from tuiface.heads.sampling.priors import sample_parameters
 
 __all__ = [
     "COLUMN",
+    "EMOTIONS",
     "ENCODING",
     "LABELS",
     "RESOLUTIONS",
@@ -36,7 +38,9 @@ __all__ = [
     "Parameter",
     "compute_labels",
     "concatenate",
+    "emotion_intensities",
     "encode",
+    "express",
     "render_heads",
     "sample_parameters",
     "write_dataset",

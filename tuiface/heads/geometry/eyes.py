@@ -69,7 +69,13 @@ def _shape_eye(surface: Surface, look: Look, side: int) -> Eye:
     u = (1 - along * along).clamp(min=0)
     inner_drop = 0.010 * smoothstep(-0.7, -1.0, along)
     upper = 0.070 * (1 + 0.08 * look["eye_size"]) * opened * u**0.60 * (1 - 0.16 * along) - inner_drop
-    lower_height = 0.046 * (1 + 0.06 * look["eye_size"]) * (0.4 + 0.6 * opened) * (1 - 0.22 * smile)
+    lower_height = (
+        0.046
+        * (1 + 0.06 * look["eye_size"])
+        * (0.4 + 0.6 * opened)
+        * (1 - 0.28 * smile)
+        * (1 - 0.40 * look["lid_tighten"])
+    )
     lower = -lower_height * u**0.75 * (1 + 0.22 * along) - inner_drop
     edge = max(surface.chart.texel * 0.75, 0.0026)
     opening = (along.abs() < 1) * soft_step(upper - height - 0.002, edge) * soft_step(height - lower - 0.002, edge)

@@ -83,7 +83,8 @@ class Mouth:
 def mouth_half_width(look: Look) -> Tensor:
     """Half the distance between the corners, dm, [N, 1, 1]."""
     rest = 0.256 + 0.013 * look["mouth_width"]
-    return rest * (1 + 0.17 * look["smile"] - 0.06 * look["mouth_open"])
+    widened = 0.21 * look["smile"] + 0.14 * look["lip_stretch"] - 0.03 * look["corner_depress"]
+    return rest * (1 + widened - 0.06 * look["mouth_open"] - 0.05 * look["lip_press"])
 
 
 def shape_mouth(surface: Surface, look: Look) -> Mouth:
@@ -95,11 +96,17 @@ def shape_mouth(surface: Surface, look: Look) -> Mouth:
     signed = x / half_width
     t = signed.abs()
     bow = (1 - t * t).clamp(min=0)
-    corner_lift = 0.066 * smile + 0.002
-    line = MOUTH_Y + corner_lift * t.clamp(max=1.3) ** 2 - 0.012 * smile + 0.003 * torch.cos(t * 7) * bow
+    lowered = 0.052 * look["corner_depress"] + 0.016 * look["lip_stretch"]
+    corner_lift = 0.078 * smile + 0.002 - lowered
+    arched = -0.012 * smile + 0.4 * lowered + 0.014 * look["chin_raise"]
+    line = MOUTH_Y + corner_lift * t.clamp(max=1.3) ** 2 + arched * bow + 0.003 * torch.cos(t * 7) * bow
     gap = opened * 0.115 * bow**0.75 + look["teeth"] * 0.100 * bow**0.80
-    upper_edge, lower_edge = line + gap * 0.30, line - gap * 0.70
+    gap = gap * (1 - 0.8 * look["lip_press"])
+    lifted = (0.050 * look["upper_lip_raise"] + 0.018 * look["nose_wrinkle"]) * bow**0.70
+    upper_edge, lower_edge = line + gap * 0.30 + lifted, line - gap * 0.70
+    gap = gap + 0.6 * lifted
     fullness = (1 + 0.17 * look["lip_fullness"]).clamp(0.42, 1.65)
+    fullness = fullness * (1 - 0.52 * look["lip_press"]) * (1 - 0.18 * look["lip_stretch"])
     lip_ratio = 1 + 0.10 * look["upper_lip"]
     thin = 1 - 0.20 * smile * (0.4 + 0.6 * look["teeth"])
     cupid = 1 + 0.16 * bell((t - 0.24) / 0.17) - 0.20 * bell(t / 0.11)
@@ -129,7 +136,7 @@ def shape_mouth(surface: Surface, look: Look) -> Mouth:
     occlusion *= 1 - 0.62 * bell((y - line) / 0.011) * smoothstep(1.12, 0.92, t) * closed
     occlusion *= 1 - 0.22 * bell((w.a - half_width) / 0.024) * bell((y - line) / 0.022)
     teeth = inside * soft_step(y - _lower_tooth_edge(upper_edge, lower_edge, t, look), edge)
-    corner_y = MOUTH_Y + corner_lift - 0.012 * smile
+    corner_y = MOUTH_Y + corner_lift
     fold = 1 - torch.where(y > line, up, down)
     return Mouth(
         w, lips, inside * front, border, grooves, fold, teeth, t, upper_edge - y, y - lower_edge, half_width, corner_y

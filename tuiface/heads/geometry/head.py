@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tuiface.heads.constants import kept_by_first
 from tuiface.heads.geometry.chart import Chart, surface_normals
+from tuiface.heads.geometry.expression import fold_face
 from tuiface.heads.geometry.eyes import Eye, eye_centre, eyeball_normals, paint_eyes, shape_eyes
 from tuiface.heads.geometry.face import Mouth, add_nose, paint_mouth, shape_mouth
 from tuiface.heads.geometry.marks import add_marks
@@ -47,6 +48,7 @@ def build_head(look: Look, chart: Chart) -> Head:
     add_folds(surface, look)
     mouth = shape_mouth(surface, look)
     add_wrinkles(surface, look)
+    fold_face(surface, look)
     add_pores(surface, look)
     eyes = shape_eyes(surface, look)
     add_complexion(surface, look)

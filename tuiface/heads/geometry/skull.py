@@ -10,6 +10,7 @@ from torch import Tensor
 from tuiface.heads.constants import kept_by_first
 from tuiface.heads.geometry.chart import Chart
 from tuiface.heads.geometry.curves import bell, plateau, smoothstep
+from tuiface.heads.geometry.expression import move_face
 from tuiface.heads.geometry.surface import Surface
 from tuiface.heads.sampling.look import Look
 
@@ -117,8 +118,9 @@ def warp(surface: Surface, look: Look) -> Tensor:
     """Displace the neutral head and stretch it to its owner's proportions: positions [N, 3, H, W]."""
     chart, shapes = surface.chart, _warp_shapes(surface.chart)
     position = chart.position + surface.outward[:, None] * chart.normal
+    position[:, 2] += surface.forward
+    move_face(position, chart, look)
     x, y, z = position.unbind(1)
-    z = z + surface.forward
     stretch = 1 + 0.026 * look["face_width"] * shapes.cheeks
     stretch = (
         stretch

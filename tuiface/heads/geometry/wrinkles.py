@@ -29,7 +29,7 @@ def add_folds(surface: Surface, look: Look) -> None:
     fold_line = wing + curved + 0.025 * smile + 0.005 * mottle
     distance = a - fold_line
     along = smoothstep(-0.37, -0.46, y) * smoothstep(-0.80, -0.56, y)
-    depth = (0.05 + 0.45 * smile + 1.05 * wrinkled + 0.25 * smile * wrinkled) * along * front
+    depth = (0.05 + 0.50 * look["cheek_fold"] + 1.05 * wrinkled + 0.25 * smile * wrinkled) * along * front
     pillow = smoothstep(-0.02, 0.06, distance) * torch.exp(-distance.clamp(min=0) / 0.17)
     line = bell(distance / 0.019)
     marionette = bell((a - 0.285 - 0.10 * (-0.70 - y) - 0.005 * mottle) / 0.018)
@@ -76,7 +76,7 @@ def _add_forehead_lines(surface: Surface, look: Look) -> None:
     number = torch.round(phase)
     own = 0.72 + 0.28 * torch.sin(number * 2.4 + 6.3 * draws[:, 3]) + 0.10 * mottle
     reach = 0.46 + 0.07 * torch.sin(number * 1.7 + 6.3 * draws[:, 4])
-    raised = look["brow_raise"].clamp(min=0)
+    raised = look["forehead_raise"]
     strength = 0.95 * look["wrinkled"] + raised * (0.12 + 0.7 * look["wrinkled"])
     where = bell((y - 0.46) / 0.15) * smoothstep(0.0, -0.16, a - reach) * w.front
     where = where * own.clamp(min=0) * strength
@@ -92,7 +92,7 @@ def _add_frown_lines(surface: Surface, look: Look) -> None:
     uneven = 1 + 0.35 * torch.sign(w.x) * (2 * draws[:, 5] - 1)
     beside = a - 0.050 - 0.018 * draws[:, 6] - 0.10 * (y - 0.19) * draws[:, 7] - 0.004 * mottle
     upright = bell((y - 0.195) / 0.075) * uneven
-    strength = 0.85 * look["wrinkled"] + (-look["brow_raise"]).clamp(min=0) * (0.45 + 0.6 * look["wrinkled"])
+    strength = 0.85 * look["wrinkled"] + look["frown"] * (0.45 + 0.6 * look["wrinkled"])
     root = bell((y - 0.075 - 0.02 * draws[:, 8] + 0.6 * a * a) / 0.013) * smoothstep(0.11, 0.05, a)
     valley = (bell(beside / 0.014) * upright + 0.6 * root) * strength
     shoulders = bell((beside.abs() - 0.030) / 0.018) * upright * strength

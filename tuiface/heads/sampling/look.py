@@ -91,7 +91,11 @@ def resolve_look(parameters: HeadParameters) -> Look:
     f["lip_fullness"] = f["lip_fullness"] - 1.5 * age
     f["nose_length"] = f["nose_length"] + 0.6 * age
     f["ear_size"] = f["ear_size"] + 0.9 * age
-    f["eye_opening"] = f["eye_opening"] * (1 - 0.14 * f["smile"]) * (1 - 0.10 * age)
+    narrowed = (1 - 0.16 * f["smile"]) * (1 - 0.22 * f["lid_tighten"]) * (1 - 0.10 * f["nose_wrinkle"])
+    f["eye_opening"] = f["eye_opening"] * narrowed * (1 - 0.10 * age)
+    f["frown"] = (-f["brow_raise"]).clamp(min=0) + f["brow_lower"] + 0.3 * f["nose_wrinkle"]
+    f["forehead_raise"] = f["brow_raise"].clamp(min=0) + 0.5 * f["inner_brow_raise"]
+    f["cheek_fold"] = f["smile"] + 0.8 * f["nose_wrinkle"] + 0.6 * f["upper_lip_raise"]
     # Light irises are rare in dark faces, and would glow where a trait is overridden: dark faces are exposed longer.
     f["iris_lightness"] = f["iris_lightness"] * (1 - 0.85 * smoothstep(0.42, 0.75, f["melanin"]))
     f["grey"] = smoothstep(0.40, 1.08, age + 0.16 * f["greying"]) * smoothstep(-2.8, -1.0, f["greying"])

@@ -96,6 +96,11 @@ def _mark(name: str, prior: Prior, meaning: str) -> Parameter:
     return Parameter(name, 0.0, 1.0, "fraction", prior, meaning, "medium", absent=0.0)
 
 
+def _unit(name: str, meaning: str, readable: Readability = "medium") -> Parameter:
+    """An action unit of FACS, at rest in most faces."""
+    return Parameter(name, 0.0, 1.0, "fraction", Conditional("emotion"), meaning, readable, absent=0.0)
+
+
 def _place(name: str, meaning: str) -> Parameter:
     return Parameter(name, -1.0, 1.0, "fraction", Uniform(-1, 1), meaning, "weak", absent=0.0)
 
@@ -184,11 +189,20 @@ _HAIR = (
     _fraction("beard_length", Uniform(0, 1), "length of a dense beard", "medium"),
 )
 _EXPRESSION = (
-    _fraction("smile", Conditional("two in three smile"), "corners of the mouth up, cheeks raised"),
+    _fraction("smile", Conditional("three in five smile, or an emotion"), "corners of the mouth up, cheeks raised"),
     _fraction("teeth", Conditional("smile"), "lips parted over the upper teeth"),
     _fraction("mouth_open", Conditional("one in eight"), "jaw dropped"),
     Parameter("eye_opening", 0, 1.4, "fraction", Conditional("smile"), "lid opening against the eye's own", "medium"),
     Parameter("brow_raise", -1, 1.5, "fraction", Normal(0, 0.35), "brows up (negative: frown)", "medium"),
+    _unit("inner_brow_raise", "inner ends of the brows up and together (action unit 1)"),
+    _unit("brow_lower", "brows down and together (4)"),
+    _unit("lid_tighten", "lower lids up, eyes narrowed (7)"),
+    _unit("nose_wrinkle", "nose drawn up and wrinkled (9)"),
+    _unit("upper_lip_raise", "upper lip drawn up (10)"),
+    _unit("corner_depress", "corners of the mouth down (15)"),
+    _unit("chin_raise", "chin and lower lip pushed up (17)"),
+    _unit("lip_stretch", "lips stretched sideways (20)"),
+    _unit("lip_press", "lips tight and pressed together (23, 24)"),
     Parameter("gaze_x", -1, 1, "fraction", Normal(0, 0.22), "gaze to the viewer's right", "weak"),
     Parameter("gaze_y", -1, 1, "fraction", Normal(0, 0.12), "gaze up", "weak"),
 )

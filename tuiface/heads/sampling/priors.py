@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tuiface.heads.geometry.curves import smoothstep
+from tuiface.heads.sampling.emotions import ACTION_UNITS, EMOTIONS
 from tuiface.heads.sampling.parameters import (
     BACKDROPS,
     BEARD_STYLES,
@@ -180,14 +181,41 @@ def _draw_beard(columns: Columns, rng: _NamedRng) -> None:
 
 
 def _draw_expression(columns: Columns, rng: _NamedRng) -> None:
-    smiling = rng("smile?") < 0.64
+    emotional, shown, intensity = _draw_emotion(rng)
+    joyful = emotional & (shown == list(EMOTIONS).index("joy"))
+    smiling = torch.where(emotional, joyful, rng("smile?") < 0.60)
     columns["smile"] = torch.where(smiling, 0.3 + 0.7 * rng("smile"), 0.25 * rng("smile") ** 2)
+    columns["smile"] = torch.where(emotional, torch.where(joyful, 0.5 + 0.5 * intensity, 0.0), columns["smile"])
     shows_teeth = smiling & (rng("teeth?") < 0.8) & (columns["smile"] > 0.4)
     columns["teeth"] = torch.where(shows_teeth, (0.45 + 0.55 * columns["smile"]) * rng("teeth", 0.8, 1.0), 0.0)
     columns["mouth_open"] = rng.where("open", 0.10, lambda: rng("open", 0.12, 0.7))
     closed = rng("blink?") < 0.012
     opening = 1 + 0.10 * rng.normal("lids")
     columns["eye_opening"] = torch.where(closed, 0.05, opening.clamp(0.65, 1.3))
+    _move_action_units(columns, rng, emotional, shown, intensity)
+
+
+def _draw_emotion(rng: _NamedRng) -> tuple[Tensor, Tensor, Tensor]:
+    """(whether three heads in ten show an emotion, which of `EMOTIONS`, how much of it), [N]: of one draw."""
+    share = rng("emotion") * (len(EMOTIONS) / 0.30)
+    which = share.floor()
+    return which < len(EMOTIONS), which, 0.3 + 0.7 * (share - which)
+
+
+def _move_action_units(columns: Columns, rng: _NamedRng, emotional: Tensor, shown: Tensor, intensity: Tensor) -> None:
+    """What an emotion moves, and of one head in four one action unit besides, so that each is learned alone."""
+    share = rng("action unit") * (len(ACTION_UNITS) / 0.25)
+    for index, name in enumerate(ACTION_UNITS):
+        columns[name] = torch.where(share.floor() == index, 0.2 + 0.6 * (share - index), 0.0)
+    for index, (emotion, units) in enumerate(EMOTIONS.items()):
+        amount = torch.where(emotional & (shown == index), intensity, 0.0)
+        for name, value in units.items():
+            if name == "eye_opening":
+                columns[name] = columns[name] * (1 + amount * (value - 1))
+            elif name == "brow_raise":
+                columns[name] = columns[name] * (1 - 0.7 * amount) + amount * value
+            elif emotion != "joy":
+                columns[name] = columns[name] * (1 - amount) + amount * value
 
 
 def _draw_accessories_and_scene(columns: Columns, rng: _NamedRng) -> None:

@@ -13,7 +13,7 @@ from tuiface.heads import HeadParameters, concatenate, render_heads
 RESOLUTION = 128
 FOREHEAD = (slice(27, 44), slice(48, 80))
 """Rows and columns on an aligned frontal head with a high hairline."""
-BESIDE_EYE = (slice(54, 70), slice(87, 97))
+BESIDE_EYE = (slice(58, 74), slice(89, 99))
 LIP_TO_NOSE = (slice(76, 92), slice(38, 54))
 
 

@@ -28,7 +28,7 @@ from tuiface.heads.shading.camera import Camera, aim_camera, develop, rotate, ro
 from tuiface.heads.shading.fibres import Polylines, StrandLayer, blend_strands
 from tuiface.heads.shading.light import Lights, place_lights, shade_strands, shade_surfaces
 from tuiface.heads.shading.raster import GBuffer, build_atlas, rasterise
-from tuiface.heads.shading.shadow import ShadowMaps, cast_shadows
+from tuiface.heads.shading.shadow import ShadowMaps, cast_shadows, hair_occlusion
 
 RESOLUTIONS = HEAD_SIDES_PX
 _SUPERSAMPLING = 2
@@ -111,10 +111,12 @@ def draw_heads(parameters: HeadParameters, resolution: int, lists: Lists) -> tup
         for kind, crossings in zip(strands, _TYPICAL_CROSSINGS[resolution], strict=True)
     )
     film = cover_lenses(look, camera, surfaces.depth)
+    before = hair.opacity * _before(hair, surfaces)
+    radiance = radiance * hair_occlusion(before, _VIEW_DM / size)[:, None]
     image = _compose(surfaces, radiance, paint_background(look, size), hair)
     image = over(image, beard.colour, beard.opacity)
     image = image * (1 - film.absorption)[:, None] + film.reflection[:, None]
-    image = over(image, hair.colour, hair.opacity * _before(hair, surfaces))
+    image = over(image, hair.colour, before)
     gain = _exposure_gain(image, surfaces, hair.opacity + beard.opacity, look)
     return develop(image, look, gain), _resolve_regions(surfaces, film.absorption, hair.opacity, beard.opacity)
 
@@ -165,7 +167,7 @@ def _grow_strands(
     """Hair, and the hairs of beard, brows and lids, in the world; finer pictures get more and finer strands."""
     detail = min(resolution, 256) / 128
     position = head.part.position
-    hair = grow_hair(look, chart, position, head.hairline, round(3000 * detail**0.8), 36, lists)
+    hair = grow_hair(look, chart, position, head.hairline, round(3300 * detail**0.8), 36, lists)
     beard = join_strands(
         [
             grow_beard(look, chart, position, head.beard, round(3600 * detail**1.2), _FACIAL_POINTS, lists),

@@ -97,7 +97,8 @@ def strand_colours(look: Look, owner: Tensor, jitter: Tensor, clump: Tensor) -> 
     `owner` int64 [T]; `jitter` uniform [T, 2]; `clump` in -1..1 [T].
     """
     grey = look.column("grey")[owner]
-    # Of all strands as many as the share says; a fifth lose their pigment gradually.
-    lost = smoothstep(-0.10, 0.10, grey * 1.2 - 0.1 - (0.86 * jitter[:, 0] + 0.07 * (clump + 1)))
+    # Of all strands as many as the share says; a third lose their pigment gradually: each stands for many hairs.
+    drawn = 0.86 * jitter[:, 0] + 0.07 * (clump + 1)
+    lost = smoothstep(-0.18, 0.18, 0.07 + 0.86 * grey + 0.25 * (2 * grey - 1) ** 3 - drawn)
     base = over(hair_pigment(look)[owner, :, 0, 0], colour(*GREY, device=look.device)[:, :, 0, 0], lost)
-    return base * torch.exp(0.34 * (jitter[:, 1] - 0.5) + 0.10 * clump)[:, None]
+    return base * torch.exp(0.26 * (jitter[:, 1] - 0.5) + 0.10 * clump)[:, None]

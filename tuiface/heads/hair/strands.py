@@ -122,15 +122,16 @@ def grow_hair(look: Look, chart: Chart, head: Tensor, line: Tensor, count: int, 
     phase = 6.28 * clumps.draw[:, 3] + 0.7 * roots.stray[:, 0]
     volume, wave = (look.column(name)[roots.owner] for name in ("hair_volume", "hair_wave"))
     position = position + _curls(style, wave, growth.length, phase, t)
-    gathered = style.clumping * (0.35 + 0.65 * roots.jitter[:, 6]) * (1 - flying) * (1 - 0.4 * growth.fringe)
-    position = position + (gathered[:, None] * clumps.towards)[..., None] * smoothstep(0.0, 0.9, t)
+    gathered = style.clumping * (0.35 + 0.65 * roots.jitter[:, 6]) * (1 - flying) * (1 - 0.45 * growth.fringe)
+    beside = clumps.towards - dot(clumps.towards, roots.normal)[:, None] * roots.normal
+    position = position + (gathered[:, None] * beside)[..., None] * smoothstep(0.15, 1.0, t)
     loose = 0.012 * volume + flying * (0.03 + 0.10 * growth.length.clamp(max=0.8))
     position = position + (loose[:, None] * roots.stray)[..., None] * t**1.5
     rising = 0.45 + 0.55 * smoothstep(0, 0.5, t)
     shade = torch.where(growth.length[:, None] < 0.35, 0.62 + 0.38 * t, rising)
     # Short hair shows as tufts rather than as single hairs.
-    width = (1 + 0.75 * smoothstep(0.75, 0.35, growth.length) + 11 * style.curl) * (1 - 0.5 * flying)
-    width = width * (1 + 0.25 * growth.fringe)
+    width = (1.2 + 0.55 * smoothstep(0.75, 0.35, growth.length) + 10 * style.curl) * (1 - 0.5 * flying)
+    width = width * (1 + 0.35 * growth.fringe)
     # Straight hair ends in points; the ends of curls overlap.
     width = width[:, None] * (1 - torch.where(style.curl > 0.03, 0.5, 0.85)[:, None] * t**4)
     albedo = strand_colours(look, roots.owner, roots.jitter[:, 1:3], 2 * clumps.draw[:, 0] - 1)
@@ -198,7 +199,7 @@ def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: T
     flow = flow + disorder[:, None] * (0.60 * locks + 0.75 * tufts + 0.34 * roots.stray)
     flow = flow - dot(flow, normal)[:, None] * normal
     body = 0.012 + jitter[:, 4] ** 1.3 * (0.03 + 0.10 * amount("hair_volume")) * style.layer
-    body = body + 0.045 * torch.maximum(fringe, 0.6 * style.forward * (style.forward > 0.4))  # clear of the forehead
+    body = body + 0.065 * torch.maximum(fringe, 0.6 * style.forward * (style.forward > 0.4))  # clear of the forehead
     return _Growth(root, flow, length, lift, style.gravity, body, curtain, style.hold, away, fringe)
 
 

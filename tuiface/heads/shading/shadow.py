@@ -85,7 +85,7 @@ def surface_visibility(maps: ShadowMaps, points: Tensor) -> Tensor:
     u, v, depth = maps.project(points)
     stack = torch.cat([maps.surface, maps.hair_density, maps.hair_depth], dim=1)
     surface, density, hair_depth = F.grid_sample(stack, torch.stack([u, v], dim=3), align_corners=False).unbind(1)
-    return _surface_transmission(surface, depth) * _hair_transmission(density, hair_depth - depth, 0.10, 0.10)
+    return _surface_transmission(surface, depth) * _hair_transmission(density, hair_depth - depth, 0.13, 0.07)
 
 
 def strand_visibility(maps: ShadowMaps, owner: Tensor, points: Tensor) -> Tensor:
@@ -123,6 +123,16 @@ def crease_occlusion(depth: Tensor, dm_per_pixel: float) -> Tensor:
         darkness += strength * ((blurred - half) / drop).clamp(0, 1)
     full = F.interpolate(darkness, scale_factor=2, mode="bilinear", align_corners=False)
     return torch.exp(-1.2 * full[:, 0])
+
+
+def hair_occlusion(opacity: Tensor, dm_per_pixel: float) -> Tensor:
+    """Share of light [N, S, S] that reaches a surface in the pixels among and beside hairs of `opacity` [N, S, S].
+
+    What shows between the hairs of a fringe lies in their shade; the maps are too coarse for single locks.
+    """
+    reach = max(1, round(0.045 / dm_per_pixel))
+    covered = _box_blur(_box_blur(opacity[:, None], reach), max(1, reach // 2))[:, 0]
+    return 1 - 0.62 * covered
 
 
 def diffuse_under_skin(irradiance: Tensor, scatter: Tensor, dm_per_pixel: float) -> Tensor:

@@ -27,6 +27,8 @@ from tuiface.heads.shading.skin import skin_colour
 IRIS_RADIUS = 0.0625
 _EYEBALL_RADIUS = 0.166
 _EYEBALL_CENTRE_Z = 0.575
+_CORNEA_RADIUS = 0.082
+"""Of the mirror that the cornea is, dm: a little more than the 7.8 mm of life, as irises are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,40 +145,90 @@ def _paint_lids(surface: Surface, albedo: Tensor, look: Look, eye: Eye) -> None:
 
 
 def _paint_eyeball(surface: Surface, albedo: Tensor, emission: Tensor, look: Look, eye: Eye) -> None:
-    w, device = eye.window, look.device
+    w = eye.window
     view = surface.at(albedo, w)
     mottle = surface.at(surface.mottle, w)
     edge = surface.chart.texel * 0.75
-    dx = w.x - eye.centre_x - 0.030 * look["gaze_x"]
-    dy = eye.height - 0.005 - 0.020 * look["gaze_y"]
+    looked_x, looked_y = 0.030 * look["gaze_x"], 0.005 + 0.020 * look["gaze_y"]
+    dx, dy = w.x - eye.centre_x - looked_x, eye.height - looked_y
     radius = torch.sqrt(dx * dx + dy * dy) / IRIS_RADIUS
     iris = soft_step(1 - radius, max(0.05, edge / IRIS_RADIUS))
     pupil = soft_step(0.40 - radius, max(0.04, edge / IRIS_RADIUS * 0.8))
-    angle = torch.atan2(dy, dx)
-    spokes = 1 + 0.22 * torch.sin(angle * 17 + mottle * 4) + 0.16 * torch.sin(angle * 31 + 5)
-    limbus = 1 - 0.80 * smoothstep(0.68, 1.0, radius)
-    pattern = spokes * (0.75 + 0.7 * bell((radius - 0.58) / 0.25)) * limbus
-    age, u = look["age"], (1 - eye.along**2).clamp(min=0)
-    white = colour(0.52, 0.49, 0.465, device=device) * (1 - 0.55 * look["melanin"])[:, None]
-    vein = (0.25 * bell((eye.along + 1) / 0.25) + 0.12 * age + 0.03 * mottle.abs())[:, None]
-    white = white * (0.64 + 0.36 * u**0.5)[:, None] * torch.exp(-vein * colour(0.1, 1.0, 1.0, device=device))
-    ball = over(white, _iris_colour(look) * pattern[:, None], iris)
-    ball = ball * (1 - 0.97 * pupil)[:, None]
-    caruncle = soft_step(-0.82 - eye.along, 0.05) * 0.7
-    ball = over(ball, skin_colour(look["melanin"] * 0.5 + 0 * iris, 0.8 + 0 * iris), caruncle)
     below_lid, above_lid = (eye.upper - eye.height).clamp(min=0), (eye.height - eye.lower).clamp(min=0)
-    shade = (1 - 0.66 * torch.exp(-below_lid / 0.018)) * (1 - 0.22 * torch.exp(-above_lid / 0.010))
-    view.copy_(over(view, ball * shade[:, None], eye.opening))
+    ball = over(_sclera(look, eye, mottle), _iris(look, dx * eye.side, dy, radius), iris)
+    ball = ball * (1 - 0.97 * pupil)[:, None]
+    # Lids shade the eye more the closer they are, and lashes more than lids.
+    shade = (1 - 0.55 * torch.exp(-below_lid / 0.020) - 0.14 * torch.exp(-below_lid / 0.055)) * (
+        1 - 0.20 * torch.exp(-above_lid / 0.010)
+    )
+    ball = ball * shade[:, None]
+    caruncle = soft_step(-0.80 - eye.along, 0.045) * 0.85
+    flesh = skin_colour(look["melanin"] * 0.65 + 0.02 + 0 * iris, 0.95 + 0 * iris) * (0.75 + 0.12 * shade)[:, None]
+    view.copy_(over(view, over(ball, flesh, caruncle), eye.opening))
     gloss = surface.at(surface.gloss, w)
     gloss.copy_(mix(gloss, torch.full_like(gloss, 0.9), eye.opening))
-    azimuth = torch.sin(torch.deg2rad(look["light_azimuth"]))
-    window_shape = torch.maximum(((dx - 0.026 * azimuth) / 0.0115).abs(), ((dy - 0.026) / 0.0125).abs())
-    highlight = smoothstep(1.25, 0.75, window_shape)
-    fill = 0.04 * bell((dx + 0.024 * azimuth) / 0.02) * bell((dy + 0.026) / 0.018)
-    visible = eye.opening * soft_step(below_lid - 0.006, 0.004)
+    tears = bell((above_lid - 0.004) / max(0.0055, 0.6 * edge)) * smoothstep(-1.0, -0.7, eye.along)
+    tears = tears * smoothstep(1.0, 0.8, eye.along) * (0.030 + 0.050 * look["light_key"])
+    mirrored = _mirrored_lights(look, dx + 0.44 * looked_x, dy + 0.44 * (looked_y - 0.005), edge)
+    visible = eye.opening * soft_step(below_lid - 0.004, 0.004)
     # Dark skin is exposed longer: what eyes reflect would glow.
-    reflected = (0.36 * highlight * (0.4 + look["light_key"]) + fill) * (1 - 0.65 * look["melanin"])
+    reflected = (mirrored + tears) * (1 - 0.65 * look["melanin"])
     surface.at(emission, w).add_(reflected * visible)
+
+
+def _sclera(look: Look, eye: Eye, mottle: Tensor) -> Tensor:
+    """The white, which is none: greyish, yellower with age, redder towards the corners, round."""
+    device, age = look.device, look["age"]
+    u = (1 - eye.along**2).clamp(min=0)
+    white = colour(0.50, 0.47, 0.445, device=device) * (1 - 0.62 * look["melanin"])[:, None]
+    vein = 0.30 * bell((eye.along + 1) / 0.28) + 0.14 * bell((eye.along - 1) / 0.22) + 0.12 * age + 0.03 * mottle.abs()
+    red = torch.exp(-vein[:, None] * colour(0.1, 1.0, 1.0, device=device))
+    return white * (0.60 + 0.40 * u**0.5)[:, None] * red
+
+
+def _iris(look: Look, dx: Tensor, dy: Tensor, radius: Tensor) -> Tensor:
+    """Fibres that run to the pupil, a brighter collar about it, a dark ring at the rim; `dx` grows outwards.
+
+    Both eyes of a head have one iris, mirrored.
+    """
+    own = 6.3 * look.draw("iris")[:, :, None, None]
+    angle = torch.atan2(dy, dx)
+    fibres = 0.16 * torch.sin(17 * angle + own[:, 0]) + 0.12 * torch.sin(29 * angle + own[:, 1] + 3 * radius)
+    fibres = fibres + 0.10 * torch.sin(43 * angle + own[:, 2] - 4 * radius) + 0.08 * torch.sin(5 * angle + own[:, 3])
+    collar = 0.55 * bell((radius - 0.56 - 0.03 * torch.sin(9 * angle + own[:, 1])) / 0.15)
+    ring = 1 - 0.78 * smoothstep(0.74, 0.98, radius)
+    # Light that enters from above leaves at the opposite side.
+    opposite = 1 - 0.30 * (dy / IRIS_RADIUS).clamp(-1, 1)
+    pattern = (0.80 + fibres + collar) * ring * opposite
+    warm = collar[:, None] * colour(0.24, 0.10, -0.10, device=look.device)
+    return _iris_colour(look) * pattern[:, None] * (1 + warm)
+
+
+def _mirrored_lights(look: Look, dx: Tensor, dy: Tensor, edge: float) -> Tensor:
+    """Radiance [N, h, w] that the cornea mirrors: the key light where its normal halves the way to the camera, and
+    the fill of the other side. (dx, dy) from the middle of the cornea, dm: lights are far, so both eyes have one place.
+    """
+    azimuth, elevation, yaw, pitch = (
+        torch.deg2rad(look[name]) for name in ("light_azimuth", "light_elevation", "yaw", "pitch")
+    )
+
+    def place(azimuth: Tensor, elevation: Tensor) -> tuple[Tensor, Tensor]:
+        """Normal (x, y) of the head's frame that mirrors a light."""
+        x = torch.sin(azimuth) * torch.cos(elevation)
+        y, z = torch.sin(elevation), 1 + torch.cos(azimuth) * torch.cos(elevation)
+        length = torch.sqrt(x * x + y * y + z * z)
+        x, y, z = x / length, y / length, z / length
+        y, z = y * torch.cos(pitch) + z * torch.sin(pitch), z * torch.cos(pitch) - y * torch.sin(pitch)
+        return x * torch.cos(yaw) - z * torch.sin(yaw), y
+
+    x, y = place(azimuth, elevation)
+    side = 0.0070 + 0.0060 * look["light_softness"]
+    soft = edge + 0.15 * side
+    away = torch.maximum((dx - _CORNEA_RADIUS * x).abs(), (dy - _CORNEA_RADIUS * y).abs() * 0.9)
+    key = soft_step((side - away) / (0.35 * soft), 1.0) * (0.30 + 0.45 * look["light_key"])
+    x, y = place(-0.9 * azimuth, 0 * elevation + 0.25)
+    fill = bell((dx - _CORNEA_RADIUS * x) / 0.020) * bell((dy - _CORNEA_RADIUS * y) / 0.014)
+    return key + (0.045 - 0.030 * look["light_key"]) * fill
 
 
 def _paint_lashes(surface: Surface, albedo: Tensor, look: Look, eye: Eye) -> None:

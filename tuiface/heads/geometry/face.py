@@ -11,8 +11,9 @@ from torch import Tensor
 from tuiface.core.regions import Region
 from tuiface.heads.constants import constant
 from tuiface.heads.geometry.chart import Window
-from tuiface.heads.geometry.curves import bell, colour, interpolate_table, mix, over, smoothstep, soft_step
+from tuiface.heads.geometry.curves import bell, interpolate_table, mix, over, smoothstep, soft_step
 from tuiface.heads.geometry.surface import Surface
+from tuiface.heads.geometry.teeth import Opening, paint_opening
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.shading.skin import skin_colour
 
@@ -68,12 +69,8 @@ class Mouth:
     """Fine upright lines of the lips."""
     fold: Tensor
     """0 at the border of the lips .. 1 where they meet."""
-    teeth: Tensor
-    across: Tensor
-    """|x| over the half-width."""
-    below_upper_lip: Tensor
-    """Distance below the edge of the upper lip, dm."""
-    above_lower_lip: Tensor
+    opening: Opening
+    """What lies behind the lips is painted by it."""
     half_width: Tensor
     """[N, 1, 1], dm."""
     corner_y: Tensor
@@ -100,10 +97,14 @@ def shape_mouth(surface: Surface, look: Look) -> Mouth:
     corner_lift = 0.078 * smile + 0.002 - lowered
     arched = -0.012 * smile + 0.4 * lowered + 0.014 * look["chin_raise"]
     line = MOUTH_Y + corner_lift * t.clamp(max=1.3) ** 2 + arched * bow + 0.003 * torch.cos(t * 7) * bow
-    gap = opened * 0.115 * bow**0.75 + look["teeth"] * 0.100 * bow**0.80
-    gap = gap * (1 - 0.8 * look["lip_press"])
-    lifted = (0.050 * look["upper_lip_raise"] + 0.018 * look["nose_wrinkle"]) * bow**0.70
-    upper_edge, lower_edge = line + gap * 0.30 + lifted, line - gap * 0.70
+    # A jaw that drops takes the lower lip with it; bared teeth lift the upper one as well.
+    tight = 1 - 0.8 * look["lip_press"]
+    dropped = opened * 0.135 * tight * bow**0.75
+    bared = look["teeth"] * 0.100 * tight * bow**0.80
+    gap = dropped + bared
+    lifted_most = 0.050 * look["upper_lip_raise"] + 0.018 * look["nose_wrinkle"]
+    lifted = lifted_most * bow**0.70
+    upper_edge, lower_edge = line + 0.14 * dropped + 0.30 * bared + lifted, line - 0.86 * dropped - 0.70 * bared
     gap = gap + 0.6 * lifted
     fullness = (1 + 0.17 * look["lip_fullness"]).clamp(0.42, 1.65)
     fullness = fullness * (1 - 0.52 * look["lip_press"]) * (1 - 0.18 * look["lip_stretch"])
@@ -135,12 +136,11 @@ def shape_mouth(surface: Surface, look: Look) -> Mouth:
     occlusion *= 1 - 0.16 * bell((y - bottom + 0.014) / 0.022) * smoothstep(0.85, 0.5, t)
     occlusion *= 1 - 0.62 * bell((y - line) / 0.011) * smoothstep(1.12, 0.92, t) * closed
     occlusion *= 1 - 0.22 * bell((w.a - half_width) / 0.024) * bell((y - line) / 0.022)
-    teeth = inside * soft_step(y - _lower_tooth_edge(upper_edge, lower_edge, t, look), edge)
     corner_y = MOUTH_Y + corner_lift
     fold = 1 - torch.where(y > line, up, down)
-    return Mouth(
-        w, lips, inside * front, border, grooves, fold, teeth, t, upper_edge - y, y - lower_edge, half_width, corner_y
-    )
+    apart = (0.135 * opened + 0.100 * look["teeth"]) * tight + 0.6 * lifted_most
+    behind = Opening(w, t, upper_edge - y, y - lower_edge, MOUTH_Y + arched, apart)
+    return Mouth(w, lips, inside * front, border, grooves, fold, behind, half_width, corner_y)
 
 
 def _lip_grooves(surface: Surface, look: Look, w: Window, signed: Tensor) -> Tensor:
@@ -151,12 +151,6 @@ def _lip_grooves(surface: Surface, look: Look, w: Window, signed: Tensor) -> Ten
     away = phase - torch.round(phase)
     own = 0.6 + 0.4 * torch.sin(torch.round(phase) * 2.3 + 6.3 * draws[:, 2])
     return bell(away / 0.22) * own * smoothstep(1.0, 0.8, signed.abs())
-
-
-def _lower_tooth_edge(upper_edge: Tensor, lower_edge: Tensor, t: Tensor, look: Look) -> Tensor:
-    """The upper teeth fill a smile down to the lower lip; in an open mouth they end at their own length."""
-    length = 0.095 * (1 - 0.28 * t * t) * (1 - 0.40 * look["mouth_open"])
-    return torch.maximum(lower_edge - 0.02 * (1 - look["mouth_open"]), upper_edge - length)
 
 
 def paint_mouth(surface: Surface, albedo: Tensor, look: Look, mouth: Mouth) -> None:
@@ -180,16 +174,7 @@ def paint_mouth(surface: Surface, albedo: Tensor, look: Look, mouth: Mouth) -> N
     view.copy_(over(view, lips, mouth.lips * (0.86 + 0.14 * lipstick)))
     moist = 0.20 + 0.16 * mouth.fold + 0.45 * lipstick - 0.08 * look["age"]
     gloss.copy_(mix(gloss, moist * (1 - 0.45 * mouth.grooves), mouth.lips))
-    t = mouth.across
-    pitch = 0.083
-    phase = (w.a * (1 + 0.35 * w.a)) / pitch
-    seam = bell((phase - torch.round(phase)) / 0.08)
-    corner = 0.55 + 0.45 * smoothstep(1.0, 0.45, t)
-    shade = (1 - 0.14 * seam) * corner * (0.55 + 0.45 * smoothstep(0.0, 0.035, mouth.below_upper_lip))
-    tooth = colour(0.66, 0.62, 0.54, device=device) * shade[:, None] * (1 - 0.22 * look["age"][:, None])
-    tongue = bell((mouth.above_lower_lip - 0.01) / 0.045) * smoothstep(0.8, 0.3, t)
-    cavity = over(colour(0.045, 0.012, 0.010, device=device), colour(0.26, 0.085, 0.075, device=device), 0.7 * tongue)
-    behind = over(cavity, tooth, mouth.teeth)
+    behind, wet, _ = paint_opening(look, mouth.opening, surface.chart.texel)
     view.copy_(over(view, behind, mouth.inside))
-    gloss.copy_(mix(gloss, 0.55 * mouth.teeth, mouth.inside))
+    gloss.copy_(mix(gloss, wet, mouth.inside))
     surface.mark(w, mouth.lips + mouth.inside > 0.5, Region.MOUTH)

@@ -21,7 +21,7 @@ STREAMS = Streams(
     (
         ("mottle", 2), ("grain", 2), ("blood", 2), ("pores", 2), ("spots", 4), ("lips", 3), ("wrinkles", 16),
         ("body mottle", 2), ("body grain", 2),
-        ("hairline", 2), ("clumps", 2), ("neckline", 1), ("stripes", 2), ("lens", 1),
+        ("hairline", 2), ("clumps", 2), ("neckline", 1), ("stripes", 2), ("lens", 1), ("teeth", 6), ("iris", 4),
         ("backdrop", 8), ("backdrop cells 6", 36), ("backdrop cells 7", 49), ("backdrop cells 13", 169),
         ("bars", 15), ("bokeh", 54), ("sensor r", 2), ("sensor g", 2), ("sensor b", 2),
     )

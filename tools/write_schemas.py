@@ -9,9 +9,10 @@ from tuiface.core.values import Value
 from tuiface.faces.library import Tags
 from tuiface.faces.provenance import Provenance
 from tuiface.faces.recipe import Recipe
+from tuiface.stimuli.sets import FaceSet
 
 FOLDER = Path(__file__).parent.parent / "tuiface" / "schemas"
-FORMATS: dict[str, type[Value]] = {"recipe-1": Recipe, "provenance-1": Provenance, "tags-1": Tags}
+FORMATS: dict[str, type[Value]] = {"recipe-1": Recipe, "provenance-1": Provenance, "tags-1": Tags, "set-1": FaceSet}
 
 
 def schema_text(model: type[Value], name: str) -> str:

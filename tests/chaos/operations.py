@@ -6,7 +6,7 @@ import datetime
 import functools
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
@@ -27,6 +27,7 @@ from tuiface.faces.library import Library
 from tuiface.faces.studio import Face, Studio
 from tuiface.screens.session_file import SessionFile
 from tuiface.stimuli.series import save_series
+from tuiface.stimuli.sets import FaceSets
 
 TAGS = ("suspect",)
 
@@ -200,6 +201,39 @@ def make_data_set(scene: Scene) -> None:
                 write_file(folder / name / "1", name.encode())
 
 
+def make_set(scene: Scene) -> None:
+    sets = FaceSets(scene.library)
+    with _at_one_time():
+        if "s" not in sets.names():
+            sets.create("s")
+
+
+def add_to_set(scene: Scene) -> None:
+    FaceSets(scene.library).add("s", [scene.png()])
+
+
+def freeze_set(scene: Scene) -> None:
+    sets = FaceSets(scene.library)
+    with _at_one_time():
+        if sets.read("s").frozen is None:
+            sets.freeze("s")
+
+
+def save_and_make_set(scene: Scene) -> None:
+    save(scene)
+    make_set(scene)
+
+
+def save_and_add_to_set(scene: Scene) -> None:
+    save_and_make_set(scene)
+    add_to_set(scene)
+
+
+def _at_one_time() -> AbstractContextManager[object]:
+    clock = mock.Mock(now=lambda zone: datetime.datetime(2026, 5, 4, 9, tzinfo=zone))
+    return mock.patch("tuiface.stimuli.sets.datetime", mock.Mock(datetime=clock, UTC=datetime.UTC))
+
+
 @functools.cache
 def _contents() -> CheckpointContents:
     """A few of a network's tensors: each is a write of its own."""
@@ -230,6 +264,9 @@ OPERATIONS: dict[str, tuple[Step, Step]] = {
     "convert": (nothing, convert),
     "convert again": (convert, convert_again),
     "make a data set": (nothing, make_data_set),
+    "make a set": (save, make_set),
+    "add to a set": (save_and_make_set, add_to_set),
+    "freeze a set": (save_and_add_to_set, freeze_set),
     "export a trained network again": (export, export_again),
 }
 """What is there first, and what is done then."""

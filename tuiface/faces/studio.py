@@ -275,7 +275,7 @@ class Face:
             device=Device(kind="cuda" if "cuda" in info.device else "cpu", name=info.device_name, threads=info.threads),
             dtype=result.dtype,
             kernels=info.kernels,
-            operator=_read_operator(),
+            operator=read_operator(),
             time=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
             notices=(*info.notices, *result.notices),
         )
@@ -319,7 +319,7 @@ def _refuse_beyond(name: str, amount: float, limit: float, *, beyond: bool) -> N
         )
 
 
-def _read_operator() -> str:
+def read_operator() -> str:
     """The Unix user by the kernel's word, which is also what an engine sees at its socket; never the environment's."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name

@@ -64,6 +64,10 @@ def complete_face(png: Path, recipe: Recipe, resolution: int | None) -> np.ndarr
     return saved.pixels
 
 
+SETS = "sets"
+"""Folder of a library's sets, each a folder."""
+
+
 def is_half_saved(png: Path) -> bool:
     """Whether a kill may have left `png`: a sound picture of a face, without its JSON."""
     return _read_half_face(png) is not None
@@ -91,7 +95,8 @@ def repair_folder(folder: Path, *, dry_run: bool = False) -> list[Repair]:
             found.append(repair)
     if not dry_run:
         found += _put_back(folder)
-        found += [Repair(name, "swept", "its writer was killed") for name in sweep_leftovers(folder)]
+        for place in (folder, *folder.glob(f"{SETS}/*/")):
+            found += [Repair(name, "swept", "its writer was killed") for name in sweep_leftovers(place)]
     return found
 
 

@@ -37,10 +37,11 @@ from tuiface.faces.direction_numbers import Sha256
 from tuiface.faces.library import Library
 from tuiface.faces.provenance import Provenance, read_saved_face
 from tuiface.faces.recipe import ModelRef, face_id
+from tuiface.faces.repair import SETS
 from tuiface.faces.studio import read_operator
 
 MAX_MEMBERS = 10_000
-FOLDER, MANIFEST, FACES, CHECKSUMS = "sets", "set.json", "faces", "SHA256SUMS"
+MANIFEST, FACES, CHECKSUMS = "set.json", "faces", "SHA256SUMS"
 
 
 class Member(Value):
@@ -96,7 +97,7 @@ class FaceSets:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self._folder = library.folder / FOLDER
+        self._folder = library.folder / SETS
 
     def names(self) -> list[str]:
         """Of all sets, in alphabetical order."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from tuiface.core.errors import UsageError
 from tuiface.core.limits import HEAD_SIDES_PX
 from tuiface.core.regions import Region
+from tuiface.heads.constants import constant
 from tuiface.heads.geometry.body import build_body, build_ears
 from tuiface.heads.geometry.chart import Chart, build_chart
 from tuiface.heads.geometry.curves import mix, over
@@ -20,7 +21,7 @@ from tuiface.heads.geometry.surface import Part
 from tuiface.heads.hair.beard import grow_beard
 from tuiface.heads.hair.brows import grow_brows, grow_lashes
 from tuiface.heads.hair.strands import Strands, grow_hair, join_strands
-from tuiface.heads.lists import Lists, ShortLists
+from tuiface.heads.lists import Lists, Selection, ShortLists
 from tuiface.heads.sampling.look import Look, resolve_look
 from tuiface.heads.sampling.parameters import HeadParameters
 from tuiface.heads.shading.background import paint_background
@@ -113,7 +114,7 @@ def draw_heads(parameters: HeadParameters, resolution: int, lists: Lists) -> tup
     film = cover_lenses(look, camera, surfaces.depth)
     before = hair.opacity * _before(hair, surfaces)
     radiance = radiance * hair_occlusion(before, _VIEW_DM / size)[:, None]
-    image = _compose(surfaces, radiance, paint_background(look, size), hair)
+    image = _compose(surfaces, radiance, paint_background(look, size), hair, lists)
     image = over(image, beard.colour, beard.opacity)
     image = image * (1 - film.absorption)[:, None] + film.reflection[:, None]
     image = over(image, hair.colour, before)
@@ -126,26 +127,36 @@ def _before(hair: StrandLayer, surfaces: GBuffer) -> Tensor:
     return hair.depth > surfaces.depth - 0.05
 
 
-def _compose(surfaces: GBuffer, radiance: Tensor, backdrop: Tensor, hair: StrandLayer) -> Tensor:
+def _compose(surfaces: GBuffer, radiance: Tensor, backdrop: Tensor, hair: StrandLayer, lists: Lists) -> Tensor:
     """Radiance [N, 3, S, S] of the surfaces, at outlines mixed with what is behind them."""
-    rest = 1 - surfaces.near - surfaces.void
-    void = surfaces.void / (1 - surfaces.near).clamp(min=1e-3)
-    far = mix(_seen_beside(surfaces, radiance), backdrop, torch.where(rest > 0, void, 1.0)[:, None])
+    behind = 1 - surfaces.near
+    void = (surfaces.void / behind.clamp(min=1e-3)).clamp(max=1)
+    edge = lists.select((behind - surfaces.void > 0).flatten())
+    far = _continue_behind(surfaces, radiance, backdrop, void, edge)
     far = over(far, hair.colour, torch.where(_before(hair, surfaces), 0.0, hair.opacity))
     return mix(far, radiance, surfaces.near[:, None])
 
 
-def _seen_beside(surfaces: GBuffer, radiance: Tensor) -> Tensor:
-    """Radiance of the farthest of the four neighbours that show a surface: what continues behind an outline."""
+def _continue_behind(surfaces: GBuffer, radiance: Tensor, backdrop: Tensor, void: Tensor, edge: Selection) -> Tensor:
+    """Radiance [N, 3, S, S] behind the nearest surfaces: the backdrop, and where there is an `edge` before another
+    surface, of that what the farthest of the four neighbours shows."""
+    n, size = surfaces.depth.shape[:2]
     depth = torch.where(surfaces.covered, surfaces.depth, 9.0)
-    chosen, farthest = radiance, depth
-    for axis in (1, 2):
-        for step in (1, -1):
-            there = depth.roll(step, axis)
-            farther = there < farthest
-            chosen = torch.where(farther[:, None], radiance.roll(step, axis + 1), chosen)
-            farthest = torch.where(farther, there, farthest)
-    return chosen
+    padded = F.pad(depth, (1, 1, 1, 1), value=9.0)
+    sides = [padded[:, 1:-1, :-2], padded[:, 1:-1, 2:], padded[:, :-2, 1:-1], padded[:, 2:, 1:-1]]
+    places = torch.arange(n * size * size, device=depth.device)
+    place = edge.of(places)
+    around = torch.stack([edge.of(side.flatten()) for side in sides])
+    farthest = around.argmin(0)
+    steps = constant((-1.0, 1.0, -float(size), float(size)), depth.device)
+    there = (place + steps[farthest].long()).clamp(0, n * size * size - 1)
+    seen = radiance.permute(0, 2, 3, 1).reshape(-1, 3)[there]
+    behind = backdrop.permute(0, 2, 3, 1).reshape(-1, 3)
+    mixed = seen + (edge.of(behind) - seen) * edge.of(void.flatten())[:, None]
+    if edge.index is None:
+        mixed = torch.where(edge.mask[:, None], mixed, behind)
+        return mixed.view(n, size, size, 3).permute(0, 3, 1, 2)
+    return behind.index_copy(0, edge.index, mixed).view(n, size, size, 3).permute(0, 3, 1, 2)
 
 
 def _build_world_parts(look: Look, chart: Chart, head: Head, camera: Camera, lists: Lists) -> list[Part]:
@@ -195,10 +206,25 @@ def _draw_strands(
 ) -> StrandLayer:
     """Shade strands and blend those that are in front of the surfaces."""
     screen = camera.of(strands.owner).project(strands.position) * surfaces.depth.shape[-1]
-    radiance = shade_strands(strands, lights, maps, camera.distance)
+    radiance = _shade_every_other(strands, lights, maps, camera)
     width = strands.width * _HAIR_WIDTH_PX
     lines = Polylines(strands.owner, screen, strands.position[:, 2], radiance, width)
     return blend_strands(lines, surfaces, crossings, lists)
+
+
+def _shade_every_other(strands: Strands, lights: Lights, maps: ShadowMaps, camera: Camera) -> Tensor:
+    """Radiance [T, 3, Q] of strands: shaded at every other point, between which light hardly changes."""
+    points = strands.width.shape[1]
+    some = replace(
+        strands,
+        position=strands.position[..., ::2],
+        tangent=strands.tangent[..., ::2],
+        shade=strands.shade[:, ::2],
+        width=strands.width[:, ::2],
+    )
+    radiance = shade_strands(some, lights, maps, camera.distance)
+    between = torch.cat([0.5 * (radiance[..., 1:] + radiance[..., :-1]), radiance[..., -1:]], dim=2)
+    return torch.stack([radiance, between], dim=3).flatten(2)[..., :points]
 
 
 def _exposure_gain(image: Tensor, surfaces: GBuffer, opacity: Tensor, look: Look) -> Tensor:

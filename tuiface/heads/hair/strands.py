@@ -6,6 +6,7 @@ the list holds those that grow or every root, of which some then have no width (
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, fields
 
@@ -244,7 +245,7 @@ _NECK_Z, _NECK_RADIUS, _NECK_TOP = -0.16, 0.55, -0.75
 
 
 def _integrate(growth: _Growth) -> Tensor:
-    """March the strands out of the scalp, around skull, jaw and neck: nodes [T, 3, _STEPS]."""
+    """March the strands out of the scalp, around skull, jaw and neck: nodes [_STEPS, T, 3]."""
     device = growth.root.device
     centre, radii = (constant(row, device) for row in _SKULL)
     squared_radii = radii**2
@@ -263,7 +264,7 @@ def _integrate(growth: _Growth) -> Tensor:
         direction = direction - dot(direction, outwards).clamp(max=0)[:, None] * outwards
         position = _keep_outside(position + step * normalise(direction), plan.layer[i], plan.above[i], growth.hold)
         nodes.append(position)
-    return torch.stack(nodes, dim=2)
+    return torch.stack(nodes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,13 +323,23 @@ def _keep_outside(position: Tensor, layer: Tensor, above: Tensor, hold: Tensor) 
 
 
 def _resample(nodes: Tensor, points: int) -> Tensor:
-    """Catmull-Rom interpolation of nodes [T, 3, K] at `points` equal steps."""
-    last = nodes.shape[2] - 1
-    at = torch.linspace(0, last, points, device=nodes.device)
+    """Catmull-Rom interpolation of nodes [K, T, 3] at `points` equal steps: [T, 3, points]."""
+    places, weights = _spline(len(nodes), points, nodes.device)
+    a, b, c, d = (nodes[place] * weight[:, None, None] for place, weight in zip(places, weights, strict=True))
+    resampled: Tensor = a.add_(b).add_(c).add_(d)
+    return resampled.permute(1, 2, 0).contiguous()
+
+
+@functools.cache
+def _spline(count: int, points: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Which four of `count` nodes each of the points lies between, int64 [4, points], and their weights."""
+    last = count - 1
+    at = torch.linspace(0, last, points)
     i = at.floor().clamp(max=last - 1).long()
     t = at - i
-    a, b, c, d = (nodes[..., j] for j in ((i - 1).clamp(min=0), i, i + 1, (i + 2).clamp(max=last)))
-    return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+    places = torch.stack([(i - 1).clamp(min=0), i, i + 1, (i + 2).clamp(max=last)])
+    weights = torch.stack([2 * t**2 - t - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2])
+    return places.to(device), (0.5 * weights).to(device)
 
 
 def _curls(style: StyleColumns, wave: Tensor, length: Tensor, phase: Tensor, t: Tensor) -> Tensor:

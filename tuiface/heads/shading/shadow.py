@@ -130,9 +130,9 @@ def hair_occlusion(opacity: Tensor, dm_per_pixel: float) -> Tensor:
 
     What shows between the hairs of a fringe lies in their shade; the maps are too coarse for single locks.
     """
-    reach = max(1, round(0.045 / dm_per_pixel))
-    covered = _box_blur(_box_blur(opacity[:, None], reach), max(1, reach // 2))[:, 0]
-    return 1 - 0.62 * covered
+    reach = max(1, round(0.045 / (2 * dm_per_pixel)))
+    covered = _box_blur(_box_blur(F.avg_pool2d(opacity[:, None], 2), reach), max(1, reach // 2))
+    return 1 - 0.62 * F.interpolate(covered, scale_factor=2, mode="bilinear", align_corners=False)[:, 0]
 
 
 def diffuse_under_skin(irradiance: Tensor, scatter: Tensor, dm_per_pixel: float) -> Tensor:

@@ -42,7 +42,7 @@ def build_body(look: Look, chart: Chart) -> Part:
     scale = 460 / chart.height
     grain = noise_patch(look.draw("body grain"), "grain", rows, columns, zoom=scale)
     mottle = noise_patch(look.draw("body mottle"), "mottle", rows, columns, zoom=scale)
-    cloth = _Cloth(look, x, y.expand_as(x), mottle)
+    cloth = _Cloth(look, x, y.expand_as(x), mottle, 1.52 / rows)
     x = x * (1 + 0.045 * cloth.cover)
     z = z + cloth.relief
     position = torch.stack([x, y.expand_as(x), z], dim=1)
@@ -65,41 +65,101 @@ def build_body(look: Look, chart: Chart) -> Part:
 class _Cloth:
     """Coverage, relief and colour of a garment over the body grid [N, h, w]."""
 
-    def __init__(self, look: Look, x: Tensor, y: Tensor, mottle: Tensor) -> None:
+    def __init__(self, look: Look, x: Tensor, y: Tensor, mottle: Tensor, texel: float) -> None:
         a = x.abs()
-        loose = look.draw("neckline")[:, :, None]
+        draws = look.draw("neckline")[:, :, None, None]
+        loose, boat, band = draws[:, 0], smoothstep(0.7, 0.9, draws[:, 1]), draws[:, 2]
 
         def worn(*garments: str) -> Tensor:
             return look.choice_mask("garment", GARMENTS, garments)
 
-        vee, scoop, open_collar = worn("v_neck"), worn("scoop"), worn("shirt", "jacket")
+        vee, scoop, open_collar, tee = worn("v_neck"), worn("scoop"), worn("shirt", "jacket"), worn("tee")
         line = -1.20 - 0.07 * loose + 0.10 * smoothstep(0.35, 0.75, a)
         line = line - vee * (0.30 + 0.15 * loose) * (1 - a / 0.42).clamp(min=0)
         line = line - scoop * (0.12 + 0.22 * loose) * (1 - (a / 0.52) ** 2).clamp(min=0) ** 0.5
         line = line - open_collar * (0.34 + 0.1 * loose) * (1 - a / 0.24).clamp(min=0) ** 0.8
+        line = line + tee * (0.035 * (1 - boat) * (1 - a / 0.5).clamp(min=0) - 0.06 * boat * smoothstep(0.15, 0.6, a))
         line = line + worn("turtleneck") * (0.26 - 0.05 * loose)
         self.cover = soft_step(line - y, 0.006)
         base = hue_colour(look["garment_hue"], look["garment_colourfulness"], look["garment_lightness"])
-        pattern = look["garment_pattern"]
-        wide = look.draw("stripes")[:, :, None]
-        stripes = torch.sin((y + 0.25 * a) * (38 + 50 * wide[:, :1]) + 6 * wide[:, 1:])
-        tone = 1 + 0.5 * pattern * soft_step(stripes, 0.12) - 0.25 * pattern
-        self.colour = base * tone[:, None]
-        hem = bell((y - line + 0.062) / 0.007) * worn("tee", "v_neck") * 0.30
+        self.colour = _print(look, base, x, y)
+        # A ribbed band along the neck, of another tone on one tee in four.
+        height = 0.050 + 0.035 * band
+        ribbed = soft_step(y - line + height, 0.004) * (tee + vee)
+        ringer = tee * (draws[:, 3] < 0.25)
+        dark = hue_colour(
+            look["garment_hue"] + 0.04, 0.4 * look["garment_colourfulness"], look["garment_lightness"] * 0.3
+        )
+        self.colour = over(self.colour, dark + 0.012, ribbed * ringer * 0.8)
+        hem = bell((y - line + height) / 0.007) * (tee + vee) * 0.35
         # Shirt and jacket: two collar leaves beside the opening, darker at their edge.
         leaf_x = 0.17 + 0.62 * (-1.13 - y).clamp(min=0)
         leaf = soft_step(leaf_x - a, 0.01) * soft_step(y + 1.62, 0.01) * open_collar
         jacket = worn("jacket") * soft_step(a - 0.22 - 0.40 * (y + 1.62).clamp(min=0), 0.008)
         edge = bell((a - leaf_x) / 0.016) * open_collar * soft_step(y + 1.62, 0.02)
+        stitch = bell((a - leaf_x + 0.028) / 0.005) * open_collar * 0.18
         button = bell(a / 0.007) * open_collar * (1 - leaf) * 0.5
-        rib = 0.10 * worn("turtleneck") * torch.sin(x * 130)
-        dark = hue_colour(
-            look["garment_hue"] + 0.04, 0.4 * look["garment_colourfulness"], look["garment_lightness"] * 0.3
-        )
         self.colour = over(self.colour, dark + 0.008, jacket * (1 - leaf))
-        self.crease = (1 - hem) * (1 - 0.45 * edge) * (1 - button) * (1 - 0.25 * bell((y - line) / 0.02))
-        folds = 0.012 * mottle * smoothstep(-1.25, -1.5, y)
-        self.relief = (0.030 + 0.030 * leaf + 0.012 * jacket + folds + 0.012 * hem + 0.05 * rib) * self.cover
+        folds, valley = _folds(look, x, y, mottle)
+        valley = valley * (1 - 0.8 * leaf) * (1 - 0.7 * ribbed)
+        thread, rib = _weave(look, x, y, mottle, worn("turtleneck"), ribbed, texel)
+        self.colour = self.colour * (1 + thread)[:, None]
+        crease = (1 - hem) * (1 - 0.45 * edge) * (1 - button) * (1 - stitch)
+        crease = crease * (1 - 0.30 * valley) * (1 - 0.35 * (-rib).clamp(0, 1))
+        self.crease = mix(torch.ones_like(crease), crease, self.cover) * (1 - 0.25 * bell((y - line) / 0.02))
+        self.relief = (
+            0.030 + 0.030 * leaf + 0.012 * jacket + folds * (1 - 0.7 * leaf) + 0.012 * hem + 0.006 * rib
+        ) * self.cover
+
+
+def _print(look: Look, base: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Linear RGB [N, 3, h, w] of dyed or printed cloth: stripes across or upright, or checks of both."""
+    draws, stripes = look.draw("fabric")[:, :, None, None], look.draw("stripes")[:, :, None, None]
+    frequency, phase = 38 + 50 * stripes[:, 0], 6 * stripes[:, 1]
+    across = soft_step(torch.sin((y + 0.25 * x.abs()) * frequency + phase), 0.12)
+    upright = soft_step(torch.sin(x * frequency + phase), 0.12)
+    kind = draws[:, 0]
+    shape = torch.where(kind < 0.45, across, torch.where(kind < 0.65, upright, 0.5 * (across + upright)))
+    second = hue_colour(
+        look["garment_hue"] + 0.35 * (draws[:, 1] - 0.5),
+        look["garment_colourfulness"] * draws[:, 2],
+        (look["garment_lightness"] + torch.where(look["garment_lightness"] < 0.5, 0.38, -0.32)).clamp(0, 1),
+    )
+    return over(base, second, 0.75 * look["garment_pattern"] * shape)
+
+
+def _folds(look: Look, x: Tensor, y: Tensor, mottle: Tensor) -> tuple[Tensor, Tensor]:
+    """Folds that run from the shoulders to the chest: (relief in dm, valleys 0..1), [N, h, w]."""
+    draws = look.draw("fabric")[:, :, None, None]
+    below = smoothstep(-1.16, -1.42, y)
+    slope = 0.35 + 0.9 * draws[:, 3]
+    phase = (y + slope * x.abs()) * (13 + 8 * draws[:, 4]) + 1.1 * mottle + 2.0 * torch.sign(x) * draws[:, 5]
+    wave = torch.sin(phase)
+    valley = (0.5 - 0.5 * wave) ** 3 * below * (0.35 + 0.65 * smoothstep(-0.6, 1.2, mottle))
+    return (0.012 * mottle + 0.010 * wave) * below - 0.012 * valley, valley
+
+
+def _weave(
+    look: Look, x: Tensor, y: Tensor, mottle: Tensor, knitted: Tensor, ribbed: Tensor, texel: float
+) -> tuple[Tensor, Tensor]:
+    """(tone, relief -1..1) of threads [N, h, w]: jersey, twill, linen or knit; what the chart cannot hold is left out.
+
+    `texel`: rows of the body's grid, dm.
+    """
+    kind = look.draw("fabric")[:, 4:5, None]
+
+    def wave(phase: Tensor, period: float) -> Tensor:
+        """A sine of unit height as far as the grid resolves it."""
+        held = min(1.0, max(0.0, period / texel / 2 - 1))
+        return torch.sin(phase * (2 * torch.pi / period)) * held
+
+    twill = wave(y + 0.8 * x, 0.026) * (kind < 0.3)
+    linen = 0.5 * (wave(x + 0.004 * mottle, 0.030) + wave(y + 0.004 * mottle, 0.030)) * ((kind >= 0.3) & (kind < 0.5))
+    stitches = (
+        wave(x, 0.048) * (0.7 + 0.3 * wave(y + 0.3 * x.abs(), 0.036)) * torch.maximum(knitted, (kind > 0.8).float())
+    )
+    rib = stitches + ribbed * wave(x, 0.026) * 0.6
+    return 0.07 * twill + 0.07 * linen + 0.10 * stitches, rib
 
 
 def build_ears(look: Look, chart: Chart, half_width: Tensor) -> Part:

@@ -125,7 +125,9 @@ def _teeth_along(
     number = torch.bucketize(a, knots[1:-1])
     share = ((a - knots[number]) / widths[number]).clamp(0, 1)
     apart = torch.minimum(share, 1 - share) * widths[number] * size
-    seam = bell(apart / max(0.0055, 0.62 * texel))
+    # A gap finer than a texel is as much fainter as it is drawn wider.
+    drawn = max(0.0055, 0.62 * texel)
+    seam = bell(apart / drawn) * (0.0055 / drawn) ** 0.7
     yellow = constant(_EYE_TOOTH, device)[number]
     signed = number * torch.sign(w.x) + 0.5 * torch.sign(w.x)
     return signed, 2 * share - 1, constant(lengths, device)[number], yellow, seam

@@ -21,9 +21,10 @@ STREAMS = Streams(
     (
         ("mottle", 2), ("grain", 2), ("blood", 2), ("pores", 2), ("spots", 4), ("lips", 3), ("wrinkles", 16),
         ("body mottle", 2), ("body grain", 2),
-        ("hairline", 2), ("clumps", 2), ("neckline", 1), ("stripes", 2), ("lens", 1), ("teeth", 6), ("iris", 4),
+        ("hairline", 2), ("clumps", 2), ("neckline", 4), ("stripes", 2), ("lens", 1), ("teeth", 6), ("iris", 4),
+        ("room", 12), ("fabric", 6),
         ("backdrop", 8), ("backdrop cells 6", 36), ("backdrop cells 7", 49), ("backdrop cells 13", 169),
-        ("bars", 15), ("bokeh", 54), ("sensor r", 2), ("sensor g", 2), ("sensor b", 2),
+        ("bars", 15), ("bokeh", 84), ("sensor r", 2), ("sensor g", 2), ("sensor b", 2),
     )
 )  # fmt: skip
 """What a picture draws besides its parameters and its strands, and how many numbers for each."""

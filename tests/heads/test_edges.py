@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -51,6 +52,16 @@ def test_an_edge_covers_what_geometry_says(slope: float, offset: float) -> None:
         assert edge.sum() >= SIZE // 4
         assert 0 < error[edge].mean() < 0.2
         assert error[edge].std() < 0.085  # at the rate of shading it would be 0.17
+
+
+def test_no_points_are_put_between_the_tubes_of_glasses() -> None:
+    chart = build_chart(96, torch.device("cpu"))
+    flat = torch.zeros(1, 8, chart.width)
+    three = torch.zeros(1, 3, 8, chart.width)
+    joined = Part(three, three, three, flat, flat, flat, flat, flat)
+    apart = replace(joined, bands=((0, 4), (4, 8)))
+    rows = [torch.unique(build_atlas(chart, [part]).lattice.down) for part in (joined, apart)]
+    assert [len(row) for row in rows] == [15, 14]
 
 
 def empty(size: int = SIZE) -> GBuffer:

@@ -19,7 +19,7 @@ from tuiface.heads.lists import Lists
 from tuiface.heads.sampling.look import Look
 from tuiface.heads.shading.camera import Camera, rotate_about_neck
 
-_ROUND = 8
+_ROUND = 12
 """Texels around a tube."""
 
 
@@ -123,6 +123,7 @@ def build_glasses(look: Look, chart: Chart, half_width: Tensor, lists: Lists) ->
         occlusion=flat + 1,
         emission=flat,
         region=flat + float(Region.GLASSES),
+        bands=tuple((first, first + _ROUND + 1) for first in range(0, position.shape[2], _ROUND + 1)),
         two_sided=True,
         visible=lists.any(worn),
     )

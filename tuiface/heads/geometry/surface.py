@@ -90,6 +90,8 @@ class Part:
     region: Tensor
     strips: tuple[tuple[int, int], ...] = ()
     """Column ranges that are separate surfaces (a left and a right ear); empty: one surface."""
+    bands: tuple[tuple[int, int], ...] = ()
+    """The same of rows (the tubes of glasses): no points are put between them."""
     two_sided: bool = False
     """Seen from behind as well, such as ears and glasses."""
     visible: bool = True

@@ -105,7 +105,8 @@ def build_atlas(chart: Chart, parts: list[Part]) -> Atlas:
         stacks.append(torch.cat([part.position, part.normal, part.albedo, scalars], dim=1))
         height, width = part.gloss.shape[1:]
         if part.visible:
-            rectangles += [(row, row + height, low, high) for low, high in part.strips or ((0, width),)]
+            bands, strips = part.bands or ((0, height),), part.strips or ((0, width),)
+            rectangles += [(row + top, row + end, low, high) for top, end in bands for low, high in strips]
         if part.two_sided:
             two_sided.append((row, row + height))
         row += height

@@ -194,6 +194,9 @@ def _steer(look: Look, chart: Chart, style: StyleColumns, roots: Roots, locks: T
     receding = smoothstep(0.12, 0.45, amount("hairline_recession")) * smoothstep(1.0, 0.8, y)
     receding = receding * smoothstep(1.0, 0.7, theta.abs()) * smoothstep(0.5, 0.2, style.curtain)
     length = length * (1 - 0.55 * receding)
+    # A bare crown over wide tufts is a clown's: what is left is cut short.
+    bare = smoothstep(0.3, 0.6, amount("crown_thinning")) * smoothstep(0.5, 0.2, style.curtain)
+    length, lift = length * (1 - 0.5 * bare), lift * (1 - 0.6 * bare)
     flow = _combing_flow(style, roots, fringe, curtain, away, parting)
     disorder = style.disorder * (1 - 0.6 * fringe)
     tufts = 2 * clumps.draw[:, :3] - 1

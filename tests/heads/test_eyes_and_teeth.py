@@ -91,7 +91,7 @@ def test_an_open_mouth_shows_two_rows_and_the_dark_between_them() -> None:
     head = built(plain(mouth_open=1, smile=0.5, teeth=0.8))
     middle = CHART.width // 2 + 3
     inside = (CHART.whole.y[0, :, middle] < -0.55) & (CHART.whole.y[0, :, middle] > -0.90)
-    tooth = head.part.albedo[0, 2, inside, middle] > 0.20
+    tooth = head.part.albedo[0, 2, inside, middle] > 0.13
     light = torch.cat([torch.zeros(1, dtype=torch.bool), tooth, torch.zeros(1, dtype=torch.bool)])
     assert int((light[1:] & ~light[:-1]).sum()) >= 2
     assert head.part.albedo[0, :, inside, middle].mean(0).min() < 0.08

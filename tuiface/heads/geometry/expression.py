@@ -63,8 +63,8 @@ def move_face(position: Tensor, chart: Chart, look: Look) -> None:
     pulls = _pulls(chart)
     x, y, _ = Surface.at(position, pulls.brows).unbind(1)
     lowered = look["brow_lower"] + 0.35 * look["nose_wrinkle"]
-    y += 0.070 * look["inner_brow_raise"] * pulls.inner - 0.054 * lowered * pulls.lowered
-    x += 0.022 * (lowered + 0.5 * look["inner_brow_raise"]) * pulls.knitted
+    y += 0.070 * look["inner_brow_raise"] * pulls.inner - 0.066 * lowered * pulls.lowered
+    x += 0.026 * (lowered + 0.5 * look["inner_brow_raise"]) * pulls.knitted
     x, y, z = Surface.at(position, pulls.face).unbind(1)
     wrinkled, raised, chin = look["nose_wrinkle"], look["upper_lip_raise"], look["chin_raise"]
     y += 0.036 * wrinkled * pulls.wings + 0.034 * (raised + 0.5 * wrinkled) * pulls.lip

@@ -158,7 +158,7 @@ def _paint_eyeball(surface: Surface, albedo: Tensor, emission: Tensor, look: Loo
     ball = over(_sclera(look, eye, mottle), _iris(look, dx * eye.side, dy, radius), iris)
     ball = ball * (1 - 0.97 * pupil)[:, None]
     # Lids shade the eye more the closer they are, and lashes more than lids.
-    shade = (1 - 0.55 * torch.exp(-below_lid / 0.020) - 0.14 * torch.exp(-below_lid / 0.055)) * (
+    shade = (1 - 0.55 * torch.exp(-below_lid / 0.020) - 0.08 * torch.exp(-below_lid / 0.055)) * (
         1 - 0.20 * torch.exp(-above_lid / 0.010)
     )
     ball = ball * shade[:, None]
@@ -168,7 +168,7 @@ def _paint_eyeball(surface: Surface, albedo: Tensor, emission: Tensor, look: Loo
     gloss = surface.at(surface.gloss, w)
     gloss.copy_(mix(gloss, torch.full_like(gloss, 0.9), eye.opening))
     tears = bell((above_lid - 0.004) / max(0.0055, 0.6 * edge)) * smoothstep(-1.0, -0.7, eye.along)
-    tears = tears * smoothstep(1.0, 0.8, eye.along) * (0.030 + 0.050 * look["light_key"])
+    tears = tears * smoothstep(1.0, 0.8, eye.along) * (0.015 + 0.040 * look["light_key"])
     mirrored = _mirrored_lights(look, dx + 0.44 * looked_x, dy + 0.44 * (looked_y - 0.005), edge)
     visible = eye.opening * soft_step(below_lid - 0.004, 0.004)
     # Dark skin is exposed longer: what eyes reflect would glow.
@@ -180,10 +180,10 @@ def _sclera(look: Look, eye: Eye, mottle: Tensor) -> Tensor:
     """The white, which is none: greyish, yellower with age, redder towards the corners, round."""
     device, age = look.device, look["age"]
     u = (1 - eye.along**2).clamp(min=0)
-    white = colour(0.50, 0.47, 0.445, device=device) * (1 - 0.62 * look["melanin"])[:, None]
+    white = colour(0.57, 0.54, 0.515, device=device) * (1 - 0.62 * look["melanin"])[:, None]
     vein = 0.30 * bell((eye.along + 1) / 0.28) + 0.14 * bell((eye.along - 1) / 0.22) + 0.12 * age + 0.03 * mottle.abs()
     red = torch.exp(-vein[:, None] * colour(0.1, 1.0, 1.0, device=device))
-    return white * (0.60 + 0.40 * u**0.5)[:, None] * red
+    return white * (0.66 + 0.34 * u**0.5)[:, None] * red
 
 
 def _iris(look: Look, dx: Tensor, dy: Tensor, radius: Tensor) -> Tensor:
@@ -196,10 +196,10 @@ def _iris(look: Look, dx: Tensor, dy: Tensor, radius: Tensor) -> Tensor:
     fibres = 0.16 * torch.sin(17 * angle + own[:, 0]) + 0.12 * torch.sin(29 * angle + own[:, 1] + 3 * radius)
     fibres = fibres + 0.10 * torch.sin(43 * angle + own[:, 2] - 4 * radius) + 0.08 * torch.sin(5 * angle + own[:, 3])
     collar = 0.55 * bell((radius - 0.56 - 0.03 * torch.sin(9 * angle + own[:, 1])) / 0.15)
-    ring = 1 - 0.78 * smoothstep(0.74, 0.98, radius)
+    ring = 1 - 0.85 * smoothstep(0.70, 0.95, radius)
     # Light that enters from above leaves at the opposite side.
     opposite = 1 - 0.30 * (dy / IRIS_RADIUS).clamp(-1, 1)
-    pattern = (0.80 + fibres + collar) * ring * opposite
+    pattern = (0.70 + fibres + collar) * ring * opposite
     warm = collar[:, None] * colour(0.24, 0.10, -0.10, device=look.device)
     return _iris_colour(look) * pattern[:, None] * (1 + warm)
 
@@ -227,8 +227,8 @@ def _mirrored_lights(look: Look, dx: Tensor, dy: Tensor, edge: float) -> Tensor:
     away = torch.maximum((dx - _CORNEA_RADIUS * x).abs(), (dy - _CORNEA_RADIUS * y).abs() * 0.9)
     key = soft_step((side - away) / (0.35 * soft), 1.0) * (0.30 + 0.45 * look["light_key"])
     x, y = place(-0.9 * azimuth, 0 * elevation + 0.25)
-    fill = bell((dx - _CORNEA_RADIUS * x) / 0.020) * bell((dy - _CORNEA_RADIUS * y) / 0.014)
-    return key + (0.045 - 0.030 * look["light_key"]) * fill
+    fill = bell((dx - _CORNEA_RADIUS * x) / 0.014) * bell((dy - _CORNEA_RADIUS * y) / 0.010)
+    return key + (0.016 - 0.010 * look["light_key"]) * fill
 
 
 def _paint_lashes(surface: Surface, albedo: Tensor, look: Look, eye: Eye) -> None:

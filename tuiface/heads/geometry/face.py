@@ -81,7 +81,7 @@ def mouth_half_width(look: Look) -> Tensor:
     """Half the distance between the corners, dm, [N, 1, 1]."""
     rest = 0.256 + 0.013 * look["mouth_width"]
     widened = 0.21 * look["smile"] + 0.14 * look["lip_stretch"] - 0.03 * look["corner_depress"]
-    return rest * (1 + widened - 0.06 * look["mouth_open"] - 0.05 * look["lip_press"])
+    return rest * (1 + widened - 0.13 * look["mouth_open"] * (1 - 0.6 * look["smile"]) - 0.05 * look["lip_press"])
 
 
 def shape_mouth(surface: Surface, look: Look) -> Mouth:

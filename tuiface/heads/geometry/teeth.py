@@ -63,16 +63,16 @@ def paint_opening(look: Look, opening: Opening, texel: float) -> tuple[Tensor, T
     tongue = smoothstep(0, -0.045, opening.above_lower_lip - back) * smoothstep(0.86, 0.45, opening.across)
     tongue = tongue * (1 - 0.25 * bell(w.x / 0.02))
     dark, red = colour(0.030, 0.008, 0.007, device=device), colour(0.27, 0.080, 0.070, device=device)
-    picture = over(dark + 0 * upper.cover[:, None], red, 0.75 * tongue)
+    picture = over(dark + 0 * upper.cover[:, None], red * (1 - 0.45 * melanin)[:, None], 0.7 * tongue)
     gums = colour(0.40, 0.135, 0.120, device=device) * (1 - 0.40 * melanin)[:, None]
-    white = colour(0.60, 0.570, 0.505, device=device) * (1 - 0.42 * melanin - 0.10 * age)[:, None]
+    white = colour(0.66, 0.63, 0.565, device=device) * (1 - 0.52 * melanin - 0.10 * age)[:, None]
     yellowness = 0.30 + 0.55 * draws[:, 1] + 0.7 * age
-    for row, light in ((lower, 0.62), (upper, 1.0)):
+    for row, light in ((lower, 0.50), (upper, 1.0)):
         yellow = (row.yellow * 0.5 + yellowness)[:, None] * colour(0.02, 0.06, 0.17, device=device)
-        picture = over(picture, light * gums * (0.55 + 0.45 * row.shade)[:, None], row.gum)
-        picture = over(picture, light * white * row.shade[:, None] * (1 - yellow), row.cover)
-    under_lip = 0.42 + 0.58 * smoothstep(-0.004, 0.034, opening.below_upper_lip)
-    in_corner = 0.30 + 0.70 * smoothstep(1.0, 0.60, opening.across)
+        picture = over(picture, gums * light * (0.55 + 0.45 * row.shade)[:, None], row.gum)
+        picture = over(picture, white * light * row.shade[:, None] * (1 - yellow), row.cover)
+    under_lip = 0.58 + 0.42 * smoothstep(-0.004, 0.030, opening.below_upper_lip)
+    in_corner = 0.38 + 0.62 * smoothstep(1.0, 0.62, opening.across)
     teeth = (upper.cover + lower.cover).clamp(0, 1)
     return picture * (under_lip * in_corner)[:, None], mix(0.35 * tongue, 0 * teeth + 0.5, teeth), teeth
 
@@ -94,8 +94,8 @@ def _upper_row(look: Look, opening: Opening, draws: Tensor, texel: float) -> _Ro
     gum = soft_step(w.y - margin, edge)
     down = ((margin - w.y) / 0.1).clamp(0, 1)
     round_off = 1 - 0.16 * q**4 - 0.10 * down**6 - 0.10 * (1 - down) ** 4
-    open_seam = seam * (0.26 + 0.26 * draws[:, 5] + 0.30 * down * down)
-    turned = 0.42 + 0.58 * smoothstep(0.36, 0.10, w.a)
+    open_seam = seam * (0.20 + 0.24 * draws[:, 5] + 0.26 * down * down)
+    turned = 0.52 + 0.48 * smoothstep(0.36, 0.10, w.a)
     return _Row(cover, round_off * (1 - open_seam) * turned, yellow, gum)
 
 

@@ -195,11 +195,11 @@ def _iris(look: Look, dx: Tensor, dy: Tensor, radius: Tensor) -> Tensor:
     angle = torch.atan2(dy, dx)
     fibres = 0.16 * torch.sin(17 * angle + own[:, 0]) + 0.12 * torch.sin(29 * angle + own[:, 1] + 3 * radius)
     fibres = fibres + 0.10 * torch.sin(43 * angle + own[:, 2] - 4 * radius) + 0.08 * torch.sin(5 * angle + own[:, 3])
-    collar = 0.55 * bell((radius - 0.56 - 0.03 * torch.sin(9 * angle + own[:, 1])) / 0.15)
+    collar = 0.36 * bell((radius - 0.56 - 0.03 * torch.sin(9 * angle + own[:, 1])) / 0.15)
     ring = 1 - 0.85 * smoothstep(0.70, 0.95, radius)
     # Light that enters from above leaves at the opposite side.
     opposite = 1 - 0.30 * (dy / IRIS_RADIUS).clamp(-1, 1)
-    pattern = (0.70 + fibres + collar) * ring * opposite
+    pattern = (0.62 + fibres + collar) * ring * opposite
     warm = collar[:, None] * colour(0.24, 0.10, -0.10, device=look.device)
     return _iris_colour(look) * pattern[:, None] * (1 + warm)
 

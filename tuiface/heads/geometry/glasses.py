@@ -62,7 +62,7 @@ def cover_lenses(look: Look, camera: Camera, depth: Tensor) -> LensLayer:
     slant = (dx - 0.8 * dy + 0.10 * light) / 0.10
     streak = smoothstep(-1.0, -0.8, slant) * smoothstep(0.35, 0.15, slant) * smoothstep(-0.12, 0.12, dy)
     own = look.draw("lens")[:, :, None]
-    glare = (0.010 + 0.16 * own**2 * streak) * (0.3 + look["light_key"])
+    glare = (0.008 + 0.12 * own**2 * streak) * (0.3 + look["light_key"])
     worn = (look["glasses"] > 0.5)[..., None]
     sides = constant((-1.0, 1.0), look.device).view(1, 2, 1, 1)
     x = sides * _lens_centre(look)[..., None, None] + dx[:, None]

@@ -71,7 +71,7 @@ def shade_surfaces(
     lobes = 0.65 * 1.6 * towards_half**18 + 0.35 * 4.5 * towards_half**60
     specular = pixels.gloss * lobes * fresnel * 3.0 * facing.clamp(0, 1) * lit
     eye = (pixels.region == Region.EYES).float()
-    specular = mix(specular, 0.05 * towards_half**60 * lit, eye)
+    specular = mix(specular, 0.012 * towards_half**120 * lit, eye)
     grazing = (1 - dot(normal, view).clamp(0, 1)) ** 4
     rim = grazing * (0.10 + 0.5 * lights.rim) * occlusion * pixels.gloss
     key, ambient = lights.key[:, :, None, None], lights.ambient[:, :, None, None]

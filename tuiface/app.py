@@ -117,6 +117,7 @@ class TuifaceApp(App[None]):
         self._late_answers = LateAnswers() if late_answers is None else late_answers
         filter_input(self._late_answers)
         self._is_leaving = False
+        self._has_told_of_state = False
         self._recovery = SessionRecovery(
             self, self.state, lambda: self.current_work_screen.SCREEN_NAME, self.action_go_to
         )
@@ -199,7 +200,18 @@ class TuifaceApp(App[None]):
 
         if message.remark:
             self.notify(message.remark, title=tr("A private engine"), severity="warning", timeout=10)
+        self._tell_if_nothing_is_kept()
         self._recovery.offer()
+
+    def _tell_if_nothing_is_kept(self) -> None:
+        """On a home that is mounted read-only, say once what is missing; everything else works."""
+        from tuiface.core.files import is_writable
+
+        folder = self.state.settings.state
+        if not self._has_told_of_state and not is_writable(folder):
+            text = tr("{folder} cannot be written: session, theme and log are not kept.", folder=home_relative(folder))
+            self.notify(text, severity="warning", timeout=10)
+        self._has_told_of_state = True
 
     def on_engine_failed(self, message: EngineFailed) -> None:
         """Say why, and what to do; the exit code says it too."""

@@ -80,7 +80,32 @@ def _unknown_flag_error(word: str, parser: argparse.ArgumentParser) -> UsageErro
     known = sorted({name for p in _all_parsers(parser) for name in p._option_string_actions if name.startswith("--")})
     meant = FLAGS_ELSEWHERE.get(flag)
     hint = f"here it is {meant}" if meant else suggest_nearest(flag, known) if flag.startswith("--") else ""
+    if flag.startswith("--") and not meant:
+        hint = _setting_hint(flag.removeprefix("--")) or hint
     return UsageError(f"unrecognized argument {quote(word)}", hint or f"{parser.prog} --help")
+
+
+def _setting_hint(name: str) -> str:
+    """How a setting is given that is no flag; empty for what is no setting."""
+    from tuiface.core.settings import ENVIRONMENT_PREFIX, Settings, settings_path
+
+    if name not in Settings.model_fields:
+        return ""
+    return f"it is a setting: {ENVIRONMENT_PREFIX}{name.upper()}=..., or {name} = ... in {settings_path()}"
+
+
+def refuse_unknown_flags_in_front(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Raise UsageError for a flag in front of the command that nobody knows: argparse would blame the word after it."""
+    words = iter(arguments)
+    for word in words:
+        if not word.startswith("--"):
+            return
+        flag, is_joined, _ = word.partition("=")
+        actions = [action for name, action in parser._option_string_actions.items() if name.startswith(flag)]
+        if not actions:
+            raise _unknown_flag_error(word, parser)
+        if actions[0].nargs != 0 and not is_joined:
+            next(words, None)
 
 
 def _all_parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -204,7 +229,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     if not arguments:  # to describe all commands takes a tenth of the time to the first paint
         return _open_interface(argparse.Namespace())
-    args = build_parser().parse_args(arguments)
+    parser = build_parser()
+    refuse_unknown_flags_in_front(parser, arguments)
+    args = parser.parse_args(arguments)
     if args.command is None:
         return _open_interface(args)
     code = args.run(args)

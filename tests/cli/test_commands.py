@@ -131,6 +131,23 @@ def test_words_that_were_meant_otherwise_name_what_is_right(words: list[str], me
     assert tuiface.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--library", "/tmp/faces"], r"'--library' \(it is a setting: TUIFACE_LIBRARY=\.\.\., or library = "),
+        (["--threads", "1", "--library=/tmp/faces", "render", "3"], r"'--library=/tmp/faces' \(it is a setting"),
+        (["--modle", "x.pkl"], r"'--modle' \(did you mean '--model'\?\)"),
+    ],
+)
+def test_an_unknown_flag_in_front_is_blamed_itself(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert "COMMAND" not in error
+
+
 def test_a_model_by_its_address_is_not_downloaded(tuiface: Tuiface) -> None:
     assert tuiface("render", "3", model=Path("https://example.org/ffhq.pkl")) != 0
     assert "nothing is downloaded (download it" in tuiface.err

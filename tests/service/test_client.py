@@ -36,7 +36,7 @@ from tests.service.processes import (
     rendered,
     socket_of,
 )
-from tuiface.core.errors import EngineError, ModelError, OutputError, TuifaceError
+from tuiface.core.errors import EngineError, ModelError, TuifaceError
 from tuiface.core.settings import Settings
 from tuiface.engine_api.protocol import Engine, RenderRequest, RenderResult
 from tuiface.engine_api.requests import (
@@ -399,10 +399,18 @@ def test_a_program_that_does_not_exist_is_an_engine_error(settings: Settings, tm
     assert list(tmp_path.glob("tuiface-*")) == []
 
 
-def test_a_state_folder_that_cannot_be_written_is_an_output_error(settings: Settings, tmp_path: Path) -> None:
+def test_where_the_state_folder_cannot_be_written_the_log_lies_beside_the_socket(
+    settings: Settings, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"a file is in the way"):
-        ResidentEngine.start_private(Settings(state=tmp_path / "file/state"), command=command("FakeEngine"))
+    read_only = settings.model_copy(update={"state": tmp_path / "file/state"})
+    process = EngineProcess(read_only, ("true",))
+    assert process.log.parent == process.socket.parent
+    assert process.log.exists()
+    process.stop()
+    engine = ResidentEngine.start_private(read_only, command=command("FakeEngine"))
+    assert engine.info().resolution
+    engine.close()
     assert list(tmp_path.glob("tuiface-*")) == []
 
 

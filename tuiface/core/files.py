@@ -204,6 +204,15 @@ def make_folder(path: Path) -> None:
         sync_folder(folder.parent)
 
 
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in `folder`, which is made where it is not there."""
+    try:
+        make_folder(folder)
+    except OutputError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
 def refuse_unfit_name(name: str, what: str) -> None:
     """Raise UsageError for a `name` that would leave its folder, or that a shell or a terminal would not take as one.
 

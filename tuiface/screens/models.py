@@ -18,7 +18,7 @@ from tuiface.actions import quote_words
 from tuiface.core import processes
 from tuiface.core.errors import ModelError
 from tuiface.core.i18n import tr
-from tuiface.core.reading import expand_user
+from tuiface.core.reading import expand_user, is_file
 from tuiface.core.strict_json import parse_strict_json
 from tuiface.core.visible import to_visible
 from tuiface.screens.changes import Drawn
@@ -75,7 +75,9 @@ class ModelsScreen(WorkScreen):
     def _take_list(self, models: tuple[Mapping[str, object], ...]) -> None:
         known = {str(model["path"]) for model in models}
         others: list[Mapping[str, object]] = [
-            {"path": str(path), "kind": None} for path in self._others if str(path) not in known
+            {"path": str(path), "kind": None}
+            for path in self._others
+            if str(path) not in known and is_file(path)  # it may be gone meanwhile
         ]
         self.models, self.is_listed = (*models, *others), True
 
@@ -87,6 +89,8 @@ class ModelsScreen(WorkScreen):
         def work() -> Callable[[], None]:
             lines = run_command(["model", "inspect", "--json", path], accepted=(0, 4)).splitlines()
             report = parse_strict_json(lines[0], file_names=True)
+            if "error" in report:  # it could not even be read
+                report = {"refused": f"{report['error']} {report.get('hint') or ''}".rstrip()}
             return lambda: self._take_report(path, report)
 
         self.state.link.run(tr("The file was not read"), work)
@@ -178,7 +182,7 @@ class ModelsScreen(WorkScreen):
 
     def action_models_file(self) -> None:
         """Ask for a path."""
-        from tuiface.screens.dialogs.prompts import LinePrompt
+        from tuiface.screens.dialogs.prompts import PathPrompt
 
         def add(text: str | None) -> None:
             if text:
@@ -188,7 +192,7 @@ class ModelsScreen(WorkScreen):
                 self._take_list(self.models)
                 self._choose([str(model["path"]) for model in self.models].index(str(path)))
 
-        self.app.push_screen(LinePrompt(tr("File"), tr("path of a checkpoint; Enter looks into it, Esc closes")), add)
+        self.app.push_screen(PathPrompt(tr("File"), tr("path of a checkpoint; Enter looks into it, Esc closes")), add)
 
     def action_models_convert(self) -> None:
         """Ask for a name, then convert as a job."""

@@ -38,6 +38,8 @@ FRAMES_RANGE = (2, 300)
 MAX_RESOLUTION = 256
 """Of a frame, in pixels: larger ones come too slowly to be played."""
 FILMS = ((), ("gif",), ("mp4",))
+_MIN_TIMELINE = 24
+"""Columns, before the panel was laid out."""
 
 
 class MorphScreen(WorkScreen):
@@ -191,7 +193,7 @@ class MorphScreen(WorkScreen):
             (tr("film"), " ".join(FILMS[self.film]).upper() or tr("none")),
         ]
         lines += [assemble((f"{name:<9}", label), (text, value)) for name, text in rows]
-        lines.append(self._timeline(24 if not self.has_class("-wide") else 40))
+        lines.append(self._timeline(self.query_one("#plan", Static).content_size.width or _MIN_TIMELINE))
         if self.problem:
             lines += [Content(""), styled(self.problem, "$text-error")]
         return Content("\n").join(lines)

@@ -1,4 +1,4 @@
-"""What all screens share: tabs and status above, the command and the keys below, a sentence where there is no room."""
+"""What all screens share: tabs above, command, status and keys below, a sentence where there is no room."""
 
 from __future__ import annotations
 
@@ -52,16 +52,18 @@ class WorkScreen(Screen[None]):
         super().__init__(classes="work")
         self.state = state
         self._late_timer: Timer | None = None
+        self._status = ""
         add_bindings(self, bindings_in(state.actions, self.SCREEN_NAME))
 
     def compose(self) -> ComposeResult:
         """The frame around what the screen is for."""
         with Horizontal(id="title"):
             yield TabLine(self.TAB or self.SCREEN_NAME, id="tabs")
-            yield Label("", id="status")
         yield Static("", id="stopped")
         yield from self.compose_body()
-        yield Static("", id="command")
+        with Horizontal(id="bottom"):
+            yield Static("", id="command")
+            yield Label("", id="status")
         unicode = self.state.capabilities.unicode
         yield KeyLine(self.state.actions.on_screen(self.SCREEN_NAME), unicode=unicode, id="keys")
         yield Static("", id="too-small")
@@ -198,4 +200,7 @@ class WorkScreen(Screen[None]):
             words.append(tr("saving {number}", number=len(state.saves.pending)))
         if state.jobs.num_running:
             words.append(tr("jobs {number}", number=state.jobs.num_running))
-        self.query_one("#status", Label).update(", ".join(words), layout=False)
+        text, label = ", ".join(words), self.query_one("#status", Label)
+        if text != self._status:  # the command has what it leaves
+            self._status = text
+            label.update(text)

@@ -3,7 +3,8 @@
 settings    JSON on the child's standard input
 ready       pipe, child to parent: one Report, or nothing where the child died
 lifeline    pipe that the parent holds open and never writes to: the child leaves when it closes
-log         the child's output, in settings.state: nothing ever reaches the terminal
+log         the child's output, in settings.state, or beside the socket where that cannot be written: nothing ever
+            reaches the terminal
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tuiface.core.errors import EngineError
-from tuiface.core.files import make_folder, translate_os_errors
+from tuiface.core.files import is_writable, make_folder, translate_os_errors
 from tuiface.core.own_files import open_own_file
 from tuiface.core.processes import PIPE, python_command, start
 from tuiface.core.settings import Settings
@@ -45,9 +46,11 @@ class EngineProcess:
     """A running child. `wait_ready` before the first request; `stop` in every case."""
 
     def __init__(self, settings: Settings, command: Sequence[str] = COMMAND) -> None:
-        """Start it; raises OutputError for the log file and EngineError where nothing can be started."""
-        self.log = settings.state / LOG_NAME
+        """Start it; raises OutputError for a log that is no regular file of the user's own, EngineError where nothing
+        can be started.
+        """
         self._folder = _make_socket_folder()
+        self.log = _log_folder(settings.state, self._folder) / LOG_NAME
         self.socket = self._folder / "engine.sock"
         child_lifeline, lifeline = os.pipe()
         ready, child_ready = os.pipe()
@@ -55,7 +58,7 @@ class EngineProcess:
         self._ready = os.fdopen(ready, "rb", buffering=0)
         arguments = ["--socket", str(self.socket), "--lifeline", str(child_lifeline), "--ready", str(child_ready)]
         try:
-            with _open_new_log(settings.state) as log:
+            with _open_new_log(self.log.parent) as log:
                 self._child = start(
                     [*command, *arguments],
                     stdin=PIPE,
@@ -157,6 +160,11 @@ def _make_socket_folder() -> Path:
                 return folder
             folder.rmdir()
     raise EngineError(f"no folder for the engine's socket; tried {', '.join(places)}", "set XDG_RUNTIME_DIR to one")
+
+
+def _log_folder(state: Path, own: Path) -> Path:
+    """`state`, or where nothing can be written there, as on a home that is mounted read-only, the process' `own`."""
+    return state if is_writable(state) else own
 
 
 @contextlib.contextmanager

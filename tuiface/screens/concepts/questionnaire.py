@@ -18,6 +18,7 @@ from tuiface.directions.direction import labels_of
 from tuiface.directions.questionnaire import RECOMMENDED_ANSWERS, Questionnaire
 from tuiface.screens.changes import Drawn
 from tuiface.screens.concepts.work import check_replacement, submit_direction_job
+from tuiface.screens.widgets.bars import KeyLine
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.widgets.text import Static, assemble, styled
 from tuiface.screens.work_screen import WorkScreen
@@ -25,12 +26,20 @@ from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
     from tuiface.directions.direction import Ends, Labels
+    from tuiface.directions.questionnaire import Scale
     from tuiface.faces.studio import Face
     from tuiface.screens.concepts.open_questionnaire import OpenQuestionnaire
     from tuiface.screens.state import InterfaceState
 
 MAX_RESOLUTION = 256
 """Of a face that is asked about, in pixels: the next ones are rendered meanwhile."""
+_UNUSED_KEYS: dict[Scale, frozenset[str]] = {
+    "yes-no": frozenset(f"answer_{number}" for number in range(1, 8)),
+    "1-7": frozenset(("answer_yes", "answer_no")),
+}
+"""Answers of the other scale, which are not taken."""
+_MIN_BAR = 24
+"""Columns, before the panel was laid out."""
 _LABEL, _VALUE, _KEY = "$foreground 55%", "$foreground 85%", "bold $foreground"
 
 
@@ -72,6 +81,7 @@ class QuestionnaireScreen(WorkScreen):
         if questionnaire is None or self.state.studio is None:
             self.query_one("#plan", Static).update(tr("No question is asked: 8 leads to the concepts."))
             return
+        self.query_one(KeyLine).leave_out(_UNUSED_KEYS[questionnaire.file.scale])
         seed = questionnaire.seed
         seeds = [] if seed is None else [seed, *questionnaire.predict_next_seeds()]
         faces = [self._face(number) for number in seeds]
@@ -163,7 +173,7 @@ class QuestionnaireScreen(WorkScreen):
 
     def _bar(self, count: int) -> Content:
         """Answers on a line to the most that are taken, with marks at the least and at the recommended number."""
-        width = 40 if self.has_class("-wide") else 24
+        width = self.query_one("#plan", Static).content_size.width or _MIN_BAR
         full, empty, mark = ("━", "─", "┼") if self.state.capabilities.unicode else ("#", "-", "|")
         done = round(width * min(count, MAX_ANSWERS) / MAX_ANSWERS)
         marks = {round(width * n / MAX_ANSWERS) for n in (MIN_ANSWERS, RECOMMENDED_ANSWERS)}

@@ -45,7 +45,7 @@ class LinePrompt(ModalScreen[str | None]):
                 restrict=self.RESTRICT,
                 max_length=self.MAX_LENGTH or 0,
                 compact=True,
-                select_on_focus=False,
+                select_on_focus=bool(self._value),  # what stands there already gives way to what is typed
             )
             yield Label(self._hint, id="seed-hint")
 
@@ -119,9 +119,9 @@ def seed_problem(text: str) -> str:
 
 
 class PathPrompt(LinePrompt):
-    """Answers the path of a file that exists, with one of the suffixes that are accepted."""
+    """Answers the path of a file that exists, with one of the suffixes that are accepted; without any, all are."""
 
-    def __init__(self, label: str, hint: str, suffixes: Sequence[str]) -> None:
+    def __init__(self, label: str, hint: str, suffixes: Sequence[str] = ()) -> None:
         super().__init__(label, hint)
         self._suffixes = tuple(suffixes)
 
@@ -134,7 +134,7 @@ class PathPrompt(LinePrompt):
         path = expand_user(text)
         if is_folder(path) or not text:
             return ""
-        if path.suffix.lower() not in self._suffixes:
+        if self._suffixes and path.suffix.lower() not in self._suffixes:
             return tr("accepted: {suffixes}", suffixes=" ".join(self._suffixes))
         return "" if is_file(path) else tr("no such file")
 
@@ -156,7 +156,10 @@ class PathSuggester(Suggester):
 
 
 def complete_path(text: str, suffixes: Sequence[str]) -> str | None:
-    """`text` completed to the first name in its folder, by the alphabet; folders end in a slash."""
+    """`text` completed to the first name in its folder, by the alphabet; folders end in a slash.
+
+    No suffixes stand for all.
+    """
     before, slash, start = text.rpartition("/")
     folder = expand_user(before + slash) if slash else Path()
     try:
@@ -164,7 +167,7 @@ def complete_path(text: str, suffixes: Sequence[str]) -> str | None:
             path.name + ("/" if is_folder(path) else "")
             for path in folder.iterdir()
             if path.name.startswith(start) and (start or not path.name.startswith("."))
-            if is_folder(path) or path.suffix.lower() in suffixes
+            if is_folder(path) or not suffixes or path.suffix.lower() in suffixes
         )
     except (OSError, ValueError):
         return None

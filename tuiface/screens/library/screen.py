@@ -159,7 +159,7 @@ class LibraryScreen(GridScreen):
         if self.problem:
             return styled(self.problem, "$text-error")
         if not self.everything:
-            return styled(tr("Nothing is saved yet in {folder}: s saves a face.", folder=folder))
+            return styled(tr("Nothing is saved yet: 1 leads to a face, s saves it into {folder}.", folder=folder))
         number = trn("{number} face", "{number} faces", len(self.faces))
         parts = [styled(number, "bold $foreground"), styled(folder)]
         if self.text:

@@ -79,6 +79,13 @@ class KeyLine(Widget):
         shown = [action for action in actions if action.footer and action.keys]
         self._groups = [tuple(group) for _, group in groupby(shown, key=lambda action: action.footer)]
         self._unicode = unicode
+        self._left_out: frozenset[str] = frozenset()
+
+    def leave_out(self, ids: frozenset[str]) -> None:
+        """Do not advertise actions that mean nothing now, though they keep their keys."""
+        if ids != self._left_out:
+            self._left_out = ids
+            self.refresh()
 
     def render(self) -> Content:
         """What fits."""
@@ -86,7 +93,8 @@ class KeyLine(Widget):
 
     def line(self, width: int) -> Content:
         """At most `width` columns: what works everywhere first, then the others in their order."""
-        entries = [(group, self._entry(group)) for group in self._groups]
+        shown = [tuple(action for action in group if action.id not in self._left_out) for group in self._groups]
+        entries = [(group, self._entry(group)) for group in shown if group]
         chosen: list[Content] = []
         for everywhere in (True, False):
             for group, entry in entries:

@@ -53,7 +53,7 @@ from tuiface.screens.widgets.text import MAX_TEXT, VisibleConsole, VisibleLines
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.capabilities import Capabilities, capabilities_of
 from tuiface.terminal.late_answers import LateAnswers
-from tuiface.terminal.private_api import add_bindings, filter_input, force_truecolor, terminal_size
+from tuiface.terminal.private_api import add_bindings, filter_input, force_colours, terminal_size
 from tuiface.terminal.writer import TerminalWriter
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ class TuifaceApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         capabilities = capabilities_of(settings) if capabilities is None else capabilities
-        if capabilities.colours == "truecolor":
-            force_truecolor(self)
+        if capabilities.colours != "16":
+            force_colours(self, capabilities.colours)
         self._link = EngineLink(settings, engine_factory, self.post_message)
         self.writer = TerminalWriter(self, capabilities)
         self._runner = JobRunner(self.post_message)
@@ -317,6 +317,18 @@ class TuifaceApp(App[None]):
         if is_first_run(self.state.settings.state):
             remember_welcome(self.state.settings.state)
             self.push_screen(Welcome())
+        if self.writer.capabilities.has_few_colours:
+            self._tell_of_colours()
+
+    def _tell_of_colours(self) -> None:
+        from tuiface.screens.dialogs.welcome import must_tell_of_colours
+
+        if must_tell_of_colours(self.state.settings.state):
+            self.notify(
+                tr("If the terminal has 24-bit ones: export COLORTERM=truecolor"),
+                title=tr("Faces are drawn in {number} colours", number=self.writer.capabilities.colours),
+                timeout=15,
+            )
 
     # --- actions -------------------------------------------------------------------------------------------------
 

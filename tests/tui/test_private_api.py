@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from tuiface.terminal.private_api import (
     control_segment,
-    force_truecolor,
+    force_colours,
     foreground_style,
     forward_key,
     invalidate_lines,
@@ -45,8 +45,9 @@ def test_codes_are_forgotten_when_styles_are_combined() -> None:
 
 def test_textual_writes_24_bit_colours_when_told() -> None:
     app: App[None] = App()
-    force_truecolor(app)
-    assert app.console.color_system == "truecolor"
+    for colours in ("256", "truecolor"):
+        force_colours(app, colours)
+        assert app.console.color_system == colours
 
 
 def test_a_foreground_is_sent_as_it_is() -> None:

@@ -96,6 +96,33 @@ def test_a_name_brings_24_bit_colours_through_ssh() -> None:
     assert found.is_remote
 
 
+@pytest.mark.parametrize(
+    ("answer", "term", "colours"),
+    [
+        (b"\x1bP1$r0;48:2::1:2:3m\x1b\\", "xterm-256color", "truecolor"),
+        (b"\x1bP1$r0;48;2;1;2;3m\x1b\\", "xterm", "truecolor"),
+        (b"\x1bP1$r48:2:1:2:3m\x1b\\", "xterm", "truecolor"),
+        (b"\x1bP1$r0;48:5:16m\x1b\\", "xterm-256color", "256"),
+        (b"\x1bP1$r0;48:5:16m\x1b\\\x1bP1+r524742=38\x1b\\", "xterm-256color", "256"),
+        (b"\x1bP1$r0;48:2::9:9:9m\x1b\\", "xterm-256color", "256"),
+        (b"\x1bP1$r0m\x1b\\", "xterm-256color", "256"),
+        (b"\x1bP0$r\x1b\\", "xterm-256color", "256"),
+        (b"\x1bP0$r\x1b\\\x1bP1+r524742=38\x1b\\", "xterm-256color", "truecolor"),
+        (b"\x1bP1+r524742\x1b\\", "xterm", "truecolor"),
+        (b"\x1bP0+r524742\x1b\\", "xterm", "16"),
+        (b"\x1bP>|XTerm(379)\x1b\\", "xterm-256color", "truecolor"),
+        (b"\x1bP>|XTerm(379)\x1b\\\x1bP1$r0;48:5:16m\x1b\\", "xterm-256color", "256"),
+        (b"\x1bP>|XTerm(330)\x1b\\", "xterm", "256"),
+        (b"", "xterm-256color", "256"),
+        (b"", "xterm", "16"),
+    ],
+)
+def test_colours_are_asked_for(answer: bytes, term: str, colours: str) -> None:
+    environment = {"TERM": term, "LANG": "C.UTF-8", "SSH_CONNECTION": "x"}
+    found = detect_capabilities(environment, answers=parse_answers(answer + b"\x1b[?64c"), cell_px=(8, 16))
+    assert found.colours == colours
+
+
 @pytest.mark.parametrize("cell_px", [(0, 0), (1, 2), (10, 100), (20, 10)])
 def test_a_cell_that_no_font_has_is_not_believed(cell_px: tuple[int, int]) -> None:
     assert (

@@ -160,3 +160,16 @@ def test_a_toast_over_a_sixel_lies_on_cells_and_the_sixel_comes_back(start: Star
         assert "Copied" in terminal.screen.text()
         terminal.until(lambda screen: len(screen.sixels) > seen)
         assert "Copied" not in terminal.screen.text()
+
+
+@pytest.mark.parametrize("keeps_rgb", [True, False, None])
+def test_a_plain_ssh_session_has_the_colours_that_the_terminal_keeps(start: Start, *, keeps_rgb: bool | None) -> None:
+    term = "xterm-256color" if keeps_rgb is None else "xterm"  # of which Rich thinks that it has 16
+    with start(TerminalModel("", keeps_rgb=keeps_rgb), COLORTERM="", SSH_CONNECTION="x", TERM=term) as terminal:
+        terminal.until(lambda screen: sum(cell.text == "▀" for cell in screen.cells.values()) > 50)
+        told = "COLORTERM=truecolor"
+        if not keeps_rgb:
+            terminal.until(lambda screen: told in screen.text())
+        backs = {cell.back for cell in terminal.screen.cells.values() if cell.text == "▀"}
+        assert all(isinstance(back, tuple) if keeps_rgb else isinstance(back, int) and back >= 16 for back in backs)
+        assert (told in terminal.screen.text()) is not keeps_rgb or keeps_rgb is None

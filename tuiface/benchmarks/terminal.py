@@ -63,7 +63,7 @@ class Screen:
     sixels: list[tuple[int, int, np.ndarray]] = field(default_factory=list)
     """Row, column and pixels of each sixel, in the order of arrival."""
     queries: list[str] = field(default_factory=list)
-    """What was asked and not answered yet: `c`, `>q`, `16t`, `kitty`, or for `6n` the answer, such as `2;1R`."""
+    """What was asked and not answered yet: `c`, `>q`, `16t`, `$qm`, `kitty`, or for `6n` the answer, such as `2;1R`."""
     clipboard: str = ""
     num_images: int = 0
     num_position_queries: int = 0
@@ -214,7 +214,9 @@ class Screen:
 
     def _handle_device_control(self, body: str) -> None:
         head, _, data = body.partition("q")
-        if re.fullmatch(r"[0-9;]*", head):
+        if body == "$qm":
+            self.queries.append(body)
+        elif re.fullmatch(r"[0-9;]*", head):
             self.sixels.append((self.row, self.column, decode_sixel(data)))
 
 
@@ -254,6 +256,8 @@ class TerminalModel:
     attributes: str = "64;1;2"
     """Of DA1; with 4 for sixel."""
     knows_kitty: bool = False
+    keeps_rgb: bool | None = None
+    """What it answers to a question about its attributes (DECRQSS); None: nothing."""
     cell_px: tuple[int, int] = (8, 16)
     encoding: str = "utf-8"
 
@@ -384,12 +388,13 @@ class PtyTerminal:
     def _answer(self) -> None:
         model = self._model
         for question in self.screen.queries:
-            if question == "kitty" and not model.knows_kitty:
+            if (question == "kitty" and not model.knows_kitty) or (question == "$qm" and model.keeps_rgb is None):
                 continue
             answer = {
                 "c": f"\x1b[?{model.attributes}c",
                 ">q": f"\x1bP>|{model.name}\x1b\\",
                 "16t": f"\x1b[6;{model.cell_px[1]};{model.cell_px[0]}t",
+                "$qm": f"\x1bP1$r0;48:{'2::1:2:3' if model.keeps_rgb else '5:16'}m\x1b\\",
                 "kitty": "\x1b_Gi=31;OK\x1b\\",
             }.get(question, f"\x1b[{question}")
             self._send(answer.encode())

@@ -44,6 +44,8 @@ _TRUECOLOR_NAMES = ("kitty", "ghostty", "wezterm", "iterm2", "foot", "konsole", 
 _OVERRIDES: dict[str, Colours] = {"truecolor": "truecolor", "256": "256", "standard": "16"}
 #: Placeholders came with this release of kitty (its changelog, 2023).
 _MIN_KITTY_VERSION = (0, 28)
+#: 24-bit colours came with this patch of xterm (its changelog, 2017), the answer to DECRQSS about them later.
+_MIN_XTERM_VERSION = (331,)
 _SIXEL_ATTRIBUTE = 4
 """In the answer to DA1 (VT340 and its heirs)."""
 
@@ -86,6 +88,11 @@ class Capabilities:
     def has_pictures(self) -> bool:
         """Whether pictures are shown at all."""
         return self.graphics != "none"
+
+    @property
+    def has_few_colours(self) -> bool:
+        """Whether pictures are drawn of a palette, which most terminals need not."""
+        return self.graphics == "block" and self.colours != "truecolor"
 
     @property
     def cell_aspect(self) -> float:
@@ -172,14 +179,13 @@ def _has_placeholders(answers: Answers, tmux: TmuxFacts | None) -> bool:
     if tmux is not None:
         return tmux.passthrough and tmux.outer_term in ("xterm-kitty", "xterm-ghostty")
     name = answers.name.lower()
-    version = tuple(int(n) for n in re.findall(r"[0-9]{1,9}", name)[:2])
     return answers.kitty and (
-        name.startswith("ghostty") or (name.startswith("kitty") and version >= _MIN_KITTY_VERSION)
+        name.startswith("ghostty") or (name.startswith("kitty") and _version(name) >= _MIN_KITTY_VERSION)
     )
 
 
 def _choose_mosaic(cells: CellStyle, colours: Colours, *, unicode: bool) -> Mosaic:
-    """Quadrants by default: never worse than half-blocks, and in every font; palettes are dithered, so halves there."""
+    """Quadrants by default: never worse than half-blocks, and in every font; palettes are diffused over halves."""
     if not unicode or colours != "truecolor":
         return "half"
     return "quadrant" if cells == "auto" else cells
@@ -198,9 +204,19 @@ def _detect_colours(environment: Mapping[str, str], answers: Answers, tmux: Tmux
         return "truecolor"
     if any(environment.get(name) in programs for name, programs in _TRUECOLOR_VARIABLES.items()):
         return "truecolor"
-    if answers.name.lower().startswith(_TRUECOLOR_NAMES):
+    if is_opaque(environment):
+        return "256" if term.endswith("-256color") else "16"
+    if answers.rgb is not None:
+        return "truecolor" if answers.rgb else "256"
+    name = answers.name.lower()
+    if name.startswith(_TRUECOLOR_NAMES) or (name.startswith("xterm(") and _version(name) >= _MIN_XTERM_VERSION):
         return "truecolor"
-    return "256" if term.endswith("-256color") else "16"
+    return "256" if term.endswith("-256color") or name else "16"
+
+
+def _version(name: str) -> tuple[int, ...]:
+    """The first two numbers in a terminal's name."""
+    return tuple(int(n) for n in re.findall(r"[0-9]{1,9}", name)[:2])
 
 
 def measure_cell_px() -> tuple[int, int] | None:

@@ -16,26 +16,14 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tuiface.terminal.capabilities import Capabilities, Colours
+from tuiface.terminal.capabilities import Capabilities
+from tuiface.terminal.palette import quantise
 from tuiface.terminal.private_api import truecolor_style
 
 if TYPE_CHECKING:
     from PIL.Image import Resampling
 
 UPPER_HALF = "▀"
-
-#: Levels of the 6 x 6 x 6 cube of the 256-colour palette (xterm), whose numbers begin at 16.
-_CUBE = np.array([0, 95, 135, 175, 215, 255])
-#: Its greys between the cube's black (16) and white (231), and their levels.
-_GREYS = np.array([16, *range(232, 256), 231])
-_GREY_LEVELS = np.array([0, *range(8, 239, 10), 255])
-#: Pixels whose channels differ by no more are drawn by greys, which are four times finer than the cube.
-_NEUTRAL = 10
-#: Black, dark grey, light grey and white of the first 16 colours: the other twelve are pure ones, which no face has.
-_SIXTEEN = np.array([0, 8, 7, 15])
-_SIXTEEN_LEVELS = np.array([0, 127, 229, 255])
-#: Thresholds between 0 and 1 of a 4 x 4 pattern.
-_BAYER = (np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) + 0.5) / 16
 
 
 def draw(pixels: np.ndarray, columns: int, rows: int, capabilities: Capabilities) -> list[Strip]:
@@ -114,35 +102,6 @@ def _rounding_borders() -> np.ndarray:
 
 def _srgb_to_linear(value: np.ndarray) -> np.ndarray:
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-# --- colours -----------------------------------------------------------------------------------------------------
-
-
-def quantise(pixels: np.ndarray, colours: Colours) -> np.ndarray:
-    """uint8 [H, W, 3] unchanged for truecolor, else palette numbers uint8 [H, W, 1] by ordered dither (Bayer 1973).
-
-    Skin is a slow gradient: without dither the 256-colour cube, 40 apart, shows it as contour lines.
-    """
-    if colours == "truecolor":
-        return pixels
-    height, width = pixels.shape[:2]
-    threshold = np.tile(_BAYER, (height // 4 + 1, width // 4 + 1))[:height, :width]
-    luma = pixels @ np.array([0.2126, 0.7152, 0.0722])
-    if colours == "16":
-        numbers = _SIXTEEN[_dither(luma, _SIXTEEN_LEVELS, threshold)]
-    else:
-        cube = 16 + _dither(pixels, _CUBE, threshold[..., None]) @ np.array([36, 6, 1])
-        greys = _GREYS[_dither(luma, _GREY_LEVELS, threshold)]
-        numbers = np.where(np.ptp(pixels, axis=-1) <= _NEUTRAL, greys, cube)
-    return np.asarray(numbers, dtype=np.uint8)[..., None]
-
-
-def _dither(values: np.ndarray, levels: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """Index of the level above or below each value, in such parts that their mean is the value; `levels` ascend."""
-    below = np.clip(np.searchsorted(levels, values, side="right") - 1, 0, len(levels) - 2)
-    part = (values - levels[below]) / (levels[below + 1] - levels[below])
-    return np.asarray(below + (part > threshold))
 
 
 # --- strips ------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ A release of either that moves one of them fails tests/tui/test_private_api.py, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.color import Color, ColorType
 from rich.color_triplet import ColorTriplet
@@ -51,12 +51,12 @@ def _colour(value: tuple[int, int, int]) -> Color:
     return Color("", ColorType.TRUECOLOR, None, ColorTriplet(*value))
 
 
-def force_truecolor(app: App[Any]) -> None:
-    """Make Textual write 24-bit colours: over SSH it sees no COLORTERM and would reduce them to 256.
+def force_colours(app: App[Any], colours: Literal["truecolor", "256"]) -> None:
+    """Make Textual write so many colours: over SSH it sees no COLORTERM, and would reduce them by what TERM says.
 
     TEXTUAL_COLOR_SYSTEM does the same, but is read when textual is first imported, which is too early for us.
     """
-    app.console._color_system = COLOR_SYSTEMS["truecolor"]
+    app.console._color_system = COLOR_SYSTEMS[colours]
 
 
 def foreground_style(colour: tuple[int, int, int]) -> Style:

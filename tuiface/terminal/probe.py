@@ -1,8 +1,8 @@
 """One question to the terminal, before the interface starts: what are you, and can you show pictures?
 
-One write holds kitty's graphics query, XTVERSION (`CSI > q`), the cell size (`CSI 16 t`) and DA1 (`CSI c`). Every
-terminal answers DA1, so its answer ends the wait; a terminal that is mute costs the deadline. The wait runs in a thread
-while the interface is imported, so on most links it costs nothing.
+One write holds kitty's graphics query, XTVERSION (`CSI > q`), the cell size (`CSI 16 t`), two questions for 24-bit
+colours (DECRQSS, XTGETTCAP) and DA1 (`CSI c`). Every terminal answers DA1, so its answer ends the wait; a terminal that
+is mute costs the deadline. The wait runs in a thread while the interface is imported: on most links it costs nothing.
 
 Once Textual reads the terminal, an answer would arrive as key presses: nothing is asked later, and what comes later is
 taken out (late_answers.py).
@@ -32,6 +32,8 @@ TMUX_DEADLINE_S = 0.5
 _KITTY_QUERY = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
 _XTVERSION = "\x1b[>q"
 _CELL_SIZE = "\x1b[16t"
+_COLOURS = "\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[m\x1bP+q524742\x1b\\"
+"""Set a 24-bit background and ask which attributes are set (DECRQSS of SGR); then for terminfo's RGB (XTGETTCAP)."""
 _DA1 = "\x1b[c"
 _UTF8_TEST = "\ré\x1b[6n\r\x1b[K"
 """One column in UTF-8, two in any 8-bit character set; wiped at once."""
@@ -39,6 +41,9 @@ _UTF8_TEST = "\ré\x1b[6n\r\x1b[K"
 _DA1_ANSWER = re.compile(rb"\x1b\[\?([0-9;]*)c")
 _CELL_ANSWER = re.compile(rb"\x1b\[6;(\d{1,4});(\d{1,4})t")
 _NAME_ANSWER = re.compile(rb"\x1bP>\|([\x20-\x7e]{0,80})\x1b\\")
+_ATTRIBUTES_ANSWER = re.compile(rb"\x1bP1\$r([0-9:;]{0,80})m\x1b\\")
+_EXACT_COLOUR = re.compile(rb"48[:;]2[:;]+(?:[0-9]+:)?1[:;]2[:;]3(?:;|$)")
+_RGB_ANSWER = re.compile(rb"\x1bP1\+r524742(?:=[0-9A-Fa-f]{0,32})?\x1b\\", re.IGNORECASE)
 _COLUMN_ANSWER = re.compile(rb"\x1b\[\d{1,4};(\d{1,4})R")
 _KITTY_ANSWER = b"\x1b_Gi=31;OK\x1b\\"
 
@@ -55,6 +60,8 @@ class Answers:
     """Of DA1; 4 is sixel."""
     cell_px: tuple[int, int] | None = None
     """Width and height of a cell."""
+    rgb: bool | None = None
+    """Whether it keeps 24-bit colours; None where it did not say."""
     utf8: bool | None = None
     """Whether it reads UTF-8; None where it was not asked."""
     round_trip_ms: float | None = None
@@ -72,7 +79,7 @@ def compose_query(environment: Mapping[str, str]) -> str:
     test = "" if locale_is_utf8(environment) else _UTF8_TEST
     if term.startswith(("linux", "screen", "tmux")) or "TMUX" in environment:
         return test + _CELL_SIZE + _DA1  # these know no APC, or answer in place of the terminal around them
-    return test + _KITTY_QUERY + _XTVERSION + _CELL_SIZE + _DA1
+    return test + _KITTY_QUERY + _XTVERSION + _CELL_SIZE + _COLOURS + _DA1
 
 
 def locale_is_utf8(environment: Mapping[str, str]) -> bool:
@@ -101,9 +108,18 @@ def parse_answers(data: bytes, elapsed_s: float | None = None) -> Answers:
         name=name[1].decode("ascii") if name else "",
         attributes=frozenset(int(n) for n in attributes[1].split(b";") if n) if attributes else frozenset(),
         cell_px=(int(cell[2]), int(cell[1])) if cell else None,
+        rgb=_has_rgb(data),
         utf8=int(column[1]) == 2 if column else None,
         round_trip_ms=None if elapsed_s is None or attributes is None else elapsed_s * 1000,
     )
+
+
+def _has_rgb(data: bytes) -> bool | None:
+    """What was set is believed before what a table says: xterm answers XTGETTCAP by its TERM's."""
+    attributes = _ATTRIBUTES_ANSWER.search(data)
+    if attributes is not None and b"48" in attributes[1]:
+        return _EXACT_COLOUR.search(attributes[1]) is not None
+    return True if _RGB_ANSWER.search(data) else None
 
 
 def query_terminal(terminal: int, text: str, deadline_s: float = DEADLINE_S) -> Answers:

@@ -15,7 +15,7 @@ from tuiface.core.i18n import tr
 from tuiface.core.reading import is_there
 from tuiface.screens.widgets.text import Static
 
-_FILE = "welcomed"
+_FILE, _COLOURS_FILE = "welcomed", "told-of-colours"
 log = logging.getLogger("tuiface")
 
 
@@ -55,8 +55,20 @@ def is_first_run(state: Path) -> bool:
 
 def remember_welcome(state: Path) -> None:
     """Do not welcome again; a folder that cannot be written must not keep anybody from working."""
+    _remember(state / _FILE)
+
+
+def must_tell_of_colours(state: Path) -> bool:
+    """Whether nobody was told yet how a terminal says that it has 24-bit colours; from now on somebody was."""
+    if is_there(state / _COLOURS_FILE):
+        return False
+    _remember(state / _COLOURS_FILE)
+    return True
+
+
+def _remember(file: Path) -> None:
     try:
-        state.mkdir(parents=True, exist_ok=True)
-        (state / _FILE).touch()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
     except OSError as error:
-        log.warning("welcome not remembered: %s", error)
+        log.warning("%s not remembered: %s", file.name, error)

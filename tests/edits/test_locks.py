@@ -17,6 +17,7 @@ from tuiface.directions.direction import Direction
 from tuiface.engine.edits.blend import border_jump_ratio, paste
 from tuiface.engine.edits.lock import RIDGE, LockWeights, solve_lock_step
 from tuiface.engine.edits.masks import BoxRegions, build_lock_mask
+from tuiface.engine.edits.measures import delivered_amounts
 from tuiface.engine.latents import LatentPopulation
 from tuiface.engine.learning.discovery import jacobian
 from tuiface.engine.loading import open_engine
@@ -91,8 +92,18 @@ def test_locked_smile_of_the_shipped_network_still_smiles(shared_cache: Path) ->
         free = plain.edit("smile", 2.0)
         still, moved, locked = (face.render() for face in (plain, free, free.lock("frame")))
     assert smile(locked) - smile(still) > 0.5 * (smile(moved) - smile(still)) > 0
+    share = (smile(locked) - smile(still)) / (smile(moved) - smile(still))
+    assert locked.measures["delivered_smile"] == pytest.approx(2.0 * share, abs=0.1)
+    assert "delivered_smile" not in moved.measures
     key = "frame_variation_percent"
     assert locked.measures[key] < moved.measures[key] / 4
+
+
+def test_what_a_lock_leaves_of_an_edit_is_its_share_of_what_the_reader_sees_move() -> None:
+    readings = torch.tensor([[0.0, 10.0, 5.0], [1.0, 12.0, 5.01], [0.25, 9.0, 5.0]])
+    asked = {"smile": 2.0, "age": -1.5, "beard": 1.0, "kindness": 1.0}
+    found = delivered_amounts(asked, ("smile", "age", "beard"), readings, torch.tensor([1.0, 2.0, 1.0]))
+    assert found == {"delivered_smile": 0.5, "delivered_age": 0.75}
 
 
 def test_strength_decides_how_firmly(face: Face, engine: LocalEngine) -> None:

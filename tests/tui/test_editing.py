@@ -292,7 +292,7 @@ async def test_an_edited_face_is_previewed_first_and_measured_when_the_keys_rest
         await tui.until(lambda: "frame variation" in tui.text())
         assert [job.quality for job in tui.engine.jobs[before:]] == ["preview", "final"]
         text = tui.text()
-        for words in ("0.42 %", "0.3 px", "0.8 levels", "0.7 levels, at most 3", "+3.4 sigma"):
+        for words in ("0.42 %", "0.3 px", "0.8 levels", "0.7 levels, max. 3", "+3.4 sigma"):
             assert words in text
         tui.engine.holds = True
         await tui.press("right")
@@ -362,7 +362,7 @@ async def test_noise_has_variants_to_walk_through(open_app: Open) -> None:
 
 async def test_without_directions_a_sentence_says_how_to_get_them(open_app: Open) -> None:
     async with open_app(size=(160, 50)) as tui:
-        assert "This network has no directions yet: `tuiface directions discover` finds some" in panel(tui)
+        assert "This network has no directions yet. In Concepts, which 8 opens: a learns them" in panel(tui)
 
 
 async def test_directions_that_were_made_meanwhile_are_there_on_return(open_app: Open, own: Settings) -> None:
@@ -402,7 +402,7 @@ async def test_a_narrow_terminal_names_the_chosen_amount(open_app: Open, own: Se
 async def test_the_rows_in_spanish(open_app: Open, own: Settings) -> None:
     async with open_app(settings=own.model_copy(update={"language": "es"}), size=(160, 50)) as tui:
         await find(tui, "sonrisa")
-        await tui.press("right")
+        await tui.press("right", "escape")
         text = tui.text()
         for words in ("Boca", "Ojos", "sonrisa", "sin sonrisa", "sonriente", "Bloqueos", "línea del pelo"):
             assert words in text

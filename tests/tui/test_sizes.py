@@ -28,7 +28,7 @@ async def test_picture_face_command_and_keys_are_visible(open_app: Open, size: t
 async def test_all_keys_fit_into_eighty_columns(open_app: Open) -> None:
     async with open_app() as tui:
         line = next(line for line in tui.text().splitlines() if "q quit" in line)
-        assert line.strip() == "←→ change  ↑↓ row  / find  ⌫ reset  u undo  s save  y copy  ? help  q quit"
+        assert line.strip() == "←→↑↓ rows  / find  u undo  f lock  G firmer  s save  y copy  ? help  q quit"
 
 
 async def test_a_tiny_terminal_gets_a_sentence_and_the_session_goes_on(open_app: Open) -> None:
@@ -63,7 +63,7 @@ async def test_without_utf8_nothing_but_ascii_is_drawn(open_app: Open) -> None:
     async with open_app(capabilities=Capabilities(unicode=False)) as tui:
         text = tui.text()
         assert text.isascii()
-        assert "h/l change" in text
+        assert "h/l/k/j rows" in text
         await tui.press("question_mark")
         assert "left h" in tui.text()
 

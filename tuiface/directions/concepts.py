@@ -233,6 +233,11 @@ def direction_name(attribute: str) -> str:
     return _NAMES_OF_ATTRIBUTES.get(attribute, attribute)
 
 
+def attribute_name(direction: str) -> str:
+    """The attribute that a direction of that name moves: its own name for what the table does not know."""
+    return next((concept.attribute for concept in _TABLE if concept.name == direction and concept.attribute), direction)
+
+
 def legacy_concepts(system: LegacySystem) -> tuple[str, ...]:
     """Names of the directions of one of the laboratory's earlier systems."""
     return tuple(c.name for c in _TABLE if (c.first if system == "first" else c.later))

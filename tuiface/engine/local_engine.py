@@ -74,7 +74,9 @@ class LocalEngine:
         self.faces = FaceCache(self.renderer, lambda: network.regions)
         search = StepSearch()
         self.lock_solver = LockSolver(search)
-        self.edit_renderer = EditRenderer(self.faces, self.lock_solver, network.discriminator)
+        self.edit_renderer = EditRenderer(
+            self.faces, self.lock_solver, network.discriminator, lambda: network.attributes_or_none
+        )
         self.face_finder = FaceFinder(self.faces, search)
         self._work_cache = _open_work_cache(self._info, cache)
         self.scheduler = Scheduler(remember_convolutions())

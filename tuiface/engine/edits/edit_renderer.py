@@ -12,6 +12,7 @@ Shape legend: r = side of the block that a picture stops at.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,11 +47,17 @@ class MeasuredPicture:
 class EditRenderer:
     """Renders any recipe of one network."""
 
-    def __init__(self, faces: FaceCache, lock_solver: LockSolver, discriminator: Discriminator | None = None) -> None:
+    def __init__(
+        self,
+        faces: FaceCache,
+        lock_solver: LockSolver,
+        discriminator: Discriminator | None = None,
+        find_reader: Callable[[], object] = lambda: None,
+    ) -> None:
         self._faces = faces
         self._renderer = faces.renderer
         self._lock_solver = lock_solver
-        self._measurer = EditMeasurer(faces, discriminator)
+        self._measurer = EditMeasurer(faces, discriminator, find_reader)
 
     @torch.no_grad()
     def render(
@@ -71,7 +78,7 @@ class EditRenderer:
         if not recipe.edits:  # then there is nothing for locks to hold, and nothing to measure against
             return MeasuredPicture(self._renderer.render(recipe, resolution, dtype))
         with exact_convolutions():
-            edits = self._renderer.edits(recipe)
+            edits = unlocked = self._renderer.edits(recipe)
             face = self._faces.find(recipe)
             if quality == "preview":
                 edits = self._lock_solver.scale_last_step(face, recipe, edits)
@@ -87,6 +94,9 @@ class EditRenderer:
             if recipe.locks:
                 pause()
             measures, found = self._measure(picture, recipe.locks)
+            if recipe.locks:
+                pause()
+                measures |= self._measurer.measure_delivery(picture, recipe, unlocked)
             return MeasuredPicture(picture.pixels, measures, (*notices, *found))
 
     @torch.no_grad()

@@ -6,14 +6,17 @@ Pictures are float32 [1, 3, R, R] in [-1, 1], their pixels uint8 [R, R, 3]; chan
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tuiface.core.errors import ModelError
+from tuiface.directions.concepts import attribute_name
 from tuiface.directions.frame_metric import contour_shift_px, frame_variation_percent
 from tuiface.engine.edits.blend import border_jump_ratio
 from tuiface.engine.edits.edits import EditSum
@@ -21,11 +24,16 @@ from tuiface.engine.edits.face_cache import FaceCache, UneditedFace
 from tuiface.engine.edits.observation import segment_contour
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.pixels import image_of_pixels, to_pixels
+from tuiface.engine.predictors.attributes import AttributePredictor
 from tuiface.engine_api.protocol import Dtype
-from tuiface.faces.recipe import Noise
+from tuiface.faces.recipe import DirectionEdit, Noise, Recipe
 
 #: Smallest outside change, in levels, that a ratio divides by: below it lies rounding.
 MIN_CHANGE = 0.01
+#: An edit that moves its concept by less than this, in standard deviations, is lost in what the reader gets wrong.
+MIN_MOVED = 0.1
+#: Shares of an edit beyond this are the reader's noise.
+MAX_SHARE = 2.0
 #: Farther than this beyond the average draw, hardly one in a thousand lies.
 FAR_SIGMA = 3.0
 
@@ -52,7 +60,14 @@ class EditedPicture:
 class EditMeasurer:
     """Measures edited pictures of one network."""
 
-    def __init__(self, faces: FaceCache, discriminator: Discriminator | None) -> None:
+    def __init__(
+        self,
+        faces: FaceCache,
+        discriminator: Discriminator | None,
+        find_reader: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`find_reader` finds the attribute reader when it is needed first; None for none."""
+        self._find_reader = find_reader
         self._faces = faces
         self._renderer = faces.renderer
         self._discriminator = discriminator
@@ -82,12 +97,51 @@ class EditMeasurer:
         far = f"edited {sigma:.1f} sigma beyond this network's population"
         return measures, (far,) if sigma > FAR_SIGMA else ()
 
+    def measure_delivery(self, picture: EditedPicture, recipe: Recipe, unlocked: EditSum) -> dict[str, float]:
+        """What is left of the recipe's edits under its locks, as the attribute reader sees it; none without a reader.
+
+        `unlocked`: the edits without the step of locks.
+        """
+        reader = self._find_reader()
+        asked = {e.direction: e.amount for e in recipe.edits if isinstance(e, DirectionEdit) and not e.foreign}
+        if not isinstance(reader, AttributePredictor) or len(asked) < len(recipe.edits):
+            return {}  # what a channel moves, or one direction twice, has no reading of its own
+        side = picture.pixels.shape[0]
+        before = picture.face.image(side, picture.dtype)
+        alone = picture.face.edited_image(unlocked, side, picture.dtype)
+        images = torch.cat([before, alone, image_of_pixels(picture.pixels, before.device)]).float().clamp(-1, 1)
+        spread = torch.tensor([attribute.spread for attribute in reader.attributes])
+        return delivered_amounts(asked, reader.names, reader.read(images).cpu(), spread)
+
     @cached_property
     def _mean_image(self) -> Tensor:
         """float32 [1, 3, R, R]: the mean face."""
         generator = self._renderer.generator
         ws = generator.mapping.w_avg.expand(1, generator.num_ws, -1)
         return self._renderer.synthesize(generator.synthesis.styles(ws), Noise(), generator.config.img_resolution)
+
+
+def delivered_amounts(
+    asked: Mapping[str, float], names: Sequence[str], readings: Tensor, spread: Tensor
+) -> dict[str, float]:
+    """What is left of each edit under the locks, in its own unit, as measures "delivered_..." (docs/directions.md).
+
+    asked: amounts by direction. readings: float [3, A], of the unedited face, of the face edited without locks, and of
+    the picture. The locked picture moves the concept by a share of what the edit moves it alone; the amount is asked
+    for times that share. spread: float [A], deviations of attributes; where the edit alone moves its concept by less
+    than `MIN_MOVED` of one, the reader cannot tell a share.
+    """
+    found = {}
+    for name, amount in asked.items():
+        attribute = attribute_name(name)
+        if attribute not in names:
+            continue
+        before, alone, locked = readings[:, list(names).index(attribute)].tolist()
+        if abs(alone - before) < MIN_MOVED * float(spread[list(names).index(attribute)]):
+            continue
+        share = (locked - before) / (alone - before)
+        found[f"delivered_{name}"] = round(amount * min(max(share, -MAX_SHARE), MAX_SHARE), 2)
+    return found
 
 
 def change_measures(before: np.ndarray, after: np.ndarray, held: np.ndarray) -> dict[str, float]:

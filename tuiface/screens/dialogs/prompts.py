@@ -34,6 +34,7 @@ class LinePrompt(ModalScreen[str | None]):
     def __init__(self, label: str, hint: str, *, value: str = "", live: Callable[[str], None] | None = None) -> None:
         """`live` is told each change, so that a search shows at once what it finds."""
         super().__init__()
+        self._is_answered = False
         self._label, self._hint, self._value, self._live = label, hint, value, live
 
     def compose(self) -> ComposeResult:
@@ -65,15 +66,22 @@ class LinePrompt(ModalScreen[str | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Answer a text that is accepted; stay open for any other."""
+        if self._is_answered:
+            return  # keys that come together over a slow link may hold a second Enter
         problem = self.refusal(event.value)
         if problem:
             self._show_problem(problem)
         else:
-            self.dismiss(event.value)
+            self._answer(event.value)
 
     def action_close(self) -> None:
         """Answer nothing."""
-        self.dismiss(None)
+        self._answer(None)
+
+    def _answer(self, text: str | None) -> None:
+        if not self._is_answered:
+            self._is_answered = True
+            self.dismiss(text)
 
     def _show_problem(self, problem: str) -> None:
         hint = self.query_one("#seed-hint", Label)

@@ -1,26 +1,29 @@
 """Everything about the current face that can be turned, as a list of plain values: what the edit panel draws.
 
 face            seed, class for a network that has some, psi, noise
+changed         rows of the groups below that change something, first
 concepts        the directions of the open network, in groups, then edits that no direction at hand accounts for
 locks           the regions that edits leave alone
+measured        what the edits did, each number explained when it is chosen
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tuiface.core.i18n import tr
 from tuiface.core.limits import CHANNEL_LIMIT
+from tuiface.screens.face.measures import measures_of
 from tuiface.screens.face.state import fold_text
 from tuiface.screens.face.words import edit_word, format_amount, noise_text, region_word, source_name
 
 if TYPE_CHECKING:
     from tuiface.faces.recipe import Recipe, Region, RegionLock
-    from tuiface.screens.face.state import Concept
+    from tuiface.screens.face.state import Concept, FaceState
     from tuiface.screens.state import InterfaceState
 
-ControlKind = Literal["seed", "class", "psi", "noise", "concept", "edit", "lock"]
+ControlKind = Literal["seed", "class", "psi", "noise", "concept", "edit", "lock", "measure", "group"]
 
 LOCK_REGIONS: tuple[Region, ...] = (
     "frame",
@@ -56,10 +59,33 @@ class Control:
     """Whether it changes the face, or holds a region."""
     is_beyond: bool = False
     """Whether it lies past what the model is known to do."""
+    delivered: str = ""
+    """What is left of an amount under the locks; empty where nothing is known of it."""
 
 
 def list_controls(state: InterfaceState) -> tuple[Control, ...]:
-    """The list for the present state; the face's own three alone before there is a studio."""
+    """The rows that are shown: with the text that is looked for, and a group that is folded as one."""
+    rows, face = list_all_controls(state), state.face
+    if face.filter_text:
+        hits = set(find_controls(state, face.filter_text))
+        return tuple(control for control in rows if control.key in hits) or rows
+    shown: list[Control] = []
+    for control in rows:
+        if control.heading not in face.folded:
+            shown.append(control)
+        elif not shown or shown[-1].heading != control.heading:
+            number = sum(other.heading == control.heading for other in rows)
+            remark = tr("Enter unfolds it")
+            shown.append(
+                Control(
+                    f"group:{control.heading}", "group", control.heading, control.heading, f"{number}", remark=remark
+                )
+            )
+    return tuple(shown)
+
+
+def list_all_controls(state: InterfaceState) -> tuple[Control, ...]:
+    """All rows for the present state; the face's own three alone before there is a studio."""
     if state.studio is None:
         heading = tr("Face")
         return (
@@ -68,10 +94,39 @@ def list_controls(state: InterfaceState) -> tuple[Control, ...]:
             Control("noise", "noise", heading, tr("noise"), "-"),
         )
     recipe = state.studio.current.recipe
-    concepts = [_concept_control(recipe, concept) for concept in state.face.concepts]
+    delivered = delivered_amounts(state)
+    concepts = [_concept_control(recipe, concept, delivered) for concept in state.face.concepts]
     regions = dict.fromkeys((*LOCK_REGIONS, *locked_regions(recipe)))
     locks = [_lock_control(region, find_lock(recipe, region)) for region in regions]
-    return (*_face_controls(recipe, state.studio.info.c_dim), *concepts, *_other_edit_controls(state, recipe), *locks)
+    turned = [*concepts, *_other_edit_controls(state, recipe), *locks]
+    changed = [replace(control, heading=tr("Changed")) for control in turned if _is_among_changed(control, state.face)]
+    others = [control for control in turned if not _is_among_changed(control, state.face)]
+    own = _face_controls(recipe, state.studio.info.c_dim)
+    return (*own, *changed, *others, *_measure_controls(state))
+
+
+def _is_among_changed(control: Control, face: FaceState) -> bool:
+    """A row that is turned stays where it was when it was chosen: it must not slip away under the keys."""
+    return face.is_among_changed if control.key == face.control_key else control.is_set
+
+
+def delivered_amounts(state: InterfaceState) -> dict[str, float]:
+    """What is left of each edit under the locks, by direction, of the picture that is shown; empty for another one."""
+    result, studio = state.preview.result, state.studio
+    if result is None or studio is None or result.recipe != studio.current.recipe:
+        return {}
+    start = "delivered_"
+    return {name.removeprefix(start): value for name, value in result.measures.items() if name.startswith(start)}
+
+
+def _measure_controls(state: InterfaceState) -> list[Control]:
+    measures = [measure for measure in measures_of(state) if measure.label]
+    return [
+        Control(
+            f"measure:{m.label}", "measure", tr("Measured"), m.label, m.value, remark=m.meaning, is_beyond=m.is_notice
+        )
+        for m in measures
+    ]
 
 
 def find_controls(state: InterfaceState, text: str) -> list[str]:
@@ -79,7 +134,8 @@ def find_controls(state: InterfaceState, text: str) -> list[str]:
     with it come first."""
     wanted = fold_text(text)
     words = {f"concept:{concept.name}": concept.words for concept in state.face.concepts}
-    hits = [control for control in list_controls(state) if wanted in words.get(control.key, fold_text(control.word))]
+    rows = list_all_controls(state)
+    hits = [control for control in rows if wanted in words.get(control.key, fold_text(control.word))]
     return [control.key for control in sorted(hits, key=lambda control: not fold_text(control.word).startswith(wanted))]
 
 
@@ -92,16 +148,27 @@ def _face_controls(recipe: Recipe, num_classes: int) -> tuple[Control, ...]:
     return (
         Control("seed", "seed", heading, tr("seed"), source_name(recipe.source), is_set=True),
         *classes,
-        Control("psi", "psi", heading, "psi", f"{psi:.2f}", gauge=psi, is_set=True),
+        Control("psi", "psi", heading, "psi", f"{psi:.2f}", gauge=psi, remark=psi_text(psi), is_set=True),
         Control("noise", "noise", heading, tr("noise"), noise_text(recipe.noise), is_set=recipe.noise.mode != "const"),
     )
 
 
-def _concept_control(recipe: Recipe, concept: Concept) -> Control:
+def psi_text(psi: float) -> str:
+    """What a psi means."""
+    if psi == 0:
+        return tr("the mean face itself")
+    if psi < 0:
+        return tr("to the other side of the mean face")
+    if psi > 1:
+        return tr("farther from the mean face than the network was trained for")
+    return tr("{percent} % of the way from the mean face to the draw", percent=round(100 * psi))
+
+
+def _concept_control(recipe: Recipe, concept: Concept, delivered: dict[str, float]) -> Control:
     place = find_edit_index(recipe, concept)
     edit = None if place is None else recipe.edits[place]
     rows = getattr(edit, "rows", None)
-    return _amount_control(
+    control = _amount_control(
         f"concept:{concept.name}",
         "concept",
         (tr(concept.group.capitalize()), concept.word),
@@ -110,6 +177,11 @@ def _concept_control(recipe: Recipe, concept: Concept) -> Control:
         ends=concept.ends,
         remark="" if rows is None else tr("rows {start}-{stop}", start=rows[0], stop=rows[1]),
     )
+    if concept.name not in delivered or not control.is_set:
+        return control
+    left = f"{delivered[concept.name]:+.1f}"
+    text = tr("{asked} asked; under the locks {left} of it is seen", asked=control.value, left=left)
+    return replace(control, delivered=left, remark=f"{text}. {control.remark}".removesuffix(" "))
 
 
 def _other_edit_controls(state: InterfaceState, recipe: Recipe) -> list[Control]:

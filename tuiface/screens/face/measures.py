@@ -21,6 +21,8 @@ class Measure:
     label: str
     value: str
     is_notice: bool = False
+    meaning: str = ""
+    """What the number says, in a sentence."""
 
 
 def measures_of(state: InterfaceState) -> tuple[Measure, ...]:
@@ -31,7 +33,7 @@ def measures_of(state: InterfaceState) -> tuple[Measure, ...]:
     if state.engine.error is not None:
         return ()
     if result is None or result.recipe != recipe or state.preview.is_provisional or state.preview.is_behind:
-        words = tr("the locks are worked out, then measured") if recipe.locks else tr("measured when the keys rest")
+        words = tr("locks are worked out, then measured") if recipe.locks else tr("measured when the keys rest")
         return (*_comparison_measures(state), Measure("", words))
     return (
         *_comparison_measures(state),
@@ -46,8 +48,16 @@ def _contour_measures(found: dict[str, float]) -> tuple[Measure, ...]:
     if "frame_variation_percent" not in found:
         return ()
     return (
-        Measure(tr("frame variation"), f"{found['frame_variation_percent']:.2f} %"),
-        Measure(tr("contour shift"), f"{found['contour_shift_px']:.1f} px"),
+        Measure(
+            tr("frame variation"),
+            f"{found['frame_variation_percent']:.2f} %",
+            meaning=tr("of the picture that went over between face, hair and background"),
+        ),
+        Measure(
+            tr("contour shift"),
+            f"{found['contour_shift_px']:.1f} px",
+            meaning=tr("how far the outline moved, on average"),
+        ),
     )
 
 
@@ -56,10 +66,14 @@ def _outside_measures(found: dict[str, float]) -> tuple[Measure, ...]:
     if "predicted_outside_change" not in found:
         return ()
     mean, most = found.get("outside_change_mean", 0.0), found.get("outside_change_max", 0.0)
-    measured = tr("{mean} levels, at most {most}", mean=f"{mean:.1f}", most=f"{most:.0f}")
+    measured = tr("{mean} levels, max. {most}", mean=f"{mean:.1f}", most=f"{most:.0f}")
     return (
-        Measure(tr("locks, expected"), tr("{mean} levels", mean=f"{found['predicted_outside_change']:.1f}")),
-        Measure(tr("locks, measured"), measured),
+        Measure(
+            tr("locks, expected"),
+            tr("{mean} levels", mean=f"{found['predicted_outside_change']:.1f}"),
+            meaning=tr("change in what is locked, of 255 levels, foreseen"),
+        ),
+        Measure(tr("locks, measured"), measured, meaning=tr("change in what is locked: below 2 levels hardly seen")),
     )
 
 
@@ -68,7 +82,18 @@ def _population_measures(found: dict[str, float]) -> tuple[Measure, ...]:
     if "population_sigma" not in found:
         return ()
     sigma = found["population_sigma"]
-    return (Measure(tr("from population"), f"{sigma:+.1f} sigma", is_notice=sigma > FAR_SIGMA),)
+    return (Measure(tr("from population"), f"{sigma:+.1f} sigma", sigma > FAR_SIGMA, sigma_text(sigma)),)
+
+
+def sigma_text(sigma: float) -> str:
+    """What a distance to the population means, in deviations of its radius: 0 is as far out as the average draw."""
+    if sigma > FAR_SIGMA:
+        return tr("{sigma} sigma: hardly one draw in a thousand lies so far out", sigma=f"{sigma:+.1f}")
+    if sigma > 1:
+        return tr("{sigma} sigma: more unusual than most", sigma=f"{sigma:+.1f}")
+    if sigma < -1:
+        return tr("{sigma} sigma: more average than most", sigma=f"{sigma:+.1f}")
+    return tr("{sigma} sigma: as usual as most draws", sigma=f"{sigma:+.1f}")
 
 
 def _comparison_measures(state: InterfaceState) -> tuple[Measure, ...]:

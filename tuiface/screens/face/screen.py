@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 
 from tuiface.core.i18n import tr
 from tuiface.screens.engine_words import absence_text
 from tuiface.screens.face import studio_actions
 from tuiface.screens.face.controls import Control, find_controls, list_controls, locked_regions
+from tuiface.screens.face.words import face_title, lock_words
 from tuiface.screens.widgets.control_list import ControlList
 from tuiface.screens.widgets.face_panel import FacePanel
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.widgets.measure_lines import MeasureLines
+from tuiface.screens.widgets.text import Static, assemble, styled
 from tuiface.screens.work_screen import WorkScreen
 from tuiface.terminal.image_view import ImageView
 
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 ROOMY_COLUMNS = 150
 """From so many columns on, a large face leaves room for the rows and for what is known of it."""
+MIN_ROWS_COLUMNS, PANEL_COLUMNS = 36, 28
+"""Of the rows and of what is known; what the picture leaves besides is the rows'."""
 QUIET_S = 0.25
 """An edited face is measured, with its locks, once no key has come for so long."""
 
@@ -49,16 +54,37 @@ class FaceScreen(WorkScreen):
     def compose_body(self) -> ComposeResult:
         """The picture, another beside it while they are compared, the rows, and what is known."""
         with Horizontal(id="body"):
-            yield FaceView(self.state.writer, id="original", classes="-hidden")
-            yield FaceView(self.state.writer, id="face")
+            with Vertical(id="stage"):
+                yield Static("", id="caption")
+                with Horizontal(id="pictures"):
+                    yield FaceView(self.state.writer, id="original", classes="-hidden")
+                    yield FaceView(self.state.writer, id="face")
             with Vertical(id="editing"):
+                yield Static("", id="badges")
                 yield ControlList(self.state, id="controls")
                 yield MeasureLines(self.state, id="measures")
             yield FacePanel(self.state, id="panel")
 
     def on_resize(self) -> None:
-        """More panels where they take nothing from the face."""
+        """The face as large as the terminal allows; more panels where they take nothing from it."""
         self.set_class(self.size.width >= ROOMY_COLUMNS, "-roomy")
+        self._fit_stage()
+
+    def _fit_stage(self) -> None:
+        """The picture's place is as wide as the picture; what is left is the rows'. Two pictures take all they can."""
+        width, height = self.size
+        stage = self.query_one("#stage", Vertical)
+        is_beside = self.state.face.comparison == "side"
+        self.set_class(is_beside, "-beside")
+        if self.has_class("-narrow") or is_beside:
+            stage.styles.width = "1fr"
+            self.query_one("#editing", Vertical).styles.width = MIN_ROWS_COLUMNS
+            return
+        rows = height - (2 if self.has_class("-wide") and self.has_class("-high") else 1) - 2
+        panels = MIN_ROWS_COLUMNS + (PANEL_COLUMNS if width >= ROOMY_COLUMNS else 0)
+        columns, _ = self.state.capabilities.fit_square(max(width - panels - 2, 2), rows)
+        stage.styles.width = columns + 2
+        self.query_one("#editing", Vertical).styles.width = "1fr"
 
     def on_image_view_resized(self, event: ImageView.Resized) -> None:
         """Previews are rendered for what can be seen."""
@@ -70,6 +96,7 @@ class FaceScreen(WorkScreen):
     def show_body(self) -> None:
         """The picture and its numbers."""
         self._show_face()
+        self._show_badges()
         self.query_one(ControlList).renew()
         self.query_one(MeasureLines).renew()
         self.query_one(FacePanel).renew()
@@ -97,10 +124,20 @@ class FaceScreen(WorkScreen):
         if self.state.preview.is_provisional and not self.state.preview.is_behind:
             self._quiet_timer = self.set_timer(QUIET_S, self.state.preview.complete)
 
+    def _show_badges(self) -> None:
+        """What is locked, wherever the rows stand."""
+        studio, box = self.state.studio, self.query_one("#badges", Static)
+        locks = () if studio is None else studio.current.recipe.locks
+        box.display = bool(locks)
+        if locks:
+            badges = [styled(f" {lock_words([lock])} ", "reverse $text-warning") for lock in locks]
+            box.update(Content(" ").join([styled(tr("locked"), "$text-warning"), *badges]))
+
     def _show_face(self) -> None:
         state, view = self.state, self.query_one("#face", FaceView)
         if state.preview.result is not None:
             if state.face.comparison == "off":
+                self.query_one("#caption", Static).display = False
                 view.show_result(state.preview.result)
             else:
                 self._show_comparison()
@@ -127,6 +164,7 @@ class FaceScreen(WorkScreen):
         is_beside = face.comparison == "side"
         original.set_class(not is_beside, "-hidden")
         original.twin, view.twin = (view, original) if is_beside else (None, None)
+        self._fit_stage()
         if face.comparison == "flicker":
             self._flicker_timer = self.set_interval(FLICKER_S, self._toggle_flicker)
 
@@ -146,6 +184,7 @@ class FaceScreen(WorkScreen):
         face, result, before = self.state.face, self.state.preview.result, self._original_pixels()
         if result is None:
             return
+        self._show_caption()
         view = self.query_one("#face", FaceView)
         after = result.pixels
         if before is None or before.shape != after.shape:
@@ -160,6 +199,41 @@ class FaceScreen(WorkScreen):
             view.show_derived(before)
         else:
             view.show_derived(after)
+
+    def _show_caption(self) -> None:
+        """Which picture is which, by name, above them; what the colours of the map mean."""
+        from tuiface.screens.face.comparison import DARKER, LIGHTER
+
+        studio, caption = self.state.studio, self.query_one("#caption", Static)
+        if studio is None:
+            return
+        caption.display = True
+        before = tr("before: {name}", name=face_title(studio.original.recipe))
+        after = tr("after: {name}", name=face_title(studio.current.recipe))
+        mode = self.state.face.comparison
+        if mode == "map":
+            sign = "■" if self.state.capabilities.unicode else "#"
+            percent = f"{self.state.face.difference_percent:.1f}"
+            caption.update(
+                assemble(
+                    (f"{sign} ", LIGHTER),
+                    tr("lighter"),
+                    "   ",
+                    (f"{sign} ", DARKER),
+                    tr("darker"),
+                    "   ",
+                    tr("{percent} % changed", percent=percent),
+                )
+            )
+        elif mode == "side":
+            half = max(caption.content_size.width // 2, 12)
+            caption.update(assemble(before[: half - 1].center(half), (after[: half - 1].center(half), "bold")))
+        else:
+            shown = before if self._shows_original else after
+            first, second = ("reverse", "") if self._shows_original else ("", "reverse")
+            caption.update(
+                assemble((f" {tr('before')} ", first), (f" {tr('after')} ", second), "  ", shown.partition(": ")[2])
+            )
 
     def _original_pixels(self) -> np.ndarray | None:
         """At the size of the picture; asked for if it is not there yet."""
@@ -213,23 +287,42 @@ class FaceScreen(WorkScreen):
 
     def action_choose_row(self, key: str) -> None:
         """A click on a row."""
-        self.state.face.choose(key)
+        row = next((control for control in list_controls(self.state) if control.key == key), None)
+        self.state.face.choose(key, among_changed=row is not None and row.heading == tr("Changed"))
+
+    def action_fold(self) -> None:
+        """The group of the chosen row: one row of it, or its rows again."""
+        self.action_fold_group(self.chosen_control.heading)
+
+    def action_fold_group(self, heading: str) -> None:
+        """A click on a heading."""
+        self.state.face.fold(heading)
+        group = [control for control in list_controls(self.state) if control.heading == heading]
+        if group and self.state.face.control_key not in [control.key for control in group]:
+            self.action_choose_row(group[0].key)
+
+    def action_show_all(self) -> None:
+        """Leave no row out any more."""
+        self.state.face.filter("")
 
     def action_find_row(self) -> None:
-        """Type, and the first row that fits is chosen; Esc goes back to where one was."""
+        """Type, and rows that do not fit are left out; Esc goes back to where one was."""
         from tuiface.screens.dialogs.prompts import LinePrompt
 
-        before = self.state.face.control_key
+        face = self.state.face
+        before, filtered = face.control_key, face.filter_text
 
         def show(text: str) -> None:
+            face.filter(text)
             hits = find_controls(self.state, text) if text else []
             self.action_choose_row(hits[0] if hits else before)
 
         def done(text: str | None) -> None:
             if text is None:
+                face.filter(filtered)
                 self.action_choose_row(before)
 
-        self.app.push_screen(LinePrompt(tr("Find"), tr("Enter stays there, Esc goes back"), live=show), done)
+        self.app.push_screen(LinePrompt(tr("Find"), tr("Enter keeps these rows, Esc goes back"), live=show), done)
 
     def action_reset_row(self) -> None:
         """The chosen row as it was without edits."""
@@ -332,6 +425,9 @@ class FaceScreen(WorkScreen):
         return next((control for control in rows if control.key == self.state.face.control_key), rows[0])
 
     def _adjust_control(self, way: int, *, fine: bool = False) -> None:
+        if self.chosen_control.kind == "group":
+            self.action_fold()
+            return
         self._apply_and_tell(studio_actions.adjust(self.state.face, self.chosen_control, way, fine=fine))
 
     def _apply_and_tell(self, action: StudioAction) -> None:

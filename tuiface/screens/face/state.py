@@ -39,6 +39,12 @@ class FaceState(StatePart):
 
     control_key: Drawn[str] = Drawn("seed")
     """Key of the chosen row (tuiface.screens.face.controls)."""
+    is_among_changed: Drawn[bool] = Drawn(default=False)
+    """Whether the chosen row stands among those that were changed: it stays where it is while it is turned."""
+    filter_text: Drawn[str] = Drawn("")
+    """Rows without this text are left out; empty for none."""
+    folded: Drawn[frozenset[str]] = Drawn(frozenset())
+    """Headings of groups that are one row each."""
     may_exceed: Drawn[bool] = Drawn(default=False)
     """Whether amounts may go past what the network is known to do."""
     concepts: Drawn[tuple[Concept, ...]] = Drawn(())
@@ -48,9 +54,19 @@ class FaceState(StatePart):
     difference_percent: Drawn[float] = Drawn(0.0)
     """Mean difference of the compared pictures."""
 
-    def choose(self, key: str) -> None:
-        """Choose a row."""
+    def choose(self, key: str, *, among_changed: bool = False) -> None:
+        """Choose a row, where it stands."""
+        if key != self.control_key:
+            self.is_among_changed = among_changed
         self.control_key = key
+
+    def filter(self, text: str) -> None:
+        """Show rows with `text` alone; empty for all."""
+        self.filter_text = text
+
+    def fold(self, heading: str) -> None:
+        """Make one row of a group, or rows of one again."""
+        self.folded = self.folded ^ {heading}
 
     def toggle_limits(self) -> None:
         """Lift the limits of amounts, or hold them again."""

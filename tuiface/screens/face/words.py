@@ -11,9 +11,11 @@ from tuiface.core.visible import to_visible
 from tuiface.directions.concepts import concept_word
 
 if TYPE_CHECKING:
-    from tuiface.faces.recipe import Edit, LatentSource, Noise, RegionLock, SeedSource
+    from tuiface.faces.recipe import Edit, LatentSource, Noise, Recipe, RegionLock, SeedSource
     from tuiface.faces.studio import Face
 
+_TITLE_EDITS = 3
+"""Edits that a face's default name tells; of more it says how many."""
 MAX_PATH = 200
 """Characters of a path that are shown."""
 
@@ -27,6 +29,18 @@ def source_text(face: Face) -> str:
 def source_name(source: SeedSource | LatentSource) -> str:
     """`42`, or `latent`."""
     return str(source.seed) if source.kind == "seed" else tr("latent")
+
+
+def face_title(recipe: Recipe) -> str:
+    """What a face is called that nobody named: `106 · age +1 · frame locked`."""
+    parts = [source_name(recipe.source)]
+    parts += [f"× {source_name(mix.source)}" for mix in recipe.mixes[:2]]
+    parts += [f"{edit_word(edit)} {format_amount(edit.amount)}" for edit in recipe.edits[:_TITLE_EDITS]]
+    if len(recipe.edits) > _TITLE_EDITS:
+        parts.append(f"+{len(recipe.edits) - _TITLE_EDITS}")
+    if recipe.locks:
+        parts.append(tr("{regions} locked", regions=lock_words(recipe.locks)))
+    return " · ".join(parts)
 
 
 def noise_text(noise: Noise) -> str:

@@ -9,8 +9,8 @@ from textual.content import Content
 from textual.events import MouseScrollDown, MouseScrollUp
 from textual.style import Style
 
-from tuiface.core.i18n import tr
-from tuiface.screens.face.controls import Control, list_controls
+from tuiface.core.i18n import tr, trn
+from tuiface.screens.face.controls import Control, find_controls, list_controls
 from tuiface.screens.widgets.content_lines import ContentLines
 from tuiface.screens.widgets.gauge import LINE, MARK, draw_gauge
 from tuiface.screens.widgets.text import assemble, styled
@@ -22,7 +22,10 @@ _WORD_WIDTH, _VALUE_WIDTH = 16, 6
 _HEADING = "bold $text-primary"
 _WORD, _SET, _FAINT = "$foreground 80%", "bold $foreground", "$foreground 55%"
 _WARNING = "$text-warning"
-_MIN_GAUGE = 7
+_BAR = 1
+"""Columns of the scrollbar."""
+_END_WIDTH, _MIN_SLIDER = 14, 9
+"""Columns of the names of both ends where every row has them, and of the line that they need between them."""
 
 
 class ControlList(ContentLines):
@@ -39,28 +42,61 @@ class ControlList(ContentLines):
         """Rows of the last drawing: of sixty, a key changes one or two."""
 
     def lines(self) -> list[Content]:
-        """The rows around the chosen one."""
-        width, height = self.content_size
+        """The rows around the chosen one, with a scrollbar where there are more."""
+        width, height = max(self.content_size.width - _BAR, 1), self.content_size.height
         before, self._row_cache = self._row_cache, {}
-        lines: list[Content] = []
+        lines: list[Content] = self._filter_lines()
         first = last = 0
-        heading = ""
+        heading, face = "", self._state.face
         for control in list_controls(self._state):
-            is_chosen = control.key == self._state.face.control_key
+            is_chosen = control.key == face.control_key
             if is_chosen:
                 first = len(lines)
             if control.heading != heading:
                 heading = control.heading
-                lines.append(styled(heading, _HEADING))
+                if control.kind != "group":
+                    lines.append(self._heading(heading))
             place = (control, width, is_chosen)
             rows = self._row_cache[place] = before.get(place) or self._row(control, width, is_chosen=is_chosen)
             lines += rows
             if is_chosen:
                 last = len(lines)
-            if control.kind == "noise" and self._state.engine.is_settled and not self._state.face.concepts:
+            if control.kind == "noise" and self._state.engine.is_settled and not face.concepts:
                 lines += [Content(""), *_wrap_text(_no_directions(), width), Content("")]
         self._scroll(first, last, len(lines), height)
-        return lines[self._top : self._top + height]
+        return self._with_scrollbar(lines, width, height)
+
+    def _filter_lines(self) -> list[Content]:
+        text = self._state.face.filter_text
+        if not text:
+            return []
+        number = len(find_controls(self._state, text))
+        if number:
+            words = trn(
+                "“{text}”: {number} row, Esc shows all", "“{text}”: {number} rows, Esc shows all", number, text=text
+            )
+        else:
+            words = tr("“{text}”: no row, Esc shows all", text=text)
+        return [styled(words, _WARNING)]
+
+    def _heading(self, heading: str) -> Content:
+        link = Style.from_meta({"@click": f"screen.fold_group({heading!r})"})
+        return styled(heading, _HEADING).stylize(link)
+
+    def _with_scrollbar(self, lines: list[Content], width: int, height: int) -> list[Content]:
+        shown = lines[self._top : self._top + height]
+        if len(lines) <= height:
+            return shown
+        full, empty = ("█", "│") if self._state.capabilities.unicode else ("#", "|")
+        size = max(1, round(height * height / len(lines)))
+        start = round((height - size) * self._top / (len(lines) - height))
+        return [
+            assemble(
+                line.truncate(width, pad=True),
+                (full if start <= y < start + size else empty, "$foreground 25%"),
+            )
+            for y, line in enumerate(shown)
+        ]
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         """The row below."""
@@ -83,14 +119,15 @@ class ControlList(ContentLines):
     def _row(self, control: Control, width: int, *, is_chosen: bool) -> list[Content]:
         unicode = self._state.capabilities.unicode
         mark = ("▸ " if unicode else "> ") if is_chosen else "  "
-        word_style = _SET if is_chosen or control.is_set else _WORD
+        word_style = _HEADING if control.kind == "group" else _SET if is_chosen or control.is_set else _WORD
         value_style = _WARNING if control.is_beyond else _SET if control.is_set else _FAINT
         value = control.value if unicode else control.value.replace("·", ".")
         room = width - len(mark) - _WORD_WIDTH
         head = assemble((mark, MARK), (control.word[: _WORD_WIDTH - 1].ljust(_WORD_WIDTH), word_style))
         if control.gauge is not None:
-            gauge = self._gauge(control, room - _VALUE_WIDTH - 1)
-            tail = assemble((value.rjust(_VALUE_WIDTH), value_style), " ", gauge)
+            left = f"{'→' if unicode else '>'}{control.delivered}" if control.delivered else ""
+            gauge = self._slider(control, room - _VALUE_WIDTH - len(left) - 1)
+            tail = assemble((value.rjust(_VALUE_WIDTH), value_style), (left, _WARNING), " ", gauge)
         elif control.kind == "lock":
             tail = assemble((value.rjust(_VALUE_WIDTH), value_style), " ", (control.ends[1], _WORD))
         else:
@@ -99,17 +136,27 @@ class ControlList(ContentLines):
         line = line.stylize(Style.from_meta({"@click": f"screen.choose_row({control.key!r})"}))
         return [line, *self._details(control, width)] if is_chosen else [line]
 
+    def _slider(self, control: Control, room: int) -> Content:
+        """The line with its mark, between its ends where there is room for their names in every row."""
+        low, high = control.ends
+        names = 2 * (_END_WIDTH + 1)
+        if not low or not high or room < names + _MIN_SLIDER:
+            return self._gauge(control, room if room < names + _MIN_SLIDER else room - names)
+        gauge = self._gauge(control, room - names)
+        return assemble((low[:_END_WIDTH].rjust(_END_WIDTH), _FAINT), " ", gauge, " ", (high[:_END_WIDTH], _FAINT))
+
     def _details(self, control: Control, width: int) -> list[Content]:
-        """What the chosen row says below itself: its ends, with a line between them, and a remark."""
+        """What the chosen row says below itself: the names of its ends, below its line, and a remark."""
         lines = []
         low, high = control.ends
-        if low and high:
-            room = width - 4 - len(low) - len(high)
-            if room >= _MIN_GAUGE:
-                gauge = self._gauge(control, room - 1 + room % 2)
-                lines.append(assemble("  ", (low, _FAINT), " ", gauge, " ", (high, _FAINT)))
+        has_names = width - 2 - _WORD_WIDTH - _VALUE_WIDTH - 1 >= 2 * (_END_WIDTH + 1) + _MIN_SLIDER
+        if low and high and not has_names:
+            left, right = ("← ", " →") if self._state.capabilities.unicode else ("< ", " >")
+            gap = width - 2 - len(low) - len(high) - len(left) - len(right)
+            if gap >= 1:
+                lines.append(styled(f"  {left}{low}{' ' * gap}{high}{right}", _FAINT))
             else:
-                lines += [styled(f"  - {low}", _FAINT), styled(f"  + {high}", _FAINT)]
+                lines += [styled(f"  {left}{low}", _FAINT), styled(f"  {high}{right}".rjust(width), _FAINT)]
         return [*lines, *_wrap_text(control.remark, width, _WARNING if control.is_beyond else _FAINT)]
 
     def _gauge(self, control: Control, width: int) -> Content:
@@ -121,8 +168,8 @@ class ControlList(ContentLines):
 
 def _no_directions() -> str:
     return tr(
-        "This network has no directions yet: `tuiface directions discover` finds some, `learn` makes them from labels "
-        "or your answers, `import` reads your files."
+        "This network has no directions yet. In Concepts, which 8 opens: a learns them from the attribute reader, "
+        "as a job, i imports the lab's, f discovers some, n learns from your answers."
     )
 
 

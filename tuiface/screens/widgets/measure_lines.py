@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LABEL, _VALUE, _WARNING = "$foreground 55%", "$foreground 90%", "$text-warning"
 _GAP = "   "
-_LABEL_WIDTH = 21
+_LABEL_WIDTH = 15
 
 
 class MeasureLines(ContentLines):

@@ -22,7 +22,7 @@ SCREENS = {
     "7": "Jobs",
     "8": "Concepts",
 }
-REST_S = 0.35
+REST_S = 0.25
 """Several of the intervals at which anything here looks whether it must draw."""
 
 
@@ -45,8 +45,10 @@ def test_every_screen_comes_to_rest(protocol: str, size: tuple[int, int], tmp_pa
         terminal.until(lambda screen: "render 0 --psi 0.7" in screen.text())
         restless = {}
         for key, name in (*SCREENS.items(), ("1", "Face again")):
+            seen = terminal.num_bytes
             terminal.press(key)
-            terminal.run_for(0.15)
+            while terminal.num_bytes == seen:
+                assert terminal.step()
             if num_bytes := wait_for_rest(terminal, deadline_s=4.0):
                 restless[name] = num_bytes
         assert restless == {}

@@ -71,6 +71,8 @@ class Screen:
     row: int = 0
     column: int = 0
     in_alternate: bool = False
+    _written: dict[tuple[int, int], int] = field(default_factory=dict)
+    """By place: how many sixels had come before its character."""
     _saved: tuple[int, int] = (0, 0)
     _fore: Colour = None
     _back: Colour = None
@@ -110,6 +112,18 @@ class Screen:
                 found[place] = (red << 16 | green << 8 | blue, _NUMBER_OF[cell.text[1]], _NUMBER_OF[cell.text[2]])
         return found
 
+    def whole_sixels(self, cell_px: tuple[int, int]) -> dict[tuple[int, int], np.ndarray]:
+        """By row and column: the sixels over which nothing was written since, in whole or in part."""
+        width, height = cell_px
+        found: dict[tuple[int, int], np.ndarray] = {}
+        for number, (row, column, pixels) in enumerate(self.sixels):
+            rows, columns = -(-pixels.shape[0] // height), -(-pixels.shape[1] // width)
+            places = [(row + y, column + x) for y in range(rows) for x in range(columns)]
+            found.pop((row, column), None)
+            if all(self._written.get(place, 0) <= number for place in places):
+                found[row, column] = pixels
+        return found
+
     # --- tokens --------------------------------------------------------------------------------------------------
 
     def _handle_token(self, match: re.Match[str]) -> None:
@@ -143,6 +157,7 @@ class Screen:
                 self.cells[place] = Cell(cell.text + character, cell.foreground, cell.back)
         elif character >= " ":
             self.cells[self.row, self.column] = Cell(character, self._fore, self._back)
+            self._written[self.row, self.column] = len(self.sixels)
             self.column += 1
 
     def _handle_control(self, given: str, final: str) -> None:
@@ -319,6 +334,7 @@ class PtyTerminal:
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, columns * width, rows * height))
         if notify:
             self.screen.cells.clear()
+            self.screen.sixels.clear()
             os.kill(self.pid, signal.SIGWINCH)
 
     def press(self, keys: str) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.filter import ANSIToTruecolor, LineFilter
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -39,6 +39,8 @@ class ImageView(Widget):
     """Shows uint8 [H, W, 3], centred, with its own aspect; subclasses say what stands there before."""
 
     ALLOW_SELECT = False
+    WATCHES_COVERS: ClassVar[bool] = True
+    """Whether it looks by itself whether something lies over it; else what holds it does."""
 
     @dataclass
     class Resized(Message):
@@ -74,6 +76,8 @@ class ImageView(Widget):
         """Of the margins; None when it must be asked for again, which takes as long as drawing a row."""
         self._was_covered = False
         """When it was last drawn."""
+        self._drawn_at = Offset(0, 0)
+        """Where on the screen: a sixel says its place itself."""
         self._seemed_covered = False
         """When it was last looked at: on a screen that is not shown nothing is drawn, however often it is asked for."""
 
@@ -123,8 +127,8 @@ class ImageView(Widget):
     def on_mount(self) -> None:
         """Be told when the protocol changes."""
         self.writer.views.append(self)
-        if "sixel" in self.writer.capabilities.available_protocols:
-            self.set_interval(COVER_CHECK_INTERVAL_S, self._look_for_covers)
+        if self.WATCHES_COVERS and "sixel" in self.writer.capabilities.available_protocols:
+            self.set_interval(COVER_CHECK_INTERVAL_S, self.look_for_covers)
 
     def on_unmount(self) -> None:
         """Free the picture."""
@@ -180,10 +184,10 @@ class ImageView(Widget):
         return []
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Rows of the widget, all drawn again when something has come to lie over it, or gone."""
-        covered = self._is_covered()
-        if covered != self._was_covered:
-            self._was_covered = covered
+        """Rows of the widget, all drawn again when something has come to lie over it, or gone, or it was moved."""
+        covered, place = self._is_covered(), self.content_region.offset
+        if covered != self._was_covered or place != self._drawn_at:
+            self._was_covered, self._drawn_at = covered, place
             invalidate_lines(self)
         return super().render_lines(crop)
 
@@ -201,9 +205,12 @@ class ImageView(Widget):
         if not 0 <= row < len(strips):
             return Strip.blank(width, self._background)
         margins = [Segment(" " * cells, self._background) for cells in (left, width - columns - left)]
-        segments = [margins[0], *strips[row], margins[1]]
-        if row == rows - 1 and not self._was_covered:
-            segments += self._sixel_segments(left, top)
+        below = self._sixel_segments(left, top) if not self._was_covered else []
+        # A sixel ends up to five pixels above its cells' end: what is seen there is the view's ground.
+        picture = [Segment(" " * columns, self._background)] if below else strips[row]
+        segments = [margins[0], *picture, margins[1]]
+        if row == rows - 1:
+            segments += below
         return Strip(segments, width)
 
     @property
@@ -309,7 +316,8 @@ class ImageView(Widget):
             return True
         return any(region.overlaps(toast.region) for toast in self.screen.query(Toast))
 
-    def _look_for_covers(self) -> None:
+    def look_for_covers(self) -> None:
+        """Draw anew where something has come to lie over a sixel, or gone."""
         if self.writer.capabilities.graphics != "sixel":
             return
         is_covered, seemed_covered = self._is_covered(), self._seemed_covered

@@ -43,8 +43,11 @@ class FramePump(Generic[Item]):
         schedule: Callable[[float, Callable[[], None]], Timer],
         *,
         slow: bool,
+        has_drafts: bool = True,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`has_drafts` False: every picture is sent in full, however slow the link."""
+        self._has_drafts = has_drafts
         self._send = send
         self._schedule = schedule
         self._now = now
@@ -79,7 +82,7 @@ class FramePump(Generic[Item]):
             return
         sent, was_draft = self._in_flight.pop(0)
         self._min_round_trip_s = min(self._min_round_trip_s, elapsed_s)
-        if not was_draft:
+        if not was_draft and self._has_drafts:
             self.is_slow = self._now() - sent > SLOW_S + min(self._min_round_trip_s, MAX_ROUND_TRIP_ALLOWANCE_S)
         self._advance()
 

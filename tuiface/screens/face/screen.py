@@ -175,6 +175,8 @@ class FaceScreen(WorkScreen):
             self.query_one(MeasureLines).renew()
 
     def _toggle_flicker(self) -> None:
+        if not self.is_active:
+            return
         self._shows_original = not self._shows_original
         self._show_comparison()
 

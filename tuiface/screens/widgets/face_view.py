@@ -123,8 +123,10 @@ class FaceView(ImageView):
         self.refresh()
 
     def _turn_spinner(self) -> None:
+        """On the shown screen alone: whatever is drawn anew on one below it has all of the shown one sent again."""
         self._spinner_step += 1
-        self._refresh_text()
+        if self.screen.is_active:
+            self._refresh_text()
 
     def _stop_waiting(self) -> None:
         self._waiting = ""

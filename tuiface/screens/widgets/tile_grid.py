@@ -16,6 +16,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tuiface.core.visible import to_visible
+from tuiface.screens.widgets.tile_picture import TilePicture
+from tuiface.terminal.image_view import COVER_CHECK_INTERVAL_S, ImageView
 from tuiface.terminal.private_api import invalidate_lines
 
 if TYPE_CHECKING:
@@ -67,18 +69,34 @@ class TileGrid(Widget):
         self._size_index = 2
         """Of TILE_ROWS."""
         self._pictures: list[Picture | None] = []
+        """Of tiles that are drawn in cells: coloured ones, or kitty's placeholders."""
+        self._views: list[TilePicture] = []
+        """Of those that lie over them."""
         self._was_covered = False
 
     # --- what to show --------------------------------------------------------------------------------------------
 
     def show(self, tiles: Sequence[Tile], chosen: int) -> None:
         """Show a page of tiles, `chosen` among them; at most `capacity` are seen."""
+        before, chosen_before = self.tiles, self._chosen
         self.tiles, self._chosen = tuple(tiles), chosen
         while len(self._pictures) < len(self.tiles):
             self._pictures.append(None)
-        for index in range(len(self._pictures)):
-            self._show_picture(index)
-        self.refresh()
+        self._place_views()
+        changed = {index for index in range(len(self._pictures)) if self._show_picture(index)}
+        if len(before) != len(self.tiles):
+            self.refresh()
+            return
+        for index, (tile, old) in enumerate(zip(self.tiles, before, strict=True)):
+            region = self.tile_region(index)
+            if index in changed:
+                self.refresh(region)
+            elif (tile.caption, tile.is_marked, index == chosen) != (
+                old.caption,
+                old.is_marked,
+                index == chosen_before,
+            ):
+                self.refresh(Region(region.x, region.y + self.tile_size[1], region.width, 1))
 
     def resize_tiles(self, step: int) -> None:
         """Larger (1) or smaller (-1) pictures."""
@@ -128,6 +146,8 @@ class TileGrid(Widget):
     def on_mount(self) -> None:
         """Be told when the protocol changes."""
         self.writer.views.append(self)
+        if "sixel" in self.writer.capabilities.available_protocols:
+            self.set_interval(COVER_CHECK_INTERVAL_S, self._look_for_covers)
 
     def on_unmount(self) -> None:
         """Free the pictures."""
@@ -141,9 +161,13 @@ class TileGrid(Widget):
 
     def on_click(self, event: Click) -> None:
         """Choose a tile; twice opens it."""
-        index = self._index_at(event.x, event.y)
+        index = self._index_at(event.screen_x - self.content_region.x, event.screen_y - self.content_region.y)
         if index is not None:
             self.post_message(self.Chosen(index, twice=event.chain > 1))
+
+    def on_image_view_resized(self, event: ImageView.Resized) -> None:
+        """A tile's own place is ours to know."""
+        event.stop()
 
     def send_again(self) -> None:
         """Draw all anew."""
@@ -166,6 +190,7 @@ class TileGrid(Widget):
 
     def _reshape(self) -> None:
         self.free()
+        self._place_views()
         for index in range(len(self.tiles)):
             self._show_picture(index)
         self.refresh()
@@ -173,24 +198,50 @@ class TileGrid(Widget):
 
     # --- drawing -------------------------------------------------------------------------------------------------
 
-    def _show_picture(self, index: int) -> None:
+    def _place_views(self) -> None:
+        """As many views as tiles are seen, each in its place; none where pictures are cells."""
+        capabilities = self.writer.capabilities
+        is_over_cells = capabilities.has_pictures and capabilities.graphics == "sixel"
+        number = min(len(self.tiles), self.capacity) if is_over_cells and all(self.content_size) else 0
+        for view in self._views[number:]:
+            view.remove()
+        del self._views[number:]
+        new = [TilePicture(self.writer) for _ in range(number - len(self._views))]
+        self._views += new
+        columns, rows = self.tile_size
+        for index, view in enumerate(self._views):
+            place = self.tile_region(index)
+            view.styles.offset = (place.x, place.y)
+            view.styles.width, view.styles.height = columns, rows
+        if new:
+            self.mount_all(new)
+
+    def _show_picture(self, index: int) -> bool:
+        """Bring what is drawn in line with a tile; whether the grid's own cells change by it."""
         tile = self.tiles[index] if index < min(len(self.tiles), self.capacity) else None
+        pixels = tile.pixels if tile is not None else None
+        if index < len(self._views):
+            self._views[index].show_tile(pixels)
+            pixels = None
         picture = self._pictures[index]
-        if tile is None or tile.pixels is None or not self.writer.capabilities.has_pictures:
+        if pixels is None or not self.writer.capabilities.has_pictures:
             if picture is not None:
                 picture.forget()
                 self._pictures[index] = None
-            return
-        if picture is not None and picture.encoded is not None and picture.encoded.pixels is tile.pixels:
-            return
-        from tuiface.terminal.encoding import encode, encode_cells
+            return picture is not None
+        if picture is not None and picture.encoded is not None and picture.encoded.pixels is pixels:
+            return False
+        from tuiface.terminal.encoding import encode
         from tuiface.terminal.picture import Picture
 
         if picture is None:
             picture = self._pictures[index] = Picture(self.writer)
-        # Sixels know no cells: dozens of them would have to be sent again whenever a caption changes.
-        make = encode_cells if self.writer.capabilities.graphics == "sixel" else encode
-        picture.show(make(tile.pixels, *self.tile_size, self.writer.capabilities))
+        picture.show(encode(pixels, *self.tile_size, self.writer.capabilities))
+        return True
+
+    def _look_for_covers(self) -> None:
+        for view in self._views:
+            view.look_for_covers()
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Rows of the widget, all drawn again when a dialog has come to lie over it, or gone."""

@@ -200,6 +200,9 @@ async def test_a_face_without_a_name_is_called_by_what_was_done_to_it(open_app: 
     async with open_app(settings=own) as tui:
         tui.app.state.apply(lambda studio: studio.show(studio.face(106).edit("smile", 1.0).lock("frame")))
         assert face_title(tui.recipe) == "106 · smile +1 · frame locked"
+        assert "106 · smile +1 · frame locked" in tui.panel()
+        await tui.press("a", "4")
+        await tui.until(lambda: "seed 106 · smile +1" in tui.text())
 
 
 async def test_a_second_enter_that_comes_with_the_first_does_no_harm(open_app: Open) -> None:

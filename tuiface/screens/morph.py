@@ -14,7 +14,7 @@ from tuiface.core.processes import find_program
 from tuiface.screens.changes import Drawn
 from tuiface.screens.companions import make_edited_companion, seed_after
 from tuiface.screens.engine_words import absence_text
-from tuiface.screens.face.words import home_relative, source_text
+from tuiface.screens.face.words import face_title, home_relative, source_text
 from tuiface.screens.jobs.resident import JobCommand, engine_flags, keep_faces
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.widgets.text import Static, assemble, styled
@@ -40,6 +40,13 @@ MAX_RESOLUTION = 256
 FILMS = ((), ("gif",), ("mp4",))
 _MIN_TIMELINE = 24
 """Columns, before the panel was laid out."""
+
+
+def _edits_text(face: Face) -> str:
+    """What was done to a face, behind the seed that it was made from."""
+    recipe = face.recipe
+    is_plain = not (recipe.edits or recipe.locks or recipe.mixes)
+    return "" if is_plain else " · " + face_title(recipe).partition(" · ")[2]
 
 
 class MorphScreen(WorkScreen):
@@ -183,7 +190,9 @@ class MorphScreen(WorkScreen):
         lines = [styled(tr("Transition"), "bold $text-primary")]
         faces = self.faces()
         for number, face in enumerate(faces, start=1):
-            lines.append(assemble((f"{number:>2}  ", label), (source_text(face), "bold $foreground")))
+            lines.append(
+                assemble((f"{number:>2}  ", label), (source_text(face), "bold $foreground"), (_edits_text(face), value))
+            )
         lines.append(Content(""))
         num_ready = sum(self._picture_of(frame) is not None for frame in range(len(self.frames)))
         rows = [

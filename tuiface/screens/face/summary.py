@@ -9,6 +9,7 @@ from tuiface.core.i18n import tr, trn
 from tuiface.screens.face.controls import list_controls
 from tuiface.screens.face.words import (
     edit_word,
+    face_title,
     format_amount,
     home_relative,
     lock_words,
@@ -90,6 +91,7 @@ def _face_rows(face: Face) -> tuple[Row, ...]:
         Row(tr("seed"), str(source.seed) if source.kind == "seed" else tr("latent"), is_key=True),
         Row("psi", f"{recipe.truncation.psi:.2f}", is_key=True, gauge=recipe.truncation.psi),
         Row(tr("noise"), noise_text(recipe.noise)),
+        *((Row("", face_title(recipe)),) if recipe.edits or recipe.locks else ()),
         *(Row(tr("mix"), f"{source_name(mix.source)} @ {mix.rows[0]}-{mix.rows[1]}") for mix in recipe.mixes),
         Row("id", f"{face.id}, {tr('saved')}" if face.saved else face.id),
     )

@@ -14,12 +14,12 @@ from tests.training.conftest import RESOLUTION, tiny_limits, tiny_settings, writ
 from tests.training.test_resume import assert_same_run, read_log
 from tuiface.core.errors import EngineError, InputFileError, UsageError
 from tuiface.core.regions import Region
-from tuiface.engine.training import SNAPSHOT_NAME, TrainingSettings, read_snapshot_header, train
+from tuiface.engine.training import SNAPSHOT_NAME, TrainingSettings, open_warm_start, read_snapshot_header, train
 from tuiface.engine.training.data.head_data import head_latents
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, open_shard
 from tuiface.engine.training.gan import distillation
 from tuiface.engine.training.gan.distillation import style_metric
-from tuiface.engine.training.gan.paired import Anchors, region_weights, regression_loss, resolution_at
+from tuiface.engine.training.gan.paired import Anchors, RegressionStage, region_weights, regression_loss, resolution_at
 from tuiface.engine.training.gan.settings import (
     HEADS,
     AdversarialSettings,
@@ -27,6 +27,7 @@ from tuiface.engine.training.gan.settings import (
     PairedSettings,
     RunLimits,
 )
+from tuiface.engine.training.gan.snapshots import read_networks
 from tuiface.engine.training.gan.state import TrainingState
 from tuiface.engine.training.gan.trainer import Trainer
 from tuiface.heads import sample_parameters
@@ -161,11 +162,37 @@ def test_the_paired_start_learns_and_hands_over(cache: Path, tmp_path: Path) -> 
     assert unexplained[-1] < 1, "what the mean of w alone would leave, whatever z is"
 
 
+def test_a_network_that_comes_trained_stands_still_until_the_encoder_knows_it(cache: Path, tmp_path: Path) -> None:
+    """Only then is it taught the new heads; its mapping network, of another z, begins anew."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    train(settings_for_heads(regression_kimg=0.04), limits(first, cache, stage="paired"))
+    start = open_warm_start(first)
+    settings = settings_for_heads(regression_kimg=0.08, frozen_share=0.5)
+    network = settings.network.model_copy(update={"z_dim": 12})
+    settings = settings.model_copy(update={"network": network, "start": start.sha256})
+    held: list[bool] = []
+    regress = RegressionStage.regress
+
+    def watch(stage: RegressionStage, *batch: Tensor) -> None:
+        before = [p.detach().clone() for p in stage._state.generator.synthesis.parameters()]
+        regress(stage, *batch)
+        after = stage._state.generator.synthesis.parameters()
+        held.append(all(torch.equal(a, b) for a, b in zip(before, after, strict=True)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RegressionStage, "regress", watch)
+        train(settings, limits(second, cache, stage="paired"), start=start)
+    assert held == [True] * 5 + [False] * 5
+    assert read_networks(second / SNAPSHOT_NAME)[0].config.z_dim == 12
+
+
 def test_a_run_on_heads_resumes_exactly_in_every_stage(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped once in each stage, after another number of its steps, it passes all as the uninterrupted one."""
-    settings = settings_for_heads(regression_kimg=0.04, distillation_kimg=2.5, carried_share=0.5)
+    settings = settings_for_heads(regression_kimg=0.04, distillation_kimg=2.5, carried_share=0.5, frozen_share=0.5)
+    finer = {"blur_px": 1.0, "blur_kimg": 0.03, "noise_start": 0.05}
+    settings = settings.model_copy(update={"adversarial": settings.adversarial.model_copy(update=finer)})
     monkeypatch.setattr(distillation, "_NUM_INJECTION_HEADS", 8)
     monkeypatch.setattr(distillation, "_NUM_SLOPES", 1)
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"

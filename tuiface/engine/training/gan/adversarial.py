@@ -31,6 +31,7 @@ from tuiface.engine.training.data.feed import Batch, BatchFeed
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.sources import TrainingData
 from tuiface.engine.training.gan.augment import augment
+from tuiface.engine.training.gan.blur import FadingBlur
 from tuiface.engine.training.gan.losses import (
     discriminator_loss,
     feature_distance,
@@ -70,6 +71,7 @@ class AdversarialStage:
             beta1=settings.discriminator_beta1,
         )
         self.optimizers = {"discriminator": self._discriminator_optimizer}
+        self._blur = FadingBlur(settings.blur_px, settings.blur_kimg, state.device)
         self._num_anchors = round(settings.anchor_share * state.batch_share)
         reads = settings.reading_weight and not warmup
         self._predictor = AttributePredictor.load(device=str(state.device)) if reads else None
@@ -84,7 +86,8 @@ class AdversarialStage:
         state, settings = self._state, self._state.settings.adversarial
         num, steps = state.settings.batch, state.progress.steps
         state.discriminator.set_alpha(fade_alpha(state))
-        kind = state.discriminator.is_fading
+        self._blur.set_progress(0 if self._warmup else state.progress.images)
+        kind = (state.discriminator.is_fading, self._blur.is_active)
         pictures, anchors = self._take_batch()
         if self._warmup:
             fakes = self._passes.run(self.draw_fakes, *anchors)
@@ -163,6 +166,7 @@ class AdversarialStage:
 
     def _augment(self, images: Tensor) -> Tensor:
         """Pictures [N, 3, R, R] as the discriminator is to see them; it is never augmented for while it warms up."""
+        images = self._blur.apply(images)
         augmentation = self._state.augmentation
         if self._warmup or not augmentation.may_act:
             return images
@@ -204,7 +208,7 @@ class AdversarialStage:
 
     def _coarse_features(self, images: Tensor) -> list[Tensor]:
         """The discriminator's from R / 4 down: its first block sees single hairs, which no latent determines."""
-        features = self._state.discriminator.features(images, self._state.dtype)
+        features = self._state.discriminator.features(self._blur.apply(images), self._state.dtype)
         return features[1:] or features
 
     def regularise_path_length(self) -> None:

@@ -59,11 +59,16 @@ class FadingDiscriminator(nn.Module):
 def transfer_generator(source: Generator, target: Generator) -> None:
     """Give `target` the weights of `source`, of the same or half its resolution.
 
-    Raises ModelError where the two do not fit.
+    A mapping network of another z stays as it is: a paired start teaches it anew. Raises ModelError where the two do
+    not fit.
     """
     grown = _check_sizes(source.config.img_resolution, target.config.img_resolution)
     state = dict(source.state_dict())
     own = target.state_dict()
+    if source.config.z_dim != target.config.z_dim:
+        kept = [name for name in own if name.startswith("mapping.fc")]
+        state = {name: tensor for name, tensor in state.items() if name not in kept}
+        state |= {name: own[name] for name in kept}
     if grown:
         new = f"synthesis.b{target.config.img_resolution}."
         state |= {name: tensor for name, tensor in own.items() if name.startswith(new)}

@@ -80,7 +80,9 @@ class RegressionStage:
         rate = cosine(state.progress.images / self.length)
         set_learning_rate(self._optimizer, state.settings.paired.regression_lr * rate)
         batch = self._feed.take(*state.next_places(self._data.count_available()))
-        self._passes.run(self.regress, *batch, kind=self.resolution)
+        stands_still = state.progress.images < state.settings.paired.frozen_share * self.length
+        state.generator.synthesis.requires_grad_(requires_grad=not stands_still)
+        self._passes.run(self.regress, *batch, kind=(self.resolution, stands_still))
         state.count_step(num)
         state.update_average(num)
 
@@ -91,6 +93,7 @@ class RegressionStage:
 
     def close(self) -> None:
         """Let the data and the graphs go."""
+        self._state.generator.synthesis.requires_grad_()
         self._feed.close()
         self._passes.close()
 

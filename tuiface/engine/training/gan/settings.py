@@ -76,6 +76,12 @@ class AdversarialSettings(Value):
     """A grown discriminator's new block is faded in over so many pictures."""
     noise: bool = True
     """Fresh noise in each convolution; without, the strengths stay as they are, at zero from the start."""
+    noise_start: float = Field(0.0, ge=0, le=1)
+    """Strengths that are all zero when the stage begins are set to this: at zero, the sign of noise's use is a draw."""
+    blur_px: float = Field(0.0, ge=0, le=8)
+    """Standard deviation, at first, of the blur on what the discriminator sees (see `blur`); 0 for none."""
+    blur_kimg: float = Field(0.0, ge=0)
+    """Pictures after which nothing of it is left."""
     anchor_share: float = Field(0.0, ge=0, lt=1)
     """Heads: share of each batch whose latents are those of the batch's own heads (see `paired`)."""
     anchor_weight: float = Field(0.0, ge=0)
@@ -108,6 +114,9 @@ class PairedSettings(Value):
     distillation_batch: int = Field(256, ge=1, le=MAX_COUNT)
     carried_share: float = Field(0.0, ge=0, le=1)
     """How far w is moved towards telling the labels that it hardly tells, before distillation (see there)."""
+    frozen_share: float = Field(0.0, ge=0, le=1)
+    """Share of the regression in which the synthesis stands still: one that comes trained would forget what it draws
+    while the encoder, which never does, knows nothing."""
     encoder_width: int = Field(256, ge=4, le=MAX_COUNT)
     stretch: float = Field(1.0, gt=0, le=4)
     """Of w about its mean, in the model that is written (see `export`)."""

@@ -109,6 +109,8 @@ class Trainer:
             state.augmentation.sign_sum.zero_()
             state.statistics.sums.clear()
             self._tick_images = 0
+            if name == "adversarial":
+                wake_noise(state)
         stage = self._build_stage(name)
         if stage is None:
             return True
@@ -225,6 +227,19 @@ class Trainer:
             "total_images": progress.total_images,
             "seconds": round(progress.seconds, 1),
         }
+
+
+@torch.no_grad()
+def wake_noise(state: TrainingState) -> None:
+    """Set the strengths of noise to what the settings begin with, if all of them are zero and noise is wanted."""
+    settings = state.settings.adversarial
+    if not settings.noise or not settings.noise_start:
+        return
+    for generator in (state.generator, state.generator_ema):
+        strengths = [value for name, value in generator.synthesis.named_parameters() if name.endswith("noise_strength")]
+        if not any(map(bool, strengths)):
+            for strength in strengths:
+                strength.fill_(settings.noise_start)
 
 
 def _transfer_optimizers(before: Mapping[str, torch.optim.Adam], after: Mapping[str, torch.optim.Adam]) -> None:

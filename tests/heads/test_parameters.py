@@ -10,6 +10,7 @@ import torch
 from tuiface.core.errors import UsageError
 from tuiface.heads import (
     COLUMN,
+    EMOTIONS,
     ENCODING,
     LABELS,
     SPECIFICATION,
@@ -17,8 +18,10 @@ from tuiface.heads import (
     compute_labels,
     concatenate,
     encode,
+    express,
     sample_parameters,
 )
+from tuiface.heads.sampling.emotions import ACTION_UNITS
 
 
 @pytest.mark.parametrize(("start", "count"), [(7, 1), (0, 5), (31, 16), (3, 77)])
@@ -177,4 +180,16 @@ def test_labels_say_what_shows() -> None:
     assert (label("hairline_height", hairline_recession=1) > label("hairline_height") + 0.05).all()
     assert (label("hairline_height", hairline_height=2) > label("hairline_height", hairline_height=-2) + 0.1).all()
     assert (label("jaw_width", masculinity=1) > label("jaw_width", masculinity=-1) + 1).all()
+    assert (label("wrinkles", age=75) > label("wrinkles") + 0.5).all()
+    assert (label("wrinkles", wrinkles=3) > label("wrinkles", wrinkles=-3) + 0.05).all()
+    assert torch.equal(label("scar", scar=0.7), torch.full((4,), 0.7))
     assert (label("hair_lightness", hair_eumelanin=0.0) > label("hair_lightness", hair_eumelanin=1.0) + 0.2).all()
+
+
+def test_labels_tell_each_emotion_and_the_action_units_that_it_is_made_of() -> None:
+    base = sample_parameters(4, seed=8)
+    for emotion, units in EMOTIONS.items():
+        shown = compute_labels(express(base, emotion, 0.9))
+        assert torch.allclose(shown[:, LABELS.index(emotion)], torch.tensor(0.9), atol=0.02)
+        for unit in units.keys() & set(ACTION_UNITS):
+            assert torch.allclose(shown[:, LABELS.index(unit)], torch.tensor(0.9 * units[unit]), atol=1e-5)

@@ -15,6 +15,7 @@ from tuiface.engine.predictors.networks import (
     fold_batch_norms,
     pixel_shuffle,
     pixel_unshuffle,
+    refold,
     resize_images,
 )
 
@@ -34,6 +35,22 @@ def test_a_folded_network_gives_what_the_trained_one_does(kind: str) -> None:
     short = fold_batch_norms(copy.deepcopy(network)).eval()
     assert torch.allclose(short(x), network(x), atol=1e-4)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in short.modules())
+
+
+@pytest.mark.parametrize("kind", ["segmenter", "attributes"])
+def test_a_reader_of_twice_the_side_begins_with_what_the_smaller_one_says(kind: str) -> None:
+    torch.manual_seed(0)
+    card = segmenter_card() if kind == "segmenter" else attributes_card()
+    small = build_network(card).eval()
+    large = build_network(card.model_copy(update={"resolution": 64, "scale": 2})).eval()
+    grown = copy.deepcopy(small)
+    refold(grown, 2)
+    assert {n: t.shape for n, t in grown.state_dict().items()} == {n: t.shape for n, t in large.state_dict().items()}
+    x = torch.randn(2, 3, 64, 64)
+    wanted = small(resize_images(x, 32))
+    if kind == "segmenter":
+        wanted = wanted.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert torch.allclose(grown(x), wanted, atol=1e-5)
 
 
 def test_features_have_mean_zero_and_deviation_one_over_what_was_trained_on() -> None:

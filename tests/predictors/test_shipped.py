@@ -101,5 +101,6 @@ def test_a_changed_head_is_read_as_changed(
     assert 0.2 * (more - less) < change.mean() < 1.4 * (more - less)  # readings lean towards the mean
 
 
-def test_every_attribute_was_tried(reader: AttributePredictor) -> None:
-    assert {target.name for target in TARGETS} == {*reader.names, *reader.card.unreadable}
+def test_what_was_tried_can_be_trained_on(reader: AttributePredictor) -> None:
+    """Heads learn to show more than a reader was trained for; what it was, training knows."""
+    assert {target.name for target in TARGETS} >= {*reader.names, *reader.card.unreadable}

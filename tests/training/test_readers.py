@@ -18,9 +18,13 @@ from tuiface.cli import main
 from tuiface.core.errors import EngineError, UsageError
 from tuiface.core.regions import REGION_NAMES, Region
 from tuiface.engine.pixels import normalise
-from tuiface.engine.predictors import AttributePredictor, Segmenter
+from tuiface.engine.predictors import AttributePredictor, PredictorCard, Segmenter
+from tuiface.engine.predictors.files import load_predictor, write_predictor
+from tuiface.engine.predictors.networks import AttributeNetwork
 from tuiface.engine.training import RunLimits
+from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, HeadShard, ShardKey, open_shard, write_shard
+from tuiface.engine.training.predictors.attributes import TARGETS, AttributeTask
 from tuiface.engine.training.predictors.segmenter import mean_iou, region_ious, segmentation_loss
 from tuiface.engine.training.predictors.settings import (
     PredictorSettings,
@@ -214,8 +218,7 @@ def test_a_reader_can_be_trained_further(kind: str, cache: Path, trained: Traine
     start = open_predictor_warm_start(first.path, first.card.kind)
     further = settings(kind, kimg=0.5, learning_rate=0.002, start=start.sha256)
     second = train_predictor(further, limits(tmp_path / "second", cache), start)
-    measure = "miou" if kind == "segmenter" else "mean_r2_of_visible"
-    assert second.card.figures[measure] > first.card.figures[measure] - 0.01
+    assert how_good(second.card, first.card) > how_good(first.card, first.card) - 0.02
     assert second.card.training["start"] == start.sha256
     assert second.card.training["images"] == first.card.training["images"] + 512  # type: ignore[operator]
     assert {a.name for a in second.card.attributes} >= {a.name for a in first.card.attributes if a.is_visible}
@@ -233,6 +236,25 @@ def test_a_reader_can_be_trained_further_on_other_heads(cache: Path, trained: Tr
 
 
 @pytest.mark.parametrize("kind", ["segmenter", "attributes"])
+def test_a_reader_of_twice_the_side_is_trained_from_a_smaller_one(
+    kind: str, cache: Path, trained: Trained, tmp_path: Path
+) -> None:
+    large = tmp_path / "heads"
+    large.mkdir()
+    for index in range(2):
+        shard = open_shard(cache / ShardKey(SIDE, 0, index).file_name)
+        pixels, regions = (torch.from_numpy(np.array(x)) for x in (shard.pixels, shard.regions))
+        doubled = [x.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2) for x in (pixels, regions)]
+        write_shard(large / ShardKey(2 * SIDE, 0, index).file_name, HeadBatch(doubled[0], doubled[1], shard.parameters))
+    first = trained(kind)
+    start = open_predictor_warm_start(first.path, first.card.kind)
+    twice = settings(kind, resolution=2 * SIDE, scale=2, kimg=0.25, learning_rate=1e-4, start=start.sha256)
+    card = train_predictor(twice, limits(tmp_path / "second", large), start).card
+    assert (card.resolution, card.scale) == (2 * SIDE, 2)
+    assert how_good(card, first.card) > how_good(first.card, first.card) - 0.02
+
+
+@pytest.mark.parametrize("kind", ["segmenter", "attributes"])
 def test_a_reader_of_another_shape_is_not_trained_further(
     kind: str, cache: Path, trained: Trained, tmp_path: Path
 ) -> None:
@@ -240,3 +262,46 @@ def test_a_reader_of_another_shape_is_not_trained_further(
     start = open_predictor_warm_start(first.path, first.card.kind)
     with pytest.raises(UsageError, match="other widths"):
         train_predictor(settings(kind, widths=(8, 8, 8, 8)), limits(tmp_path / "second", cache), start)
+
+
+def test_a_reader_is_trained_further_by_the_names_of_what_it_read(
+    cache: Path, trained: Trained, tmp_path: Path
+) -> None:
+    """An older reader knows fewer attributes, in another order, by means and deviations of other heads."""
+    first = trained("attributes")
+    card, network = load_predictor(first.path, "attributes")
+    kept = [i for i, a in enumerate(card.attributes) if a.name in ("melanin", "pitch")][::-1]
+    assert len(kept) == 2
+    old = [card.attributes[i] for i in kept]
+    read = AttributePredictor(card, as_reader(network)).read(images := held_out_heads(cache)[1][:8])[:, kept]
+    renamed = [a.model_copy(update={"centre": a.centre - 0.5 * a.spread, "spread": 2 * a.spread}) for a in old]
+    shorter = torch.nn.Linear(card.feature_width, 2)
+    with torch.no_grad():  # the same readings, told by other means and deviations
+        shorter.weight.copy_(as_reader(network).out.weight[kept] / 2)
+        shorter.bias.copy_((as_reader(network).out.bias[kept] + 0.5) / 2)
+    as_reader(network).out = shorter
+    write_predictor(tmp_path / "old", card.model_copy(update={"attributes": tuple(renamed)}), network)
+    start = open_predictor_warm_start(tmp_path / "old", "attributes")
+    data = HeadData.open(settings("attributes").heads(), limits(tmp_path, cache), 32, print)
+    run = PredictorTraining(settings("attributes", start=start.sha256), data, torch.device("cpu"), start)
+    outputs = as_reader(run.network).out(as_reader(run.network).features(images).relu())
+    names = [target.name for target in TARGETS]
+    task = run.task
+    assert isinstance(task, AttributeTask)
+    values = outputs * task.spread + task.centre
+    assert torch.allclose(values[:, [names.index(a.name) for a in old]], read, atol=5e-3)
+    unknown = [i for i, name in enumerate(names) if name not in ("melanin", "pitch")]
+    assert not outputs[:, unknown].any()
+
+
+def how_good(card: PredictorCard, first: PredictorCard) -> float:
+    """mIoU, or the mean R2 of what the reader `first` reads."""
+    if card.kind == "segmenter":
+        return card.figures["miou"]
+    r2 = {a.name: a.held_out_r2 for a in card.attributes}
+    return sum(r2[a.name] for a in first.attributes) / len(first.attributes)
+
+
+def as_reader(network: torch.nn.Module) -> AttributeNetwork:
+    assert isinstance(network, AttributeNetwork)
+    return network

@@ -32,6 +32,7 @@ MAX_LENGTH = 1e6
 MAX_TRAINING_HEADS = 10_000_000
 """Heads that one training has rendered for it."""
 MAX_GAMMA = 1e6
+READER_SIDES_PX = (128, 256)
 MAX_GPUS = 64
 """Of one machine."""
 
@@ -409,6 +410,12 @@ def _add_predictor(
 
 def _add_recorded(parser: argparse.ArgumentParser) -> None:
     """What the reader is trained with, and its names; recorded in it."""
+    parser.add_argument(
+        "--res",
+        type=one_of(*READER_SIDES_PX),
+        metavar="PX",
+        help="side at which pictures are read, 128 or 256; default: 128, or that of --from",
+    )
     parser.add_argument("--batch", type=whole_number(2, MAX_BATCH), metavar="N", help="default: 48")
     parser.add_argument(
         "--rate",
@@ -465,6 +472,7 @@ def _choose_predictor_settings(
         "kimg": args.kimg,
         "num_heads": args.heads,
         "population": args.population,
+        "resolution": args.res or (None if start is None else start.card.resolution),
         "batch": args.batch,
         "learning_rate": args.rate,
         "start": None if start is None else start.sha256,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tuiface.heads.hair.growth import hairline, mean_hair_colour
 from tuiface.heads.hair.styles import style_columns
+from tuiface.heads.sampling.emotions import ACTION_UNITS, EMOTIONS, emotion_intensities
 from tuiface.heads.sampling.look import Look, resolve_look
 from tuiface.heads.sampling.parameters import HAIR_STYLES, HeadParameters
 
@@ -22,7 +23,8 @@ def compute_labels(parameters: HeadParameters) -> Tensor:
     """Visible attributes float32 [N, len(LABELS)] of each head, in the order of `LABELS`."""
     look = resolve_look(parameters)
     with torch.no_grad():
-        return torch.stack([read(look) for read in _LABEL_FUNCTIONS.values()], dim=1)
+        read = torch.stack([read(look) for read in _LABEL_FUNCTIONS.values()], dim=1)
+        return torch.cat([read, emotion_intensities(parameters)], dim=1)
 
 
 def _column_label(name: str) -> Callable[[Look], Tensor]:
@@ -52,7 +54,7 @@ _COLUMN_LABELS = (
     "masculinity", "age", "melanin", "face_width", "face_length", "jaw_width", "fullness", "nose_width", "nose_length",
     "lip_fullness", "mouth_width", "eye_size", "brow_height", "brow_thickness", "smile", "teeth", "mouth_open",
     "eye_opening", "brow_raise", "yaw", "pitch", "grey", "hair_red", "hair_wave", "fringe", "hairline_recession",
-    "crown_thinning", "lipstick", "light_azimuth", "light_elevation",
+    "crown_thinning", "lipstick", "light_azimuth", "light_elevation", "mole", "scar", *ACTION_UNITS,
 )  # fmt: skip
 
 _LABEL_FUNCTIONS: dict[str, Callable[[Look], Tensor]] = {
@@ -61,9 +63,10 @@ _LABEL_FUNCTIONS: dict[str, Callable[[Look], Tensor]] = {
     "hair_lightness": _hair_lightness,
     "hairline_height": _hairline_height,
     "beard": _column_label("beard_density"),
+    "wrinkles": _column_label("wrinkled"),
     "glasses": lambda look: (look.column("glasses") > 0.5).float(),
     "bald": lambda look: (look.choice("hair_style") == HAIR_STYLES.index("bald")).float(),
 }
 
-LABELS: tuple[str, ...] = tuple(_LABEL_FUNCTIONS)
+LABELS: tuple[str, ...] = (*_LABEL_FUNCTIONS, *EMOTIONS)
 """Names of the columns of `labels`. Age runs from 0 (18 years) to 1 (80 years); shapes are in standard deviations."""

@@ -37,6 +37,8 @@ VISIBLE_R2 = 0.8
 """Held-out share of explained variance from which a continuous attribute counts as visible."""
 
 _SEGMENTER_STAGES = 4
+_STAGES_STRIDE = 32
+"""Of the last stage of a reader of scale 1."""
 
 
 class Attribute(Value):
@@ -69,6 +71,8 @@ class PredictorCard(Value):
     kind: Kind
     resolution: int = Field(ge=32, le=512, multiple_of=32)
     """Side that pictures are brought to before they are read, pixels."""
+    scale: int = Field(1, ge=1, le=4)
+    """How many pixels a side count as one in the stages: 2 for readers of 256 px, whose stages are those of 128."""
     widths: tuple[Count, ...] = Field(min_length=4, max_length=5)
     """Channels of the stages: four, or five for attributes, which then begin at half the side instead of a quarter."""
     feature_width: int = Field(0, ge=0, le=1024)
@@ -92,6 +96,8 @@ class PredictorCard(Value):
             raise ValueError(f"widths {list(self.widths)}; accepted are 1 to 512 channels")
         if self.kind == "segmenter" and len(self.widths) != _SEGMENTER_STAGES:
             raise ValueError(f"{len(self.widths)} widths; accepted are {_SEGMENTER_STAGES} for a segmenter")
+        if self.resolution % (_STAGES_STRIDE * self.scale):
+            raise ValueError(f"scale {self.scale} at {self.resolution} px; accepted are sides in steps of 32 x scale")
         wanted = {"segmenter": len(self.regions) > 1, "attributes": bool(self.attributes and self.feature_width)}
         if not wanted[self.kind]:
             raise ValueError(f"a reader of kind '{self.kind}' that reads nothing")
@@ -109,8 +115,9 @@ _MADE_BY: Final = "tuiface train segmenter and tuiface train attributes make suc
 def build_network(card: PredictorCard, *, normalise: bool = False) -> SegmenterNetwork | AttributeNetwork:
     """The network that `card` describes, with initial values."""
     if card.kind == "segmenter":
-        return SegmenterNetwork(card.widths, len(card.regions), normalise=normalise)
-    return AttributeNetwork(card.resolution, card.widths, card.feature_width, len(card.attributes), normalise=normalise)
+        return SegmenterNetwork(card.widths, len(card.regions), scale=card.scale, normalise=normalise)
+    shape = card.resolution, card.widths, card.feature_width, len(card.attributes)
+    return AttributeNetwork(*shape, scale=card.scale, normalise=normalise)
 
 
 def write_predictor(path: Path, card: PredictorCard, network: nn.Module) -> None:

@@ -4,7 +4,8 @@ While they are trained, batch normalisation stands between convolution and ReLU 
 it into the convolutions, which gives the network that ships.
 
 Both begin by folding pixels into channels, so that the first stage does not run at the full side. The segmenter's last
-convolution unfolds its classes again, so that borders keep the full resolution.
+convolution unfolds its classes again, so that borders keep the full resolution. A reader of 256 px (`scale` 2) folds
+twice as many a side, and its stages are those of 128 px: `refold` makes one of the other without changing what it says.
 
 Shape legend: N = batch, R = working side, W0, W1, ... = channels of the stages, each at half the side of its precursor.
 Sources: U-Net, Ronneberger et al. 2015 (1505.04597), with sums instead of concatenation; residual blocks, He et al.
@@ -99,9 +100,10 @@ class ResidualBlock(nn.Module):
 class SegmenterNetwork(nn.Module):
     """A U-Net from pictures to logits of regions."""
 
-    def __init__(self, widths: tuple[int, ...], num_regions: int, *, normalise: bool = False) -> None:
+    def __init__(self, widths: tuple[int, ...], num_regions: int, *, scale: int = 1, normalise: bool = False) -> None:
         super().__init__()
-        self.stem = Convolution(3 * _FOLD**2, widths[0], normalise=normalise)
+        self.fold = _FOLD * scale
+        self.stem = Convolution(3 * self.fold**2, widths[0], normalise=normalise)
         self.down0 = ResidualBlock(widths[0], widths[0], normalise=normalise)
         self.down1 = ResidualBlock(widths[0], widths[1], stride=2, normalise=normalise)
         self.down2 = ResidualBlock(widths[1], widths[2], stride=2, normalise=normalise)
@@ -112,33 +114,40 @@ class SegmenterNetwork(nn.Module):
         self.up2 = Convolution(widths[2], widths[2], normalise=normalise)
         self.up1 = Convolution(widths[1], widths[1], normalise=normalise)
         self.up0 = ResidualBlock(widths[0], widths[0], normalise=normalise)
-        self.out = Convolution(widths[0], num_regions * _FOLD**2, relu=False)
+        self.out = Convolution(widths[0], num_regions * self.fold**2, relu=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [N, 3, R, R] in [-1, 1] -> logits [N, K, R, R]."""
-        x0 = self.down0(self.stem(pixel_unshuffle(images, _FOLD)))
+        x0 = self.down0(self.stem(pixel_unshuffle(images, self.fold)))
         x1 = self.down1(x0)
         x2 = self.down2(x1)
         x3 = self.down3(x2)
         y2 = self.up2(F.relu(x2 + _upsample(self.narrow2(x3))))
         y1 = self.up1(F.relu(x1 + _upsample(self.narrow1(y2))))
         y0 = self.up0(F.relu(x0 + _upsample(self.narrow0(y1))))
-        return pixel_shuffle(self.out(y0), _FOLD)
+        return pixel_shuffle(self.out(y0), self.fold)
 
 
 class AttributeNetwork(nn.Module):
     """A residual network from pictures to standardised features, and a linear reading of them."""
 
     def __init__(
-        self, resolution: int, widths: tuple[int, ...], feature_width: int, num_outputs: int, *, normalise: bool = False
+        self,
+        resolution: int,
+        widths: tuple[int, ...],
+        feature_width: int,
+        num_outputs: int,
+        *,
+        scale: int = 1,
+        normalise: bool = False,
     ) -> None:
         super().__init__()
-        self._fold = _OUTPUT_STRIDE >> (len(widths) - 1)
-        self.stem = Convolution(3 * self._fold**2, widths[0], normalise=normalise)
+        self.fold = (_OUTPUT_STRIDE >> (len(widths) - 1)) * scale
+        self.stem = Convolution(3 * self.fold**2, widths[0], normalise=normalise)
         stages = [ResidualBlock(widths[0], widths[0], normalise=normalise)]
         stages += [ResidualBlock(*pair, stride=2, normalise=normalise) for pair in pairwise(widths)]
         self.stages = nn.Sequential(*stages)
-        side, narrow = resolution // _OUTPUT_STRIDE, max(widths[-1] // 3, 1)
+        side, narrow = resolution // (_OUTPUT_STRIDE * scale), max(widths[-1] // 3, 1)
         self.narrow = Convolution(widths[-1], narrow, 1, normalise=normalise)
         # Where something lies is what many attributes are: the last places are kept apart, not averaged. As a
         # convolution over all of them, the layer folds its normalisation like any other.
@@ -147,12 +156,45 @@ class AttributeNetwork(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Images [N, 3, R, R] in [-1, 1] -> [N, feature_width], each of mean 0 and deviation 1 over the data."""
-        x = self.narrow(self.stages(self.stem(pixel_unshuffle(images, self._fold))))
+        x = self.narrow(self.stages(self.stem(pixel_unshuffle(images, self.fold))))
         return self.pool(x.contiguous().flatten(1)[:, :, None, None])[:, :, 0, 0]  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [N, 3, R, R] in [-1, 1] -> outputs [N, A]: standardised values, logits for yes or no."""
         return self.out(F.relu(self.features(images)))  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def refold(network: SegmenterNetwork | AttributeNetwork, times: int) -> None:
+    """Let a folded `network` read pictures of `times` the side: it says of one what it said of its reduction.
+
+    In place. Each pixel's weight is shared by the times x times that take its place, and so are a segmenter's classes.
+    """
+    stem, fold = network.stem.convolution, network.fold
+    network.stem.convolution = _convolution_of(_spread(stem.weight, 3, fold, times, axis=1) / times**2, stem.bias)
+    network.fold = fold * times
+    if isinstance(network, SegmenterNetwork):
+        out = network.out.convolution
+        assert out.bias is not None
+        classes = len(out.bias) // fold**2
+        network.out.convolution = _convolution_of(
+            _spread(out.weight, classes, fold, times, axis=0), _spread(out.bias, classes, fold, times, axis=0)
+        )
+
+
+def _spread(values: Tensor, channels: int, fold: int, times: int, axis: int) -> Tensor:
+    """Repeat each pixel of the axis [channels * fold^2] of `values` times x times, ordered as by `pixel_unshuffle`."""
+    apart = values.reshape(*values.shape[:axis], channels, fold, fold, *values.shape[axis + 1 :])
+    repeated = apart.repeat_interleave(times, dim=axis + 1).repeat_interleave(times, dim=axis + 2)
+    return repeated.flatten(axis, axis + 2)
+
+
+def _convolution_of(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
+    """A convolution of stride 1 with these numbers."""
+    assert bias is not None
+    made = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], 1, weight.shape[2] // 2)
+    made.load_state_dict({"weight": weight, "bias": bias})
+    return made
 
 
 def fold_batch_norms(network: Network) -> Network:

@@ -21,8 +21,17 @@ from tuiface.engine.predictors.networks import AttributeNetwork
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.head_shards import SHARD_HEADS
 from tuiface.engine.training.predictors.settings import PredictorSettings, PredictorWarmStart
-from tuiface.heads import COLUMN, LABELS, SPECIFICATION, HeadParameters, compute_labels, sample_parameters
+from tuiface.heads import (
+    COLUMN,
+    EMOTIONS,
+    LABELS,
+    SPECIFICATION,
+    HeadParameters,
+    compute_labels,
+    sample_parameters,
+)
 from tuiface.heads.hair.styles import style_columns
+from tuiface.heads.sampling.emotions import ACTION_UNITS
 from tuiface.heads.sampling.look import Look, resolve_look
 from tuiface.heads.sampling.parameters import HAIR_STYLES
 
@@ -158,6 +167,10 @@ TARGETS: tuple[Target, ...] = (
     _parameter_target("gaze_y", shown=_shows_irises, shown_where=_IRISES),
     _parameter_target("yaw", flips=True),
     _parameter_target("pitch"),
+    Target("wrinkles", "wrinkles, of age and beyond it", "fraction"),
+    *map(_parameter_target, ("mole", "scar")),
+    *map(_parameter_target, ACTION_UNITS),
+    *(Target(emotion, f"{emotion}: the action units of its prototype", "fraction") for emotion in EMOTIONS),
     Target("glasses", "frames worn", PROBABILITY),
     _parameter_target("garment_lightness"),
     _parameter_target("backdrop_lightness"),
@@ -183,9 +196,11 @@ class AttributeTask:
         self._binary = probability_mask()
         sampled = target_values(sample_parameters(_NUM_STATISTICS_HEADS, seed=settings.population, start=SHARD_HEADS))
         shown = ~sampled.isnan()
-        self._centre = sampled.nanmean(dim=0)
-        squares = torch.where(shown, sampled - self._centre, 0.0).square().sum(dim=0)
-        self._spread = (squares / shown.sum(dim=0)).sqrt()
+        self.centre = sampled.nanmean(dim=0)
+        """[len(TARGETS)], of today's heads; outputs are in deviations from it."""
+        squares = torch.where(shown, sampled - self.centre, 0.0).square().sum(dim=0)
+        self.spread = (squares / shown.sum(dim=0)).sqrt()
+        """[len(TARGETS)], standard deviation."""
         self._values = torch.empty(0, len(TARGETS))
         self._held_out = target_values(data.held_out_parameters())
         self._pictures = data.held_out()
@@ -193,24 +208,40 @@ class AttributeTask:
     def new_network(self, start: PredictorWarmStart | None) -> nn.Module:
         """A residual network with one output a target; those that `start` did not read begin at 0.
 
-        Raises UsageError where `start` is of another shape.
+        What it read goes on by name, brought from its own means and deviations to those of today's heads. Raises
+        UsageError where `start` is of another shape.
         """
         if start is None:
             return build_network(self._build_card(dict.fromkeys((t.name for t in TARGETS), 1.0)), normalise=True)
-        card, network = start.card, start.network
-        shape = (self._settings.resolution, self._settings.widths, self._settings.feature_width)
-        if (card.resolution, card.widths, card.feature_width) != shape:
-            raise UsageError(f"the reader '{card.name}' has other widths or another side", "leave out --from")
+        if start.card.feature_width != self._settings.feature_width:
+            raise UsageError(
+                f"the reader '{start.card.name}' has {start.card.feature_width} features; "
+                f"wanted are {self._settings.feature_width}",
+                "leave out --from",
+            )
+        network = start.fit(self._settings)
         assert isinstance(network, AttributeNetwork)
-        rows = {attribute.name: row for row, attribute in enumerate(card.attributes)}
-        out = nn.Linear(card.feature_width, len(TARGETS))
-        for parameter, learned in ((out.weight, network.out.weight), (out.bias, network.out.bias)):
-            nn.init.zeros_(parameter)
-            for index, target in enumerate(TARGETS):
-                if target.name in rows:
-                    parameter.data[index] = learned[rows[target.name]]
-        network.out = out
+        network.out = self._continue_outputs(start.card, network.out)
         return network
+
+    def _continue_outputs(self, card: PredictorCard, learned: nn.Linear) -> nn.Linear:
+        """Rows for all targets, from those of the attributes of `card`."""
+        rows = {attribute.name: (row, attribute) for row, attribute in enumerate(card.attributes)}
+        out = nn.Linear(learned.in_features, len(TARGETS))
+        with torch.no_grad():
+            out.weight.zero_()
+            out.bias.zero_()
+            for index, target in enumerate(TARGETS):
+                if target.name not in rows:
+                    continue
+                row, before = rows[target.name]
+                gain, shift = 1.0, 0.0
+                if target.unit != PROBABILITY:
+                    gain = before.spread / float(self.spread[index])
+                    shift = (before.centre - float(self.centre[index])) / float(self.spread[index])
+                out.weight[index] = gain * learned.weight[row]
+                out.bias[index] = gain * learned.bias[row] + shift
+        return out
 
     def loss(self, outputs: Tensor, regions: Tensor, indices: Tensor, flipped: Tensor) -> Tensor:
         """Of outputs [N, len(TARGETS)]."""
@@ -218,7 +249,7 @@ class AttributeTask:
         values = torch.where(flipped.cpu()[:, None], mirror_values(values), values)
         shown = ~values.isnan().to(outputs.device)
         values = values.nan_to_num(0.0)
-        standard = ((values - self._centre) / self._spread).to(outputs.device)
+        standard = ((values - self.centre) / self.spread).to(outputs.device)
         errors = F.smooth_l1_loss(outputs, standard, reduction="none", beta=2.0) * 2
         entropies = F.binary_cross_entropy_with_logits(outputs, values.clamp(0, 1).to(outputs.device), reduction="none")
         each = torch.where(self._binary.to(outputs.device), entropies, errors)
@@ -280,8 +311,8 @@ class AttributeTask:
                 meaning=target.meaning,
                 unit=target.unit,
                 shown_where=target.shown_where,
-                centre=round(float(self._centre[index]), 6),
-                spread=round(float(self._spread[index]), 6),
+                centre=round(float(self.centre[index]), 6),
+                spread=round(float(self.spread[index]), 6),
                 held_out_r2=round(r2[target.name], 4),
             )
             for index, target in enumerate(TARGETS)
@@ -290,6 +321,7 @@ class AttributeTask:
         return PredictorCard(
             kind="attributes",
             resolution=settings.resolution,
+            scale=settings.scale,
             widths=settings.widths,
             feature_width=settings.feature_width,
             attributes=attributes,
@@ -310,7 +342,7 @@ class AttributeTask:
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
                 outputs.append(network(images).float().cpu())
         out = torch.cat(outputs)
-        read = torch.where(self._binary, out.sigmoid(), out * self._spread + self._centre)
+        read = torch.where(self._binary, out.sigmoid(), out * self.spread + self.centre)
         return explained_variance(read, self._held_out)
 
 

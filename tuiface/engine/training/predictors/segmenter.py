@@ -31,9 +31,9 @@ class SegmenterTask:
         """A U-Net; raises UsageError where `start` is of another shape."""
         if start is None:
             return build_network(self._build_card(), normalise=True)
-        if (start.card.widths, start.card.regions) != (self._settings.widths, REGION_NAMES):
-            raise UsageError(f"the reader '{start.card.name}' has other widths or regions", "leave out --from")
-        return start.network
+        if start.card.regions != REGION_NAMES:
+            raise UsageError(f"the reader '{start.card.name}' has other regions", "leave out --from")
+        return start.fit(self._settings)
 
     def loss(self, outputs: Tensor, regions: Tensor, indices: Tensor, flipped: Tensor) -> Tensor:
         """Of logits [N, K, R, R] for regions uint8 [N, R, R]."""
@@ -73,6 +73,7 @@ class SegmenterTask:
         return PredictorCard(
             kind="segmenter",
             resolution=settings.resolution,
+            scale=settings.scale,
             widths=settings.widths,
             regions=REGION_NAMES,
             name=settings.name,

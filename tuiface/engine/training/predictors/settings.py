@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
-from torch import nn
 
 from tuiface.core.bounds import MAX_COUNT, Line, Width, Word
 from tuiface.core.errors import UsageError
@@ -16,7 +16,11 @@ from tuiface.core.limits import MAX_EXACT_INTEGER
 from tuiface.core.values import Value, describe_error
 from tuiface.engine.checkpoint import file_sha256
 from tuiface.engine.predictors.files import Kind, PredictorCard, load_predictor
+from tuiface.engine.predictors.networks import AttributeNetwork, SegmenterNetwork, refold
 from tuiface.engine.training.gan.settings import Precision, TrainingSettings
+
+LARGE_SIDE_PX = 256
+"""Side of the larger readers."""
 
 
 class PredictorSettings(Value):
@@ -25,6 +29,8 @@ class PredictorSettings(Value):
     kind: Kind
     resolution: Literal[32, 64, 128, 256] = 128
     """Side at which pictures are read, pixels."""
+    scale: Literal[1, 2] = 1
+    """Pixels a side that count as one in the stages; 2 for 256 px with the stages, and the cost, of 128."""
     seed: int = Field(0, ge=0, le=MAX_EXACT_INTEGER)
     """Of the initial weights and of every random draw."""
     population: int = Field(0, ge=0, le=MAX_EXACT_INTEGER)
@@ -69,6 +75,8 @@ def recommend_predictor_settings(kind: Kind, changes: Mapping[str, object]) -> P
     Attributes are about tone and place, so their pictures are moved and recoloured less.
     """
     values: dict[str, object] = {"kind": kind}
+    if changes.get("resolution") == LARGE_SIDE_PX:
+        values["scale"] = 2
     if kind == "attributes":
         values |= {"widths": (32, 64, 128, 192, 224), "kimg": 320.0, "misalignment": 0.3, "recasting": 0.25}
     try:
@@ -82,12 +90,31 @@ class PredictorWarmStart:
     """A trained predictor: a folded network."""
 
     card: PredictorCard
-    network: nn.Module
+    network: SegmenterNetwork | AttributeNetwork
     sha256: str
     """Of the file."""
+
+    def fit(self, settings: PredictorSettings) -> SegmenterNetwork | AttributeNetwork:
+        """A network of the side that `settings` ask for, which says what this one says of the picture reduced to its.
+
+        Raises UsageError where widths differ, or the stages work at another side.
+        """
+        card, network = self.card, copy.deepcopy(self.network)
+        stages = card.resolution // card.scale
+        shape = (stages, card.widths) if card.kind == "attributes" else card.widths
+        wanted = settings.resolution // settings.scale, settings.widths
+        if shape != (wanted if card.kind == "attributes" else settings.widths) or settings.scale % card.scale:
+            raise UsageError(
+                f"the reader '{card.name}' has other widths or another side: {list(card.widths)}, {card.resolution} px",
+                f"leave out --from; read here are {settings.resolution} px through {list(settings.widths)}",
+            )
+        if settings.scale != card.scale:
+            refold(network, settings.scale // card.scale)
+        return network
 
 
 def open_predictor_warm_start(path: Path, kind: Kind) -> PredictorWarmStart:
     """The predictor at `path`; raises ModelError, one line, for anything else."""
     card, network = load_predictor(path, kind)
+    assert isinstance(network, SegmenterNetwork | AttributeNetwork)
     return PredictorWarmStart(card, network, file_sha256(path))

@@ -219,7 +219,7 @@ def _record_course(
 ) -> dict[str, str | int | float]:
     """Settings and course, as the card records them."""
     recorded = settings.model_dump(
-        mode="json", exclude_none=True, exclude={"kind", "widths", "feature_width", "name", "licence"}
+        mode="json", exclude_none=True, exclude={"kind", "scale", "widths", "feature_width", "name", "licence"}
     )
     return {**recorded, "images": images, "heads": heads, "minutes": round(seconds / 60, 1)}
 

@@ -24,7 +24,7 @@ from tuiface.benchmarks.quality import (
 )
 from tuiface.cli import main
 from tuiface.engine import load_checkpoint
-from tuiface.engine.predictors import AttributePredictor
+from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.training.data import head_shards
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, open_shard, write_shard
 from tuiface.heads import HeadBatch, sample_parameters
@@ -66,7 +66,7 @@ def noise(count: int, seed: int) -> torch.Tensor:
 def test_another_sample_of_the_data_scores_as_such_and_a_network_of_noise_worse(cache: Path, tmp_path: Path) -> None:
     notes: list[str] = []
     checkpoint = load_checkpoint(MODEL, cache=tmp_path)
-    result = measure(checkpoint, AttributePredictor.load(), COUNT, cache, notes.append)
+    result = measure(checkpoint, AttributePredictor.load(), Segmenter.load(), COUNT, cache, notes.append)
     assert notes == []  # nothing was rendered
     assert set(result.generated) == set(result.rendered) == {"reader", "discriminator"}
     for kind, comparison in result.generated.items():
@@ -116,10 +116,12 @@ def test_discriminator_features_do_not_depend_on_the_batch(tmp_path: Path) -> No
 def test_the_report_holds_every_figure_and_two_pictures(
     cache: Path, reader: AttributePredictor, tmp_path: Path
 ) -> None:
-    result = measure(load_checkpoint(MODEL, cache=tmp_path), reader, COUNT, cache, print)
+    result = measure(load_checkpoint(MODEL, cache=tmp_path), reader, Segmenter.load(), COUNT, cache, print)
     report = write_report(tmp_path / "report", result, {"name": "tiny", "sha256": "0" * 64})
     assert json.loads((tmp_path / "report" / "quality.json").read_text()) == json.loads(json.dumps(report))
     assert report["goals"] == {
+        "beads": result.beads["generated"].reach_goal,
+        "noise": result.variants.reach_goal,
         "recall": result.generated["reader"].recall >= 0.5,
         "spread": all(row.spread >= 0.8 for row in result.coverage),
         "narrow": [row.name for row in result.coverage if row.spread < 0.8],

@@ -27,12 +27,13 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from tuiface.benchmarks.textures import Beads, Variants, measure_beads, measure_variants
 from tuiface.core.files import make_folder, write_file
 from tuiface.engine.checkpoint import Checkpoint
 from tuiface.engine.latents import z_from_seed
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.pixels import normalise
-from tuiface.engine.predictors import AttributePredictor
+from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.predictors.networks import resize_images
 from tuiface.engine.training.data.head_shards import HeadShard, ShardKey, open_shard, render_shard, renderer_digest
 from tuiface.engine.training.report import picture_grid
@@ -103,6 +104,8 @@ FIRST_SEED = 100_000
 BINS = 12
 WANTED_SPREAD = 0.8
 WANTED_RECALL = 0.5
+_NUM_VARIED = 64
+"""Faces that are drawn under several noises."""
 _BATCH = 32
 _LIMIT = 4.0
 
@@ -147,6 +150,10 @@ class Quality:
     """The same of another sample of rendered heads."""
     coverage: tuple[Coverage, ...]
     """Of the attributes that the predictor sees well."""
+    beads: dict[str, Beads]
+    """Single pixels along silhouettes: "generated", and "rendered", the other sample of heads."""
+    variants: Variants
+    """What other noise makes of the first faces."""
     faces: Tensor
     """Generated, float32 [N, 3, R, R]."""
     heads: Tensor
@@ -155,7 +162,12 @@ class Quality:
 
 @torch.no_grad()
 def measure(
-    checkpoint: Checkpoint, predictor: AttributePredictor, count: int, cache: Path, note: Callable[[str], None]
+    checkpoint: Checkpoint,
+    predictor: AttributePredictor,
+    segmenter: Segmenter,
+    count: int,
+    cache: Path,
+    note: Callable[[str], None],
 ) -> Quality:
     """Compare `count` faces at psi 1 with as many held-out heads, which are rendered into `cache` where they are not
     there yet.
@@ -176,17 +188,31 @@ def measure(
         wanted = features(heads)
         generated[kind] = compare(features(faces), wanted)
         rendered[kind] = compare(features(others), wanted)
-    return Quality(count, generated, rendered, measure_coverage(predictor, faces, heads), faces, heads)
+    fitted = resize_images(heads, faces.shape[-1])
+    beads = {
+        kind: measure_beads(segmenter, resize_images(images, faces.shape[-1]), fitted)
+        for kind, images in (("generated", faces), ("rendered", others))
+    }
+    ws = map_seeds(checkpoint, min(count, _NUM_VARIED))
+    variants = measure_variants(checkpoint.generator, segmenter, predictor, ws, fitted)
+    coverage = measure_coverage(predictor, faces, heads)
+    return Quality(count, generated, rendered, coverage, beads, variants, faces, heads)
 
 
 def generate(checkpoint: Checkpoint, count: int) -> Tensor:
     """Faces [count, 3, R, R] of consecutive seeds at psi 1, in [-1, 1]."""
     generator = checkpoint.generator
+    parts = torch.split(map_seeds(checkpoint, count), _BATCH)
+    return torch.cat([generator.synthesize(part) for part in parts]).clamp(-1, 1)
+
+
+def map_seeds(checkpoint: Checkpoint, count: int) -> Tensor:
+    """ws [count, num_ws, w_dim] of the same seeds."""
+    generator = checkpoint.generator
     config = generator.config
     labels = torch.eye(config.c_dim)[torch.arange(count) % config.c_dim] if config.c_dim else None
     z = torch.cat([z_from_seed(FIRST_SEED + index, config.z_dim) for index in range(count)])
-    ws = generator.map(z) if labels is None else generator.map(z, labels)
-    return torch.cat([generator.synthesize(part) for part in torch.split(ws, _BATCH)]).clamp(-1, 1)
+    return generator.map(z) if labels is None else generator.map(z, labels)
 
 
 def compare(features: Tensor, wanted: Tensor) -> Comparison:
@@ -290,7 +316,11 @@ def summarise(quality: Quality, model: Mapping[str, str]) -> dict[str, object]:
         "coverage": [
             {**asdict(c), "spread": round(c.spread, 4), "overlap": round(c.overlap, 4)} for c in quality.coverage
         ],
+        "beads": {kind: _round_values(asdict(beads)) for kind, beads in quality.beads.items()},
+        "noise_variants": _round_values(asdict(quality.variants)),
         "goals": {
+            "beads": quality.beads["generated"].reach_goal,
+            "noise": quality.variants.reach_goal,
             "recall": quality.generated["reader"].recall >= WANTED_RECALL,
             "spread": not narrow,
             "narrow": narrow,

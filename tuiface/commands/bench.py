@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, settings_from
 from tuiface.commands.catalogue import open_catalogue
@@ -17,6 +18,9 @@ from tuiface.commands.output import emit, note
 from tuiface.core.argument_types import one_of, parse_path, parse_seed, parse_text, whole_number
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, ModelError, UsageError, quote
 from tuiface.core.limits import MAX_BATCH, MAX_DIRECTIONS, MAX_RENDERED, MAX_SEED, NETWORK_SIDES_PX
+
+if TYPE_CHECKING:
+    from tuiface.benchmarks.quality import Quality
 
 MAX_ROUNDS = 1000
 """Pictures, or keys, that one figure may be the median of."""
@@ -335,7 +339,8 @@ def add_quality(kinds: Commands[argparse.ArgumentParser], common: argparse.Argum
         "quality",
         parents=[common],
         help="a network's faces against held-out rendered heads",
-        description="Compare faces at psi 1 with rendered heads: KID, precision, recall, diversity, attributes.",
+        description="Compare faces at psi 1 with rendered heads: KID, precision, recall, diversity, attributes, beads "
+        "along silhouettes, and what other noise makes of a face.",
         epilog="example: tuiface bench quality --model runs/heads128/best.safetensors --out report",
     )
     parser.add_argument(
@@ -369,12 +374,12 @@ def run_quality(args: argparse.Namespace) -> int:
     from tuiface.benchmarks.quality import measure, write_report
     from tuiface.core.assets import embedded_model_path
     from tuiface.engine.loading import load_checkpoint
-    from tuiface.engine.predictors import AttributePredictor
+    from tuiface.engine.predictors import AttributePredictor, Segmenter
 
     torch.set_num_threads(_threads(args))
     checkpoint = load_checkpoint(settings.model or embedded_model_path(), cache=settings.cache)
     cache = Path(args.cache) if args.cache else settings.cache / "heads"
-    quality = measure(checkpoint, AttributePredictor.load(), args.count, cache, note)
+    quality = measure(checkpoint, AttributePredictor.load(), Segmenter.load(), args.count, cache, note)
     model = {"name": checkpoint.info.name, "sha256": checkpoint.info.network_sha256}
     report = write_report(Path(args.out), quality, model)
     if getattr(args, "json", False):
@@ -387,8 +392,23 @@ def run_quality(args: argparse.Namespace) -> int:
             emit(args, f"{kind:<14} {name:<10} {got:8.4f}   rendered heads {wanted:8.4f}")
     for attribute in quality.coverage:
         emit(args, f"spread of {attribute.name:<20} {attribute.spread:5.2f}   overlap {attribute.overlap:5.2f}")
+    _emit_textures(args, quality)
     emit(args, f"report in {args.out}")
     return EXIT_DONE
+
+
+def _emit_textures(args: argparse.Namespace, quality: Quality) -> None:
+    """Lines of what is drawn in single pixels."""
+    got, perfect, variants = quality.beads["generated"], quality.beads["rendered"], quality.variants
+    for place in ("body", "hair", "hairline"):
+        figures = f"{getattr(got, place):8.2f}   rendered heads {getattr(perfect, place):8.2f}"
+        emit(args, f"beads along   {place:<10} {figures}")
+    emit(
+        args,
+        f"noise variants: {variants.noise_inputs} of {variants.convolutions} strengths are not 0; "
+        f"{100 * variants.different:.0f} % of pairs differ, by {variants.difference_levels:.1f} of 255 levels; "
+        f"{100 * variants.same_identity:.0f} % are one person; grain in skin {variants.grain:.2f} of rendered heads'",
+    )
 
 
 def _threads(args: argparse.Namespace) -> int:

@@ -9,23 +9,21 @@ from __future__ import annotations
 import datetime
 import logging
 import os
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual.app import App, SystemCommand
-from textual.dom import DOMNode
+from textual.app import App
 from textual.events import CursorPosition, Resize
 from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from tuiface.actions import Action, ActionScope, ScreenName
+from tuiface.actions import ScreenName
 from tuiface.core.errors import EXIT_DONE, EngineError, TuifaceError, UsageError, quote, suggest_nearest
 from tuiface.core.i18n import choose_language, tr, trn, use_language
 from tuiface.core.visible import to_visible
-from tuiface.screens.bindings import bindings_in, handler
+from tuiface.screens.bindings import bindings_in
 from tuiface.screens.engine_link import EngineFactory, EngineLink, resident_or_private_engine
 from tuiface.screens.face.screen import FaceScreen
 from tuiface.screens.face.words import home_relative, source_text
@@ -57,6 +55,8 @@ from tuiface.terminal.private_api import add_bindings, filter_input, force_colou
 from tuiface.terminal.writer import TerminalWriter
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from tuiface.core.settings import Settings
     from tuiface.terminal.probe import Probe
 
@@ -91,6 +91,7 @@ class TuifaceApp(App[None]):
 
     CSS_PATH = "app.tcss"
     TITLE = "tuiface"
+    COMMANDS = {lambda: _palette()}  # noqa: RUF012 - Textual's own type; imported when the palette is opened
 
     def __init__(
         self,
@@ -332,17 +333,6 @@ class TuifaceApp(App[None]):
 
     # --- actions -------------------------------------------------------------------------------------------------
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: every action that works on `screen`."""
-        targets: dict[ActionScope, DOMNode] = {"everywhere": self}
-        if isinstance(screen, WorkScreen):
-            targets = {screen.SCREEN_NAME: screen, **targets}
-        for scope, target in targets.items():
-            for action in self.state.actions.in_scope(scope):
-                if action.id != "command_palette":
-                    run = partial(self.run_action, handler(action), target)
-                    yield SystemCommand(tr(action.label), _palette_help(action), run)
-
     def action_help(self) -> None:
         """Show all keys."""
         from tuiface.screens.dialogs.help import HelpScreen
@@ -460,7 +450,7 @@ class TuifaceApp(App[None]):
             self.exit(return_code=code)
 
 
-def _palette_help(action: Action) -> str:
-    """Textual reads markup here, so brackets are escaped."""
-    keys = tr(" or ").join(action.key_labels).replace("[", "\\[")
-    return tr("{help} Key: {keys}.", help=tr(action.help), keys=keys)
+def _palette() -> type[Provider]:
+    from tuiface.screens.palette import PaletteProvider
+
+    return PaletteProvider

@@ -214,11 +214,8 @@ async def test_help_shows_every_action_and_closes(open_app: Open, key: str) -> N
         assert not isinstance(tui.app.screen, HelpScreen)
 
 
-async def test_the_palette_has_every_action_and_runs_it(open_app: Open) -> None:
+async def test_the_palette_runs_an_action(open_app: Open) -> None:
     async with open_app() as tui:
-        offered = {command.title for command in tui.app.get_system_commands(tui.app.screen)}
-        actions = Registry().on_screen("face")
-        assert offered == {action.label for action in actions if action.id != "command_palette"}
         await tui.press("ctrl+p", *"next seed")
         await tui.pilot.pause(0.3)
         await tui.press("enter", "enter")

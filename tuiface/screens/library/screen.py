@@ -244,6 +244,12 @@ class LibraryScreen(GridScreen):
         hint = tr("Enter keeps it, Esc takes it back, empty shows all")
         self.app.push_screen(LinePrompt(tr("Search"), hint, value=self.text, live=search), search)
 
+    def show_text(self, text: str) -> None:
+        """The faces that hold a text, of all series."""
+        self.text, self.series = text, None
+        self.chosen = 0
+        self.read()
+
     def action_library_mark(self) -> None:
         """Mark, and go on to the next."""
         if self.faces:

@@ -36,6 +36,7 @@ from tuiface.engine.training.predictors.training import (
     PredictorTraining,
     learning_rate_factor,
     train_predictor,
+    train_predictor_on,
 )
 from tuiface.heads import HeadBatch, sample_parameters
 
@@ -167,6 +168,31 @@ def test_ctrl_c_ends_with_a_reader(cache: Path, tmp_path: Path, monkeypatch: pyt
     assert outcome.card.training["images"] == 320
     assert Segmenter.load(outcome.path).card == outcome.card
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("kind", ["segmenter", "attributes"])
+def test_a_training_in_parts_ends_with_the_reader_of_one_in_a_piece(
+    kind: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = settings(kind, kimg=1.6)
+    whole = train_predictor_on(short, limits(tmp_path / "whole", cache))
+    assert whole is not None
+    real = PredictorTraining.step
+
+    def step(run: PredictorTraining) -> float:
+        loss = real(run)
+        if run.images in (224, 480):
+            os.kill(os.getpid(), signal.SIGINT)
+        return loss
+
+    monkeypatch.setattr(PredictorTraining, "step", step)
+    parts = [train_predictor_on(short, limits(tmp_path / "parts", cache)) for _ in range(3)]
+    assert parts[:2] == [None, None]
+    assert parts[2] is not None
+    again = (load_predictor(outcome.path, outcome.card.kind)[1].state_dict() for outcome in (whole, parts[2]))
+    assert all(torch.equal(a, b) for a, b in zip(*(state.values() for state in again), strict=True))
+    with pytest.raises(UsageError, match=r"another training: kimg: 1.6 there, 0.9 here"):
+        train_predictor_on(settings(kind, kimg=0.9), limits(tmp_path / "parts", cache))
 
 
 def test_the_learning_rate_rises_then_falls_to_zero() -> None:

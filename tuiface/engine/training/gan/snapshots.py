@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def save_snapshot(state: TrainingState, path: Path) -> None:
         for name, tensor in _named_tensors(module)
     }
     for name, optimizer in state.optimizers.items():
-        tensors |= _optimizer_tensors(f"optimizer.{name}", optimizer)
+        tensors |= optimizer_tensors(f"optimizer.{name}", optimizer)
     statistics = state.statistics.read()
     tensors |= {f"statistics.{name}": torch.tensor(sums, dtype=torch.float64) for name, sums in statistics.items()}
     tensors["path_length_mean"] = state.path_length_mean
@@ -161,16 +161,23 @@ def restore_optimizers(state: TrainingState, path: Path) -> None:
     """Adam's state of each of the stage's optimisers, from the snapshot that `load_snapshot` took the rest from."""
     with _open_snapshot(path) as snapshot:
         for name, optimizer in state.optimizers.items():
-            for index, parameter in enumerate(_list_parameters(optimizer)):
-                prefix = f"optimizer.{name}.{index}"
-                if f"{prefix}.step" in snapshot.header.places:  # Adam has no state before its first step
-                    shapes = zip(_ADAM, (torch.empty(()), parameter, parameter), strict=True)
-                    values = {key: snapshot.read(f"{prefix}.{key}", like) for key, like in shapes}
-                    optimizer.state[parameter] = {
-                        "step": values["step"].to(parameter.device),  # where fused Adam keeps it
-                        "exp_avg": _copy_like(parameter, values["exp_avg"]),
-                        "exp_avg_sq": _copy_like(parameter, values["exp_avg_sq"]),
-                    }
+            restore_optimizer(optimizer, f"optimizer.{name}", snapshot.header.places, snapshot.read)
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, prefix: str, names: Container[str], read: Callable[[str, Tensor], Tensor]
+) -> None:
+    """Adam's state from the tensors `names`; `read` gives one, of the shape and type of another."""
+    for index, parameter in enumerate(_list_parameters(optimizer)):
+        own = f"{prefix}.{index}"
+        if f"{own}.step" in names:  # Adam has no state before its first step
+            shapes = zip(_ADAM, (torch.empty(()), parameter, parameter), strict=True)
+            values = {key: read(f"{own}.{key}", like) for key, like in shapes}
+            optimizer.state[parameter] = {
+                "step": values["step"].to(parameter.device),  # where fused Adam keeps it
+                "exp_avg": _copy_like(parameter, values["exp_avg"]),
+                "exp_avg_sq": _copy_like(parameter, values["exp_avg_sq"]),
+            }
 
 
 def list_differences(old: object, new: object, path: str = "") -> list[str]:
@@ -186,7 +193,8 @@ def _named_tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
     return list(module.state_dict().items())
 
 
-def _optimizer_tensors(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def optimizer_tensors(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Adam's state as tensors, by `prefix`, the place of a parameter, and what is kept of it."""
     tensors: dict[str, Tensor] = {}
     for index, parameter in enumerate(_list_parameters(optimizer)):
         kept: dict[str, Any] = optimizer.state.get(parameter, {})

@@ -1,16 +1,18 @@
 """Training the readers: supervised, on rendered heads with the faults of other pictures.
 
 AdamW with a warm-up and a cosine to 0; an average of the weights is what ships. Shard 0 of the population is held out.
-A run is minutes long: it has no snapshots, and Ctrl-C ends it early with the average so far. A predictor can be trained
-further: it is a folded network then, and goes on without normalisation.
+`train_predictor` is for minutes: Ctrl-C, or the end of its time, ends it early with the average so far.
+`train_predictor_on` is for hours in parts: it keeps a snapshot and goes on from it, with the same bits where all heads
+are there. A predictor can be trained further: it is a folded network then, and goes on without normalisation.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,12 +27,18 @@ from tuiface.engine.predictors.networks import fold_batch_norms
 from tuiface.engine.training.data.degradation import degrade, misalign, recast
 from tuiface.engine.training.data.head_data import HeadData
 from tuiface.engine.training.data.sources import LabelledPictures
-from tuiface.engine.training.gan.settings import RunLimits
+from tuiface.engine.training.gan.settings import SNAPSHOT_NAME, RunLimits
 from tuiface.engine.training.interruption import Interruption
 from tuiface.engine.training.precision import use_precision
 from tuiface.engine.training.predictors.attributes import AttributeTask
 from tuiface.engine.training.predictors.segmenter import SegmenterTask
 from tuiface.engine.training.predictors.settings import PredictorSettings, PredictorWarmStart
+from tuiface.engine.training.predictors.snapshots import (
+    PredictorProgress,
+    load_predictor_snapshot,
+    read_predictor_progress,
+    save_predictor_snapshot,
+)
 from tuiface.engine.training.report import Report
 from tuiface.engine.training.rng import RandomGenerator
 
@@ -81,8 +89,8 @@ class PredictorTraining:
         device: torch.device,
         start: PredictorWarmStart | None = None,
     ) -> None:
-        self._settings, self._data, self._device = settings, data, device
-        self._rng = RandomGenerator(settings.seed, str(device))
+        self.settings, self._data, self._device = settings, data, device
+        self.rng = RandomGenerator(settings.seed, str(device))
         self._dtype = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
         self.task = _make_task(settings, data)
         with torch.random.fork_rng(devices=[]):
@@ -90,25 +98,38 @@ class PredictorTraining:
             network = self.task.new_network(start).to(device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network_ema = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
-        self._optimizer = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             self.network.requires_grad_().parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
-        self.images = 0
+        self.progress = PredictorProgress(available=data.count_available())
+
+    @property
+    def images(self) -> int:
+        """Pictures that were trained on."""
+        return self.progress.images
+
+    def advance(self, **changes: object) -> None:
+        """Replace fields of `progress`."""
+        self.progress = self.progress.model_copy(update=changes)
+
+    def look_for_heads(self) -> None:
+        """Draw from all heads that are there now: they may be rendered meanwhile."""
+        self.advance(available=self._data.count_available())
 
     def step(self) -> float:
         """Train on one batch; returns its loss."""
-        settings = self._settings
+        settings = self.settings
         pictures, regions, indices, flipped = self._draw_batch()
-        for group in self._optimizer.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate * learning_rate_factor(self.images / (1000 * settings.kimg))
         with self._autocast():
             outputs = self.network(pictures)
         loss = self.task.loss(outputs.float(), regions, indices, flipped)
-        self._optimizer.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self._optimizer.step()
-        self.images += settings.batch
+        self.optimizer.step()
+        self.advance(images=self.images + settings.batch)
         self._update_average()
         return float(loss.detach())
 
@@ -122,8 +143,8 @@ class PredictorTraining:
 
     def _draw_batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pictures [N, 3, R, R], regions [N, R, R], indices [N] and which are mirrored [N]."""
-        rng, settings = self._rng, self._settings
-        indices = rng.integers(0, self._data.count_available(), settings.batch).cpu()
+        rng, settings = self.rng, self.settings
+        indices = rng.integers(0, self.progress.available, settings.batch).cpu()
         pictures = normalise(self._data.pixels(indices), self._device)
         regions = self._data.regions(indices).to(self._device)
         flipped = rng.bernoulli(settings.batch, 0.5)
@@ -136,8 +157,8 @@ class PredictorTraining:
     @torch.no_grad()
     def _update_average(self) -> None:
         """Move the average, at first fast, by its half-life; running statistics with the weights."""
-        half_life = min(1000 * self._settings.ema_kimg, 0.2 * self.images)
-        keep = 0.5 ** (self._settings.batch / half_life)
+        half_life = min(1000 * self.settings.ema_kimg, 0.2 * self.images)
+        keep = 0.5 ** (self.settings.batch / half_life)
         for mean, value in zip(self.network_ema.state_dict().values(), self.network.state_dict().values(), strict=True):
             if mean.is_floating_point():
                 mean.lerp_(value, 1 - keep)
@@ -169,49 +190,105 @@ def train_predictor(
 
     Raises EngineError where heads cannot be rendered and OutputError where results cannot be written.
     """
+    with _begin(settings, limits, start) as (run, report):
+        interrupted = _train(run, report, limits)
+        return _finish(run, limits, report, start, interrupted=interrupted)
+
+
+def train_predictor_on(
+    settings: PredictorSettings, limits: RunLimits, start: PredictorWarmStart | None = None
+) -> PredictorOutcome | None:
+    """Begin as `train_predictor` does, or go on with what `limits.out` holds; None where it is not finished.
+
+    Out of time or interrupted, it leaves a snapshot, and while it trains one every `limits.snapshot_minutes`. Raises
+    UsageError for a snapshot of other settings, InputFileError for a damaged one.
+    """
+    with _begin(settings, limits, start, resumes=True) as (run, report):
+        interrupted = _train(run, report, limits, keeps=True)
+        if run.images < 1000 * settings.kimg:
+            return None
+        return _finish(run, limits, report, start, interrupted=interrupted)
+
+
+@contextlib.contextmanager
+def _begin(
+    settings: PredictorSettings, limits: RunLimits, start: PredictorWarmStart | None, *, resumes: bool = False
+) -> Iterator[tuple[PredictorTraining, Report]]:
+    """A run and its report, with the heads that it needs; `resumes` from its folder's snapshot where there is one."""
     if limits.threads:
         torch.set_num_threads(limits.threads)
     make_folder(limits.out)
     report = Report(limits.out, resumed_at=None)
-    data = HeadData.open(settings.heads(), limits, settings.batch, report.note)
-    began = time.monotonic()
+    snapshot = limits.out / SNAPSHOT_NAME
+    goes_on = resumes and snapshot.exists()
+    at_least = read_predictor_progress(snapshot).available if goes_on else settings.batch
+    data = HeadData.open(settings.heads(), limits, at_least, report.note)
     try:
         with use_precision(settings.precision):
             run = PredictorTraining(settings, data, torch.device(limits.device), start)
-            interrupted = _train(run, settings, report, lambda: _is_out_of_time(limits, began))
-        course = _record_course(settings, run.images, data.count_available(), time.monotonic() - began)
-        card, network = run.finish(course if start is None else _merge_courses(start.card, course))
-        path = limits.out / f"{settings.kind}.safetensors"
-        write_predictor(path, card, network)
-        sheet = run.task.draw_sheet(network, _NUM_SHEET_HEADS)
-        if sheet is not None:
-            report.grid(sheet, 8, settings.kind)
+            if goes_on:
+                load_predictor_snapshot(run, snapshot)
+            yield run, report
     finally:
         data.close()
+
+
+def _finish(
+    run: PredictorTraining,
+    limits: RunLimits,
+    report: Report,
+    start: PredictorWarmStart | None,
+    *,
+    interrupted: bool,
+) -> PredictorOutcome:
+    """Write the reader, and its sheet."""
+    settings, progress = run.settings, run.progress
+    course = _record_course(settings, run.images, progress.available, progress.seconds)
+    card, network = run.finish(course if start is None else _merge_courses(start.card, course))
+    path = limits.out / f"{settings.kind}.safetensors"
+    write_predictor(path, card, network)
+    sheet = run.task.draw_sheet(network, _NUM_SHEET_HEADS)
+    if sheet is not None:
+        report.grid(sheet, 8, settings.kind)
     return PredictorOutcome(path, card, interrupted)
 
 
-def _train(run: PredictorTraining, settings: PredictorSettings, report: Report, stop: Callable[[], bool]) -> bool:
-    """Step to the end, looking now and then; returns whether a signal ended it."""
-    start, next_look, losses = time.monotonic(), 1000 * _EVALUATION_KIMG, [0.0]
+def _train(run: PredictorTraining, report: Report, limits: RunLimits, *, keeps: bool = False) -> bool:
+    """Step to the end, looking now and then, and with `keeps` leaving snapshots; returns whether a signal ended it."""
+    settings, losses = run.settings, [0.0]
+    began = saved = time.monotonic()
+    spent, first = run.progress.seconds, run.images
+    looks = int(run.images / (1000 * _EVALUATION_KIMG))
     with Interruption() as interruption:
-        while run.images < 1000 * settings.kimg and not stop() and not interruption.is_requested:
+        while run.images < 1000 * settings.kimg and not interruption.is_requested:
+            now = time.monotonic()
+            if limits.minutes is not None and now - began > 60 * limits.minutes:
+                break
             losses.append(run.step())
-            if run.images >= next_look:
-                next_look += 1000 * _EVALUATION_KIMG
-                seconds = time.monotonic() - start
-                figures = {name: round(value, 4) for name, value in run.compute_figures().items()}
-                loss, losses = sum(losses) / max(len(losses) - 1, 1), [0.0]
-                report.record({"images": run.images, "seconds": round(seconds, 1), "loss": round(loss, 4), **figures})
-                shown = "  ".join(f"{name} {value:.3f}" for name, value in list(figures.items())[:3])
-                report.line(f"{run.images / 1000:.0f} kimg  loss {loss:.3f}  {shown}  {run.images / seconds:.0f} img/s")
-    if interruption.is_requested:
+            run.advance(seconds=spent + time.monotonic() - began)
+            if int(run.images / (1000 * _EVALUATION_KIMG)) > looks:
+                looks += 1
+                run.look_for_heads()
+                speed = (run.images - first) / max(time.monotonic() - began, 1e-6)
+                _look(run, report, sum(losses) / max(len(losses) - 1, 1), speed)
+                losses = [0.0]
+            if keeps and now - saved > 60 * limits.snapshot_minutes:
+                save_predictor_snapshot(run, limits.out / SNAPSHOT_NAME)
+                saved = now
+    if keeps:
+        save_predictor_snapshot(run, limits.out / SNAPSHOT_NAME)
+    if interruption.is_requested and not keeps:
         report.note("interrupted: finishing with what was learned so far")
     return interruption.is_requested
 
 
-def _is_out_of_time(limits: RunLimits, began: float) -> bool:
-    return limits.minutes is not None and time.monotonic() - began > 60 * limits.minutes
+def _look(run: PredictorTraining, report: Report, loss: float, speed: float) -> None:
+    """Record the held-out figures so far."""
+    seconds = run.progress.seconds
+    figures = {name: round(value, 4) for name, value in run.compute_figures().items()}
+    report.record({"images": run.images, "seconds": round(seconds, 1), "loss": round(loss, 4), **figures})
+    shown = "  ".join(f"{name} {value:.3f}" for name, value in list(figures.items())[:3])
+    report.line(f"{run.images / 1000:.0f} kimg  loss {loss:.3f}  {shown}  {speed:.0f} img/s")
 
 
 def _record_course(

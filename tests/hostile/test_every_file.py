@@ -91,6 +91,10 @@ PLACES: Mapping[str, Callable[[Path], object]] = {
 FEW_PLACES = ("nothing", "a list", "an empty zip", "an empty header", "a pipe", "a folder", "no end")
 """For commands that take their time before they read the file."""
 
+SET_COMMANDS = (
+    *("new y --like x", "list", "show x", "add x face", "remove x face", "order x face", "mark x --role a"),
+    *("apply x --edit b4.conv1:3=1 --into y", "freeze x --yes", "verify x --files-only"),
+)
 #: What is typed, and the file that it reads, in the folder where it is typed.
 COMMANDS: tuple[tuple[str, str], ...] = (
     *((f"{command} x{end}", f"x{end}") for command in ("render", "show", "verify") for end in (".png", ".json")),
@@ -121,6 +125,9 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("library tag face a", "library/face.tags.json"),
     ("library repair", "library/face.json"),
     ("library remove face --yes", "library/face.json"),
+    ("fairness x.csv --draws 100", "x.csv"),
+    *((f"import-faces x1{end} --network eeeeeeeeee", f"x1{end}") for end in (".npy", ".npz", ".pt", ".csv", ".png")),
+    *((f"set {words}", "library/sets/x/set.json") for words in SET_COMMANDS),
     ("render 1", "config.toml"),
     ("train --resume .", "snapshot.safetensors"),
     ("train --data heads --res 32 --out run --from x.pkl", "x.pkl"),
@@ -129,7 +136,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("train --data pictures --res 32 --out run --precision float32", "pictures/0.png"),
     ("train segmenter --out run --from x.safetensors", "x.safetensors"),
 )
-LISTINGS = ("library", "directions list")
+LISTINGS = ("library", "directions list", "set list")
 """What is listed stands beside what is wrong with the rest."""
 ACCEPTED = (EXIT_DONE, EXIT_CHECK_FAILED, EXIT_USAGE, EXIT_INPUT, EXIT_MODEL)
 

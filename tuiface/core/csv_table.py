@@ -17,8 +17,8 @@ from tuiface.core.errors import InputFileError
 from tuiface.core.values import read_bytes
 
 MAX_CSV_BYTES = 64 * 1024 * 1024
-MAX_CELL_CHARACTERS = 4 * 1024 * 1024
-"""A latent of 18 rows of 512 numbers takes some 200,000; Python's own limit is 131,072."""
+MAX_CELL_CHARACTERS = 131_072
+"""Python's own limit."""
 DELIMITERS = ",;\t"
 
 
@@ -31,12 +31,14 @@ class CsvTable:
     heading: tuple[str, ...]
     delimiter: str
     _text: str
+    _max_cell: int
 
     def rows(self) -> Iterator[tuple[str, list[str]]]:
         """(where, cells) of each line that is not empty; `where` names the file and the line for messages.
 
         Raises InputFileError for what is no CSV.
         """
+        csv.field_size_limit(self._max_cell)
         lines = csv.reader(io.StringIO(self._text, newline=""), delimiter=self.delimiter)
         try:
             next(lines, None)
@@ -47,9 +49,12 @@ class CsvTable:
             raise InputFileError(f"{self.name}: line {lines.line_num}: not CSV: {error}") from None
 
 
-def read_csv_table(path: Path) -> CsvTable:
-    """The table in a file of at most 64 MiB. Raises InputFileError."""
-    csv.field_size_limit(MAX_CELL_CHARACTERS)
+def read_csv_table(path: Path, max_cell: int = MAX_CELL_CHARACTERS) -> CsvTable:
+    """The table in a file of at most 64 MiB, none of whose cells has more characters than `max_cell`.
+
+    Raises InputFileError.
+    """
+    csv.field_size_limit(max_cell)
     text = _decode(read_bytes(path, MAX_CSV_BYTES), path.name)
     first = text[: text.find("\n")] if "\n" in text else text
     delimiter = max(DELIMITERS, key=first.count)
@@ -57,7 +62,7 @@ def read_csv_table(path: Path) -> CsvTable:
         heading = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
     except csv.Error as error:
         raise InputFileError(f"{path.name}: line 1: not CSV: {error}") from None
-    return CsvTable(path.name, tuple(name.strip() for name in heading), delimiter, text)
+    return CsvTable(path.name, tuple(name.strip() for name in heading), delimiter, text, max_cell)
 
 
 def _decode(data: bytes, name: str) -> str:

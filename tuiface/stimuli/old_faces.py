@@ -10,7 +10,6 @@ A latent in a CSV is a list of numbers, [0.1, ...] or {0.1, ...}, or \\x and the
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,6 +46,10 @@ HEADINGS = {
     "tags": ("tags", "tag", "etiquetas"),
     "psi": ("psi", "truncation", "truncation_psi"),
 }
+MAX_LATENT_CHARACTERS = 4 * 1024 * 1024
+"""A latent of 18 rows of 512 numbers takes some 200,000."""
+_LIST = re.compile(r"[\[\]{}(),;\s0-9eE+.-]+")
+_BRACKETS = str.maketrans("[]{}(),;", "        ")
 _BETWEEN_TAGS = re.compile(r'[;,|{}"]+')
 _SEED_NAME = re.compile(r"(?:.*?[^0-9])?0*([0-9]{1,10})", re.DOTALL)
 
@@ -172,7 +175,7 @@ def _check_latent(latent: np.ndarray, where: str) -> np.ndarray:
 
 
 def _read_dump(path: Path, studio: Studio, space: LatentSpace) -> Iterator[OldFace]:
-    table = read_csv_table(path)
+    table = read_csv_table(path, MAX_LATENT_CHARACTERS)
     places = {}
     for column, names in HEADINGS.items():
         held = [place for place, name in enumerate(table.heading) if name.casefold() in names]
@@ -217,9 +220,10 @@ def _parse_latent(text: str, where: str) -> np.ndarray:
     try:
         if text.startswith("\\x"):
             return _from_bytes(bytes.fromhex(text[2:]))
-        listed = json.loads(text.replace("{", "[").replace("}", "]"))
-        return np.array(listed, dtype=np.float32)
-    except (ValueError, TypeError, RecursionError):
+        if not _LIST.fullmatch(text):
+            raise ValueError
+        return np.array(text.translate(_BRACKETS).split(), dtype=np.float32)
+    except ValueError:
         raise InputFileError(
             f"{where}: latent {quote(text[:40])}; accepted: [0.1, ...], {{0.1, ...}}, or \\x and the bytes of floats"
         ) from None

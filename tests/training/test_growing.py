@@ -11,7 +11,12 @@ from tuiface.engine.networks import ops
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.training.gan.growing import FadingDiscriminator, transfer_discriminator, transfer_generator
+from tuiface.engine.training.gan.growing import (
+    FadingDiscriminator,
+    rearrange_latents,
+    transfer_discriminator,
+    transfer_generator,
+)
 
 CHANNELS = (8, 8, 6, 4)
 
@@ -19,6 +24,23 @@ CHANNELS = (8, 8, 6, 4)
 def generator(resolution: int, channels: tuple[int, ...] = CHANNELS) -> Generator:
     depth = resolution.bit_length() - 3 + 1
     return Generator(GeneratorConfig(8, 0, 8, resolution, 3, channels[:depth], (8, 8)))
+
+
+def test_latents_are_found_again_by_their_names() -> None:
+    """Draws that are new move nothing at first; those that are gone are left out."""
+    torch.manual_seed(0)
+    before, after = generator(16), generator(16)
+    transfer_generator(before, after)
+    rearrange_latents(after, ("age", "smile", "yaw"), ("yaw", "mole", "age"))
+    z = torch.zeros(4, 8)
+    z[:, 0], z[:, 2] = torch.randn(4), torch.randn(4)
+    same = torch.zeros(4, 8)
+    same[:, 2], same[:, 0] = z[:, 0], z[:, 2]
+    assert torch.allclose(after.mapping(z), before.mapping(same), atol=1e-6)
+    taken = after.mapping.get_parameter("fc0.weight").abs().sum(0) > 0
+    assert taken.tolist() == [True, False, True, False, False, False, False, False]
+    with pytest.raises(ModelError, match="a z of 8 numbers is too short for 9 draws"):
+        rearrange_latents(after, ("age",), tuple(map(str, range(9))))
 
 
 def discriminator(resolution: int) -> Discriminator:

@@ -186,6 +186,28 @@ def test_a_network_that_comes_trained_stands_still_until_the_encoder_knows_it(ca
     assert read_networks(second / SNAPSHOT_NAME)[0].config.z_dim == 12
 
 
+def test_a_trained_network_is_taught_new_heads_through_its_own_mapping(cache: Path, tmp_path: Path) -> None:
+    """Without an encoder, at the full side from the first step; an exact resume in the middle."""
+    names = tuple(stream_names())
+    network = NetworkSettings(channel_base=64, channel_max=8, z_dim=128, w_dim=8, mapping_layers=2, mapping_width=64)
+    first = settings_for_heads(regression_kimg=0.4, distillation_kimg=8.0, distillation_batch=256)
+    first = first.model_copy(update={"network": network, "latent_names": names})
+    train(first, limits(tmp_path / "first", cache, stage="paired"))
+    start = open_warm_start(tmp_path / "first")
+    assert start.latent_names == names
+    again = settings_for_heads(regression_kimg=0.4, through_mapping=True)
+    again = again.model_copy(update={"network": network, "latent_names": names, "start": start.sha256})
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    train(again, limits(whole, cache, stage="paired", tick_kimg=0.08), start=start)
+    losses = [float(r["regression"]) for r in read_log(whole) if "regression" in r]  # type: ignore[arg-type]
+    assert losses[-1] < 0.95 * losses[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_must_stop", lambda trainer: trainer.state.progress.steps == 20)
+        train(again, limits(pieces, cache, stage="paired", tick_kimg=0.08), start=start)
+    train(again, limits(pieces, cache, stage="paired", tick_kimg=0.08), resume=pieces / SNAPSHOT_NAME)
+    assert_same_run(whole, pieces)
+
+
 def test_a_run_on_heads_resumes_exactly_in_every_stage(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

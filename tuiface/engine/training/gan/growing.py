@@ -7,7 +7,7 @@ discriminator starts as the old one on the shrunken picture, and its new block t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +75,23 @@ def transfer_generator(source: Generator, target: Generator) -> None:
         for name in ("torgb.weight", "torgb.bias"):
             state[new + name] = torch.zeros_like(own[new + name])
     _load_state(target, state, "generator")
+
+
+@torch.no_grad()
+def rearrange_latents(generator: Generator, before: Sequence[str], after: Sequence[str]) -> None:
+    """Let a mapping network whose z stood for the draws `before` take one that stands for `after`, by their names.
+
+    What is new moves nothing at first. In place.
+    """
+    weight = generator.mapping.get_parameter("fc0.weight")  # [width, z_dim]
+    place = {name: column for column, name in enumerate(before)}
+    columns = [weight[:, place[name]] if name in place else torch.zeros_like(weight[:, 0]) for name in after]
+    spare = weight.shape[1] - len(columns)
+    if spare < 0:
+        raise ModelError(
+            f"a z of {weight.shape[1]} numbers is too short for {len(columns)} draws", "train with a larger z_dim"
+        )
+    weight.copy_(torch.stack([*columns, *[torch.zeros_like(weight[:, 0])] * spare], dim=1))
 
 
 def transfer_discriminator(source: Discriminator, target: FadingDiscriminator) -> None:

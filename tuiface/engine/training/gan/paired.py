@@ -70,15 +70,24 @@ class RegressionStage:
         self._state, self._data, self._encoder, self._passes = state, data, state.encoder, passes
         self._feed = BatchFeed(self._read_batch, state.device)
         self.length = round(state.settings.paired.regression_kimg * 1000)
-        parameters = [*state.generator.synthesis.parameters(), *state.encoder.parameters()]
-        self._optimizer = capturable_adam(parameters, state.settings.paired.regression_lr, (0.9, 0.99))
+        paired, generator = state.settings.paired, state.generator
+        self._goes_through_mapping = paired.through_mapping
+        if paired.through_mapping:
+            parts = generator.synthesis.parameters(), generator.mapping.parameters()
+            self._optimizer = capturable_adam(parts[0], paired.regression_lr, (0.9, 0.99), parts[1])
+        else:
+            parameters = [*generator.synthesis.parameters(), *state.encoder.parameters()]
+            self._optimizer = capturable_adam(parameters, paired.regression_lr, (0.9, 0.99))
         self.optimizers = {"regression": self._optimizer}
 
     def step(self) -> None:
         """One step, whose loss goes into the statistics."""
         state, num = self._state, self._state.settings.batch
         rate = cosine(state.progress.images / self.length)
-        set_learning_rate(self._optimizer, state.settings.paired.regression_lr * rate)
+        lr = state.settings.paired.regression_lr * rate
+        set_learning_rate(self._optimizer, lr)
+        if self._goes_through_mapping:  # its parameters are stored times 1 / lr_multiplier
+            set_learning_rate(self._optimizer, lr / state.generator.config.mapping_lr_multiplier, group=1)
         batch = self._feed.take(*state.next_places(self._data.count_available()))
         stands_still = state.progress.images < state.settings.paired.frozen_share * self.length
         state.generator.synthesis.requires_grad_(requires_grad=not stands_still)
@@ -89,6 +98,8 @@ class RegressionStage:
     @property
     def resolution(self) -> int:
         """Of the moment."""
+        if self._goes_through_mapping:  # what comes trained is compared as it is
+            return self._state.settings.resolution
         return resolution_at(self._state.progress.images / self.length, self._state.settings.resolution)
 
     def close(self) -> None:
@@ -100,13 +111,17 @@ class RegressionStage:
     def _read_batch(self, place: SampleOrder) -> Batch:
         """Pixels, regions and encoded parameters of the next heads."""
         indices = self._state.indices_at(place)
-        return self._data.pixels(indices), self._data.regions(indices), encode(self._data.parameters(indices))
+        if self._goes_through_mapping:
+            given = self._data.latents(indices, self._state.settings.network.z_dim)
+        else:
+            given = encode(self._data.parameters(indices))
+        return self._data.pixels(indices), self._data.regions(indices), given
 
-    def regress(self, pixels: Tensor, regions: Tensor, encoded: Tensor) -> None:
-        """One Adam step; pixels uint8 [N, R, R, 3], regions uint8 [N, R, R] and parameters [N, F] of the same heads."""
+    def regress(self, pixels: Tensor, regions: Tensor, given: Tensor) -> None:
+        """One Adam step; pixels uint8 [N, R, R, 3], regions uint8 [N, R, R], parameters [N, F] or z of these heads."""
         state, resolution = self._state, self.resolution
         shrink = state.settings.resolution // resolution
-        w = self._encoder(encoded)
+        w = state.generator.mapping(given) if self._goes_through_mapping else self._encoder(given)
         state.track_w_avg(w)
         drawn = synthesize_w(state.generator, w, resolution, state.dtype)
         heads, weights = normalise(pixels, state.device), region_weights(regions)

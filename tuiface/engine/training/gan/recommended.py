@@ -20,6 +20,7 @@ from tuiface.engine.training.gan.settings import (
     TrainingSettings,
 )
 from tuiface.engine.training.gan.warm_start import WarmStart
+from tuiface.heads.sampling.priors import stream_names
 
 _ADVERSARIAL_ON_PICTURES = AdversarialSettings(
     # The published interval and batch take 13 % of a CPU's time; these take 3 %.
@@ -83,6 +84,7 @@ def recommend_settings(
         "data": data if data == HEADS else os.path.realpath(data),
         "resolution": resolution,
         "mirror": data == HEADS,
+        "latent_names": stream_names() if data == HEADS else (),
         "start": None if start is None else start.sha256,
         "network": network.model_dump(),
         "adversarial": adversarial,

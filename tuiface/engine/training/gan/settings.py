@@ -7,7 +7,7 @@ others. `RunLimits` may change at every resume.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -114,6 +114,9 @@ class PairedSettings(Value):
     distillation_batch: int = Field(256, ge=1, le=MAX_COUNT)
     carried_share: float = Field(0.0, ge=0, le=1)
     """How far w is moved towards telling the labels that it hardly tells, before distillation (see there)."""
+    through_mapping: bool = False
+    """The regression draws each head from its z, through a mapping network that comes trained: no encoder is needed,
+    and no distillation."""
     frozen_share: float = Field(0.0, ge=0, le=1)
     """Share of the regression in which the synthesis stands still: one that comes trained would forget what it draws
     while the encoder, which never does, knows nothing."""
@@ -143,6 +146,8 @@ class TrainingSettings(Value):
     """Recorded in the model."""
     licence: Line | None = None
     """Recorded in the model."""
+    latent_names: Annotated[tuple[Word, ...], Field(max_length=4096)] = ()
+    """Heads: the draws that the numbers of z stand for, in order; those behind them are of no consequence."""
     start: Word | None = None
     """SHA-256 of the network file that training started from; None for random weights."""
     network: NetworkSettings = NetworkSettings()

@@ -12,7 +12,7 @@ from tuiface.engine.loading import load_checkpoint
 from tuiface.engine.networks.config import GeneratorConfig
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
-from tuiface.engine.training.gan.growing import transfer_discriminator, transfer_generator
+from tuiface.engine.training.gan.growing import rearrange_latents, transfer_discriminator, transfer_generator
 from tuiface.engine.training.gan.settings import SNAPSHOT_NAME, NetworkSettings
 from tuiface.engine.training.gan.snapshots import read_networks, read_snapshot_header
 from tuiface.engine.training.gan.state import TrainingState
@@ -30,6 +30,8 @@ class WarmStart:
     resolution: int
     sha256: str
     """Of the file."""
+    latent_names: tuple[str, ...] = ()
+    """The draws that its z stands for; none where nobody recorded them."""
 
 
 def open_warm_start(path: Path) -> WarmStart:
@@ -41,7 +43,15 @@ def open_warm_start(path: Path) -> WarmStart:
     if file.name == SNAPSHOT_NAME:
         settings, _ = read_snapshot_header(file)
         generator, averaged, discriminator = read_networks(file)
-        return WarmStart(generator, averaged, discriminator, settings.network, settings.resolution, file_sha256(file))
+        return WarmStart(
+            generator,
+            averaged,
+            discriminator,
+            settings.network,
+            settings.resolution,
+            file_sha256(file),
+            settings.latent_names,
+        )
     checkpoint = load_checkpoint(file)
     generator, config = checkpoint.generator, checkpoint.generator.config
     network = _network_settings(config, file)
@@ -52,6 +62,10 @@ def apply_warm_start(start: WarmStart, state: TrainingState) -> None:
     """Put `start` into the networks of `state`; raises ModelError where they do not fit."""
     transfer_generator(start.generator, state.generator)
     transfer_generator(start.generator_ema, state.generator_ema)
+    before, after = start.latent_names, state.settings.latent_names
+    if before and after and before != after and state.generator.config.z_dim == start.network.z_dim:
+        for generator in (state.generator, state.generator_ema):
+            rearrange_latents(generator, before, after)
     if start.discriminator is not None:
         transfer_discriminator(start.discriminator, state.discriminator)
 

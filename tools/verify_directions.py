@@ -16,6 +16,7 @@ from tuiface.core.settings import Settings
 from tuiface.directions.direction import read_direction, write_direction
 from tuiface.engine.learning.learn import verify_again
 from tuiface.engine.loading import open_engine
+from tuiface.engine.opened_network import OpenedNetwork
 
 DRAWS, SEEDS = 2000, 100
 
@@ -23,10 +24,18 @@ DRAWS, SEEDS = 2000, 100
 def main() -> int:
     """Measure and write all."""
     network = open_engine(Settings(device="cpu")).network
-    paths = sorted(Path(directions_path()).glob("*.safetensors"))
+    failed = verify_directions(network, Path(directions_path()), DRAWS, SEEDS)
+    return EXIT_CHECK_FAILED if failed else 0
+
+
+def verify_directions(network: OpenedNetwork, folder: Path, draws: int, seeds: int) -> int:
+    """Measure all directions in `folder` and write what was found into them; returns how many do not hold."""
+    paths = sorted(folder.glob("*.safetensors"))
     before = [read_direction(path) for path in paths]
     failed = 0
-    verified = verify_again(network, network.attributes, network.regions, before, DRAWS, SEEDS)
+    if not paths:
+        return failed
+    verified = verify_again(network, network.attributes, network.regions, before, draws, seeds)
     for path, old, learned in zip(paths, before, verified, strict=True):
         measures, found = old.header.measures, learned.verification
         print(
@@ -36,7 +45,7 @@ def main() -> int:
         )
         failed += not learned.holds
         write_direction(learned.direction, path, force=True)
-    return EXIT_CHECK_FAILED if failed else 0
+    return failed
 
 
 if __name__ == "__main__":

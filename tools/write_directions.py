@@ -67,15 +67,20 @@ def write_strips(engine: LocalEngine, directions: list[Direction]) -> str:
         stale.unlink()
     lines = []
     for direction in directions:
-        locks = (None, RegionLock(region="frame", guarantee="blend"))
-        strip = Image.fromarray(draw_direction_strip(engine, direction, STRIP_SEEDS, locks))
-        strip.save(PICTURES / f"{direction.name}.jpg", quality=88)  # a fifth of a PNG; nobody measures on it
+        write_strip(engine, direction, PICTURES)
         kind = "inner face" if direction.name in INNER_FACE else "whole face"
         ends = " / ".join(direction.header.labels.en)
         lines.append(
             f"**{direction.name}**, {ends} ({kind})\n\n![{direction.name}](pictures/directions/{direction.name}.jpg)\n"
         )
     return "\n".join(lines)
+
+
+def write_strip(engine: LocalEngine, direction: Direction, folder: Path) -> None:
+    """One direction's picture."""
+    locks = (None, RegionLock(region="frame", guarantee="blend"))
+    strip = Image.fromarray(draw_direction_strip(engine, direction, STRIP_SEEDS, locks))
+    strip.save(folder / f"{direction.name}.jpg", quality=88)  # a fifth of a PNG; nobody measures on it
 
 
 def write_crosses(studio: Studio) -> None:

@@ -38,7 +38,8 @@ def segmenter_text(card: PredictorCard) -> str:
     """docs/segmenter-card.md."""
     figures = card.figures
     rows = [f"| {name} | {figures[f'iou_{name}']:.3f} |" for name in REGION_NAMES if f"iou_{name}" in figures]
-    groups = ", ".join(f"{name} {figures[f'iou_group_{name}']:.3f}" for name in GROUPS)
+    shown = {name: figures.get(f"iou_group_{name}") for name in GROUPS}
+    groups = ", ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None)
     return f"""\
 # Model card: the segmenter
 
@@ -178,11 +179,17 @@ def _draw_regions(regions: Tensor) -> Tensor:
     return normalise(colour_regions(regions), torch.device("cpu"))
 
 
+def write_cards(docs: Path) -> None:
+    """Write both cards and the picture into a folder."""
+    (docs / "pictures").mkdir(parents=True, exist_ok=True)
+    (docs / "segmenter-card.md").write_text(segmenter_text(Segmenter.load().card), "utf-8")
+    (docs / "attributes-card.md").write_text(attributes_text(AttributePredictor.load().card), "utf-8")
+    draw_segmentations().save(docs / "pictures" / "segmenter.png")
+
+
 def main() -> None:
-    """Write both cards and the picture."""
-    (DOCS / "segmenter-card.md").write_text(segmenter_text(Segmenter.load().card), "utf-8")
-    (DOCS / "attributes-card.md").write_text(attributes_text(AttributePredictor.load().card), "utf-8")
-    draw_segmentations().save(DOCS / "pictures" / "segmenter.png")
+    """Write those of the shipped readers."""
+    write_cards(DOCS)
 
 
 if __name__ == "__main__":

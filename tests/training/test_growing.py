@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from tuiface.core.assets import embedded_model_path
 from tuiface.core.errors import ModelError
 from tuiface.engine.networks import ops
 from tuiface.engine.networks.config import DiscriminatorConfig, GeneratorConfig
 from tuiface.engine.networks.discriminator import Discriminator
 from tuiface.engine.networks.generator import Generator
+from tuiface.engine.training.data.head_data import head_latents
 from tuiface.engine.training.gan.growing import (
     FadingDiscriminator,
     rearrange_latents,
     transfer_discriminator,
     transfer_generator,
 )
+from tuiface.engine.training.gan.warm_start import open_warm_start
+from tuiface.heads import sample_parameters
+from tuiface.heads.sampling.priors import stream_names
 
 CHANNELS = (8, 8, 6, 4)
 
@@ -113,3 +122,30 @@ def test_sizes_and_shapes_that_do_not_fit_are_refused() -> None:
         transfer_generator(generator(8), generator(32))
     with pytest.raises(ModelError, match=r"synthesis\.b4\.\S+ has shape"):
         transfer_generator(generator(16, (8, 8, 6)), generator(16, (4, 8, 6)))
+
+
+def test_the_embedded_network_says_what_its_z_stands_for() -> None:
+    """And a mapping network of today's draws, made from it, draws each head as it did."""
+    start = open_warm_start(embedded_model_path())
+    assert len(start.latent_names) == 117
+    assert set(start.latent_names) <= set(stream_names())
+    taken = copy.deepcopy(start.generator)
+    rearrange_latents(taken, start.latent_names, stream_names())
+    heads = sample_parameters(4, 3)
+    today = head_latents(heads, 128)
+    place = {name: column for column, name in enumerate(stream_names())}
+    then = torch.zeros_like(today)
+    then[:, :117] = today[:, [place[name] for name in start.latent_names]]
+    moves = torch.tensor([name in start.latent_names for name in stream_names()])
+    with torch.no_grad():
+        assert torch.allclose(taken.mapping(today * moves), start.generator.mapping(then), atol=1e-4)
+
+
+def test_a_summary_of_another_file_says_nothing(tmp_path: Path) -> None:
+    model = embedded_model_path()
+    for path in (model, model.with_suffix(".json")):
+        shutil.copy(path, tmp_path / path.name)
+    assert open_warm_start(tmp_path / model.name).latent_names
+    for text in ("[1]", "{", '{"file_sha256": "0", "settings": {"latent_names": ["age"]}}'):
+        (tmp_path / "embedded.json").write_text(text)
+        assert open_warm_start(tmp_path / model.name).latent_names == ()

@@ -17,7 +17,7 @@ from torch import Tensor
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.latents import z_from_seed
 from tuiface.engine.pixels import normalise
-from tuiface.engine.training.data.head_data import HeadData
+from tuiface.engine.training.data.head_data import HeadData, head_latents
 from tuiface.engine.training.data.sources import TrainingData
 from tuiface.engine.training.gan.paired import synthesize_w
 from tuiface.engine.training.gan.state import TrainingState
@@ -123,8 +123,12 @@ class Evaluation:
         """Grid of held-out heads over their regressions, and the distance of all of them."""
         state, data = self._state, self._data
         assert isinstance(data, HeadData)
-        assert state.encoder is not None
-        w = state.encoder(encode(data.held_out_parameters()).to(state.device))
+        parameters = data.held_out_parameters()
+        if state.settings.paired.through_mapping:
+            w = state.generator_ema.mapping(head_latents(parameters, state.settings.network.z_dim).to(state.device))
+        else:
+            assert state.encoder is not None
+            w = state.encoder(encode(parameters).to(state.device))
         side = state.settings.resolution
         drawn = torch.cat(
             [synthesize_w(state.generator_ema, part, side, torch.float32) for part in torch.split(w, _BATCH)]

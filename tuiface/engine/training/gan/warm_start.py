@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuiface.core.errors import ModelError, quote
-from tuiface.core.reading import is_folder
+from tuiface.core.reading import is_folder, read_regular
+from tuiface.core.strict_json import MAX_JSON_BYTES, JsonError, parse_strict_json
 from tuiface.engine.checkpoint import file_sha256
 from tuiface.engine.loading import load_checkpoint
 from tuiface.engine.networks.config import GeneratorConfig
@@ -55,7 +56,9 @@ def open_warm_start(path: Path) -> WarmStart:
     checkpoint = load_checkpoint(file)
     generator, config = checkpoint.generator, checkpoint.generator.config
     network = _network_settings(config, file)
-    return WarmStart(generator, generator, checkpoint.discriminator, network, config.img_resolution, file_sha256(file))
+    digest = file_sha256(file)
+    names = _read_latent_names(file.with_suffix(".json"), digest)
+    return WarmStart(generator, generator, checkpoint.discriminator, network, config.img_resolution, digest, names)
 
 
 def apply_warm_start(start: WarmStart, state: TrainingState) -> None:
@@ -68,6 +71,21 @@ def apply_warm_start(start: WarmStart, state: TrainingState) -> None:
             rearrange_latents(generator, before, after)
     if start.discriminator is not None:
         transfer_discriminator(start.discriminator, state.discriminator)
+
+
+def _read_latent_names(summary: Path, sha256: str) -> tuple[str, ...]:
+    """What the numbers of z stand for, from the summary beside a network that was trained here; () without one."""
+    try:
+        value = parse_strict_json(read_regular(summary, MAX_JSON_BYTES).decode())
+    except (OSError, UnicodeDecodeError, JsonError):
+        return ()
+    if not isinstance(value, dict) or value.get("file_sha256") != sha256:
+        return ()
+    settings = value.get("settings")
+    names = settings.get("latent_names") if isinstance(settings, dict) else None
+    if not isinstance(names, list):
+        return ()
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def _network_settings(config: GeneratorConfig, file: Path) -> NetworkSettings:

@@ -44,4 +44,4 @@ def open_catalogue(settings: Settings) -> Catalogue:
     from tuiface.core.assets import directions_path
     from tuiface.directions.catalogue import Catalogue
 
-    return Catalogue(directions_path(), settings.directions)
+    return Catalogue(directions_path(settings.model), settings.directions)

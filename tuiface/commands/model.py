@@ -147,19 +147,17 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """The embedded model and every network that was opened before and is still there."""
+    """The embedded model, its earlier editions, and every network that was opened before and is still there."""
     from tuiface.core.assets import embedded_model_path
-    from tuiface.engine.checkpoint import ModelStore
-    from tuiface.engine.checkpoints import read_native_header
+    from tuiface.engine.checkpoint import ModelStore, shipped_networks
 
     settings = settings_from(args)
-    embedded = embedded_model_path()
-    rows = {}
-    if embedded.exists():
-        rows[read_native_header(embedded).network_sha256] = embedded
+    embedded, rows = embedded_model_path(), shipped_networks()
+    shipped = set(rows.values())
     rows |= {sha: path for sha, path in ModelStore(settings.cache).networks().items() if sha not in rows}
     for sha256, path in rows.items():
         kind = "embedded" if path == embedded else "settings" if path == settings.model else ""
+        kind = kind or ("edition" if path in shipped else "")
         emit(args, f"{sha256[:10]}  {path}  {kind}".rstrip(), network_sha256=sha256, path=str(path), kind=kind or None)
     return EXIT_DONE
 

@@ -163,13 +163,10 @@ class Engines:
         return self._opened[key]
 
     def _find(self, sha256: str, name: str) -> Path:
-        from tuiface.core.assets import embedded_model_path
-        from tuiface.engine.checkpoint import ModelStore
-        from tuiface.engine.checkpoints import read_native_header
+        from tuiface.engine.checkpoint import ModelStore, shipped_networks
 
-        embedded = embedded_model_path()
-        if embedded.exists() and read_native_header(embedded).network_sha256 == sha256:
-            return embedded
+        if sha256 in (shipped := shipped_networks()):
+            return shipped[sha256]
         found = ModelStore(self._settings.cache).find_network(sha256) or self._settings.model
         if found is None:
             raise ModelError(

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiface.core.assets import edition_model_paths, embedded_model_path
 from tuiface.core.errors import ModelError, TuifaceError, quote
 from tuiface.core.files import Data, make_folder, translate_os_errors, write_file
 from tuiface.core.limits import MAX_NAME
@@ -40,6 +41,15 @@ if TYPE_CHECKING:
 
 NATIVE_SUFFIX = ".safetensors"
 MAX_NOTE_BYTES = 1 << 16
+
+
+def shipped_networks() -> dict[str, Path]:
+    """The embedded model and its earlier editions by their networks' digests; what is damaged is left out."""
+    found: dict[str, Path] = {}
+    for path in (embedded_model_path(), *edition_model_paths()):
+        with contextlib.suppress(TuifaceError, OSError):
+            found.setdefault(read_native_header(path).network_sha256, path)
+    return found
 
 
 class ModelStore:

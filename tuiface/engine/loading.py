@@ -47,5 +47,5 @@ def open_engine(settings: Settings) -> LocalEngine:
     device = open_device(settings.device, settings.threads)
     operators = choose_operators(device, settings.cache)
     checkpoint = build_checkpoint(prepared, str(device), settings.cache)
-    catalogue = Catalogue(directions_path(), settings.directions)
+    catalogue = Catalogue(directions_path(settings.model), settings.directions)
     return LocalEngine(checkpoint, device, catalogue, settings.regions, settings.cache, operators)

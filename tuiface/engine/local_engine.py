@@ -78,7 +78,7 @@ class LocalEngine:
             self.faces, self.lock_solver, network.discriminator, lambda: network.attributes_or_none
         )
         self.face_finder = FaceFinder(self.faces, search)
-        self._work_cache = _open_work_cache(self._info, cache)
+        self._work_cache = _open_work_cache(self._info, network.path, cache)
         self.scheduler = Scheduler(remember_convolutions())
         """Every computation has a turn of it, in whatever thread."""
 
@@ -269,18 +269,18 @@ def _describe(
         draft_dtype=network.draft_dtype,
         kernels=kernels,
         threads=torch.get_num_threads(),
-        software={**software_versions(), "segmenter": segmenter_version(network.own_regions)},
-        attributes=attribute_names(),
+        software={**software_versions(), "segmenter": segmenter_version(network.own_regions, network.path)},
+        attributes=attribute_names(network.path),
         notices=(*info.notices, *notices),
     )
 
 
-def _open_work_cache(info: EngineInfo, cache: Path) -> WorkCache:
+def _open_work_cache(info: EngineInfo, model: Path, cache: Path) -> WorkCache:
     """What was learned of this network on this stack: another one may round differently."""
     origin = {
         "revision": LEARNING_REVISION,
         "network": info.model.sha256,
-        "reader": attribute_reader_version(),
+        "reader": attribute_reader_version(model),
         "software": info.software,
         "device": info.device_name,
         "kernels": info.kernels,

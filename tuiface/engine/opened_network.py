@@ -35,6 +35,8 @@ class OpenedNetwork:
         self.draft_dtype = draft_dtype
         """The quicker arithmetic of this machine, for drafts and for measuring over many faces."""
         self.own_regions = own_regions
+        self.path = checkpoint.info.path
+        """Its file: an earlier edition of the embedded model has readers of its own."""
 
     @property
     def device(self) -> torch.device:
@@ -54,12 +56,12 @@ class OpenedNetwork:
     @cached_property
     def regions(self) -> RegionPredictor:
         """Says what the pixels of its faces show. Raises ModelError for a damaged file of the user's regions."""
-        return open_region_predictor(self.generator, str(self.device), self.own_regions)
+        return open_region_predictor(self.generator, str(self.device), self.own_regions, self.path)
 
     @cached_property
     def attributes(self) -> SupportsAttributePrediction:
         """Reads named attributes of its faces. Raises ModelError where no predictor is installed."""
-        return open_attribute_predictor(str(self.device))
+        return open_attribute_predictor(str(self.device), self.path)
 
     @property
     def attributes_or_none(self) -> SupportsAttributePrediction | None:

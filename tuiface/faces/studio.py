@@ -340,7 +340,7 @@ class Studio:
         self.engine = engine
         self.settings = settings
         self.info: EngineInfo = engine.info()
-        self.catalogue = Catalogue(directions_path(), settings.directions)
+        self.catalogue = Catalogue(directions_path(settings.model), settings.directions)
         self.populations = Populations(settings.directions)
         first = self.face(seed=0)
         self._history: tuple[Face, ...] = (first,)

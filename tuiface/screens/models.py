@@ -130,6 +130,8 @@ class ModelsScreen(WorkScreen):
         for number, model in enumerate(self.models):
             path = str(model["path"])
             name = tr("embedded") if model.get("kind") == "embedded" else Path(path).name
+            if model.get("kind") == "edition":
+                name = f"{tr('embedded')}: {Path(path).parent.name}"
             mark = ("● " if self.state.capabilities.unicode else "* ") if path == in_use else "  "
             style = "reverse" if number == self.chosen else "$foreground 85%"
             lines.append(assemble((mark, "$text-success"), (f" {to_visible(name)} ", style)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from tuiface.core.assets import asset_path
+from tuiface.core.assets import asset_for
 from tuiface.core.errors import ModelError
 from tuiface.core.limits import DEFAULT_PSI
 from tuiface.engine.checkpoint import file_sha256
@@ -25,29 +25,33 @@ MIN_CERTAINTY = 0.75
 FACE_FRACTION_RANGE = (0.08, 0.7)
 
 
-def open_region_predictor(generator: Generator, device: str, own: Path | None = None) -> RegionPredictor:
+def open_region_predictor(
+    generator: Generator, device: str, own: Path | None = None, model: Path | None = None
+) -> RegionPredictor:
     """The user's own predictor at `own` if there is one, the segmenter if it fits the faces of `generator`, else boxes.
+
+    `model`: file of the network, whose edition may have a segmenter of its own; so in what follows.
 
     Raises ModelError for a file at `own` that is no sound predictor.
     """
     if own is not None and own.exists():
         return Segmenter.load(own, device)
-    path = asset_path(SEGMENTER_ASSET)
+    path = asset_for(model, SEGMENTER_ASSET)
     if not path.exists():
         return BoxRegions()
     segmenter = Segmenter.load(path, device)
     return segmenter if segmenter_fits(segmenter, generator) else BoxRegions()
 
 
-def segmenter_version(own: Path) -> str:
+def segmenter_version(own: Path, model: Path | None = None) -> str:
     """Digest of the predictor's file, as provenance records it: another one may hold other pixels under a lock."""
-    path = own if own.exists() else asset_path(SEGMENTER_ASSET)
+    path = own if own.exists() else asset_for(model, SEGMENTER_ASSET)
     return file_sha256(path)[:16] if path.exists() else "none"
 
 
-def attribute_reader_version() -> str:
+def attribute_reader_version(model: Path | None = None) -> str:
     """Digest of the attribute predictor's file."""
-    path = asset_path(ATTRIBUTES_ASSET)
+    path = asset_for(model, ATTRIBUTES_ASSET)
     return file_sha256(path)[:16] if path.exists() else "none"
 
 
@@ -61,18 +65,18 @@ def segmenter_fits(segmenter: Segmenter, generator: Generator) -> bool:
     return certainty >= MIN_CERTAINTY and FACE_FRACTION_RANGE[0] <= face_fraction <= FACE_FRACTION_RANGE[1]
 
 
-def attribute_names() -> tuple[str, ...]:
+def attribute_names(model: Path | None = None) -> tuple[str, ...]:
     """What the shipped attribute predictor reads; empty where there is none, or a damaged one."""
-    path = asset_path(ATTRIBUTES_ASSET)
+    path = asset_for(model, ATTRIBUTES_ASSET)
     try:
         return tuple(attribute.name for attribute in read_predictor_card(path).attributes) if path.exists() else ()
     except ModelError:
         return ()
 
 
-def open_attribute_predictor(device: str) -> SupportsAttributePrediction:
+def open_attribute_predictor(device: str, model: Path | None = None) -> SupportsAttributePrediction:
     """The shipped attribute predictor. Raises ModelError, one line, where there is none."""
-    path = asset_path(ATTRIBUTES_ASSET)
+    path = asset_for(model, ATTRIBUTES_ASSET)
     if not path.exists():
         raise ModelError(
             "no attribute reader is installed, so nothing says what a face shows",

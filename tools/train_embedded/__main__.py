@@ -84,7 +84,8 @@ def run(args: argparse.Namespace) -> int:
     work.save()
     note(work.describe_next())
     if work.state.next is not None:
-        note(f"go on with: python -m tools.train_embedded --minutes {args.minutes:g} --out {work.folder}")
+        heads = f" --heads {args.heads}" if args.heads else ""
+        note(f"go on with: python -m tools.train_embedded --minutes {args.minutes:g} --out {work.folder}{heads}")
     return code
 
 

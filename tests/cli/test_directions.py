@@ -82,7 +82,7 @@ def test_an_import_under_a_shipped_name_is_said(
     assert "brings it back" not in capsys.readouterr().err
     shipped = tmp_path / "shipped"
     next((tmp_path / "own").rglob("age.safetensors")).parent.rename(shipped)
-    monkeypatch.setattr("tuiface.core.assets.directions_path", lambda: shipped)
+    monkeypatch.setattr("tuiface.core.assets.directions_path", lambda *_: shipped)
     imported(tmp_path)
     assert "tuiface has a direction 'age' for this model too" in capsys.readouterr().err
 

@@ -249,7 +249,7 @@ async def test_what_ships_is_neither_renamed_nor_deleted(
 
     (tmp_path / "shipped").mkdir()
     write_direction(make_direction("yaw", model=INFO.model), tmp_path / "shipped" / "yaw.safetensors")
-    monkeypatch.setattr(studio, "directions_path", lambda: tmp_path / "shipped")
+    monkeypatch.setattr(studio, "directions_path", lambda *_: tmp_path / "shipped")
     async with open_app() as tui:
         await concepts_shown(tui)
         assert "Orientation" in shown(tui, "list")

@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
-from textual.content import Content
 
 from tuiface.actions import SCREENS, Action, ScreenName
 from tuiface.core.errors import TuifaceError
@@ -23,11 +22,13 @@ from tuiface.screens.bindings import GRID_MOVES, handler
 from tuiface.screens.face import studio_actions
 from tuiface.screens.face.controls import list_controls
 from tuiface.screens.widgets.bars import TAB_WORDS
+from tuiface.screens.widgets.text import assemble, styled
 from tuiface.screens.work_screen import WorkScreen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from textual.content import Content
     from textual.dom import DOMNode
     from textual.geometry import Size
     from textual.notifications import SeverityLevel
@@ -105,7 +106,7 @@ class PaletteProvider(Provider):
     async def discover(self) -> Hits:
         """Everything but the library's faces, before anything is typed."""
         for entry in self._entries:
-            display = self._line(entry, Content(entry.title))
+            display = self._line(entry, styled(entry.title))
             yield DiscoveryHit(display, entry.run, text=entry.title, help=_help(entry))
 
     async def search(self, query: str) -> Hits:
@@ -113,7 +114,7 @@ class PaletteProvider(Provider):
         seed = find_seed(query)
         if seed is not None:
             entry = seed_entry(self._tuiface, seed)
-            yield Hit(2.0, self._line(entry, Content(entry.title)), entry.run, entry.title, _help(entry))
+            yield Hit(2.0, self._line(entry, styled(entry.title)), entry.run, entry.title, _help(entry))
         for hit in self._match(query, self._entries):
             yield hit
         await asyncio.wait([self._reading])
@@ -136,8 +137,8 @@ class PaletteProvider(Provider):
         """The title, and the keys at the right edge where there is room."""
         if not entry.keys:
             return title
-        free = self.app.size.width - _MARGIN - title.cell_length - Content(entry.keys).cell_length
-        return Content.assemble(title, " " * max(2, free), (entry.keys, "$accent"))
+        free = self.app.size.width - _MARGIN - title.cell_length - styled(entry.keys).cell_length
+        return assemble(title, " " * max(2, free), (entry.keys, "$accent"))
 
     async def _read_library(self) -> None:
         try:

@@ -12,12 +12,13 @@ import torch
 from tools.train_embedded import pieces
 from tools.train_embedded.__main__ import main
 from tools.train_embedded.pieces import join_files, split_files
-from tools.train_embedded.plan import TRIAL_SIDE_PX, trial_plan
+from tools.train_embedded.plan import TRIAL_SIDE_PX, open_faces_start, standard_plan, trial_plan
 from tools.train_embedded.work import STAGE_NAMES, Work, read_state
-from tuiface.core.assets import asset_path, use_assets
-from tuiface.core.errors import InputFileError
+from tuiface.core.assets import asset_path, embedded_model_path, use_assets
+from tuiface.core.errors import InputFileError, UsageError
 from tuiface.core.regions import Region
 from tuiface.engine import load_checkpoint
+from tuiface.engine.checkpoint import file_sha256
 from tuiface.engine.predictors import AttributePredictor, Segmenter
 from tuiface.engine.training.data.head_shards import SHARD_HEADS, ShardKey, write_shard
 from tuiface.heads import HeadBatch, sample_parameters
@@ -175,3 +176,14 @@ def test_new_files_stand_in_for_shipped_ones_while_they_are_made(tmp_path: Path)
         assert asset_path("segmenter.safetensors") == tmp_path / "segmenter.safetensors"
         assert asset_path("attributes.safetensors") == shipped.parent / "attributes.safetensors"
     assert asset_path("segmenter.safetensors") == shipped
+
+
+def test_the_next_edition_goes_on_from_what_ships() -> None:
+    """Through its own mapping: nothing is learned anew that the shipped network draws already."""
+    settings = standard_plan(128, "cpu").faces
+    assert settings.paired.through_mapping
+    start = open_faces_start(settings)
+    assert start is not None
+    assert start.sha256 == file_sha256(embedded_model_path())
+    with pytest.raises(UsageError, match=r"another one .* than this work goes on from"):
+        open_faces_start(settings.model_copy(update={"start": "0" * 64}))

@@ -6,13 +6,21 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from tuiface.core.assets import asset_path
+from tuiface.core.assets import asset_path, embedded_model_path
 from tuiface.core.bounds import MAX_COUNT, Word
+from tuiface.core.errors import UsageError
 from tuiface.core.values import Value
 from tuiface.engine.predictors.attributes import ATTRIBUTES_ASSET
 from tuiface.engine.predictors.files import Kind
 from tuiface.engine.predictors.segmenter import SEGMENTER_ASSET
-from tuiface.engine.training import HEADS, TrainingSettings, choose_precision, recommend_settings
+from tuiface.engine.training import (
+    HEADS,
+    TrainingSettings,
+    WarmStart,
+    choose_precision,
+    open_warm_start,
+    recommend_settings,
+)
 from tuiface.engine.training.predictors.settings import (
     PredictorSettings,
     PredictorWarmStart,
@@ -53,17 +61,26 @@ class Plan(Value):
 
 
 def standard_plan(resolution: int, device: str) -> Plan:
-    """The second edition: readers go on from the shipped ones, faces begin from nothing, with noise, no beads."""
+    """The second edition: all go on from what ships. The faces are taught the new heads, then given noise, no beads."""
     name = f"tuiface embedded faces, {resolution} px"
     changes: dict[str, object] = {
         "name": name,
         "licence": "Apache-2.0",
+        "num_heads": 16_384,
+        # What ships draws each new head as it was, from its z: so no encoder, and a fifth of the rate from nothing.
+        "paired.through_mapping": True,
+        "paired.regression_kimg": 24.0,
+        "paired.regression_lr": 0.004,
+        "paired.stretch": 1.1,
+        "adversarial.warmup_kimg": 6.0,
         "adversarial.noise": True,
-        "adversarial.noise_start": 0.02,
-        "adversarial.blur_px": 1.5,
-        "adversarial.blur_kimg": 120.0,
+        "adversarial.noise_start": 0.03,
+        "adversarial.blur_px": 2.0,
+        "adversarial.blur_kimg": 60.0,
+        "adversarial.reading_weight": 0.0,  # of a predictor that knows today's heads: it is trained beside them
     }
-    faces = recommend_settings(HEADS, resolution, paired=True, start=None, changes=changes)
+    start = open_warm_start(embedded_model_path())
+    faces = recommend_settings(HEADS, resolution, paired=True, start=start, changes=changes)
     precision = choose_precision(faces, device)
     # On from the shipped readers, the rates are those of the last parts of these: lower ones than from nothing.
     rates: tuple[tuple[Kind, float, float], ...] = (("attributes", 320.0, 0.0012), ("segmenter", 80.0, 0.0007))
@@ -113,8 +130,29 @@ def trial_plan() -> Plan:
 
 
 def open_start(settings: PredictorSettings) -> PredictorWarmStart | None:
-    """The shipped reader that a training goes on from, where it does."""
-    return None if settings.start is None else _open_shipped(settings.kind)
+    """The shipped reader that a training goes on from, where it does; raises UsageError where another one ships."""
+    if settings.start is None:
+        return None
+    start = _open_shipped(settings.kind)
+    _check_start(f"{settings.kind} reader", start.sha256, settings.start)
+    return start
+
+
+def open_faces_start(settings: TrainingSettings) -> WarmStart | None:
+    """The shipped network that a training goes on from, where it does; raises UsageError where another one ships."""
+    if settings.start is None:
+        return None
+    start = open_warm_start(embedded_model_path())
+    _check_start("network", start.sha256, settings.start)
+    return start
+
+
+def _check_start(what: str, sha256: str, wanted: str) -> None:
+    if sha256 != wanted:
+        raise UsageError(
+            f"the shipped {what} is another one ({sha256[:10]}) than this work goes on from ({wanted[:10]})",
+            "work with the version of tuiface that the work was begun with",
+        )
 
 
 def _open_shipped(kind: Kind) -> PredictorWarmStart:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from tools.train_embedded.plan import ASSET_OF, open_start
+from tools.train_embedded.plan import ASSET_OF, open_faces_start, open_start
 from tools.train_embedded.sheets import write_sheets
 from tools.train_embedded.work import StageName, Work
 from tools.verify_directions import verify_directions
@@ -20,7 +20,7 @@ from tools.write_directions import format_table, write_strip
 from tools.write_reader_cards import write_cards
 from tuiface.benchmarks.quality import measure, write_report
 from tuiface.core.assets import EMBEDDED_MODEL, embedded_model_path, use_assets
-from tuiface.core.errors import ModelError, UsageError
+from tuiface.core.errors import ModelError
 from tuiface.core.files import make_folder, write_file
 from tuiface.core.settings import Settings
 from tuiface.directions.direction import Direction, read_direction, write_direction
@@ -113,11 +113,6 @@ def train_reader(kind: Kind, shop: Workshop) -> Part:
     """Train one of the two readers, from the shipped one where the plan says so."""
     settings = shop.work.plan.reader(kind)
     start = open_start(settings)
-    if start is not None and start.sha256 != settings.start:
-        raise UsageError(
-            f"the shipped {kind} reader is another one ({start.sha256[:10]}) than this work goes on from",
-            "work with the version of tuiface that the work was begun with",
-        )
     limits = shop.limits(kind)
     outcome = train_predictor_on(settings, limits, start)
     if outcome is None:
@@ -136,7 +131,7 @@ def start_faces(shop: Workshop) -> Part:
     progress = _train_faces(shop, "paired")
     paired = shop.work.plan.faces.paired
     lengths = {"regression": paired.regression_kimg, "distillation": paired.distillation_kimg}
-    names = list(lengths)
+    names = [name for name, kimg in lengths.items() if kimg]
     if progress["stage"] not in names:
         return Part(done=True)
     place = names.index(str(progress["stage"]))
@@ -160,9 +155,11 @@ def train_faces(shop: Workshop) -> Part:
 def _train_faces(shop: Workshop, until: str) -> dict[str, object]:
     """Train until a stage is done or time is over; the run's progress."""
     limits = shop.limits("faces", stage=until, kimg=shop.work.plan.faces_kimg)
-    snapshot = limits.out / SNAPSHOT_NAME
+    snapshot, settings = limits.out / SNAPSHOT_NAME, shop.work.plan.faces
+    resume = snapshot if snapshot.exists() else None
+    start = open_faces_start(settings) if resume is None else None
     with use_assets(shop.assets):
-        outcome = train(shop.work.plan.faces, limits, resume=snapshot if snapshot.exists() else None)
+        outcome = train(settings, limits, resume=resume, start=start)
     return dict(outcome.progress)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import settings_from
 from tuiface.commands.engine_access import open_engine_for
 from tuiface.commands.output import note
-from tuiface.core.argument_types import whole_number
+from tuiface.core.argument_types import parse_path, whole_number
 from tuiface.core.errors import InputFileError, UsageError, quote
 from tuiface.core.limits import ID_LENGTH, MAX_SEED, MAX_WIDTH
 from tuiface.core.reading import is_there
@@ -40,6 +40,19 @@ def add_class_flag(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="class, for a network with labels",
     )
+
+
+def add_output_flags(parser: argparse.ArgumentParser) -> None:
+    """`--out` and `--force` of a command that saves faces."""
+    parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the library")
+    parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
+
+
+def describe_library_folder() -> argparse.ArgumentParser:
+    """`--library`, for `parents` of a command's actions."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--library", type=parse_path, metavar="DIR", help="folder; default: the settings'")
+    return parser
 
 
 def note_class(studio: Studio, args: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, settings_from
-from tuiface.commands.faces import open_studio
+from tuiface.commands.faces import add_output_flags, open_studio
 from tuiface.commands.output import confirm, emit, note, print_progress
 from tuiface.core.argument_types import parse_path, parse_psi, parse_text
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, UsageError, quote
@@ -48,8 +48,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         "--network", type=parse_text, metavar="DIGEST", help="of the network they are for, or its start"
     )
     parser.add_argument("--tag", type=parse_text, action="append", default=[], metavar="TAG", help="repeatable")
-    parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the library")
-    parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
+    add_output_flags(parser)
     parser.set_defaults(run=run)
 
 
@@ -69,17 +68,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _save(args: argparse.Namespace, pairs: list[tuple[OldFace, Face]], folder: Path) -> int:
-    from tuiface.core.files import reserve_paths
-    from tuiface.faces.provenance import list_saved_files
-    from tuiface.faces.studio import complete_faces
+    from tuiface.faces.studio import reserve_pictures
     from tuiface.stimuli.old_faces import LIKENESS_LEVELS, difference_in_levels
     from tuiface.stimuli.series import write_tagged
 
     faces = [face for _, face in pairs]
     paths = [folder / f"{face.file_stem()}.png" for face in faces]
-    completed = {} if args.force else complete_faces(faces, paths, None)
     code = EXIT_DONE
-    with reserve_paths(folder, list_saved_files([p for p in paths if p not in completed]), force=args.force):
+    with reserve_pictures(folder, faces, paths, force=args.force) as completed:
         for number, ((old, face), path) in enumerate(zip(pairs, paths, strict=True), start=1):
             pixels = completed.get(path)
             if pixels is None:

@@ -6,9 +6,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands
-from tuiface.commands.faces import open_library
+from tuiface.commands.faces import describe_library_folder, open_library
 from tuiface.commands.output import confirm, emit, note
-from tuiface.core.argument_types import parse_path, parse_text
+from tuiface.core.argument_types import parse_text
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_INPUT, quote
 from tuiface.core.reading import is_there
 
@@ -37,8 +37,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    folder = argparse.ArgumentParser(add_help=False)
-    folder.add_argument("--library", type=parse_path, metavar="DIR", help="folder; default: the settings'")
+    folder = describe_library_folder()
 
     def action(name: str, text: str, example: str) -> argparse.ArgumentParser:
         return actions.add_parser(

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, JoinLists, settings_from
-from tuiface.commands.faces import add_class_flag, note_class, open_studio, resolve_face
+from tuiface.commands.faces import add_class_flag, add_output_flags, note_class, open_studio, resolve_face
 from tuiface.commands.output import emit, note, print_progress
 from tuiface.core.argument_types import (
     parse_faces,
     parse_file_stem,
-    parse_path,
     parse_psi,
     parse_side,
     real_number,
@@ -68,8 +67,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser.add_argument(
         "--name", type=parse_file_stem, metavar="NAME", help="of the series and its files; default: after the faces"
     )
-    parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the library")
-    parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
+    add_output_flags(parser)
     parser.set_defaults(run=run)
 
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, JoinLists, settings_from
 from tuiface.commands.edits import add_edit_flags, apply_edits
-from tuiface.commands.faces import add_class_flag, note_class, open_studio, resolve_face
+from tuiface.commands.faces import add_class_flag, add_output_flags, note_class, open_studio, resolve_face
 from tuiface.commands.output import emit, note
 from tuiface.core.argument_types import (
     parse_face,
     parse_faces,
-    parse_path,
     parse_psi,
     parse_side,
     parse_text,
@@ -85,17 +84,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         metavar="N",
         help="N consecutive seeds from each given one",
     )
-    parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the library")
-    parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
+    add_output_flags(parser)
     parser.add_argument("--show", action="store_true", help="show each face in the terminal")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Render all faces; every name is checked before the first picture is computed."""
-    from tuiface.core.files import reserve_paths
-    from tuiface.faces.provenance import list_saved_files
-    from tuiface.faces.studio import complete_faces
+    from tuiface.faces.studio import reserve_pictures
 
     names = _expand(args.faces, args.count)
     settings = settings_from(args)
@@ -106,9 +102,7 @@ def run(args: argparse.Namespace) -> int:
         folder = Path(args.out) if args.out else settings.library
         check_size(studio, args.size)
         targets = [folder / f"{face.file_stem(args.size)}.png" for face in faces]
-        completed = {} if args.force else complete_faces(faces, targets, args.size)
-        left = [target for target in targets if target not in completed]
-        with reserve_paths(folder, list_saved_files(left), force=args.force):
+        with reserve_pictures(folder, faces, targets, args.size, force=args.force) as completed:
             for text in studio.info.notices:
                 note(f"note: {text}")
             note_class(studio, args)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, JoinLists, settings_from
 from tuiface.commands.edits import add_edit_flags, apply_edits
-from tuiface.commands.faces import open_library, open_studio, resolve_face
+from tuiface.commands.faces import describe_library_folder, open_library, open_studio, resolve_face
 from tuiface.commands.output import confirm, emit, note, print_progress
-from tuiface.core.argument_types import parse_faces, parse_path, parse_psi, parse_text, whole_number
+from tuiface.core.argument_types import parse_faces, parse_psi, parse_text, whole_number
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, TuifaceError, UsageError, quote
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    folder = argparse.ArgumentParser(add_help=False)
-    folder.add_argument("--library", type=parse_path, metavar="DIR", help="folder; default: the settings'")
+    folder = describe_library_folder()
 
     def action(name: str, text: str, example: str, *, named: bool = True) -> argparse.ArgumentParser:
         epilog = f"example: tuiface set {example}"

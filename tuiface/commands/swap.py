@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiface.commands.arguments import Commands, settings_from
-from tuiface.commands.faces import add_class_flag, note_class, open_studio, resolve_face
+from tuiface.commands.faces import add_class_flag, add_output_flags, note_class, open_studio, resolve_face
 from tuiface.commands.output import emit, note
-from tuiface.core.argument_types import parse_face, parse_path, parse_psi
+from tuiface.core.argument_types import parse_face, parse_psi
 from tuiface.core.errors import EXIT_DONE
 from tuiface.core.words import parse_rows
 
@@ -45,8 +45,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     )
     add_class_flag(parser)
     parser.add_argument("--psi", type=parse_psi, help="truncation of faces given by seed; default: the settings'")
-    parser.add_argument("--out", type=parse_path, metavar="DIR", help="folder to write to; default: the library")
-    parser.add_argument("--force", action="store_true", help="overwrite files of the same name")
+    add_output_flags(parser)
     parser.set_defaults(run=run)
 
 
@@ -67,16 +66,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _save_children(args: argparse.Namespace, a: Face, b: Face, rows: tuple[int, int] | None, folder: Path) -> None:
-    from tuiface.core.files import reserve_paths
-    from tuiface.faces.provenance import list_saved_files
-    from tuiface.faces.studio import complete_faces
+    from tuiface.faces.studio import reserve_pictures
     from tuiface.stimuli.exchange import swap
 
     children = swap(a, b, rows)
     pictures = [folder / f"{child.file_stem()}.png" for child in children]
-    completed = {} if args.force else complete_faces(children, pictures, None)
-    left = [path for path in pictures if path not in completed]
-    with reserve_paths(folder, list_saved_files(left), force=args.force):
+    with reserve_pictures(folder, children, pictures, force=args.force) as completed:
         for child, path in zip(children, pictures, strict=True):
             if path not in completed:
                 child.save(folder, force=args.force)

@@ -6,10 +6,11 @@ interface, work through this module and hold no recipe of their own.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import pwd
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -229,9 +230,9 @@ class Face:
         Raises OutputError, with nothing written, if either file exists and `force` is not set.
         """
         png = Path(folder) / f"{self.file_stem(resolution)}.png"
-        if not force and complete_faces([self], [png], resolution):
-            return png
-        with reserve_paths(png.parent, list_saved_files([png]), force=force):
+        with reserve_pictures(png.parent, [self], [png], resolution, force=force) as completed:
+            if png in completed:
+                return png
             result = self.studio.engine.render(RenderRequest(self.recipe, resolution))
             return self.write(result, png, resolution=resolution, force=force)
 
@@ -306,6 +307,26 @@ def complete_faces(faces: Sequence[Face], pictures: Sequence[Path], resolution: 
         if pixels is not None:
             completed[path] = pixels
     return completed
+
+
+@contextlib.contextmanager
+def reserve_pictures(
+    folder: Path,
+    faces: Sequence[Face],
+    pictures: Sequence[Path],
+    resolution: int | None = None,
+    *,
+    beside: Iterable[Path] = (),
+    force: bool = False,
+) -> Iterator[dict[Path, np.ndarray]]:
+    """`reserve_paths` for `pictures` of `faces`, with their JSON and the files `beside`; yields what is there already.
+
+    That is `complete_faces`, and nothing with `force`. Raises OutputError.
+    """
+    completed = {} if force else complete_faces(faces, pictures, resolution)
+    left = [path for path in pictures if path not in completed]
+    with reserve_paths(folder, (*list_saved_files(left), *beside), force=force):
+        yield completed
 
 
 def _refuse_beyond(name: str, amount: float, limit: float, *, beyond: bool) -> None:

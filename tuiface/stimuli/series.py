@@ -11,12 +11,11 @@ import numpy as np
 
 from tuiface.core import processes
 from tuiface.core.errors import OutputError, UsageError
-from tuiface.core.files import refuse_unfit_name, reserve_paths, write_file
+from tuiface.core.files import refuse_unfit_name, write_file
 from tuiface.core.limits import FPS_RANGE, MAX_FILM_PIXELS
 from tuiface.engine_api.protocol import RenderRequest, RenderResult
 from tuiface.faces.library import remove_tags, write_tags
-from tuiface.faces.provenance import list_saved_files
-from tuiface.faces.studio import Face, complete_faces
+from tuiface.faces.studio import Face, reserve_pictures
 
 Progress = Callable[[int, int], bool]
 """Called with the steps done and in all, before each step; answers whether to go on."""
@@ -62,9 +61,7 @@ def save_series(
         find_ffmpeg()
     pixels = []
     total = len(faces) + len(film_paths)
-    completed = {} if force else complete_faces(faces, paths, resolution)
-    left = [path for path in paths if path not in completed]
-    with reserve_paths(folder, (*list_saved_files(left), *film_paths), force=force):
+    with reserve_pictures(folder, faces, paths, resolution, beside=film_paths, force=force) as completed:
         for index, (face, path) in enumerate(zip(faces, paths, strict=True)):
             report_progress(progress, index, total)
             picture = completed.get(path)

@@ -49,6 +49,6 @@ def test_every_screen_comes_to_rest(protocol: str, size: tuple[int, int], tmp_pa
             terminal.press(key)
             while terminal.num_bytes == seen:
                 assert terminal.step()
-            if num_bytes := wait_for_rest(terminal, deadline_s=4.0):
+            if num_bytes := wait_for_rest(terminal):
                 restless[name] = num_bytes
         assert restless == {}

@@ -16,25 +16,29 @@ from tuiface.screens.session_file import SessionFile, find_last_session, seriali
 from tuiface.screens.themes import read_last_theme
 
 
-def leave_behind(state: Path, text: str) -> None:
-    """What a session that was killed leaves."""
+def leave_behind(state: Path, text: str) -> Path:
+    """The file that a session leaves that was killed: of another process, and so of another name than ours."""
     file = SessionFile(state)
     file.write(text)
     file.close()
+    (left,) = (state / "sessions").glob("*.json")
+    left.with_suffix(".lock").rename(left.with_name("killed.lock"))
+    return left.rename(left.with_name("killed.json"))
 
 
 async def test_a_session_that_broke_off_is_offered_and_taken_up(open_app: Open, tui_settings: Settings) -> None:
     async with open_app() as tui:
         await tui.press("right", "right", "plus", "x", "a", "u")
         text = serialize_session(tui.app.state, screen="face", ended=False)
-    leave_behind(tui_settings.state, text)
+    left = leave_behind(tui_settings.state, text)
     async with open_app(ready=False) as tui:
         await tui.until(lambda: isinstance(tui.app.screen, ConfirmDialog))
         await tui.press("enter")
         await tui.until(lambda: not isinstance(tui.app.screen, ConfirmDialog))
         await tui.settled()
         assert (tui.seed, tui.psi) == (2, 0.7)
-        await tui.until(lambda: len(list((tui_settings.state / "sessions").glob("*.json"))) == 1)  # in this one's file
+        await tui.until(lambda: not left.exists())
+        assert len(list(left.parent.glob("*.json"))) == 1, "it lives on in this one's file"
         await tui.press("ctrl+r")
         assert tui.psi == 0.8
         assert len(tui.app.state.mix.parents) == len(tui.app.state.morph.transition) == 1

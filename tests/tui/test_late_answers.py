@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui.pty_app import pty_command
-from tuiface.benchmarks.terminal import KITTY, PtyTerminal, TerminalModel
+from tuiface.benchmarks.terminal import KITTY, PtyTerminal, Screen, TerminalModel
 from tuiface.terminal import late_answers
 from tuiface.terminal.late_answers import LateAnswers
 
@@ -86,11 +86,15 @@ def test_answers_after_the_deadline_change_nothing(model: TerminalModel, tmp_pat
         begun = time.monotonic()
         terminal.until(lambda screen: "$ tuiface render 0 --psi 0.7" in screen.text())
         terminal.run_for(max(begun + 4 - time.monotonic(), 1))
-        shown, keys = terminal.screen.text().rstrip().splitlines()[-2:]
-        assert shown.strip() == "$ tuiface render 0 --psi 0.7"
-        assert keys.endswith("? help  q quit")
+        terminal.until(lambda screen: last_lines(screen)[0] == "$ tuiface render 0 --psi 0.7")  # no more "rendering"
+        assert last_lines(terminal.screen)[1].endswith("? help  q quit")
         terminal.press("q")
         assert terminal.wait() == 0
+
+
+def last_lines(screen: Screen) -> list[str]:
+    """What the two last lines say: the command, and the keys."""
+    return [line.strip() for line in screen.text().rstrip().splitlines()[-2:]]
 
 
 def test_nothing_is_left_for_the_shell(tmp_path: Path) -> None:

@@ -106,6 +106,30 @@ def test_a_picture_that_could_not_be_sent_leaves_room_for_the_next() -> None:
     assert [item for item, _ in link.sent] == [0, 1]
 
 
+def test_a_picture_that_could_not_be_sent_lets_the_waiting_one_go() -> None:
+    link = Link(slow=False)
+    link.pump.offer(0)
+    link.pump.offer(1)
+    link.pump.skip()
+    link.read(0.01)
+    assert [item for item, _ in link.sent] == [0, 1]
+    assert link.pump.is_idle
+
+
+def test_a_picture_that_its_encoder_gave_up_takes_no_room_for_ever() -> None:
+    link = Link(slow=False)
+    link.pump.offer(0)
+    link.read(LONG_ROUND_TRIP_S * 2)
+    for item in range(1, 10):  # two under way; the encoder, busy with other views, gives the older of them up
+        link.pump.offer(item)
+        if item > 1:
+            link.pump.skip_previous()
+    for _ in range(2):
+        link.read(LONG_ROUND_TRIP_S * 2)
+    assert link.sent[-1] == (9, False)
+    assert link.pump.is_idle
+
+
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.001, 0.5)), max_size=60), st.booleans())
 def test_the_newest_picture_always_arrives_in_full(steps: list[tuple[bool, float]], slow: bool) -> None:
     """Whatever the order of offers, answers and pauses: no stale picture stays, and none goes backwards."""

@@ -107,13 +107,24 @@ def test_a_page_a_dialog_a_toast_and_a_resize_leave_whole_sixels(explore: Open) 
         assert len(wait_for_page(terminal, 0)) > len(first)
 
 
+def num_faces(screen: Screen) -> int:
+    """Of the page, by its command."""
+    count = re.search(r"render 0 --count (\d+)", screen.text())
+    return int(count[1]) if count else 0
+
+
+def shown_numbers(screen: Screen) -> set[int]:
+    """Of kitty's pictures that placeholders stand for."""
+    return {number for number, _, _ in screen.placeholders().values()}
+
+
 def test_a_grid_of_kitty_pictures_has_the_faces_own_pixels(explore: Open) -> None:
     with explore(KITTY, (80, 24)) as terminal:
         screen = terminal.screen
-        terminal.until(lambda screen: len({number for number, _, _ in screen.placeholders().values()}) >= 4)
+        terminal.until(lambda screen: len(shown_numbers(screen)) == num_faces(screen) >= 4)
         wait_for_rest(terminal)
-        numbers = {number for number, _, _ in screen.placeholders().values()}
-        assert len(numbers) >= 4
+        numbers = shown_numbers(screen)
+        assert len(numbers) == num_faces(screen) >= 4
         sides = {screen.images[number].shape[0] for number in numbers}
         for seed in range(len(numbers)):
             expected = [face_of(seed, side, side) for side in sides]

@@ -25,12 +25,18 @@ class Latest(Generic[Item]):
         """Whether no item waits."""
         return not self._items
 
-    def put(self, item: Item, sender: Hashable = None) -> None:
-        """Have `item` wait in the place of an older one of the same sender, if there is one; nothing once closed."""
+    def put(self, item: Item, sender: Hashable = None) -> bool:
+        """Have `item` wait in the place of an older one of the same sender; nothing once closed.
+
+        Returns whether there was an older one, which nobody will take any more.
+        """
         with self._changed:
-            if not self._closed:
-                self._items[sender] = item
-                self._notify()
+            if self._closed:
+                return False
+            is_in_place = sender in self._items
+            self._items[sender] = item
+            self._notify()
+            return is_in_place
 
     def take(self) -> Item | None:
         """An item that waits, which then waits no longer; of several senders', the one whose place is oldest."""

@@ -265,13 +265,13 @@ class ImageView(Widget):
 
         if capabilities.graphics == "block":
             work()()
-        else:
-            self.writer.encode(self, work)
+        elif self.writer.encode(self, work):
+            self._ensure_pump().skip_previous()
 
     def _present(self, encoded: EncodedPicture) -> None:
         """Put an encoded picture on the terminal, then ask when it has been read."""
-        if not self.is_attached or self._fit != (encoded.columns, encoded.rows):
-            self._ensure_pump().skip()  # resized meanwhile: the rows were made for the new size already
+        if not self.is_attached or not self.is_wanted(encoded):
+            self._ensure_pump().skip()
             self.refresh()
             return
         changed = self._ensure_picture().show(encoded)
@@ -281,6 +281,10 @@ class ImageView(Widget):
             width = self.content_size.width
             self.refresh(*(Region(0, self._top + row, width, 1) for row in changed))
         self.call_after_refresh(self.writer.request_acknowledgement, self._ensure_pump().acknowledge)
+
+    def is_wanted(self, encoded: EncodedPicture) -> bool:
+        """Whether a picture may still be shown: not where the view was cleared, or has another size, meanwhile."""
+        return self.pixels is not None and self._fit == (encoded.columns, encoded.rows)
 
     def _ensure_picture(self) -> Picture:
         if self.picture is None:

@@ -72,9 +72,15 @@ class FramePump(Generic[Item]):
         self._advance()
 
     def skip(self) -> None:
-        """The picture that was to be sent could not be: forget it."""
+        """A picture that was to be sent will not be: forget the newest, and go on with the one that waits."""
         if self._in_flight:
             self._in_flight.pop()
+        self._advance()
+
+    def skip_previous(self) -> None:
+        """The picture before the newest was given up for it: nobody will acknowledge it."""
+        if len(self._in_flight) > 1:
+            self._in_flight.pop(-2)
 
     def acknowledge(self, elapsed_s: float) -> None:
         """The terminal has read the oldest picture under way, `elapsed_s` after it was asked."""

@@ -116,9 +116,12 @@ class TerminalWriter:
         finally:
             self.must_use_cells = False
 
-    def encode(self, owner: MessagePump, work: Callable[[], Callable[[], None]]) -> None:
-        """Run `work` in the encoder's thread in place of any that `owner` has waiting; then what it returns, here."""
-        self._encoder.submit(owner, work)
+    def encode(self, owner: MessagePump, work: Callable[[], Callable[[], None]]) -> bool:
+        """Run `work` in the encoder's thread in place of any that `owner` has waiting; then what it returns, here.
+
+        Returns whether there was any, which will not be run.
+        """
+        return self._encoder.submit(owner, work)
 
     def cycle_graphics(self) -> Capabilities:
         """Go on to the next protocol that the terminal offers, and draw everything again."""
@@ -148,12 +151,16 @@ class Encoder:
         self._waiting: Latest[tuple[MessagePump, Callable[[], Callable[[], None]]]] = Latest()
         self._thread: threading.Thread | None = None
 
-    def submit(self, owner: MessagePump, work: Callable[[], Callable[[], None]]) -> None:
-        """Post `WorkDone` with what `work` returns to `owner`; work of the same owner that waits is dropped."""
-        self._waiting.put((owner, work), owner)
+    def submit(self, owner: MessagePump, work: Callable[[], Callable[[], None]]) -> bool:
+        """Post `WorkDone` with what `work` returns to `owner`; work of the same owner that waits is dropped.
+
+        Returns whether some was.
+        """
+        has_dropped = self._waiting.put((owner, work), owner)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
             self._thread.start()
+        return has_dropped
 
     def close(self) -> None:
         """End the thread after what it is doing."""

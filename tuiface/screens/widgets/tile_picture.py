@@ -14,6 +14,7 @@ from tuiface.terminal.image_view import ImageView
 if TYPE_CHECKING:
     import numpy as np
 
+    from tuiface.terminal.encoding import EncodedPicture
     from tuiface.terminal.pump import FramePump
 
 
@@ -49,6 +50,10 @@ class TilePicture(ImageView):
         """Draw all anew."""
         self._offered = (None, Size(0, 0))
         super().send_again()
+
+    def is_wanted(self, encoded: EncodedPicture) -> bool:
+        """No face stands over another one's caption, not for a moment."""
+        return super().is_wanted(encoded) and encoded.pixels is self.pixels
 
     def _offer(self) -> None:
         offered, size = self._offered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from tuiface.core.errors import OutputError, UsageError
 from tuiface.core.limits import MAX_SEED
 from tuiface.core.settings import Settings
 from tuiface.faces.library import Library, read_tags, write_tags
-from tuiface.faces.studio import Studio
+from tuiface.faces.recipe import RegionLock, SeedSource, StyleMix
+from tuiface.faces.studio import Face, Studio
+from tuiface.screens.face.words import default_title, face_title
 
 
 @pytest.fixture
@@ -83,6 +86,51 @@ def test_tags_are_kept_beside_the_picture(library: Library) -> None:
     assert library.set_tags(face, remove=("b",)) == ("suspect",)
     assert face.path.with_suffix(".json").read_bytes() == provenance
     assert read_tags(face.path).tags == ("suspect",)
+
+
+def test_a_name_and_a_rating_are_kept_beside_the_picture(library: Library) -> None:
+    face = library.faces()[1]
+    provenance = face.path.with_suffix(".json").read_bytes()
+    library.set_tags(face, add=("suspect",))
+    library.rename(face, " Juan, older ")
+    library.rate([face], 4)
+    assert seeds(library, "JUAN") == [1]
+    kept = library.find(face.id)
+    assert (kept.title, kept.rating, kept.tags) == ("Juan, older", 4, ("suspect",))
+    assert library.set_tags(face, add=("b",)) == ("b", "suspect")
+    library.rename(face, "")
+    library.rate([face], 0)
+    kept = library.find(face.id)
+    assert (kept.title, kept.rating) == (None, None)
+    assert set(json.loads(face.path.with_suffix(".tags.json").read_text())) == {"format", "tags", "series"}
+    assert face.path.with_suffix(".json").read_bytes() == provenance
+
+
+@pytest.mark.parametrize("title", ["x" * 81, "line\nbreak", "\x1b[2J", "\u202eback"])
+def test_a_name_that_a_terminal_would_obey_is_refused(library: Library, title: str) -> None:
+    with pytest.raises(UsageError, match="1 to 80 visible characters"):
+        library.rename(library.faces()[0], title)
+
+
+@pytest.mark.parametrize("rating", [-1, 6, 10**30])
+def test_a_rating_is_one_to_five(library: Library, rating: int) -> None:
+    with pytest.raises(UsageError, match="accepted: 1 to 5, or 0"):
+        library.rate(library.faces(), rating)
+
+
+def test_a_listed_face_says_what_was_done_to_it(studio: Studio, settings: Settings) -> None:
+    face = studio.face(seed=3)
+    recipe = face.recipe.derive(
+        edits=({"channel": ("b16.conv1", 2), "amount": -1.25},),
+        locks=(RegionLock(region="hair", strength=0.5, guarantee="blend"), RegionLock(region="frame")),
+        mixes=(StyleMix(source=SeedSource(seed=9), rows=(0, 2)),),
+    )
+    Face(studio, recipe).save(settings.library)
+    (listed,) = Library(settings.library, settings.cache).faces()
+    assert listed.edits == ("b16.conv1:2=-1.25",)
+    assert listed.locks == ("hair=0.5:blend", "frame")
+    assert listed.mixes == ("9",)
+    assert default_title(listed) == face_title(recipe) == "3 · × 9 · b16.conv1:2 -1.25 · hair 0.50 blend, frame locked"
 
 
 def test_series_can_be_asked_for(library: Library) -> None:

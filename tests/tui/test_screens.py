@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -439,6 +440,21 @@ async def test_tags_are_added_and_removed(open_app: Open) -> None:
         assert "round-2 suspect" in tui.text()
         await tui.press("e", *"-suspect", "enter")
         await tui.until(lambda: screen.faces[0].tags == ("round-2",))
+
+
+async def test_a_saved_face_is_named_and_rated(open_app: Open) -> None:
+    async with open_app(size=(160, 50)) as tui:
+        screen = await saved_faces(tui, 1)
+        assert [tile.caption for tile in screen.grid.tiles] == ["0"]
+        await tui.press("n", *"Juan", "enter")
+        await tui.until(lambda: [tile.caption for tile in screen.grid.tiles] == ["Juan"])
+        await tui.press("v", *"7", "enter")
+        assert "'7'; accepted: 1 to 5" in tui.text()
+        await tui.press("backspace", "3", "enter")
+        await tui.until(lambda: [tile.caption for tile in screen.grid.tiles] == ["Juan ★★★"])
+        assert re.search(r"rating +★★★", tui.text())
+        await tui.press("n", "delete", "enter")
+        await tui.until(lambda: [tile.caption for tile in screen.grid.tiles] == ["0 ★★★"])
 
 
 async def test_two_marked_faces_are_compared(open_app: Open) -> None:

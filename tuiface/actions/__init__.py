@@ -24,7 +24,6 @@ from tuiface.actions.action import (
 )
 from tuiface.actions.command_line import (
     flag_words,
-    format_number,
     model_flags,
     plain_seed,
     population_flags,
@@ -61,7 +60,6 @@ __all__ = [
     "flag_words",
     "format_key",
     "format_key_ascii",
-    "format_number",
     "model_flags",
     "plain_seed",
     "population_flags",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuiface.core.limits import CHANNEL_LIMIT, MAX_AMOUNT, W_AVG
 from tuiface.core.visible import is_visible, to_visible
+from tuiface.core.words import format_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,9 +104,7 @@ def _edit_flags(recipe: Recipe, catalogue: Catalogue | None) -> list[str] | None
         words += ["--edit", f"{name}={format_number(edit.amount)}{at}"]
         is_beyond |= abs(edit.amount) > limit
     for lock in recipe.locks:
-        strength = "" if lock.strength == 1 else f"={format_number(lock.strength)}"
-        guarantee = "" if lock.guarantee == "direction" else f":{lock.guarantee}"
-        words += ["--lock", f"{lock.region}{strength}{guarantee}"]
+        words += ["--lock", lock.as_flag()]
     return [*words, "--beyond"] if is_beyond else words
 
 
@@ -122,12 +121,6 @@ def _names_its_centre(recipe: Recipe, populations: Populations | None) -> bool:
         return True
     centres = {} if populations is None else {named.name: named.array() for named in populations.of(recipe.model)}
     return center in centres and recipe.truncation.towards(center, centres[center]) == recipe.truncation
-
-
-def format_number(value: float) -> str:
-    """The shortest text that reads back as `value`."""
-    short = f"{value:g}"
-    return short if float(short) == value else repr(value)
 
 
 def quote_words(words: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""`tuiface library`: list, tag, remove, repair and re-index saved faces."""
+"""`tuiface library`: list, tag, name, rate, remove, repair and re-index saved faces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuiface.commands.arguments import Commands
 from tuiface.commands.faces import describe_library_folder, open_library
 from tuiface.commands.output import confirm, emit, note
-from tuiface.core.argument_types import parse_text
+from tuiface.core.argument_types import parse_rating, parse_text
 from tuiface.core.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_INPUT, quote
 from tuiface.core.reading import is_there
 
@@ -21,6 +21,8 @@ examples:
   tuiface library list --tag suspect
   tuiface library tag 1f0c9a7b3d suspect round-2      add tags
   tuiface library tag 1f0c9a7b3d --remove round-2
+  tuiface library rename 1f0c9a7b3d "Juan, older"      the name that lists and screens show
+  tuiface library rate 1f0c9a7b3d 4
   tuiface library remove 1f0c9a7b3d                   into the library's .trash, after a question
   tuiface library repair --dry-run                    what kills and full disks left, and what would be done
 """
@@ -31,7 +33,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     parser = commands.add_parser(
         "library",
         parents=[common],
-        help="list, tag, remove and repair saved faces",
+        help="list, tag, name, rate, remove and repair saved faces",
         description="The library is a folder of PNG + JSON; its index is rebuilt from them whenever needed.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -46,16 +48,30 @@ def add_parser(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
 
     listing = action("list", "list faces, oldest first", "list suspect")
     listing.add_argument(
-        "text", type=parse_text, nargs="?", default="", metavar="TEXT", help="part of an id, file name, tag or series"
+        "text",
+        type=parse_text,
+        nargs="?",
+        default="",
+        metavar="TEXT",
+        help="part of an id, file name, name, tag or series",
     )
     listing.add_argument("--tag", type=parse_text, metavar="TAG", help="faces with this tag alone")
     listing.add_argument("--series", type=parse_text, metavar="NAME", help="faces of this series alone")
+    listing.add_argument("--min-rating", type=parse_rating, default=0, metavar="N", help="faces rated N or more alone")
     listing.set_defaults(run=run_list)
     tag = action("tag", "add or remove tags", "tag 1f0c9a7b3d suspect")
     tag.add_argument("face", type=parse_text, metavar="FACE", help="id (or its beginning) or file name")
     tag.add_argument("tags", type=parse_text, metavar="TAG", nargs="+")
     tag.add_argument("--remove", action="store_true", help="remove these tags instead")
     tag.set_defaults(run=run_tag)
+    rename = action("rename", "give a face a name, or take it away", "rename 1f0c9a7b3d 'Juan, older'")
+    rename.add_argument("face", type=parse_text, metavar="FACE", help="id (or its beginning) or file name")
+    rename.add_argument("title", type=parse_text, metavar="NAME", help="up to 80 characters; '' takes the name away")
+    rename.set_defaults(run=run_rename)
+    rate = action("rate", "rate faces from 1 to 5", "rate 1f0c9a7b3d 4")
+    rate.add_argument("faces", type=parse_text, metavar="FACE", nargs="+", help="id (or its beginning) or file name")
+    rate.add_argument("rating", type=parse_rating, metavar="RATING", help="1 to 5; 0 takes the rating away")
+    rate.set_defaults(run=run_rate)
     remove = action("remove", "move faces into the library's .trash", "remove 1f0c9a7b3d")
     remove.add_argument("faces", type=parse_text, metavar="FACE", nargs="+", help="id (or its beginning) or file name")
     remove.add_argument("--yes", action="store_true", help="do not ask")
@@ -74,7 +90,8 @@ def run_list(args: argparse.Namespace) -> int:
     library = open_library(args)
     found = library.look()
     for face in select_faces(found.faces, args.text, tag=args.tag, series=args.series):
-        emit(args, _format_face(face), **_values(face))
+        if (face.rating or 0) >= args.min_rating:
+            emit(args, _format_face(face), **_values(face))
     for problem in found.problems:
         note(f"problem: {problem}")
     _note_absence(library)
@@ -88,6 +105,26 @@ def run_tag(args: argparse.Namespace) -> int:
     change = tuple(args.tags)
     tags = library.set_tags(face, remove=change) if args.remove else library.set_tags(face, add=change)
     emit(args, f"{face.id}  {' '.join(tags) or '(no tags)'}", id=face.id, tags=tags)
+    return EXIT_DONE
+
+
+def run_rename(args: argparse.Namespace) -> int:
+    """Name a face; its recipe, its files' names and what its JSON says stay."""
+    library = open_library(args)
+    face = library.find(args.face)
+    library.rename(face, args.title)
+    title = args.title.strip() or None
+    emit(args, f"{face.id}  {title or '(no name)'}", id=face.id, title=title)
+    return EXIT_DONE
+
+
+def run_rate(args: argparse.Namespace) -> int:
+    """Rate faces, or take their ratings away."""
+    library = open_library(args)
+    faces = [library.find(name) for name in args.faces]
+    library.rate(faces, args.rating)
+    for face in faces:
+        emit(args, f"{face.id}  {args.rating or '(no rating)'}", id=face.id, rating=args.rating or None)
     return EXIT_DONE
 
 
@@ -161,9 +198,9 @@ def run_reindex(args: argparse.Namespace) -> int:
 
 def _format_face(face: LibraryFace) -> str:
     seed = "latent" if face.seed is None else f"seed {face.seed}"
-    return (
-        f"{face.id}  {seed:<16} psi {face.psi:<5g} {face.width:>4} px  {face.path.name}  {' '.join(face.tags)}".rstrip()
-    )
+    said = [face.title and f'"{face.title}"', face.rating and "*" * face.rating, *face.edits, *face.locks, *face.tags]
+    line = f"{face.id}  {seed:<16} psi {face.psi:<5g} {face.width:>4} px  {face.path.name}"
+    return "  ".join([line, " ".join(word for word in said if word)]).rstrip()
 
 
 def _values(face: LibraryFace) -> dict[str, object]:
@@ -179,4 +216,8 @@ def _values(face: LibraryFace) -> dict[str, object]:
         "tags": face.tags,
         "series": face.series,
         "parents": face.parents,
+        "title": face.title,
+        "rating": face.rating,
+        "edits": face.edits,
+        "locks": face.locks,
     }

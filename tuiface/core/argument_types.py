@@ -17,6 +17,7 @@ from tuiface.core.limits import (
     MAX_FACES,
     MAX_NAME,
     MAX_PATH_BYTES,
+    MAX_RATING,
     MAX_SEED,
     MAX_SIDE_PX,
     NAME_PATTERN,
@@ -143,6 +144,7 @@ def parse_concept_name(name: str) -> str:
 
 
 parse_seed = whole_number(0, MAX_SEED)
+parse_rating = whole_number(0, MAX_RATING)
 parse_psi = real_number(*PSI_RANGE)
 parse_side = whole_number(4, MAX_SIDE_PX)
 """Of a block of a network; which there are, the opened one knows."""

@@ -21,6 +21,8 @@ NAME_WORDS = "a small letter, then up to 63 small letters, digits and _"
 
 # --- faces ------------------------------------------------------------------------------------------------------------
 
+MAX_RATING = 5
+"""Of a face; 0 is no rating."""
 MAX_SEED = 2**32 - 1
 """numpy's RandomState takes no larger one."""
 W_AVG = "w_avg"

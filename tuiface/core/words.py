@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tuiface.core.errors import UsageError, quote
-from tuiface.core.limits import MAX_AMOUNT, MAX_FACES, MAX_ROWS, MAX_SEED
+from tuiface.core.limits import MAX_AMOUNT, MAX_FACES, MAX_RATING, MAX_ROWS, MAX_SEED
 
 MAX_DIGITS = 18
 """Of a whole number that a user writes: no seed, row or count has as many."""
@@ -33,6 +33,19 @@ def parse_seeds(text: str) -> list[int] | None:
             )
         seeds += span
     return seeds
+
+
+def check_rating(text: str) -> int:
+    """A rating of a face: 1 to 5, or 0 for none. Raises UsageError for anything else."""
+    if not (is_whole_number(text) and int(text) <= MAX_RATING):
+        raise UsageError(f"rating {quote(text)}; accepted: 1 to {MAX_RATING}, or 0 for none")
+    return int(text)
+
+
+def format_number(value: float) -> str:
+    """The shortest text that reads back as `value`."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def to_float(text: str) -> float | None:

@@ -1,7 +1,7 @@
 """The library: a folder of PNG + JSON is the truth, an SQLite file is its index and can be rebuilt at any time.
 
-Tags and the series of a face lie beside it in `NAME.tags.json`, so that a copied folder keeps them and the provenance
-stays as it was written. Removed faces go to the folder's `.trash`.
+What people say of a face (name, tags, rating, series) lies beside it in `NAME.tags.json`, so that a copied folder keeps
+it and the provenance stays as it was written. Removed faces go to the folder's `.trash`.
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from tuiface.core.errors import InputFileError, OutputError, TuifaceError, UsageError, quote, suggest_nearest
 from tuiface.core.files import lock_folder, write_file
+from tuiface.core.limits import MAX_RATING
 from tuiface.core.strict_json import JsonError, parse_strict_json
 from tuiface.core.values import Value, parse_json, read_json
+from tuiface.core.words import check_rating, format_number
 from tuiface.faces.index import Index, Row
 from tuiface.faces.provenance import Provenance, compare_sidecar, read_png_text, read_steadily
-from tuiface.faces.recipe import SeedSource, face_id
+from tuiface.faces.recipe import ChannelEdit, Edit, SeedSource, face_id
 from tuiface.faces.repair import Repair, repair_folder
 from tuiface.faces.trash import Trash, is_picture, name_files
 
@@ -33,6 +35,8 @@ _SETTLED_S = 2.0
 """Two changes of one file within this time may bear the same stamp, on the coarsest clocks of file systems."""
 
 Tag = Annotated[str, Field(pattern=r"^[^\s,\x00-\x1f]{1,64}$")]
+MAX_TITLE = 80
+"""Characters of the name that a person gives to a face."""
 
 
 class Tags(Value):
@@ -43,6 +47,14 @@ class Tags(Value):
     """Without spaces or commas, sorted."""
     series: Annotated[str, Field(max_length=255)] | None = None
     """Name of the set that the face belongs to: a transition, a line-up."""
+    title: Annotated[str, Field(pattern=rf"^[^\x00-\x1f\x7f]{{1,{MAX_TITLE}}}$")] | None = None
+    """The name that a person gave to the face."""
+    rating: Annotated[int, Field(ge=1, le=MAX_RATING)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What nobody said is left out: an older tuiface reads the file then."""
+        return {k: v for k, v in handler(self).items() if v is not None or k not in ("title", "rating")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,16 @@ class LibraryFace:
     series: str | None
     parents: tuple[str, ...]
     """Recipe digests."""
+    mixes: tuple[str, ...] = ()
+    """Seeds of the faces that are mixed in; empty for a latent."""
+    edits: tuple[str, ...] = ()
+    """As `smile=1.5`, by the names of directions; a style channel as `b64.conv0:3=2`."""
+    locks: tuple[str, ...] = ()
+    """As `frame`, `hair=0.5` or `frame:blend`, as the flag says it."""
+    title: str | None = None
+    """The name that a person gave to it."""
+    rating: int | None = None
+    """1 to 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +165,26 @@ class Library:
         with lock_folder(self.folder):
             before = read_tags(face.path)
             tags = tuple(sorted((set(before.tags) | set(add)) - set(remove)))
-            _write_tags(face.path, tags, before.series)
+            _write_tags(face.path, before.model_copy(update={"tags": tags}))
         return tags
+
+    def rename(self, face: LibraryFace, title: str) -> None:
+        """Give the face a name of 1 to 80 characters; an empty one takes the name away.
+
+        Raises UsageError for a longer one, or one with line breaks or other characters that are not seen.
+        """
+        title = title.strip()
+        if title and (len(title) > MAX_TITLE or not title.isprintable()):
+            raise UsageError(f"name {quote(title)}; accepted: 1 to {MAX_TITLE} visible characters in one line")
+        with lock_folder(self.folder):
+            _write_tags(face.path, read_tags(face.path).model_copy(update={"title": title or None}))
+
+    def rate(self, faces: Iterable[LibraryFace], rating: int) -> None:
+        """Rate faces from 1 to 5; 0 takes their ratings away. Raises UsageError for other numbers."""
+        check_rating(str(rating))
+        with lock_folder(self.folder):
+            for face in faces:
+                _write_tags(face.path, read_tags(face.path).model_copy(update={"rating": rating or None}))
 
     def remove(self, face: LibraryFace) -> Path:
         """Move the face's files into the folder's trash, all or none; returns the new path of the picture."""
@@ -168,14 +208,17 @@ class Library:
 def select_faces(
     faces: tuple[LibraryFace, ...], text: str = "", *, tag: str | None = None, series: str | None = None
 ) -> list[LibraryFace]:
-    """Those whose id, file name, seed, tags or series contain `text`, with a tag and of a series if these are given."""
+    """Those whose id, file name, name, tags or series contain `text`, with a tag and of a series if these are given."""
     wanted = text.lower()
     return [
         face
         for face in faces
         if (tag is None or tag in face.tags)
         and (series is None or face.series == series)
-        and any(wanted in str(field).lower() for field in (face.path.stem, face.id, face.series or "", *face.tags))
+        and any(
+            wanted in text.lower()
+            for text in (face.path.stem, face.id, face.series or "", face.title or "", *face.tags)
+        )
     ]
 
 
@@ -190,7 +233,7 @@ def write_tags(png: Path, tags: tuple[str, ...], series: str | None) -> None:
     for tag in tags:
         _refuse_invalid_tag(tag)
     with lock_folder(png.parent):
-        _write_tags(png, tags, series)
+        _write_tags(png, Tags(tags=tags, series=series))
 
 
 def remove_tags(png: Path) -> None:
@@ -204,9 +247,8 @@ def _refuse_invalid_tag(tag: str) -> None:
         raise UsageError(f"tag {quote(tag)}; accepted: 1 to 64 visible characters without spaces or commas")
 
 
-def _write_tags(png: Path, tags: tuple[str, ...], series: str | None) -> None:
+def _write_tags(png: Path, value: Tags) -> None:
     """The folder is held by the caller."""
-    value = Tags(tags=tags, series=series)
     write_file(_tags_path(png), (value.model_dump_json(indent=2) + "\n").encode(), force=True)
 
 
@@ -353,4 +395,14 @@ def _make_face(png: Path, provenance: Provenance, tags: Tags) -> LibraryFace:
         tags=tuple(sorted(set(tags.tags))),
         series=tags.series,
         parents=provenance.parents,
+        mixes=tuple(str(mix.source.seed) if isinstance(mix.source, SeedSource) else "" for mix in recipe.mixes),
+        edits=tuple(_describe_edit(edit) for edit in recipe.edits),
+        locks=tuple(lock.as_flag() for lock in recipe.locks),
+        title=tags.title,
+        rating=tags.rating,
     )
+
+
+def _describe_edit(edit: Edit) -> str:
+    name = ":".join(map(str, edit.channel)) if isinstance(edit, ChannelEdit) else edit.direction
+    return f"{name}={format_number(edit.amount)}"

@@ -27,6 +27,7 @@ from tuiface.core.arrays import decode_floats, encode_floats
 from tuiface.core.bounds import ChannelIndex, ClassLabel, Count, RowEnd, RowIndex, SettingValues
 from tuiface.core.limits import DEFAULT_PSI, ID_LENGTH, MAX_NAME, MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.core.values import Value, canonical_json, parse_json
+from tuiface.core.words import format_number
 from tuiface.faces.direction_numbers import DirectionNumbers, Sha256
 
 Region = Literal[
@@ -265,6 +266,12 @@ class RegionLock(Value):
         if (self.region == "mask") != (self.mask is not None):
             raise ValueError("a mask is needed for region 'mask' and only there")
         return self
+
+    def as_flag(self) -> str:
+        """`frame`, `hair=0.5` or `frame:blend`: the value of the flag `--lock`, but for a mask's own."""
+        strength = "" if self.strength == 1 else f"={format_number(self.strength)}"
+        guarantee = "" if self.guarantee == "direction" else f":{self.guarantee}"
+        return f"{self.region}{strength}{guarantee}"
 
     @model_serializer(mode="wrap")
     def _leave_out_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from tuiface.core.visible import to_visible
 from tuiface.directions.concepts import concept_word
 
 if TYPE_CHECKING:
+    from tuiface.faces.library import LibraryFace
     from tuiface.faces.recipe import Edit, LatentSource, Noise, Recipe, RegionLock, SeedSource
     from tuiface.faces.studio import Face
 
@@ -33,14 +34,43 @@ def source_name(source: SeedSource | LatentSource) -> str:
 
 def face_title(recipe: Recipe) -> str:
     """What a face is called that nobody named: `106 · age +1 · frame locked`."""
-    parts = [source_name(recipe.source)]
-    parts += [f"× {source_name(mix.source)}" for mix in recipe.mixes[:2]]
-    parts += [f"{edit_word(edit)} {format_amount(edit.amount)}" for edit in recipe.edits[:_TITLE_EDITS]]
-    if len(recipe.edits) > _TITLE_EDITS:
-        parts.append(f"+{len(recipe.edits) - _TITLE_EDITS}")
-    if recipe.locks:
-        parts.append(tr("{regions} locked", regions=lock_words(recipe.locks)))
+    mixes = [source_name(mix.source) for mix in recipe.mixes]
+    edits = [f"{edit_word(edit)} {format_amount(edit.amount)}" for edit in recipe.edits]
+    return _join_title(source_name(recipe.source), mixes, edits, lock_words(recipe.locks))
+
+
+def library_title(face: LibraryFace) -> str:
+    """The name that a person gave to a saved face, or the one it has by itself."""
+    return face.title or default_title(face)
+
+
+def default_title(face: LibraryFace) -> str:
+    """What a saved face is called that nobody named, as `face_title` says it."""
+    source = tr("latent") if face.seed is None else str(face.seed)
+    edits = [_describe_edit(*edit.rpartition("=")[::2]) for edit in face.edits]
+    locks = ", ".join(_describe_lock(*lock.partition(":")[::2]) for lock in face.locks)
+    return _join_title(source, [mix or tr("latent") for mix in face.mixes], edits, locks)
+
+
+def _join_title(source: str, mixes: Sequence[str], edits: Sequence[str], locks: str) -> str:
+    parts = [source, *(f"× {mix}" for mix in mixes[:2]), *edits[:_TITLE_EDITS]]
+    if len(edits) > _TITLE_EDITS:
+        parts.append(f"+{len(edits) - _TITLE_EDITS}")
+    if locks:
+        parts.append(tr("{regions} locked", regions=locks))
     return " · ".join(parts)
+
+
+def _describe_edit(name: str, amount: str) -> str:
+    word = name if ":" in name else concept_word(name, current_language())
+    return f"{word} {format_amount(float(amount))}"
+
+
+def _describe_lock(region: str, guarantee: str) -> str:
+    """`hair 0.50 blend` of the flag's `hair=0.5:blend`."""
+    name, _, strength = region.partition("=")
+    words = [region_word(name), *([f"{float(strength):.2f}"] if strength else [])]
+    return " ".join([*words, *([tr(guarantee)] if guarantee else [])])
 
 
 def noise_text(noise: Noise) -> str:
@@ -85,12 +115,7 @@ def region_word(region: str) -> str:
 
 def lock_words(locks: Sequence[RegionLock]) -> str:
     """`frame, hairline 0.50 blend`: what is locked, in a line."""
-    parts = []
-    for lock in locks:
-        strength = "" if lock.strength == 1 else f" {lock.strength:.2f}"
-        guarantee = "" if lock.guarantee == "direction" else f" {tr(lock.guarantee)}"
-        parts.append(f"{region_word(lock.region)}{strength}{guarantee}")
-    return ", ".join(parts)
+    return ", ".join(_describe_lock(*lock.as_flag().partition(":")[::2]) for lock in locks)
 
 
 def home_relative(path: Path) -> str:

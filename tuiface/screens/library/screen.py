@@ -14,8 +14,9 @@ from tuiface.actions import flag_words, quote_words
 from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr, trn
 from tuiface.core.visible import to_visible
+from tuiface.core.words import check_rating
 from tuiface.screens.changes import Drawn
-from tuiface.screens.face.words import home_relative
+from tuiface.screens.face.words import default_title, home_relative, library_title
 from tuiface.screens.grid_screen import GridScreen
 from tuiface.screens.widgets.text import Static, assemble, styled
 from tuiface.screens.widgets.tile_grid import Tile, TileGrid
@@ -150,7 +151,10 @@ class LibraryScreen(GridScreen):
         self.query_one("#panel", Static).update(self._panel(self.faces[self.chosen]))
 
     def _caption(self, face: LibraryFace) -> str:
-        return str(face.seed) if face.seed is not None else face.id
+        return f"{library_title(face)} {self._stars(face)}".rstrip()
+
+    def _stars(self, face: LibraryFace) -> str:
+        return ("★" if self._unicode else "*") * (face.rating or 0)
 
     def _heading(self) -> Content:
         folder = home_relative(self.state.settings.library)
@@ -180,10 +184,14 @@ class LibraryScreen(GridScreen):
             (tr("model"), face.model),
             (tr("saved"), f"{face.time[:16].replace('T', ' ')}"),
             (tr("by"), face.operator),
+            (tr("rating"), self._stars(face) or "-"),
             (tr("tags"), " ".join(face.tags) or "-"),
             (tr("series"), face.series or "-"),
         ]
-        lines = [styled(to_visible(face.path.stem), "bold $text-primary")]
+        lines = [styled(to_visible(library_title(face)), "bold $text-primary")]
+        if face.title:
+            lines.append(styled(to_visible(default_title(face)), "$foreground 85%"))
+        lines.append(styled(to_visible(face.path.name), "$foreground 55%"))
         lines += [assemble((f"{name:<10}", label), (to_visible(value), "$foreground 85%")) for name, value in rows]
         lineage = self._lineage(face)
         if lineage:
@@ -276,6 +284,36 @@ class LibraryScreen(GridScreen):
         self.app.push_screen(
             LinePrompt(tr("Tags"), tr("tag adds, -tag removes; Enter writes them, Esc does not")), change
         )
+
+    def action_library_rename(self) -> None:
+        """Ask for the chosen face's name."""
+        from tuiface.screens.dialogs.prompts import LinePrompt
+
+        if not self.faces:
+            return
+        face = self.faces[self.chosen]
+
+        def rename(text: str | None) -> None:
+            if text is not None and self._run_or_notify(lambda: self.open_library().rename(face, text)):
+                self.read()
+
+        hint = tr("Enter keeps it, Esc does not; empty: {name}", name=default_title(face))
+        self.app.push_screen(LinePrompt(tr("Name"), hint, value=face.title or ""), rename)
+
+    def action_library_rate(self) -> None:
+        """Ask for a rating of the marked faces, or the chosen one."""
+        from tuiface.screens.dialogs.prompts import CheckedPrompt
+
+        faces = self._selection()
+        if not faces:
+            return
+
+        def rate(text: str | None) -> None:
+            if text and self._run_or_notify(lambda: self.open_library().rate(faces, int(text))):
+                self.read()
+
+        hint = tr("1 to 5, 0 takes it away; Enter keeps it, Esc does not")
+        self.app.push_screen(CheckedPrompt(tr("Rating"), hint, check_rating), rate)
 
     def action_library_series(self) -> None:
         """The chosen face's series alone, or all."""
@@ -419,4 +457,4 @@ def _ancestor_lines(face: LibraryFace, by_id: dict[str, LibraryFace], *, depth: 
 
 
 def _face_label(face: LibraryFace) -> str:
-    return f"{face.id} {tr('seed')} {face.seed}" if face.seed is not None else face.id
+    return f"{face.id} {to_visible(library_title(face))}"

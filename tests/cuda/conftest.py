@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from tests.cuda.emulator import Emulator
+from tuiface.core.files import lock_folder
 from tuiface.engine.cuda import loaded
 from tuiface.engine.cuda.kernels import Kernels
 from tuiface.engine.device import choose_device
@@ -18,7 +20,11 @@ from tuiface.engine.device import choose_device
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Emulator:
     if shutil.which("g++") is None:
         pytest.skip("the kernels are emulated by g++, which is not installed")
-    return Emulator(tmp_path_factory.mktemp("emulated"))
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "emulated"  # of all workers
+    folder.mkdir(exist_ok=True)
+    with lock_folder(folder):
+        return Emulator(folder)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ class Emulator:
     """Implements `Launcher`."""
 
     def __init__(self, folder: Path) -> None:
-        """Compiles everything into `folder`."""
+        """Compiles into `folder` what does not lie there yet."""
         self._libraries = {unit: ctypes.CDLL(str(self._compile(unit, folder))) for unit in UNITS}
         self.launched: list[tuple[str, tuple[int, int, int], int]] = []
 
@@ -37,6 +37,9 @@ class Emulator:
 
     @staticmethod
     def _compile(unit: Unit, folder: Path) -> Path:
+        library = folder / f"{unit}.so"
+        if library.exists():
+            return library
         source, flags = UNITS[unit]
         text = (SOURCES / source).read_text("utf-8")
         exchanges = ["finish", "convolve", "dense", "normalize", "demodulation", "gradients"]
@@ -45,7 +48,6 @@ class Emulator:
         ]
         program = folder / f"{unit}.cpp"
         program.write_text("\n".join(['#include "emulation.h"', f'#include "{source}"', *exports]))
-        library = folder / f"{unit}.so"
         folders = (f"-I{Path(__file__).parent}", f"-I{SOURCES}")
         subprocess.run(["g++", *FLAGS, *UNUSED, *flags, *folders, str(program), "-o", str(library)], check=True)
         return library

@@ -32,3 +32,4 @@ def run(data: Path, out: Path) -> None:
 if __name__ == "__main__":
     slow_down(float(sys.argv[3]))
     run(Path(sys.argv[1]), Path(sys.argv[2]))
+    assert "torch._dynamo" not in sys.modules, "a run must not wait for a compiler that it does not use"

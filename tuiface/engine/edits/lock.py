@@ -19,13 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from tuiface.engine.edits.edits import EditSum
 from tuiface.engine.latents import LatentPopulation
+from tuiface.engine.optimizers import EagerLBFGS
 from tuiface.faces.recipe import Recipe, RegionLock
 
 #: lambda at strength 1: an outside change weighs a hundred times an inside one.
@@ -131,12 +131,6 @@ def solve_lock_step(
             (walked.grad,) = torch.autograd.grad(loss, walked)
         return loss
 
-    optimiser = _LBFGS([walked], max_iter=num_iterations, history_size=HISTORY, line_search_fn="strong_wolfe")
+    optimiser = EagerLBFGS([walked], max_iter=num_iterations, history_size=HISTORY, line_search_fn="strong_wolfe")
     optimiser.step(cost)  # type: ignore[no-untyped-call]
     return combined().detach()
-
-
-class _LBFGS(torch.optim.LBFGS):
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """For its one group; torch's own imports torch's compiler, which takes seconds."""
-        self.param_groups.append({**self.defaults, **param_group})

@@ -37,6 +37,7 @@ from tuiface.engine.learning.batch_predict import (
 from tuiface.engine.learning.fitting import LEARNING_SEED
 from tuiface.engine.learning.verification import AMOUNTS
 from tuiface.engine.opened_network import OpenedNetwork
+from tuiface.engine.optimizers import EagerAdam
 from tuiface.engine.predictors.attributes import augment_images
 from tuiface.engine.scheduler import Pause, no_pause
 
@@ -75,7 +76,7 @@ def refine_step(
     """
     population = network.population
     white = (step @ population.axes / population.deviations).clone()  # [L, k]
-    optimizer = torch.optim.Adam([white], lr=_LEARNING_RATE, betas=(0.9, 0.99))
+    optimizer = EagerAdam([white], lr=_LEARNING_RATE, betas=(0.9, 0.99))
     precision = precision.for_gradients()
     read = partial(_predict_at_amounts, network, predictor, precision)
     with torch.no_grad():

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from tuiface.engine.optimizers import EagerAdam
+
 
 def capturable_adam(
     parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, float], *more: Iterable[nn.Parameter]
@@ -20,7 +22,7 @@ def capturable_adam(
     # Where it may, as exact as a number of the host: a capture takes float32 alone.
     dtype = torch.float32 if device.type == "cuda" else torch.float64
     groups = [{"params": group, "lr": torch.full((), lr, dtype=dtype, device=device)} for group in held]
-    return torch.optim.Adam(groups, betas=betas, eps=1e-8, fused=True, capturable=True)
+    return EagerAdam(groups, betas=betas, eps=1e-8, fused=True, capturable=True)
 
 
 def set_learning_rate(optimizer: torch.optim.Adam, lr: float, group: int = 0) -> None:

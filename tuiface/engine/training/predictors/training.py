@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from tuiface.core.files import make_folder
+from tuiface.engine.optimizers import EagerAdamW
 from tuiface.engine.pixels import normalise
 from tuiface.engine.predictors.files import PredictorCard, write_predictor
 from tuiface.engine.predictors.networks import fold_batch_norms
@@ -98,7 +99,7 @@ class PredictorTraining:
             network = self.task.new_network(start).to(device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network_ema = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer: torch.optim.AdamW = EagerAdamW(
             self.network.requires_grad_().parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.progress = PredictorProgress(available=data.count_available())

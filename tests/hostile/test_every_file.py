@@ -123,6 +123,8 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("library list x", "library/x.json"),
     ("library reindex", "library/face.tags.json"),
     ("library tag face a", "library/face.tags.json"),
+    ("library rename face Juan", "library/face.tags.json"),
+    ("library rate face 3", "library/face.tags.json"),
     ("library repair", "library/face.json"),
     ("library remove face --yes", "library/face.json"),
     ("fairness x.csv --draws 100", "x.csv"),

@@ -9,8 +9,10 @@ import pytest
 
 from tests.tui.conftest import Open
 from tools.catalogues import catalogue_paths, collect_messages, compile_catalogue, read_catalogue, translations
-from tuiface.core.i18n import choose_language, tr, trn, use_language
+from tuiface.actions import ACTIONS, ESSENTIAL, SCREENS, SCREENS_WITHOUT_TAB, Registry, ScreenName
+from tuiface.core.i18n import Language, choose_language, tr, trn, use_language
 from tuiface.core.settings import Settings
+from tuiface.screens.widgets.bars import KeyLine
 
 each_catalogue = pytest.mark.parametrize("paths", list(catalogue_paths()), ids=lambda paths: paths[0].stem)
 
@@ -66,6 +68,27 @@ def test_one_and_many() -> None:
     assert trn("{number} face", "{number} faces", 3) == "3 caras"
     use_language("en")
     assert trn("{number} face", "{number} faces", 3) == "3 faces"
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("screen", [*SCREENS, *SCREENS_WITHOUT_TAB])
+def test_essential_keys_are_shown_at_80_columns(language: Language, screen: ScreenName) -> None:
+    use_language(language)
+    actions = Registry(ACTIONS).on_screen(screen)
+    essential = [action for action in actions if action.id in ESSENTIAL]
+    for without in ("answer_1", "answer_yes"):  # a question is of one kind
+        kind = re.compile(r"answer_\d" if without == "answer_1" else "answer_(yes|no)")
+        left_out = frozenset(action.id for action in actions if kind.fullmatch(action.id))
+        line = KeyLine(actions, unicode=True)
+        line.leave_out(left_out)
+        shown = line.line(80)
+        assert shown.cell_length <= 80
+        words = {tr(action.footer) for action in essential if action.id not in left_out}
+        assert {word for word in (*words, tr("help"), tr("quit")) if f" {word}" not in shown.plain} == set()
+
+
+def test_every_essential_action_has_a_word_to_show() -> None:
+    assert {action.id for action in ACTIONS if action.id in ESSENTIAL and action.footer} == ESSENTIAL
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 50)])

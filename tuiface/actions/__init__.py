@@ -48,6 +48,7 @@ from tuiface.core.errors import UsageError, quote, suggest_nearest
 
 __all__ = [
     "ACTIONS",
+    "ESSENTIAL",
     "SCREENS",
     "SCREENS_WITHOUT_TAB",
     "Action",
@@ -69,6 +70,16 @@ __all__ = [
     "recipe_expression",
     "render_words",
 ]
+
+ESSENTIAL = frozenset(
+    {"less", "more", "row_above", "row_below", "undo", "lock_frame", "guarantee", "save"}
+    | {"explore_open", "explore_mark", "explore_keep", "mix_cross", "mix_open", "mix_save"}
+    | {"morph_add", "morph_remove", "morph_open", "morph_save", "library_open", "library_search", "library_mark"}
+    | {"library_delete", "concepts_up", "concepts_down", "concepts_less", "concepts_more", "concepts_open"}
+    | {"concepts_learn", "concepts_keep", "answer_yes", "answer_no", "answer_finish", "answer_pause"}
+    | {f"answer_{number}" for number in range(1, 8)}
+)
+"""Actions whose keys are shown at the bottom of every terminal that is 80 columns wide, in every language."""
 
 ACTIONS: tuple[Action, ...] = (
     *FACE_ACTIONS,

@@ -312,8 +312,8 @@ def _morph_action(
 
 
 MORPH_ACTIONS: tuple[Action, ...] = (
-    _morph_action("morph_back", ("left", "h"), "Frame back", "Show the frame before.", "frame", DISPLAY_ONLY),
-    _morph_action("morph_forward", ("right", "l"), "Frame on", "Show the frame after.", "frame", DISPLAY_ONLY),
+    _morph_action("morph_back", ("left", "h"), "Frame back", "Show the frame before.", "move", DISPLAY_ONLY),
+    _morph_action("morph_forward", ("right", "l"), "Frame on", "Show the frame after.", "move", DISPLAY_ONLY),
     _morph_action("morph_play", ("space",), "Play", "Play the transition, or halt it.", "play", DISPLAY_ONLY),
     _morph_action("morph_add", ("a",), "Add a face", "Type the seed of another face for the end.", "add"),
     _morph_action("morph_remove", ("backspace",), "Remove a face", "Take the last face away.", "remove"),

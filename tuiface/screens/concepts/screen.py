@@ -205,7 +205,7 @@ class ConceptsScreen(ConceptBrowser):
         else:
             lines = [home_relative(row.path), "", tr("Faces made with it cannot be rendered again without it.")]
         title = tr("Delete {name}?", name=row.name)
-        self.app.push_screen(ConfirmDialog(title, lines, tr("y deletes, n keeps"), yes=(tr("y"),)), answered)
+        self.app.push_screen(ConfirmDialog(title, lines, tr("y deletes, n keeps"), yes=("y",)), answered)
 
     def _remove(self, row: ConceptRow) -> None:
         path = row.path

@@ -188,7 +188,9 @@ class LibraryScreen(GridScreen):
             (tr("tags"), " ".join(face.tags) or "-"),
             (tr("series"), face.series or "-"),
         ]
-        lines = [styled(to_visible(library_title(face)), "bold $text-primary")]
+        title = library_title(face)
+        title = tr("seed {seed}", seed=title) if title == str(face.seed) else title
+        lines = [styled(to_visible(title), "bold $text-primary")]
         if face.title:
             lines.append(styled(to_visible(default_title(face)), "$foreground 85%"))
         lines.append(styled(to_visible(face.path.name), "$foreground 55%"))
@@ -352,7 +354,7 @@ class LibraryScreen(GridScreen):
         title = trn("Remove {number} face?", "Remove {number} faces?", len(faces))
         names = [face.path.name for face in faces[:5]] + (["…"] if len(faces) > 5 else [])
         lines = [*names, "", tr("They go to the library's trash; u takes them back.")]
-        self.app.push_screen(ConfirmDialog(title, lines, tr("y removes, n keeps"), yes=(tr("y"),)), answered)
+        self.app.push_screen(ConfirmDialog(title, lines, tr("y removes, n keeps"), yes=("y",)), answered)
 
     def _remove(self, faces: list[LibraryFace]) -> None:
         library, trashed = self.open_library(), []

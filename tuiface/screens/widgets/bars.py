@@ -1,7 +1,7 @@
 """The lines above and below a screen: the screens by name with the numbers that lead there, and the keys at the bottom.
 
-As many keys as fit, the help and the way out always; all of them can be clicked. Widgets of our own in place of
-Textual's Footer, which mounts one for every key and doubled the time to the first paint.
+As many keys as fit, the help, the way out and the essential ones first; all of them can be clicked. Widgets of our own
+in place of Textual's Footer, which mounts one for every key and doubled the time to the first paint.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.style import Style
 from textual.widget import Widget
 
-from tuiface.actions import SCREENS, Action, ScreenName, format_key, format_key_ascii
+from tuiface.actions import ESSENTIAL, SCREENS, Action, ScreenName, format_key, format_key_ascii
 from tuiface.core.i18n import tr
 from tuiface.screens.bindings import handler
 from tuiface.screens.widgets.text import assemble, styled
@@ -92,15 +92,14 @@ class KeyLine(Widget):
         return self.line(self.content_size.width)
 
     def line(self, width: int) -> Content:
-        """At most `width` columns: what works everywhere first, then the others in their order."""
+        """At most `width` columns: help and way out first, then the essential, what works everywhere, the others."""
         shown = [tuple(action for action in group if action.id not in self._left_out) for group in self._groups]
         entries = [(group, self._entry(group)) for group in shown if group]
         chosen: list[Content] = []
-        for everywhere in (True, False):
-            for group, entry in entries:
-                used = sum(part.cell_length + len(_GAP) for part in chosen)
-                if (group[0].scope == "everywhere") is everywhere and used + entry.cell_length <= width:
-                    chosen.append(entry)
+        for _, entry in sorted(entries, key=lambda entry: _rank(entry[0][0])):
+            used = sum(part.cell_length + len(_GAP) for part in chosen)
+            if used + entry.cell_length <= width:
+                chosen.append(entry)
         return styled(_GAP).join([entry for _, entry in entries if entry in chosen])
 
     def _entry(self, group: tuple[Action, ...]) -> Content:
@@ -110,6 +109,12 @@ class KeyLine(Widget):
 
     def _key(self, action: Action) -> str:
         return format_key(action.keys[0]) if self._unicode else min(map(format_key_ascii, action.keys), key=len)
+
+
+def _rank(action: Action) -> int:
+    if action.id in ("help", "quit"):
+        return 0
+    return 1 if action.id in ESSENTIAL else 2 if action.scope == "everywhere" else 3
 
 
 def _click(action: Action) -> str:

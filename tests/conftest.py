@@ -28,17 +28,22 @@ MODEL = CHECKPOINTS["a_ada_uncond32"]
 
 
 DEAREST_FIRST = (
-    *("tests/tui/test_start.py", "tests/chaos/test_kills.py", "tests/tui/test_screens.py"),
-    *("tests/cli/test_resident_commands.py", "tests/training/test_paired.py", "tests/tui/test_concepts.py"),
-    *("tests/edits/test_locks.py", "tests/training/test_resume.py", "tests/cli/test_commands.py"),
-    "tests/training/test_ranks.py",
-    *("tests/heads/test_dataset.py", "tests/fuzz/test_mutated_checkpoints.py", "tests/training/test_readers.py"),
-    *("tests/tui/test_editing.py", "tests/service/test_client.py", "tests/service/test_shared_engine.py"),
-    *("tests/tui/test_wire.py", "tests/predictors/test_shipped.py", "tests/hostile/test_working_folder.py"),
-    *("tests/edits/test_learning.py", "tests/edits/test_crossing.py", "tests/service/test_shared_jobs.py"),
-    *("tests/training/test_trainer.py", "tests/tui/test_face_screen.py", "tests/cli/test_directions.py"),
-    *("tests/tui/test_going_on.py", "tests/edits/test_evening.py", "tests/tui/test_sizes.py"),
-    *("tests/heads/test_render.py", "tests/test_layering.py", "tests/checkpoints/test_hostile_files.py"),
+    *("tests/tui/test_start.py", "tests/tui/test_at_rest.py", "tests/cli/test_resident_commands.py"),
+    *("tests/cuda/test_bench_gpu.py", "tests/cli/test_commands.py", "tests/tui/test_wire.py"),
+    *("tests/training/test_train_embedded.py", "tests/training/test_paired.py", "tests/training/test_readers.py"),
+    *("tests/tui/test_screens.py", "tests/tui/test_tile_pictures.py", "tests/tui/test_concepts.py"),
+    *("tests/chaos/test_kills.py", "tests/edits/test_locks.py", "tests/tui/test_commands.py"),
+    *("tests/cuda/test_build.py", "tests/fuzz/test_mutated_checkpoints.py", "tests/tui/test_editing.py"),
+    *("tests/service/test_client.py", "tests/heads/test_dataset.py", "tests/cli/test_directions.py"),
+    *("tests/cuda/test_training.py", "tests/test_quality.py", "tests/edits/test_learning.py"),
+    *("tests/service/test_shared_engine.py", "tests/hostile/test_working_folder.py", "tests/training/test_resume.py"),
+    *("tests/predictors/test_shipped.py", "tests/cuda/test_graphs.py", "tests/heads/test_marks.py"),
+    *("tests/edits/test_resuming.py", "tests/tui/test_small_faults.py", "tests/test_layering.py"),
+    *("tests/edits/test_crossing.py", "tests/training/test_trainer.py", "tests/tui/test_face_rows.py"),
+    *("tests/training/test_ranks.py", "tests/tui/test_face_screen.py", "tests/edits/test_evening.py"),
+    *("tests/heads/test_render.py", "tests/edits/test_device_search.py", "tests/hostile/test_every_file.py"),
+    *("tests/tui/test_engine_life.py", "tests/tui/test_sizes.py", "tests/cuda/test_kernels.py"),
+    *("tests/tui/test_palette.py", "tests/checkpoints/test_hostile_files.py", "tests/heads/test_capture.py"),
 )
 """The files that take longest, in that order: where workers share the suite, what is begun last must be short."""
 

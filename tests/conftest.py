@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tuiface.core.i18n import use_language
 from tuiface.core.processes import limit_spinning
 from tuiface.core.settings import Settings
 
@@ -100,6 +101,12 @@ def seeded() -> None:
         import torch
 
         torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> None:
+    """The language of an app of an earlier test is gone."""
+    use_language("en")
 
 
 @pytest.fixture(scope="session")

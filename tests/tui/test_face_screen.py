@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.tui.conftest import Open, Running
 from tests.tui.fake_engine import INFO, paint, with_notices
 from tuiface.actions import Registry
 from tuiface.core.limits import MAX_SEED
+from tuiface.core.settings import Settings
 from tuiface.screens.dialogs.help import HelpScreen
 from tuiface.screens.dialogs.prompts import SeedPrompt, seed_problem
 from tuiface.screens.widgets.face_view import FaceView
@@ -210,6 +212,20 @@ async def test_help_shows_every_action_and_closes(open_app: Open, key: str) -> N
         text = tui.text()
         for action in Registry().on_screen("face"):
             assert action.help[:30] in text
+        await tui.press("escape")
+        assert not isinstance(tui.app.screen, HelpScreen)
+
+
+async def test_help_narrows_while_one_types_in_either_language(open_app: Open, tui_settings: Settings) -> None:
+    async with open_app(settings=tui_settings.model_copy(update={"language": "es"}), size=(100, 40)) as tui:
+        await tui.press("question_mark", *"fotografo")
+        assert "ninguna tecla" in tui.text()
+        await tui.press("escape", *"ANADIR")
+        await tui.press(*["backspace"] * 6, *"clipboard")
+        assert re.findall(r" (y|Y) +Copia al portapapeles", tui.text()) == ["y", "Y"]
+        assert "Baja la fila elegida" not in tui.text()
+        await tui.press("escape")
+        assert "Baja la fila elegida" in tui.text()
         await tui.press("escape")
         assert not isinstance(tui.app.screen, HelpScreen)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,12 +14,6 @@ from tuiface.core.settings import Settings
 from tuiface.screens.widgets.bars import KeyLine
 
 each_catalogue = pytest.mark.parametrize("paths", list(catalogue_paths()), ids=lambda paths: paths[0].stem)
-
-
-@pytest.fixture(autouse=True)
-def english_afterwards() -> Iterator[None]:
-    yield
-    use_language("en")
 
 
 @each_catalogue

@@ -432,6 +432,29 @@ async def test_search_narrows_while_it_is_typed(open_app: Open) -> None:
         await tui.until(lambda: len(screen.faces) == 3)
 
 
+async def test_ranges_are_marked_and_marks_inverted(open_app: Open) -> None:
+    async with open_app(size=(120, 40)) as tui:
+        await tui.press("2")
+        await tiles_there(tui)
+        screen = current(tui)
+        assert isinstance(screen, ExploreScreen)
+        number = len(screen.page)
+        await tui.press("right", "space", "right", "right", "w")
+        assert marked_seeds(screen) == [1, 2, 3, 4]
+        assert "4 marked: s save" in tui.text()
+        assert "a add to morph" in tui.text()
+        await tui.press("*")
+        assert marked_seeds(screen) == [0, *range(5, number)]
+        await tui.press("*", "s")
+        assert marked_seeds(screen) == []
+        await tui.until(lambda: tui.app.state.saves.num_saved == 4)
+
+
+def marked_seeds(screen: ExploreScreen) -> list[int]:
+    sources = [face.recipe.source for face in screen.chosen_faces()] if screen.marked else []
+    return sorted(source.seed for source in sources if source.kind == "seed")
+
+
 async def test_tags_are_added_and_removed(open_app: Open) -> None:
     async with open_app(size=(160, 50)) as tui:
         screen = await saved_faces(tui, 1)

@@ -23,6 +23,9 @@ def _move_actions(scope: ActionScope) -> tuple[Action, ...]:
     def move(name: str, keys: tuple[str, ...], label: str, text: str, footer: str = "") -> Action:
         return Action(f"{scope}_{name}", keys, label, text, "Grid", DISPLAY_ONLY, scope, footer)
 
+    def mark(name: str, key: str, label: str, text: str) -> Action:
+        return Action(f"{scope}_{name}", (key,), label, text, "Grid", SESSION_ONLY, scope)
+
     return (
         move("left", ("left", "h"), "Left", "Move to the face on the left.", "move"),
         move("right", ("right", "l"), "Right", "Move to the face on the right.", "move"),
@@ -32,6 +35,8 @@ def _move_actions(scope: ActionScope) -> tuple[Action, ...]:
         move("next_page", ("pagedown", "]"), "Page on", "Show the page after.", "page"),
         move("larger", ("+", "="), "Larger pictures", "Show fewer faces, larger."),
         move("smaller", ("-", "_"), "Smaller pictures", "Show more faces, smaller.", "size"),
+        mark("mark_range", "w", "Mark range", "Mark all faces from the one that was marked last to the chosen one."),
+        mark("invert", "*", "Invert marks", "Mark the faces of the page that are not marked, and unmark the others."),
     )
 
 

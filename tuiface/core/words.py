@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 
 from tuiface.core.errors import UsageError, quote
 from tuiface.core.limits import MAX_AMOUNT, MAX_FACES, MAX_RATING, MAX_ROWS, MAX_SEED
@@ -40,6 +41,11 @@ def check_rating(text: str) -> int:
     if not (is_whole_number(text) and int(text) <= MAX_RATING):
         raise UsageError(f"rating {quote(text)}; accepted: 1 to {MAX_RATING}, or 0 for none")
     return int(text)
+
+
+def fold_accents(text: str) -> str:
+    """`text` as one searches for it: small letters without accents."""
+    return "".join(c for c in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(c))
 
 
 def format_number(value: float) -> str:

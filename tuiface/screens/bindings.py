@@ -12,6 +12,8 @@ from tuiface.screens.face.studio_actions import STUDIO_ACTIONS
 
 GRID_MOVES = ("left", "right", "up", "down", "previous_page", "next_page", "larger", "smaller")
 """The ends of the ids of what only moves in a grid (tuiface.screens.grid_screen)."""
+GRID_MARKS = ("mark_range", "invert")
+"""Of what marks several of its faces."""
 
 
 def bindings_in(registry: Registry, scope: ActionScope) -> list[Binding]:
@@ -26,6 +28,8 @@ def handler(action: Action) -> str:
     move = action.id.removeprefix(f"{action.scope}_")
     if action.scope in ("explore", "library") and move in GRID_MOVES:
         return f"move({move!r})"
+    if action.scope in ("explore", "library") and move in GRID_MARKS:
+        return f"mark({move!r})"
     if action.scope == "everywhere" and action.id.endswith("_screen"):
         return f"go_to({action.id.removesuffix('_screen')!r})"
     rating = action.id.removeprefix("answer_")

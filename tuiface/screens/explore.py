@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
-from tuiface.core.i18n import tr, trn
+from tuiface.core.i18n import tr
 from tuiface.core.limits import MAX_SEED, PSI_RANGE, W_AVG
 from tuiface.screens.changes import Drawn
 from tuiface.screens.engine_words import absence_text
@@ -32,6 +32,7 @@ class ExploreScreen(GridScreen):
     """Faces are worked out a page at a time; their pictures come as they are rendered."""
 
     SCREEN_NAME = "explore"
+    FOR_MARKED = ("explore_keep", "explore_morph")
 
     start: Drawn[int] = Drawn(0)
     """The first seed."""
@@ -142,11 +143,10 @@ class ExploreScreen(GridScreen):
 
     def _heading(self) -> Content:
         where = self._where()
-        marked = trn("{number} marked", "{number} marked", len(self.marked)) if self.marked else ""
         psi = f"psi {self.psi:.2f}"
         if self.center != W_AVG:
             psi += f" {tr('towards {population}', population=self.center)}"
-        return Content("   ").join([styled(where, "bold $foreground"), styled(psi), styled(marked, "$text-warning")])
+        return Content("   ").join([styled(where, "bold $foreground"), styled(psi), self.marked_text()])
 
     def _where(self) -> str:
         origin = self.state.explore.origin
@@ -219,11 +219,15 @@ class ExploreScreen(GridScreen):
 
     def action_explore_mark(self) -> None:
         """Mark, and go on to the next."""
-        face = self._chosen_face()
-        if face is not None:
-            self._faces[face.recipe.digest] = face
-            self.toggle_mark(face.recipe.digest)
-            self.move(1)
+        self.toggle_mark()
+
+    def mark_key(self, index: int) -> str | None:
+        """The recipe's digest; the face is held as long as it may be marked."""
+        face = None if self.state.studio is None else self.face_at(index)
+        if face is None:
+            return None
+        self._faces[face.recipe.digest] = face
+        return face.recipe.digest
 
     def action_explore_keep(self) -> None:
         """Save the marked faces, or the chosen one; marks are taken away."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
+from textual.content import Content
+
+from tuiface.actions import Action, format_key, format_key_ascii
+from tuiface.core.i18n import tr, trn
 from tuiface.screens.changes import Drawn
+from tuiface.screens.widgets.text import assemble
 from tuiface.screens.widgets.tile_grid import TileGrid
 from tuiface.screens.work_screen import WorkScreen
 
@@ -30,6 +36,10 @@ class GridScreen(WorkScreen):
     """Index of the chosen face among all."""
     marked: Drawn[tuple[str, ...]] = Drawn(())
     """Keys of the marked faces, in the order of marking."""
+    FOR_MARKED: ClassVar[tuple[str, ...]] = ()
+    """Ids of the actions that take the marked faces."""
+    _last_mark = 0
+    """Index of the face that was marked last: a range begins there."""
 
     @property
     def count(self) -> int | None:
@@ -70,10 +80,54 @@ class GridScreen(WorkScreen):
         """Any action that only moves."""
         MOVES[name](self)
 
-    def toggle_mark(self, key: str) -> None:
-        """Mark a face, or take its mark away."""
-        others = tuple(other for other in self.marked if other != key)
-        self.marked = others if len(others) < len(self.marked) else (*self.marked, key)
+    def action_mark(self, name: str) -> None:
+        """Mark several at once."""
+        if name == "invert":
+            self.invert_marks()
+        else:
+            self.mark_range()
+
+    def mark_key(self, index: int) -> str | None:
+        """The key by which the face at `index` is marked; None where there is none."""
+        raise NotImplementedError
+
+    def toggle_mark(self) -> None:
+        """Mark the chosen face, or take its mark away, and go on to the next."""
+        key = self.mark_key(self.chosen)
+        if key is not None:
+            self._toggle([key])
+            self._last_mark = self.chosen
+            self.move(1)
+
+    def mark_range(self) -> None:
+        """Mark the faces from the one that was marked last to the chosen one."""
+        first, last = sorted((self._last_mark, self.chosen))
+        keys = [self.mark_key(index) for index in range(first, last + 1)]
+        self._toggle([key for key in keys if key is not None and key not in self.marked])
+        self._last_mark = self.chosen
+
+    def invert_marks(self) -> None:
+        """Mark those of the page that are not, and take the marks of the others away."""
+        self._toggle([key for key in map(self.mark_key, self.page) if key is not None])
+
+    def _toggle(self, keys: Sequence[str]) -> None:
+        kept = tuple(key for key in self.marked if key not in keys)
+        self.marked = (*kept, *(key for key in keys if key not in self.marked))
+
+    def marked_text(self) -> Content:
+        """How many are marked, and what can be done with them: `3 marked: s save  a morph`; empty for none."""
+        if not self.marked:
+            return Content("")
+        sign = format_key if self.state.capabilities.unicode else format_key_ascii
+        keys = [
+            (sign(action.keys[0]), tr(action.footer or action.label)) for action in self._next_actions() if action.keys
+        ]
+        words = [assemble((key, "bold $text-primary"), f" {word.lower()}") for key, word in keys]
+        number = trn("{number} marked", "{number} marked", len(self.marked))
+        return assemble((f"{number}: ", "$text-warning"), Content("  ").join(words))
+
+    def _next_actions(self) -> Sequence[Action]:
+        return [self.state.actions.by_id(name) for name in self.FOR_MARKED]
 
     def on_tile_grid_chosen(self, event: TileGrid.Chosen) -> None:
         """A click chooses; two open."""

@@ -37,6 +37,7 @@ class LibraryScreen(GridScreen):
     """The folder is read in a thread, whenever the screen is shown; so are the thumbnails of a page."""
 
     SCREEN_NAME = "library"
+    FOR_MARKED = ("library_tags", "library_rate", "library_morph", "library_mix", "library_compare", "library_delete")
 
     faces: Drawn[tuple[LibraryFace, ...]] = Drawn(())
     """Those that are shown, the newest first."""
@@ -53,6 +54,8 @@ class LibraryScreen(GridScreen):
         super().__init__(state)
         self._thumbnails: dict[tuple[Path, int], np.ndarray | None] = {}
         """By file and side; None for a picture that cannot be read, or is being read."""
+        self._num_saved = state.saves.num_saved
+        """When the folder was read."""
         self._removed: list[tuple[Path, ...]] = []
         """What was removed, as paths in the trash, newest last."""
 
@@ -134,6 +137,9 @@ class LibraryScreen(GridScreen):
 
     def show_body(self) -> None:
         """The page and the panel."""
+        if self._num_saved != self.state.saves.num_saved:
+            self._num_saved = self.state.saves.num_saved
+            self.read()
         self.query_one("#heading", Static).update(self._heading(), layout=False)
         if not all(self.grid.content_size):
             return  # its size comes with the first layout, and with it this call again
@@ -171,7 +177,7 @@ class LibraryScreen(GridScreen):
         if self.series:
             parts.append(styled(tr("series {name}", name=self.series), "$text-warning"))
         if self.marked:
-            parts.append(styled(trn("{number} marked", "{number} marked", len(self.marked)), "$text-warning"))
+            parts.append(self.marked_text())
         return Content("   ").join(parts)
 
     def _panel(self, face: LibraryFace) -> Content:
@@ -262,9 +268,11 @@ class LibraryScreen(GridScreen):
 
     def action_library_mark(self) -> None:
         """Mark, and go on to the next."""
-        if self.faces:
-            self.toggle_mark(str(self.faces[self.chosen].path))
-            self.move(1)
+        self.toggle_mark()
+
+    def mark_key(self, index: int) -> str | None:
+        """The picture's path."""
+        return str(self.faces[index].path) if index < len(self.faces) else None
 
     def action_library_tags(self) -> None:
         """Ask for tags."""

@@ -288,7 +288,9 @@ class TileGrid(Widget):
     def _caption(self, index: int, columns: int) -> Segment:
         tile = self.tiles[index]
         mark = ("● " if self.writer.capabilities.unicode else "* ") if tile.is_marked else ""
-        text = f"{mark}{to_visible(tile.caption)}"[:columns]
+        text = f"{mark}{to_visible(tile.caption)}"
+        if len(text) > columns:
+            text = text[: columns - 1] + ("…" if self.writer.capabilities.unicode else ">")
         name = _CHOSEN if index == self._chosen else _CAPTION
         return Segment(text.center(columns), self._style(name))
 

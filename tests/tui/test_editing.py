@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -467,3 +468,37 @@ async def test_morph_takes_an_edited_face_and_edits_the_other_ends_alike(open_ap
         assert [getattr(face.recipe.source, "seed", None) for face in faces] == [0, 9]
         assert faces[0].recipe.edits == faces[1].recipe.edits != ()
         await tui.until(lambda: tui.app.screen.query_one(FaceView).pixels is not None)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 50)])
+async def test_sliders_are_set_and_dragged_by_the_mouse(open_app: Open, own: Settings, size: tuple[int, int]) -> None:
+    async with open_app(settings=own, size=size) as tui:
+        await find(tui, "smile")
+        await tui.press("escape")  # all rows again
+        limit = amount_limit(tui)
+        for share in (1, -1, 0.5):
+            x, y, half = slider_of(tui, "smile")
+            assert await tui.pilot.click(offset=(x + round(share * half), y))
+            await tui.until(lambda share=share: amounts(tui).get("smile", 0) == pytest.approx(share * limit, abs=0.2))  # type: ignore[misc]
+        x, y, half = slider_of(tui, "smile")
+        await tui.pilot.mouse_down(offset=(x, y))
+        await tui.pilot.hover(offset=(size[0] - 1, y))
+        await tui.pilot.mouse_up(offset=(x + half, y))
+        await tui.until(lambda: amounts(tui).get("smile", 0) == pytest.approx(limit, abs=0.05))
+        x, y, half = slider_of(tui, "psi")
+        await tui.pilot.click(offset=(x, y))
+        await tui.until(lambda: tui.psi == 0)
+
+
+def amount_limit(tui: Running) -> float:
+    return next(concept.limit for concept in tui.app.state.face.concepts if concept.name == "smile")
+
+
+def slider_of(tui: Running, word: str) -> tuple[int, int, int]:
+    """Column of its middle, row on the screen, and columns on each side of the middle."""
+    for y, line in enumerate(tui.text().splitlines()):
+        found = re.search(rf" {word} .*?([─┼●━]{{5,}})", line)
+        if found:
+            half = (len(found[1]) - 1) // 2
+            return found.start(1) + half, y, half
+    raise AssertionError(f"no slider of {word}:\n{tui.text()}")

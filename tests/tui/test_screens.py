@@ -21,6 +21,7 @@ from tuiface.directions.populations import NamedPopulation
 from tuiface.engine_api.protocol import JobProgress, RenderRequest, RenderResult
 from tuiface.faces.library import Library
 from tuiface.screens import models
+from tuiface.screens.dialogs.prompts import LastWordSuggester
 from tuiface.screens.explore import ExploreScreen
 from tuiface.screens.jobs.runner import JobRunner
 from tuiface.screens.jobs.screen import clock
@@ -430,6 +431,12 @@ async def test_search_narrows_while_it_is_typed(open_app: Open) -> None:
         assert tui.command_text() == "$ tuiface library list seed2"
         await tui.press("slash", *["backspace"] * 5, "enter")
         await tui.until(lambda: len(screen.faces) == 3)
+
+
+async def test_tags_are_completed_to_those_that_faces_carry() -> None:
+    suggester = LastWordSuggester(["round-2", "suspect"])
+    texts = {"sus": "suspect", "a,-ro": "a,-round-2", "suspect x": None, "": None, "a ": None}
+    assert {text: await suggester.get_suggestion(text) for text in texts} == texts
 
 
 async def test_ranges_are_marked_and_marks_inverted(open_app: Open) -> None:

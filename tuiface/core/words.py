@@ -43,9 +43,10 @@ def check_rating(text: str) -> int:
     return int(text)
 
 
-def fold_accents(text: str) -> str:
+def fold_text(text: str) -> str:
     """`text` as one searches for it: small letters without accents."""
-    return "".join(c for c in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(c))
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def format_number(value: float) -> str:

@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 
 from tuiface.actions import Action, format_key, format_key_ascii
 from tuiface.core.i18n import tr
-from tuiface.core.words import fold_accents
+from tuiface.core.words import fold_text
 from tuiface.screens.widgets.text import Static, assemble
 
 _INTRODUCTION = (
@@ -65,7 +65,7 @@ class HelpScreen(ModalScreen[None]):
                         tr(topic),
                         *action.keys,
                     )
-                    self._lines.append((fold_accents(" ".join(said)), line))
+                    self._lines.append((fold_text(" ".join(said)), line))
                 self._topics.append((heading, slice(first, len(self._lines))))
 
     def on_mount(self) -> None:
@@ -97,7 +97,7 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss()
 
     def _show(self) -> None:
-        words = fold_accents(self._text).split()
+        words = fold_text(self._text).split()
         for said, line in self._lines:
             line.display = all(word in said for word in words)
         for heading, lines in self._topics:

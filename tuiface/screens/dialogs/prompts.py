@@ -105,6 +105,32 @@ class CheckedPrompt(LinePrompt):
         return ""
 
 
+class TagPrompt(LinePrompt):
+    """Answers tags; each is completed to one that faces carry already."""
+
+    def __init__(self, known: Sequence[str]) -> None:
+        super().__init__(tr("Tags"), tr("tag adds, -tag removes; Enter writes them, Esc does not"))
+        self._known = tuple(known)
+
+    def on_mount(self) -> None:
+        """Offer them."""
+        self.query_one(Input).suggester = LastWordSuggester(self._known)
+
+
+class LastWordSuggester(Suggester):
+    """Completes the last of several words, with or without a minus before it."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._words = tuple(words)
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The whole text with the completion; None where no word begins so."""
+        start = re.split(r"[\s,]", value)[-1].removeprefix("-")
+        found = next((word for word in self._words if start and word.startswith(start)), None)
+        return None if found is None else value + found[len(start) :]
+
+
 class SeedPrompt(LinePrompt):
     """Answers the digits of a seed."""
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from tuiface.core.i18n import tr
 from tuiface.core.limits import CHANNEL_LIMIT
+from tuiface.core.words import fold_text
 from tuiface.screens.face.measures import measures_of
-from tuiface.screens.face.state import fold_text
 from tuiface.screens.face.words import edit_word, format_amount, noise_text, region_word, source_name
 
 if TYPE_CHECKING:

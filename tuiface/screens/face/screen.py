@@ -292,6 +292,13 @@ class FaceScreen(WorkScreen):
         row = next((control for control in list_controls(self.state) if control.key == key), None)
         self.state.face.choose(key, among_changed=row is not None and row.heading == tr("Changed"))
 
+    def action_place_row(self, key: str, value: float) -> None:
+        """The mouse on a slider: a row at `value` of the way from the middle to an end, -1 to 1."""
+        row = next((control for control in list_controls(self.state) if control.key == key), None)
+        if row is not None:
+            self.action_choose_row(key)
+            self._apply_and_tell(studio_actions.set_slider(self.state.face, row, value))
+
     def action_fold(self) -> None:
         """The group of the chosen row: one row of it, or its rows again."""
         self.action_fold_group(self.chosen_control.heading)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tuiface.core.i18n import current_language
 from tuiface.core.visible import to_visible
+from tuiface.core.words import fold_text
 from tuiface.directions.concepts import concept_sort_key, concept_word, group_of
 from tuiface.screens.changes import Drawn, StatePart
 
@@ -90,12 +90,6 @@ class FaceState(StatePart):
     def forget_concepts(self) -> None:
         """Another network is opened."""
         self.concepts = ()
-
-
-def fold_text(text: str) -> str:
-    """Lower case without accents."""
-    parts = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def _concept(direction: Direction) -> Concept:

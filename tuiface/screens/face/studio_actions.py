@@ -111,6 +111,18 @@ def adjust(face_state: FaceState, control: Control, way: int, *, fine: bool) -> 
     return lambda studio: _step_amount(studio, face_state, control, step, may_exceed=may_exceed)
 
 
+def set_slider(face_state: FaceState, control: Control, value: float) -> StudioAction:
+    """A slider put at `value`, from -1 to 1: psi, or an amount as a share of what the model is known to do."""
+    if control.kind == "psi":
+        return lambda studio: set_psi(studio, round(value, 2))
+
+    def set_share(studio: Studio) -> None:
+        _, _, limit = find_edit(face_state, studio.current.recipe, control)
+        _set_amount(studio, face_state, control, min(max(round(value * limit, 1), -limit), limit))
+
+    return set_share
+
+
 def reset(face_state: FaceState, control: Control) -> StudioAction:
     """The row as it is on an unedited face; a seed has nothing to go back to."""
     if control.kind == "class":

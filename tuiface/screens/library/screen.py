@@ -276,7 +276,7 @@ class LibraryScreen(GridScreen):
 
     def action_library_tags(self) -> None:
         """Ask for tags."""
-        from tuiface.screens.dialogs.prompts import LinePrompt
+        from tuiface.screens.dialogs.prompts import TagPrompt
 
         faces = self._selection()
         if not faces:
@@ -291,9 +291,8 @@ class LibraryScreen(GridScreen):
             ):
                 self.read()
 
-        self.app.push_screen(
-            LinePrompt(tr("Tags"), tr("tag adds, -tag removes; Enter writes them, Esc does not")), change
-        )
+        known = sorted({tag for face in self.everything for tag in face.tags})
+        self.app.push_screen(TagPrompt(known), change)
 
     def action_library_rename(self) -> None:
         """Ask for the chosen face's name."""

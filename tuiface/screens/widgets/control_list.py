@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from textual.content import Content
-from textual.events import MouseScrollDown, MouseScrollUp
+from textual.events import MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
 from textual.style import Style
 
 from tuiface.core.i18n import tr, trn
@@ -29,7 +29,7 @@ _END_WIDTH, _MIN_SLIDER = 14, 9
 
 
 class ControlList(ContentLines):
-    """Draws `list_controls(state)` in the width that it gets; a click chooses a row."""
+    """Draws `list_controls(state)` in the width that it gets; a click chooses a row, one on its slider sets it."""
 
     ALLOW_SELECT = False
 
@@ -40,11 +40,15 @@ class ControlList(ContentLines):
         """First line that is shown."""
         self._row_cache: dict[tuple[Control, int, bool], list[Content]] = {}
         """Rows of the last drawing: of sixty, a key changes one or two."""
+        self._sliders: dict[int, Control] = {}
+        """What has one, by the number of its line."""
+        self._dragged: Control | None = None
+        """Whose slider the mouse holds."""
 
     def lines(self) -> list[Content]:
         """The rows around the chosen one, with a scrollbar where there are more."""
         width, height = max(self.content_size.width - _BAR, 1), self.content_size.height
-        before, self._row_cache = self._row_cache, {}
+        before, self._row_cache, self._sliders = self._row_cache, {}, {}
         lines: list[Content] = self._filter_lines()
         first = last = 0
         heading, face = "", self._state.face
@@ -56,6 +60,8 @@ class ControlList(ContentLines):
                 heading = control.heading
                 if control.kind != "group":
                     lines.append(self._heading(heading))
+            if control.gauge is not None:
+                self._sliders[len(lines)] = control
             place = (control, width, is_chosen)
             rows = self._row_cache[place] = before.get(place) or self._row(control, width, is_chosen=is_chosen)
             lines += rows
@@ -108,6 +114,40 @@ class ControlList(ContentLines):
         event.stop()
         self.call_later(self.run_action, "screen.row_above")
 
+    def on_mouse_down(self, event: MouseDown) -> None:
+        """Set the slider below the mouse, and hold it."""
+        control = self._sliders.get(event.y + self._top)
+        if control is None:
+            return
+        start, width = self._slider_span(control)
+        if start <= event.x < start + width:
+            self.capture_mouse()
+            self._dragged = control
+            self._place(control, event.x)
+
+    def on_mouse_move(self, event: MouseMove) -> None:
+        """Drag the slider that is held."""
+        if self._dragged is not None:
+            self._place(self._dragged, event.x)
+
+    def on_mouse_up(self, event: MouseUp) -> None:
+        """Let go of it."""
+        self._dragged = None
+        self.release_mouse()
+
+    def _place(self, control: Control, x: int) -> None:
+        start, width = self._slider_span(control)
+        half = (width - 1) // 2
+        value = min(max((x - start - half) / half, -1.0), 1.0)
+        self.call_later(self.run_action, f"screen.place_row({control.key!r}, {value!r})")
+
+    def _slider_span(self, control: Control) -> tuple[int, int]:
+        """First column of a row's slider, and how many it has."""
+        left = len(self._delivered(control))
+        room = max(self.content_size.width - _BAR, 1) - 2 - _WORD_WIDTH - _VALUE_WIDTH - left - 1
+        before, width = self._split_room(control, room)
+        return 2 + _WORD_WIDTH + _VALUE_WIDTH + left + 1 + before, 2 * ((max(width, 3) - 1) // 2) + 1
+
     def _scroll(self, first: int, last: int, num_lines: int, height: int) -> None:
         """Keep lines [first, last) in sight, with a few after them where there is room."""
         after = min(last + 2, num_lines)
@@ -125,7 +165,7 @@ class ControlList(ContentLines):
         room = width - len(mark) - _WORD_WIDTH
         head = assemble((mark, MARK), (control.word[: _WORD_WIDTH - 1].ljust(_WORD_WIDTH), word_style))
         if control.gauge is not None:
-            left = f"{'→' if unicode else '>'}{control.delivered}" if control.delivered else ""
+            left = self._delivered(control)
             gauge = self._slider(control, room - _VALUE_WIDTH - len(left) - 1)
             tail = assemble((value.rjust(_VALUE_WIDTH), value_style), (left, _WARNING), " ", gauge)
         elif control.kind == "lock":
@@ -136,13 +176,24 @@ class ControlList(ContentLines):
         line = line.stylize(Style.from_meta({"@click": f"screen.choose_row({control.key!r})"}))
         return [line, *self._details(control, width)] if is_chosen else [line]
 
+    def _delivered(self, control: Control) -> str:
+        """What is seen of an edit under locks, beside what was asked."""
+        return f"{'→' if self._state.capabilities.unicode else '>'}{control.delivered}" if control.delivered else ""
+
+    def _split_room(self, control: Control, room: int) -> tuple[int, int]:
+        """Columns before a slider, for the name of its lower end, and its own."""
+        names = 2 * (_END_WIDTH + 1)
+        if room < names + _MIN_SLIDER:
+            return 0, room
+        return (_END_WIDTH + 1 if all(control.ends) else 0), room - names
+
     def _slider(self, control: Control, room: int) -> Content:
         """The line with its mark, between its ends where there is room for their names in every row."""
+        before, width = self._split_room(control, room)
+        gauge = self._gauge(control, width)
+        if not before:
+            return gauge
         low, high = control.ends
-        names = 2 * (_END_WIDTH + 1)
-        if not low or not high or room < names + _MIN_SLIDER:
-            return self._gauge(control, room if room < names + _MIN_SLIDER else room - names)
-        gauge = self._gauge(control, room - names)
         return assemble((low[:_END_WIDTH].rjust(_END_WIDTH), _FAINT), " ", gauge, " ", (high[:_END_WIDTH], _FAINT))
 
     def _details(self, control: Control, width: int) -> list[Content]:

@@ -132,6 +132,7 @@ def build_parser() -> Parser:
         population,
         render,
         sets,
+        settings,
         show,
         swap,
         train,
@@ -163,6 +164,7 @@ def build_parser() -> Parser:
         dataset,
         train,
         engine,
+        settings,
         doctor,
         bench,
     ):

@@ -131,6 +131,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     *((f"import-faces x1{end} --network eeeeeeeeee", f"x1{end}") for end in (".npy", ".npz", ".pt", ".csv", ".png")),
     *((f"set {words}", "library/sets/x/set.json") for words in SET_COMMANDS),
     ("render 1", "config.toml"),
+    *((f"settings {words}", "config.toml") for words in ("list", "set psi 0.5", "unset psi")),
     ("train --resume .", "snapshot.safetensors"),
     ("train --data heads --res 32 --out run --from x.pkl", "x.pkl"),
     ("train --data heads --res 32 --out run --from x.safetensors", "x.safetensors"),

@@ -37,6 +37,7 @@ from tuiface.screens.library.screen import LibraryScreen
 from tuiface.screens.mix import MixScreen
 from tuiface.screens.models import ModelsScreen
 from tuiface.screens.morph import MorphScreen
+from tuiface.screens.settings import SettingsScreen
 
 each_action = pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 SCREEN_CLASSES = {
@@ -51,12 +52,13 @@ SCREEN_CLASSES = {
         JobsScreen,
         ConceptsScreen,
         QuestionnaireScreen,
+        SettingsScreen,
     )
 }
 EXAMPLES = {
     **{"SEED": "42", "PSI": "0.5", "MODE": "none", "GRAPHICS": "block", "TEXT": "x", "TAG": "x", "NAME": "x"},
     **{"NAME=AMOUNT": "smile=1.5", "NAME=AMOUNT@A-B": "smile=1.5@2-6", "NEW_NAME": "grin"},
-    **{"REGION": "mouth", "REGION:GUARANTEE": "mouth:blend"},
+    **{"REGION": "mouth", "REGION:GUARANTEE": "mouth:blend", "VALUE": "0.5"},
 }
 """What stands for the capitals in a command."""
 MODEL = ModelRef(sha256="ab" * 32, name="m")

@@ -176,3 +176,28 @@ async def test_a_folder_that_can_be_written_is_not_mentioned(open_app: Open) -> 
     async with open_app(nothing) as tui:
         assert "cannot be written" not in tui.toasts()
         assert SCREENS[0] == "face"
+
+
+@SIZES
+async def test_settings_are_shown_changed_and_taken_back(
+    open_app: Open, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("psi = 0.7\n")
+    monkeypatch.setenv("TUIFACE_CONFIG", str(file))
+    async with open_app(size=size) as tui:
+        await tui.press("comma")
+        await tui.until(lambda: "from a flag" in tui.text() or "the default" in tui.text())
+        assert "tuiface settings" in tui.command_text()
+        while "Truncation of new faces" not in tui.text().replace("\n", " "):
+            await tui.press("down")
+        assert "from the settings file" in tui.text()
+        await tui.press("enter", *"7", "enter")
+        assert "psi" in tui.text()
+        await tui.press(*["backspace"] * 3, *"0.5", "enter")
+        await tui.until(lambda: file.read_text() == "psi = 0.5\n")
+        await tui.until(lambda: "It holds from the next start" in tui.toasts())
+        await tui.press("d")
+        await tui.until(lambda: file.read_text() == "")
+        await tui.press("1")
+        await tui.until(lambda: tui.app.screen is tui.screen)

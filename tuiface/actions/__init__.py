@@ -42,6 +42,7 @@ from tuiface.actions.other_screens import (
     MODELS_ACTIONS,
     MORPH_ACTIONS,
     QUESTIONNAIRE_ACTIONS,
+    SETTINGS_ACTIONS,
 )
 from tuiface.actions.python_code import file_expression, python_code, recipe_expression
 from tuiface.core.errors import UsageError, quote, suggest_nearest
@@ -77,6 +78,7 @@ ESSENTIAL = frozenset(
     | {"morph_add", "morph_remove", "morph_open", "morph_save", "library_open", "library_search", "library_mark"}
     | {"library_delete", "concepts_up", "concepts_down", "concepts_less", "concepts_more", "concepts_open"}
     | {"concepts_learn", "concepts_keep", "answer_yes", "answer_no", "answer_finish", "answer_pause"}
+    | {"settings_change", "settings_reset"}
     | {f"answer_{number}" for number in range(1, 8)}
 )
 """Actions whose keys are shown at the bottom of every terminal that is 80 columns wide, in every language."""
@@ -91,6 +93,7 @@ ACTIONS: tuple[Action, ...] = (
     *JOBS_ACTIONS,
     *CONCEPTS_ACTIONS,
     *QUESTIONNAIRE_ACTIONS,
+    *SETTINGS_ACTIONS,
     *EVERYWHERE_ACTIONS,
 )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ActionScope = Literal[
-    "everywhere", "face", "explore", "mix", "morph", "library", "models", "jobs", "concepts", "answering"
+    "everywhere", "face", "explore", "mix", "morph", "library", "models", "jobs", "concepts", "answering", "settings"
 ]
 Topic = Literal[
     "Edit",
@@ -22,14 +22,17 @@ Topic = Literal[
     "Jobs",
     "Concepts",
     "Answers",
+    "Settings",
     "Program",
 ]
-ScreenName = Literal["face", "explore", "mix", "morph", "library", "models", "jobs", "concepts", "answering"]
+ScreenName = Literal[
+    "face", "explore", "mix", "morph", "library", "models", "jobs", "concepts", "answering", "settings"
+]
 
 SCREENS: tuple[ScreenName, ...] = ("face", "explore", "mix", "morph", "library", "models", "jobs", "concepts")
 """In the order of their tabs; the keys 1 to 8 go there."""
-SCREENS_WITHOUT_TAB: tuple[ScreenName, ...] = ("answering",)
-"""Screens that another one leads to. Their keys come before those that work everywhere."""
+SCREENS_WITHOUT_TAB: tuple[ScreenName, ...] = ("answering", "settings")
+"""Screens that a key leads to, or another screen. Their keys come before those that work everywhere."""
 
 #: Textual's names of keys that have a sign, and of modifiers.
 _SIGNS = {
@@ -45,6 +48,7 @@ _SIGNS = {
     "pagedown": "⇟",
     "f1": "F1",
     "escape": "Esc",
+    "comma": ",",
 }
 _MODIFIER_SIGNS = {"ctrl": "^", "shift": "⇧"}
 

@@ -533,6 +533,42 @@ QUESTIONNAIRE_ACTIONS: tuple[Action, ...] = (
     ),
 )
 
+SETTINGS_ACTIONS: tuple[Action, ...] = (
+    Action(
+        "settings_up", ("up", "k"), "Up", "Move to the setting above.", "Settings", DISPLAY_ONLY, "settings", "move"
+    ),
+    Action(
+        "settings_down",
+        ("down", "j"),
+        "Down",
+        "Move to the setting below.",
+        "Settings",
+        DISPLAY_ONLY,
+        "settings",
+        "move",
+    ),
+    Action(
+        "settings_change",
+        ("enter",),
+        "Change",
+        "Give the chosen setting another value, in the settings file.",
+        "Settings",
+        "tuiface settings set NAME VALUE",
+        "settings",
+        "change",
+    ),
+    Action(
+        "settings_reset",
+        ("d", "delete"),
+        "Default",
+        "Take the chosen setting out of the settings file: its default holds again.",
+        "Settings",
+        "tuiface settings unset NAME",
+        "settings",
+        "default",
+    ),
+)
+
 # --- every screen
 
 _HELP = "tuiface --help"
@@ -578,6 +614,15 @@ EVERYWHERE_ACTIONS: tuple[Action, ...] = (
         "Go to the concepts: look at them, learn, find and import some.",
         "Program",
         "tuiface directions list",
+        "everywhere",
+    ),
+    Action(
+        "settings_screen",
+        ("comma",),
+        "Settings",
+        "Go to what is set once: language, theme, psi, library, model.",
+        "Program",
+        "tuiface settings",
         "everywhere",
     ),
     Action("help", ("?", "f1"), "Help", "Show all keys.", "Program", _HELP, scope="everywhere", footer="help"),

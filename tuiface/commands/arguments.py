@@ -24,5 +24,9 @@ def settings_from(args: argparse.Namespace) -> Settings:
     """Settings with the flags of this call on top. Raises UsageError or InputFileError."""
     from tuiface.core.settings import load_settings
 
-    names = ("model", "device", "threads", "psi", "graphics", "engine")
-    return load_settings({name: getattr(args, name, None) for name in names})
+    return load_settings(flags_from(args))
+
+
+def flags_from(args: argparse.Namespace) -> dict[str, object]:
+    """What this call says of settings; None for what it does not."""
+    return {name: getattr(args, name, None) for name in ("model", "device", "threads", "psi", "graphics", "engine")}

@@ -123,14 +123,15 @@ def load_settings(flags: Mapping[str, object] | None = None, environment: Mappin
 
     Raises InputFileError for the file and UsageError for the environment or a flag, each in one line.
     """
-    path = settings_path(environment)
-    values = _from_file(path, required=ENVIRONMENT_PREFIX + "CONFIG" in environment)
+    values = read_settings_file(environment)
     values |= _from_environment(environment)
     values |= {name: value for name, value in (flags or {}).items() if value is not None}
     return _validate_settings(values, "settings")
 
 
-def _from_file(path: Path, *, required: bool) -> dict[str, object]:
+def read_settings_file(environment: Mapping[str, str] = os.environ) -> dict[str, object]:
+    """What the TOML file says; nothing where there is none. Raises InputFileError, in one line, for any other file."""
+    path, required = settings_path(environment), ENVIRONMENT_PREFIX + "CONFIG" in environment
     hint = f"{ENVIRONMENT_PREFIX}CONFIG names it" if required else ""
     try:
         values = _parse_toml(read_regular(path, MAX_FILE_BYTES))
@@ -177,6 +178,16 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
         values[name] = _parse_value(name, text)
         _validate_settings({name: values[name]}, f"environment variable {key}")
     return values
+
+
+def parse_setting(name: str, text: str) -> object:
+    """`text` as a value of the setting `name`, as the file or the environment would give it.
+
+    Raises UsageError, in one line, for what it does not accept.
+    """
+    value = _parse_value(name, text)
+    _validate_settings({name: value}, "settings")
+    return value
 
 
 def _parse_value(name: str, text: str) -> object:

@@ -18,7 +18,7 @@ from tuiface.screens.face.words import face_title, home_relative, source_text
 from tuiface.screens.jobs.resident import JobCommand, engine_flags, keep_faces
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.widgets.text import Static, assemble, styled
-from tuiface.screens.work_screen import WorkScreen
+from tuiface.screens.work_screen import FittedStatic, WorkScreen
 from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class MorphScreen(WorkScreen):
         with Horizontal(id="body"):
             yield FaceView(self.state.writer, id="face")
             with Vertical(id="panel"):
-                yield Static("", id="plan")
+                yield FittedStatic("", id="plan")
 
     # --- what it is ----------------------------------------------------------------------------------------------
 

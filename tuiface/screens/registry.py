@@ -45,6 +45,10 @@ def make_screen(name: ScreenName, state: InterfaceState) -> WorkScreen:
         from tuiface.screens.concepts.questionnaire import QuestionnaireScreen
 
         return QuestionnaireScreen(state)
+    if name == "settings":
+        from tuiface.screens.settings import SettingsScreen
+
+        return SettingsScreen(state)
     from tuiface.screens.face.screen import FaceScreen
 
     return FaceScreen(state)

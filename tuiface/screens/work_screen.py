@@ -204,3 +204,12 @@ class WorkScreen(Screen[None]):
         if text != self._status:  # the command has what it leaves
             self._status = text
             label.update(text)
+
+
+class FittedStatic(Static):
+    """Text of a work screen that holds lines of its own width: the screen draws anew when it has another one."""
+
+    def on_resize(self) -> None:
+        """A layout may come in several steps, and the screen be drawn between them."""
+        if isinstance(self.screen, WorkScreen):
+            self.screen.changes.mark()

@@ -21,7 +21,7 @@ from tuiface.screens.concepts.work import check_replacement, submit_direction_jo
 from tuiface.screens.widgets.bars import KeyLine
 from tuiface.screens.widgets.face_view import FaceView
 from tuiface.screens.widgets.text import Static, assemble, styled
-from tuiface.screens.work_screen import WorkScreen
+from tuiface.screens.work_screen import FittedStatic, WorkScreen
 from tuiface.terminal.image_view import ImageView
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class QuestionnaireScreen(WorkScreen):
         with Horizontal(id="body"):
             yield FaceView(self.state.writer, id="face")
             with Vertical(id="panel"):
-                yield Static("", id="plan")
+                yield FittedStatic("", id="plan")
 
     @property
     def is_asking(self) -> bool:

@@ -103,7 +103,8 @@ SCENES = (
     Scene(
         "library",
         "Library",
-        "The saved faces, with search, tags, series and lineage.",
+        "The saved faces, each with what was done to it or the name that you gave it (`n`), with search, tags, ratings "
+        "(`v`), series and lineage.",
         ("5",),
     ),
     Scene("remove", "Removing", "After a question, into the trash; `u` takes it back.", ("d",)),
@@ -131,10 +132,16 @@ SCENES = (
         tuple("ynynnysynnynyynnynyn"),
     ),
     Scene(
+        "settings",
+        "Settings",
+        "What is set once, where each value comes from, and another one for it; `,` leads there.",
+        ("escape", "1", "comma", *["down"] * 6),
+    ),
+    Scene(
         "help",
         "Help",
-        "`?` shows the keys of the screen, `Ctrl+P` finds an action by its name.",
-        ("escape", "1", "question_mark"),
+        "`?` shows the keys of the screen and narrows while one types; `Ctrl+P` finds an action by its name.",
+        ("1", "question_mark"),
     ),
 )
 

@@ -207,7 +207,7 @@ async def test_copy_puts_the_command_on_the_clipboard(open_app: Open) -> None:
 
 @pytest.mark.parametrize("key", ["question_mark", "f1"])
 async def test_help_shows_every_action_and_closes(open_app: Open, key: str) -> None:
-    async with open_app(size=(100, 100)) as tui:
+    async with open_app(size=(100, 120)) as tui:
         await tui.press(key)
         text = tui.text()
         for action in Registry().on_screen("face"):

@@ -80,8 +80,7 @@ class Terminal:
         raise AssertionError(f"not within {deadline_s} s:\n{self.text()}")
 
     def close(self) -> None:
-        """Again does no harm."""
-        subprocess.run(["tmux", "-S", self._socket, "kill-server"], check=False, capture_output=True)
+        self._tmux("kill-server")
 
 
 @pytest.fixture
@@ -98,7 +97,9 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[...,
 
     def begin(arguments: str, size: tuple[int, int] = (80, 24), **extra: str) -> Terminal:
         command = f"{sys.executable} -m tuiface.cli --device cpu {arguments}"
-        opened.append(Terminal(tmp_path, size, command, {**environment, **extra}))
+        folder = tmp_path / f"terminal{len(opened)}"
+        folder.mkdir()
+        opened.append(Terminal(folder, size, command, {**environment, **extra}))
         return opened[-1]
 
     yield begin
@@ -141,28 +142,30 @@ def read_steps(text: str) -> list[list[tuple[list[str], list[str]]]]:
     ]
 
 
+def walk(terminal: Terminal, steps: list[tuple[list[str], list[str]]]) -> None:
+    """Press the keys of each step, and wait for what stands on the screen then."""
+    for keys, seen in steps:
+        for key in keys:
+            terminal.press(KEYS.get(key, key))
+        terminal.until(lambda text, seen=seen: all(words in text for words in seen))  # type: ignore[misc]
+
+
 @pytest.mark.slow
 def test_the_first_hour_goes_as_it_is_written(
     start: Callable[..., Terminal], tui_settings: Settings, tmp_path: Path
 ) -> None:
     first, again = read_steps((Path(__file__).parents[2] / "docs" / "first-hour.md").read_text("utf-8"))
     assert (len(first), len(again)) == (23, 4)
-    for steps, keys_before_resize in ((first, "f"), (again, None)):
+    for steps in (first, again):
         terminal = start("", (160, 50), TUIFACE_STATE=str(tmp_path / "newcomer"))
-        for keys, seen in steps:
-            for key in keys:
-                terminal.press(*([KEYS[key]] if key in KEYS else key))
-            if keys == ["q"]:
-                terminal.until(lambda text: "EXIT=0" in text)
-                assert "Traceback" not in terminal.text()
-                break
-            terminal.until(lambda text, seen=seen: all(words in text for words in seen))  # type: ignore[misc]
-            if keys == [keys_before_resize]:
-                terminal.resize(80, 24)  # where tabs stand without the program's name
-                terminal.until(lambda text: text.startswith("  1 Face") and "frame variation" in text)
-                terminal.resize(160, 50)
-                terminal.until(lambda text: "tuiface  1 Face" in text and "frame variation" in text)
-        terminal.close()
+        walk(terminal, steps[:-1])
+        if steps is again:
+            terminal.resize(80, 24)  # where tabs stand without the program's name
+            words = ("  1 Face", "--edit age=1 --lock frame", "frame variation")
+            terminal.until(lambda text: "tuiface  1" not in text and all(word in text for word in words))  # noqa: B023
+        walk(terminal, steps[-1:])
+        terminal.until(lambda text: "EXIT=0" in text)
+        assert "Traceback" not in terminal.text()
     recipes = [read_saved_face(png).provenance.recipe for png in tui_settings.library.glob("seed1-*.png")]
     [recipe] = [recipe for recipe in recipes if recipe.edits]
     assert [(edit.direction, edit.amount) for edit in recipe.edits if isinstance(edit, DirectionEdit)] == [("age", 1)]

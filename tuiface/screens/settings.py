@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -82,13 +83,14 @@ class SettingsScreen(WorkScreen):
 
     def _list(self) -> Content:
         from tuiface.core.settings_file import format_value
+        from tuiface.screens.face.words import home_relative
 
         lines = [styled(tr("Settings"), "bold $text-primary")]
         if self.problem:
             return Content("\n").join([*lines, styled(self.problem, "$text-error")])
         for number, row in enumerate(self.rows):
             style = "reverse" if number == self.chosen else "bold $foreground" if row.source != "default" else ""
-            value = format_value(row.value)
+            value = home_relative(row.value) if isinstance(row.value, Path) else format_value(row.value)
             lines.append(assemble((f" {row.name:<11}", style or "$foreground 85%"), (f" {value}", "$foreground 70%")))
         return Content("\n").join(lines)
 

@@ -16,7 +16,7 @@ from tuiface.core.errors import TuifaceError
 from tuiface.core.i18n import tr
 from tuiface.screens.changes import Drawn
 from tuiface.screens.widgets.text import Static, assemble, styled
-from tuiface.screens.work_screen import WorkScreen
+from tuiface.screens.work_screen import FittedStatic, WorkScreen
 
 if TYPE_CHECKING:
     from tuiface.core.settings_file import SettingRow
@@ -40,7 +40,7 @@ class SettingsScreen(WorkScreen):
     def compose_body(self) -> ComposeResult:
         """The list and the meaning."""
         with Horizontal(id="body"):
-            yield Static("", id="list")
+            yield FittedStatic("", id="list")
             yield Static("", id="report")
 
     def on_screen_resume(self) -> None:
@@ -82,16 +82,15 @@ class SettingsScreen(WorkScreen):
         self.query_one("#report", Static).update(self._report())
 
     def _list(self) -> Content:
-        from tuiface.core.settings_file import format_value
-        from tuiface.screens.face.words import home_relative
-
         lines = [styled(tr("Settings"), "bold $text-primary")]
         if self.problem:
             return Content("\n").join([*lines, styled(self.problem, "$text-error")])
+        width = self.query_one("#list", Static).content_size.width
         for number, row in enumerate(self.rows):
-            style = "reverse" if number == self.chosen else "bold $foreground" if row.source != "default" else ""
-            value = home_relative(row.value) if isinstance(row.value, Path) else format_value(row.value)
-            lines.append(assemble((f" {row.name:<11}", style or "$foreground 85%"), (f" {value}", "$foreground 70%")))
+            style = "bold $foreground" if row.source != "default" else "$foreground 85%"
+            name = (f" {row.name:<11}", "reverse" if number == self.chosen else style)
+            line = assemble(name, (f" {_show_value(row)}", "$foreground 70%"))
+            lines.append(line.truncate(width, ellipsis=self.state.capabilities.unicode) if width else line)
         return Content("\n").join(lines)
 
     def _report(self) -> Content:
@@ -111,6 +110,7 @@ class SettingsScreen(WorkScreen):
             styled(row.name, "bold $text-primary"),
             styled(meaning_of(row.name), "$foreground 85%"),
             Content(""),
+            styled(_show_value(row), "bold $foreground"),
             styled(sources[row.source], "$text-warning" if row.source == "environment" else "$foreground 70%"),
             styled(home_relative(settings_path()), "$foreground 55%"),
         ]
@@ -183,6 +183,13 @@ class SettingsScreen(WorkScreen):
             )
             self.notify(tr("It holds from the next start."), title=quote_words(words), timeout=4)
         self._read()
+
+
+def _show_value(row: SettingRow) -> str:
+    from tuiface.core.settings_file import format_value
+    from tuiface.screens.face.words import home_relative
+
+    return home_relative(row.value) if isinstance(row.value, Path) else format_value(row.value)
 
 
 def meaning_of(name: str) -> str:

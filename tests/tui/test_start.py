@@ -52,6 +52,8 @@ class Terminal:
     def __init__(self, folder: Path, size: tuple[int, int], command: str, environment: dict[str, str]) -> None:
         self._socket = str(folder / "tmux.sock")
         given = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", **environment}
+        for name in ("COLUMNS", "LINES"):  # of a worker of the suite: Textual would take them for the terminal's
+            given.pop(name, None)
         options = ["-f", "/dev/null", "new-session", "-d", "-x", str(size[0]), "-y", str(size[1])]
         self._tmux(*options, f"{command}; echo EXIT=$?; sleep 600", env=given)
 

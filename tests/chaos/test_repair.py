@@ -17,7 +17,7 @@ from tests.fake_engine import FakeEngine
 from tuiface import cli
 from tuiface.core.errors import InputFileError, OutputError, quote
 from tuiface.core.files import lock_folder
-from tuiface.faces.provenance import encode_png, read_png, read_png_text, read_saved_face
+from tuiface.faces.provenance import compare_sidecar, encode_png, read_png, read_png_text, read_saved_face
 from tuiface.faces.repair import complete_face
 from tuiface.faces.verification import Verdict, verify
 
@@ -232,6 +232,23 @@ def test_a_writer_who_was_between_two_steps_is_not_interfered_with(
     assert waited == [scene.library.folder]
     assert scene.png().with_suffix(".json").read_text() == read_png_text(scene.png())
     assert len(scene.contents()) == 2
+
+
+def test_json_that_a_living_writer_moves_away_meanwhile_is_no_damage(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when it was looked for, and not when it was read: with the folder held, it is there."""
+    looks: list[Path] = []
+
+    def look(picture: Path, inside: str, sidecar: Path) -> str:
+        looks.append(sidecar)
+        if len(looks) == 1:
+            raise InputFileError(f"no file {quote(sidecar)}")
+        return compare_sidecar(picture, inside, sidecar)
+
+    monkeypatch.setattr("tuiface.faces.repair.compare_sidecar", look)
+    assert scene.library.repair() == []
+    assert len(looks) == 2
 
 
 def test_the_command_says_what_it_did_and_ends_with_1_for_what_it_left(

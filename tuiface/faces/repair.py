@@ -102,7 +102,7 @@ def repair_folder(folder: Path, *, dry_run: bool = False) -> list[Repair]:
 
 def _repair_face(png: Path, *, dry_run: bool) -> Repair | None:
     """Raises InputFileError or OutputError for a face that cannot be read or written."""
-    if _find_damage(png) is None:
+    if _seems_whole(png):
         return None
     # A living writer may be between two steps: what is wrong without one is wrong with the folder held.
     with contextlib.nullcontext() if dry_run else lock_folder(png.parent):
@@ -114,6 +114,14 @@ def _repair_face(png: Path, *, dry_run: bool) -> Repair | None:
         except InputFileError as error:
             return Repair(png.name, "tampered", f"the JSON is {found.reason}, and its picture is not sound: {error}")
         return found if dry_run else replace(found, kept=_rebuild(png, text))
+
+
+def _seems_whole(png: Path) -> bool:
+    """Whether a look without the lock finds nothing; what cannot be read may just be on its way."""
+    try:
+        return _find_damage(png) is None
+    except TuifaceError:
+        return False
 
 
 def _find_damage(png: Path) -> Repair | None:

@@ -16,7 +16,7 @@ run: $(VENV)/.run  ## set up and start; without a terminal, render sample faces 
 		$(BIN)/tuiface render 0 --count 8 --out out --force; \
 	fi
 
-test: $(VENV)/.test  ## the whole suite, on a CPU, in some five minutes on two cores
+test: $(VENV)/.test  ## the whole suite, on a CPU, in some seven minutes on two cores
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder  # the order of tests/conftest.py
 
 chaos: $(VENV)/.test  ## kill random commands at random moments, 500 times, and see that nothing is lost

@@ -17,6 +17,7 @@ from tuiface.actions import SCREENS
 from tuiface.core.settings import Settings
 from tuiface.screens.dialogs.prompts import PathPrompt
 from tuiface.screens.models import ModelsScreen
+from tuiface.screens.settings import meaning_of
 
 __all__ = ["no_processes"]
 
@@ -201,3 +202,7 @@ async def test_settings_are_shown_changed_and_taken_back(
         await tui.until(lambda: file.read_text() == "")
         await tui.press("1")
         await tui.until(lambda: tui.app.screen is tui.screen)
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert all(meaning_of(name).endswith(".") for name in Settings.model_fields)

@@ -455,6 +455,8 @@ async def test_ranges_are_marked_and_marks_inverted(open_app: Open) -> None:
         await tui.press("*", "s")
         assert marked_seeds(screen) == []
         await tui.until(lambda: tui.app.state.saves.num_saved == 4)
+        await tui.press("right", "w")  # what was marked before begins no range
+        assert marked_seeds(screen) == [5]
 
 
 def marked_seeds(screen: ExploreScreen) -> list[int]:

@@ -91,6 +91,14 @@ def test_a_damaged_file_is_left_as_it_is(file: Path) -> None:
     assert file.read_text() == "psi = = 1"
 
 
+def test_a_file_that_changes_meanwhile_is_left_as_it_is(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuiface.core.settings_file.read_settings_file", lambda *_: {})
+    file.write_bytes(b"psi = = 1")
+    with pytest.raises(InputFileError, match="not TOML"):
+        write_setting("psi", "0.5")
+    assert file.read_bytes() == b"psi = = 1"
+
+
 def test_the_command_says_what_holds(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tuiface.core.errors import UsageError, quote, suggest_nearest
+from tuiface.core.errors import InputFileError, UsageError, quote, suggest_nearest
 from tuiface.core.files import lock_folder, make_folder, write_file
 from tuiface.core.reading import is_there, read_regular
 from tuiface.core.settings import (
@@ -93,8 +93,12 @@ def check_setting(name: str, text: str | None) -> None:
 
 def _change(path: Path, name: str, text: str | None) -> bytes:
     import tomlkit
+    import tomlkit.exceptions
 
-    document = tomlkit.parse(read_regular(path, MAX_FILE_BYTES).decode()) if is_there(path) else tomlkit.document()
+    try:
+        document = tomlkit.parse(read_regular(path, MAX_FILE_BYTES).decode()) if is_there(path) else tomlkit.document()
+    except (ValueError, tomlkit.exceptions.TOMLKitError) as error:  # changed since it was read, or read otherwise
+        raise InputFileError(f"{to_visible(str(path), 200)}: not TOML: {error}", "edit it by hand") from None
     if text is None:
         document.pop(name, None)
     else:

@@ -100,8 +100,8 @@ class GridScreen(WorkScreen):
             self.move(1)
 
     def mark_range(self) -> None:
-        """Mark the faces from the one that was marked last to the chosen one."""
-        first, last = sorted((self._last_mark, self.chosen))
+        """Mark the faces from the one that was marked last to the chosen one; that one alone where none is marked."""
+        first, last = sorted((self._last_mark if self.marked else self.chosen, self.chosen))
         keys = [self.mark_key(index) for index in range(first, last + 1)]
         self._toggle([key for key in keys if key is not None and key not in self.marked])
         self._last_mark = self.chosen
